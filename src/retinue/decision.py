@@ -1,0 +1,93 @@
+"""A decision: allowed, or denied for one reason from a closed set.
+
+"No" is a normal answer and therefore a value. The order of the reasons is the order of the checks.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Reason(StrEnum):
+    """Why a verification was denied, in the order of the checks. The set is closed."""
+
+    TOKEN_MISSING = "token_missing"  # noqa: S105
+    SCHEME_NOT_ACCEPTED = "scheme_not_accepted"
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105
+    REPLICA_STALE = "replica_stale"
+    TOKEN_UNKNOWN = "token_unknown"  # noqa: S105
+    ORGANIZATION_DISABLED = "organization_disabled"
+    ACCOUNT_DELETED = "account_deleted"
+    ACCOUNT_DISABLED = "account_disabled"
+    CREDENTIAL_REVOKED = "credential_revoked"
+    CREDENTIAL_SUSPENDED = "credential_suspended"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    KIND_NOT_ACCEPTED = "kind_not_accepted"
+    NETWORK_NOT_ALLOWED = "network_not_allowed"
+    ENDPOINT_NOT_ALLOWED = "endpoint_not_allowed"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    TIME_NOT_ALLOWED = "time_not_allowed"
+    PERMISSION_MISSING = "permission_missing"
+    RESOURCE_NOT_COVERED = "resource_not_covered"
+    RATE_LIMITED = "rate_limited"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that a protected API sends for this reason (native ``responses.status``)."""
+        return _STATUS.get(self, 401)
+
+
+_STATUS = {
+    Reason.REPLICA_STALE: 503,
+    Reason.KIND_NOT_ACCEPTED: 403,
+    Reason.NETWORK_NOT_ALLOWED: 403,
+    Reason.ENDPOINT_NOT_ALLOWED: 403,
+    Reason.METHOD_NOT_ALLOWED: 403,
+    Reason.TIME_NOT_ALLOWED: 403,
+    Reason.PERMISSION_MISSING: 403,
+    Reason.RESOURCE_NOT_COVERED: 403,
+    Reason.RATE_LIMITED: 429,
+}
+
+
+class Warning(StrEnum):
+    """What a caller should know although the call is allowed."""
+
+    EXPIRES_SOON = "expires_soon"
+    RETIRING = "retiring"
+    ROTATION_DUE = "rotation_due"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who presented a genuine token. Instants are milliseconds since 1970 in UTC; 0 means never."""
+
+    kind: str
+    id: str
+    name: str
+    organization: str
+    credential_id: str
+    revision: int
+    expires_at_ms: int = 0
+    retires_at_ms: int = 0
+    rotate_by_ms: int = 0
+    warnings: tuple[Warning, ...] = ()
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """The token may do this, now. ``permission`` is what was asked for, ``None`` if nothing was."""
+
+    caller: Caller
+    permission: str | None = None
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """The token may not. ``caller`` is known only for a genuine token; ``permission`` is the missing one."""
+
+    reason: Reason
+    caller: Caller | None = None
+    permission: str | None = None
+
+
+Decision = Allowed | Denied

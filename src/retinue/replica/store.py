@@ -1,0 +1,167 @@
+"""The replica of a host in LMDB: one writer (the follower), any number of reading processes.
+
+Readers map the file into memory and see one consistent snapshot each; a writer never blocks them. Keys
+are a one-byte prefix for the kind and the record's own key, so that a snapshot page replaces exactly one
+range of keys in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+
+import lmdb
+import msgspec
+
+from retinue.replica import records
+from retinue.replica.records import Kind, Meta
+
+DEFAULT_MAP_BYTES = 64 << 30
+MAX_READERS = 1024
+
+_PREFIX = {
+    Kind.PERMISSION: b"a",
+    Kind.ORGANIZATION: b"b",
+    Kind.ORGANIZATION_HANDLE: b"c",
+    Kind.HOLDER: b"d",
+    Kind.PRINCIPAL: b"e",
+    Kind.CREDENTIAL: b"f",
+    Kind.IDENTITY_KEY: b"g",
+}
+_META = b"\x00meta"
+
+_decode_credential = msgspec.msgpack.Decoder(records.Credential).decode
+_decode_principal = msgspec.msgpack.Decoder(records.Principal).decode
+_decode_permission = msgspec.msgpack.Decoder(records.Permission).decode
+_decode_handle = msgspec.msgpack.Decoder(records.OrganizationHandle).decode
+_decode_identity_key = msgspec.msgpack.Decoder(records.IdentityKey).decode
+# Few distinct values, read by every verification. What is remembered is the meaning of these bytes, which
+# never changes; the bytes themselves are read anew each time.
+_decode_meta = lru_cache(maxsize=16)(msgspec.msgpack.Decoder(Meta).decode)
+_decode_organization = lru_cache(maxsize=1024)(msgspec.msgpack.Decoder(records.Organization).decode)
+_decode_holder = lru_cache(maxsize=4096)(msgspec.msgpack.Decoder(records.Holder).decode)
+
+
+class StoreSnapshot:
+    """One read transaction. Use it as a context manager; it must be closed by the thread that opened it."""
+
+    __slots__ = ("_get", "_meta", "_transaction")
+
+    def __init__(self, transaction: lmdb.Transaction) -> None:
+        self._transaction = transaction
+        self._get = transaction.get
+        self._meta: Meta | None = None
+
+    def __enter__(self) -> StoreSnapshot:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transaction.abort()
+
+    def meta(self) -> Meta:
+        if self._meta is None:
+            value = self._get(_META)
+            self._meta = Meta() if value is None else _decode_meta(value)
+        return self._meta
+
+    def credential(self, kid: str) -> records.Credential | None:
+        value = self._get(b"f" + kid.encode())
+        return None if value is None else _decode_credential(value)
+
+    def principal(self, principal_id: str) -> records.Principal | None:
+        value = self._get(b"e" + principal_id.encode())
+        return None if value is None else _decode_principal(value)
+
+    def holder(self, holder_id: str) -> records.Holder | None:
+        value = self._get(b"d" + holder_id.encode())
+        return None if value is None else _decode_holder(value)
+
+    def organization(self, organization_id: str) -> records.Organization | None:
+        value = self._get(b"b" + organization_id.encode())
+        return None if value is None else _decode_organization(value)
+
+    def organization_by_handle(self, handle: str) -> records.Organization | None:
+        value = self._get(b"c" + handle.encode())
+        return None if value is None else self.organization(_decode_handle(value).organization)
+
+    def permission_index(self, name: str) -> int | None:
+        value = self._get(b"a" + name.encode())
+        return None if value is None else _decode_permission(value).index
+
+    def identity_keys(self) -> Iterator[records.IdentityKey]:
+        for _, value in self.items(Kind.IDENTITY_KEY):
+            yield _decode_identity_key(value)
+
+    def items(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, encoded record) of one kind in key order."""
+        prefix = _PREFIX[kind]
+        cursor = self._transaction.cursor()
+        found = cursor.set_range(prefix)
+        while found and cursor.key().startswith(prefix):
+            yield bytes(cursor.key()[1:]).decode(), bytes(cursor.value())
+            found = cursor.next()
+
+
+class Store:
+    """The LMDB environment in ``folder``. Open it for writing in the follower alone."""
+
+    def __init__(self, folder: Path, *, writable: bool = False, map_bytes: int = DEFAULT_MAP_BYTES) -> None:
+        if writable:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._environment = lmdb.open(
+            str(folder),
+            map_size=map_bytes,
+            readonly=not writable,
+            create=writable,
+            max_readers=MAX_READERS,
+            mode=0o600,
+            readahead=False,
+        )
+        self._begin = self._environment.begin
+
+    def snapshot(self) -> StoreSnapshot:
+        """Open a new read transaction."""
+        return StoreSnapshot(self._begin())
+
+    def close(self) -> None:
+        """Unmap the file. No snapshot may be open."""
+        self._environment.close()
+
+    def release_dead_readers(self) -> int:
+        """Free the reader slots of processes that were killed, so that old pages can be reused."""
+        return self._environment.reader_check()
+
+    def apply(self, changes: Iterable[records.Change], meta: Meta) -> None:
+        """Write changes and ``meta`` in one durable transaction: all of it or nothing."""
+        with self._environment.begin(write=True) as transaction:
+            for change in changes:
+                key = _PREFIX[change.kind] + change.key.encode()
+                if change.value is None:
+                    transaction.delete(key)
+                else:
+                    transaction.put(key, change.value)
+            transaction.put(_META, records.encode(meta))
+
+    def replace_range(
+        self, after: tuple[Kind, str] | None, upto: tuple[Kind, str] | None, changes: Iterable[records.Change], meta: Meta
+    ) -> None:
+        """Make the keys in ``(after, upto]`` exactly those of ``changes``, with ``meta``, in one transaction.
+
+        ``None`` stands for the first and the last key of all. A page of a snapshot is applied so: what the
+        control plane no longer has in that range disappears, and a crash resumes at the next page.
+        """
+        lower = b"\x01" if after is None else _PREFIX[after[0]] + after[1].encode() + b"\x00"
+        upper = b"\xff" if upto is None else _PREFIX[upto[0]] + upto[1].encode()
+        with self._environment.begin(write=True) as transaction:
+            cursor = transaction.cursor()
+            found = cursor.set_range(lower)
+            while found and bytes(cursor.key()) <= upper:
+                found = cursor.delete()
+            for change in changes:
+                if change.value is not None:
+                    transaction.put(_PREFIX[change.kind] + change.key.encode(), change.value)
+            transaction.put(_META, records.encode(meta))

@@ -1,0 +1,1 @@
+"""The console: pages for people. For now sign-in and a home page."""

@@ -1,0 +1,1 @@
+"""API keys, personal access tokens and node credentials: digests with a life, never tokens."""

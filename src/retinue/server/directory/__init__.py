@@ -1,0 +1,1 @@
+"""Who there is: organizations, and their principals (users and service accounts)."""

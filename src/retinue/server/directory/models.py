@@ -1,0 +1,108 @@
+"""Tables of the directory. A principal is never removed: deleting it leaves a tombstone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from retinue.server.fields import IdField
+
+
+class Organization(models.Model):
+    """A customer of the host, or the host itself. Nothing of one is visible to another."""
+
+    id = IdField(primary_key=True)
+    handle = models.CharField(max_length=63, unique=True)
+    name = models.CharField(max_length=255)
+    state = models.CharField(max_length=16, default="enabled")
+    #: The organization that ``init`` created; its operators run the installation.
+    is_installation = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=["enabled", "disabled"]), name="organization_state"),
+            models.UniqueConstraint(
+                fields=["is_installation"], condition=models.Q(is_installation=True), name="one_installation"
+            ),
+        ]
+
+
+class Principal(models.Model):
+    """A user or a service account. Only its kind decides what it may never do."""
+
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+
+    id = IdField(primary_key=True)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="principals")
+    kind = models.CharField(max_length=16)
+    handle = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    email = models.CharField(max_length=254, blank=True)
+    state = models.CharField(max_length=16, default="enabled")
+    state_reason = models.CharField(max_length=1024, blank=True)
+    description = models.TextField(blank=True)
+    purpose = models.TextField(blank=True)
+    documentation = models.CharField(max_length=2048, blank=True)
+    environment = models.CharField(max_length=64, blank=True)
+    systems = models.JSONField(default=list)
+    is_operator = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+    created_by = IdField(blank=True)
+    owners = models.ManyToManyField(
+        "self", symmetrical=False, through="Ownership", through_fields=("account", "owner"), related_name="owned"
+    )
+
+    class Meta:
+        constraints = [
+            # Deleted accounts keep their handle reserved. Handles are stored folded.
+            models.UniqueConstraint(fields=["organization", "handle"], name="handle_once_an_organization"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["enabled", "disabled", "deleted"]), name="principal_state"
+            ),
+            models.CheckConstraint(condition=models.Q(kind__in=["user", "service_account"]), name="principal_kind"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "kind", "name", "id"], name="principal_by_name"),
+            models.Index(fields=["organization", "kind", "created_at", "id"], name="principal_by_age"),
+        ]
+
+
+class Ownership(models.Model):
+    """A user who answers for a service account. Metadata: the account never depends on it."""
+
+    account = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="ownerships")
+    owner = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="ownerships_held")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "owner"], name="owner_once_an_account")]
+
+
+class LoginManager(BaseUserManager["Login"]):
+    """Finds logins by e-mail address."""
+
+    def get_by_natural_key(self, username: str | None) -> Login:
+        return self.get(email__iexact=username)
+
+
+class Login(AbstractBaseUser):
+    """How a person signs in to the console. Only users have one; a service account never does."""
+
+    principal = models.OneToOneField(Principal, on_delete=models.PROTECT, related_name="login")
+    email = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[LoginManager] = LoginManager()
+
+    @property
+    def is_active(self) -> bool:
+        """A login works while its user and the organization are enabled."""
+        return self.principal.state == "enabled" and self.principal.organization.state == "enabled"

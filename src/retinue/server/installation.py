@@ -1,0 +1,125 @@
+"""An installation: the folder ``$RETINUE_HOME`` and the settings from the environment.
+
+Everything that must be right before the first request is checked here, and a weak setting stops the start
+with an error that names it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from retinue import pepper
+
+DEFAULT_HOME = "retinue-data"
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+
+class InstallationError(Exception):
+    """The installation is missing, incomplete or weak; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where an installation keeps its files, and what it is told by the environment."""
+
+    home: Path
+    secret_key: str
+    database: dict[str, Any]
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    secure_cookies: bool
+    pepper_file: Path
+    organization: str
+    brand: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Installation:
+        """Read the settings. Raises :class:`InstallationError` or ``PepperError`` if one is weak."""
+        home = Path(environment.get("RETINUE_HOME") or DEFAULT_HOME).absolute()
+        options = _options(home / "retinue.toml")
+        control = options.get("control", {})
+        hosts = tuple(environment.get("RETINUE_HOSTS", "").split()) or tuple(control.get("hosts", ()))
+        if "*" in hosts:
+            raise InstallationError("RETINUE_HOSTS: a wildcard host is refused; name the hosts")
+        plain_http = environment.get("RETINUE_PLAIN_HTTP") == "1" or bool(control.get("plain_http", False))
+        return cls(
+            home=home,
+            secret_key=_secret_key(home / "secret-key"),
+            database=_database(environment.get("RETINUE_DATABASE_URL"), home),
+            hosts=hosts + LOOPBACK_HOSTS,
+            origins=tuple(control.get("origins", ())),
+            secure_cookies=bool(hosts) and not plain_http,
+            pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
+            organization=str(options.get("organization", "")),
+            brand=str(options.get("brand", "rtn")),
+        )
+
+    @property
+    def permissions_file(self) -> Path:
+        """The host's catalogue of permissions."""
+        return self.home / "permissions.yaml"
+
+
+def _options(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise InstallationError(f"{path}: {error}") from None
+
+
+def _secret_key(path: Path) -> str:
+    """The key of cookies, CSRF and cursors. Before ``init`` has made one, a key for this process alone."""
+    if not path.exists():
+        return secrets.token_urlsafe(48)
+    key = pepper.read_private(path).strip()
+    if len(key) < 32:
+        raise InstallationError(f"{path}: at least 32 characters; delete it and run init to make a new one")
+    return key
+
+
+def _database(url: str | None, home: Path) -> dict[str, Any]:
+    if url is None or url == "":
+        return sqlite(home / "retinue.db")
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return sqlite(Path(parts.path))
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise InstallationError(f"RETINUE_DATABASE_URL: postgresql:// or sqlite:///, not {parts.scheme}://")
+    if not parts.path.strip("/"):
+        raise InstallationError("RETINUE_DATABASE_URL: names no database after the host")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": 24, "timeout": 5},
+            # A confirmed commit stays, and no statement or lock wait outlives the caller's patience.
+            "options": "-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=4000",
+            **dict(parse_qsl(parts.query)),
+        },
+    }
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """Return Django's settings for a SQLite file: WAL, FULL (NORMAL loses confirmed rows), IMMEDIATE."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "timeout": 5,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;",
+        },
+    }

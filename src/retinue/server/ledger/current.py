@@ -1,0 +1,50 @@
+"""Which ledger transaction is open on this thread, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Open(Protocol):
+    """What the guard needs to know of an open transaction."""
+
+    wrote: bool
+
+
+_open: ContextVar[Open | None] = ContextVar("retinue_ledger_transaction", default=None)
+_suspended: ContextVar[bool] = ContextVar("retinue_ledger_guard_suspended", default=False)
+
+
+def get() -> Open | None:
+    """Return the transaction that is open here."""
+    return _open.get()
+
+
+@contextmanager
+def entered(transaction: Open) -> Iterator[None]:
+    """Make ``transaction`` the open one. Transactions do not nest."""
+    if _open.get() is not None:
+        raise RuntimeError("a ledger transaction is open already; transactions do not nest")
+    mark = _open.set(transaction)
+    try:
+        yield
+    finally:
+        _open.reset(mark)
+
+
+def is_suspended() -> bool:
+    """Tell whether the guard is off (migrations)."""
+    return _suspended.get()
+
+
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Switch the guard off while the schema changes."""
+    mark = _suspended.set(True)
+    try:
+        yield
+    finally:
+        _suspended.reset(mark)

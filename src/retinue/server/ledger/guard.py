@@ -1,0 +1,89 @@
+"""Refuses a write to a guarded table outside ``ledger.transaction``. Runs in production too.
+
+Every table of this package is guarded unless it stands in ``UNGUARDED`` with a reason; tables of other
+packages (sessions, sign-in) are theirs. It sees every statement that Django sends to the database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from typing import Any
+
+from django.apps import apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from retinue.server.ledger import current
+
+UNGUARDED = {
+    "directory_login": "passwords and last sign-in belong to the sign-in library",
+    "nodes_lease": "what nodes have acknowledged; written by every poll, need not survive a power cut",
+    "traffic_request": "the request log is shipped in batches, apart from changes",
+    "traffic_spoolprogress": "how far a spool has been shipped; written with the batch",
+    "traffic_usage": "counters (last used, use count): the one exception for counters",
+    "api_idempotencyrecord": "remembers answers for a day; written in the same transaction as the change",
+}
+#: Rows of these are only ever added, also inside a transaction.
+APPEND_ONLY = frozenset({"ledger_auditevent", "ledger_change"})
+
+_WRITE = re.compile(
+    r"\b(INSERT\s+(?:OR\s+\w+\s+)?INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?(?:\s+ONLY)?|DELETE\s+FROM(?:\s+ONLY)?"
+    r"|TRUNCATE(?:\s+TABLE)?(?:\s+ONLY)?|MERGE\s+INTO|COPY|ALTER\s+TABLE(?:\s+ONLY)?|DROP\s+TABLE(?:\s+IF\s+EXISTS)?)"
+    r"\s+(?:[\"`\[]?\w+[\"`\]]?\.)?[\"`\[]?(\w+)",
+    re.IGNORECASE,
+)
+
+
+class UnguardedWrite(Exception):
+    """A statement writes a guarded table outside ``ledger.transaction``."""
+
+
+@cache
+def guarded_tables() -> frozenset[str]:
+    """Return the names of all tables that only a ledger transaction may write."""
+    return frozenset(
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model.__module__.startswith("retinue.server.") and model._meta.db_table not in UNGUARDED
+    )
+
+
+@lru_cache(maxsize=4096)
+def writes(sql: str) -> tuple[tuple[str, str], ...]:
+    """Return (verb, table) for each write in a statement, verbs in upper case."""
+    return tuple((match[1].split()[0].upper(), match[2].lower()) for match in _WRITE.finditer(sql))
+
+
+def check(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """The execute wrapper: look at the statement, refuse or run it. Raises :class:`UnguardedWrite`."""
+    for verb, table in writes(str(sql)):
+        if table not in guarded_tables() or current.is_suspended():
+            continue
+        open_transaction = current.get()
+        if open_transaction is None:
+            raise UnguardedWrite(f"{verb} {table}: writes go through ledger.transaction")
+        if table in APPEND_ONLY and verb != "INSERT":
+            raise UnguardedWrite(f"{verb} {table}: this table is only added to")
+        if not table.startswith("ledger_"):
+            open_transaction.wrote = True
+    return execute(sql, params, many, context)
+
+
+def _on_connection(sender: Any, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if check not in connection.execute_wrappers:
+        connection.execute_wrappers.append(check)
+
+
+def install() -> None:
+    """Put the guard on every database connection that this process opens."""
+    connection_created.connect(_on_connection, dispatch_uid="retinue.ledger.guard")
+
+
+@contextmanager
+def suspended_for_schema_changes() -> Iterator[None]:
+    """Let migrations change tables. Used by the ``migrate`` command and nothing else."""
+    with current.suspended():
+        yield

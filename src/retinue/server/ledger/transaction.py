@@ -1,0 +1,210 @@
+"""The one write door.
+
+``with ledger.transaction(actor) as tx`` opens one database transaction. Actions write rows, ``tx.record``
+what happened and ``tx.touch`` what nodes must fetch anew. Just before the commit the head row is locked
+and the next revision taken: so revisions have no gaps and follow the order of the commits, on SQLite and
+on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction as database
+from django.db.models import F
+from django.utils import timezone
+
+from retinue.replica.records import Kind
+from retinue.server.ledger import current
+from retinue.server.ledger.catalogue import EVENTS, EventType
+from retinue.server.ledger.models import AuditEvent, Change, Head, PersonalPart
+
+#: PostgreSQL channel on which other processes hear of a new revision.
+CHANNEL = "retinue_head"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, with which credential, from where, in which request. ``organization`` is the actor's own."""
+
+    kind: str
+    id: str
+    name: str
+    organization: str
+    credential: str = ""
+    address: str = ""
+    request: str = ""
+    is_operator: bool = False
+
+
+#: Retinue itself: installation, start, housekeeping.
+SYSTEM = Actor(kind="system", id="system", name="Retinue", organization="")
+
+
+class UnrecordedWrite(Exception):
+    """The transaction wrote guarded rows and recorded no event."""
+
+
+@dataclass(slots=True)
+class _Recorded:
+    type: EventType
+    subject: str
+    organization: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open transaction: actor, clock, and what has been said so far."""
+
+    actor: Actor
+    now: datetime
+    reason: str = ""
+    wrote: bool = False
+    #: Set at the commit; ``None`` for a transaction that changed nothing.
+    revision: int | None = None
+    reduces: bool = False
+    _events: list[_Recorded] = field(default_factory=list)
+    _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
+
+    def record(
+        self,
+        event: str,
+        subject: str,
+        *,
+        organization: str,
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+    ) -> None:
+        """Say what happened to one object. Raises ``KeyError`` for an event outside the catalogue."""
+        type_ = EVENTS[event]
+        if any(said.type is type_ and said.subject == subject for said in self._events):
+            raise UnrecordedWrite(f"{event} {subject}: recorded twice in one transaction")
+        self._events.append(_Recorded(type_, subject, organization, before or {}, after or {}))
+
+    def touch(self, kind: Kind, key: str) -> None:
+        """Say that the record ``(kind, key)`` of every node must be compiled anew."""
+        self._touched[kind, key] = None
+
+    def _finish(self) -> None:
+        if not self._events:
+            if self.wrote or self._touched:
+                raise UnrecordedWrite("the transaction wrote and recorded nothing")
+            return
+        self.reduces = not all(said.type.additive for said in self._events)
+        revision = _next_revision()
+        AuditEvent.objects.bulk_create(
+            [self._event(revision, n, said) for n, said in enumerate(self._events, start=1)]
+        )
+        PersonalPart.objects.bulk_create(
+            [self._personal(revision, n, said) for n, said in enumerate(self._events, start=1)]
+        )
+        Change.objects.bulk_create(
+            [
+                Change(revision=revision, kind=kind.value, key=key, reduces=self.reduces)
+                for kind, key in self._touched
+            ]
+        )
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(revision)])
+        self.revision = revision
+        database.on_commit(lambda: _announce(revision))
+
+    def _event(self, revision: int, n: int, said: _Recorded) -> AuditEvent:
+        return AuditEvent(
+            id=f"{revision}.{n}",
+            revision=revision,
+            n=n,
+            at=self.now,
+            organization=said.organization,
+            type=said.type.name,
+            actor_kind=self.actor.kind,
+            actor=self.actor.id,
+            credential=self.actor.credential,
+            request=self.actor.request,
+            subject_kind=said.type.subject,
+            subject=said.subject,
+            before=_without(said.before, said.type.personal),
+            after=_without(said.after, said.type.personal),
+        )
+
+    def _personal(self, revision: int, n: int, said: _Recorded) -> PersonalPart:
+        data = {
+            "actor_name": self.actor.name,
+            "address": self.actor.address,
+            "reason": self.reason,
+            "before": _only(said.before, said.type.personal),
+            "after": _only(said.after, said.type.personal),
+        }
+        return PersonalPart(event_id=f"{revision}.{n}", salt=secrets.token_bytes(16), data=data)
+
+
+def _without(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def _only(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name in names}
+
+
+def _next_revision() -> int:
+    """Take the next revision. The lock on the head row is held until the commit."""
+    Head.objects.filter(id=1).update(revision=F("revision") + 1)
+    return Head.objects.values_list("revision", flat=True).get(id=1)
+
+
+_listeners: list[Callable[[int], None]] = []
+
+
+def on_revision(listener: Callable[[int], None]) -> None:
+    """Call ``listener(revision)`` in this process after each commit made by this process."""
+    _listeners.append(listener)
+
+
+def _announce(revision: int) -> None:
+    for listener in _listeners:
+        listener(revision)
+
+
+@contextmanager
+def transaction(actor: Actor, *, reason: str = "") -> Iterator[Transaction]:
+    """Open the write door for ``actor``; everything inside commits together or not at all.
+
+    Yields the :class:`Transaction`. Raises :class:`UnrecordedWrite` if guarded rows were written and no
+    event recorded, and ``RuntimeError`` inside another transaction: there is no half commit.
+    """
+    opened = Transaction(actor=actor, now=_now(), reason=reason)
+    with database.atomic(durable=True), current.entered(opened):
+        yield opened
+        opened._finish()
+
+
+def _now() -> datetime:
+    """The present instant in whole milliseconds, as records and answers carry it."""
+    now = timezone.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Open one consistent read of the database; nothing can be written in it."""
+    if connection.vendor == "postgresql":
+        with database.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+        return
+    # SQLite: a deferred transaction reads one snapshot without taking the write lock.
+    mode, connection.transaction_mode = connection.transaction_mode, None  # type: ignore[attr-defined]
+    try:
+        with database.atomic():
+            yield
+    finally:
+        connection.transaction_mode = mode  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Nodes: their registry, the feed that they follow, and how far each has got."""

@@ -1,0 +1,54 @@
+"""Tables of nodes. Lease rows are written by every poll and need not survive a power cut."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from retinue.server.fields import IdField
+
+
+class Node(models.Model):
+    """A process on some host that decides from a replica. Its credential is bound to its name."""
+
+    id = IdField(primary_key=True)
+    name = models.CharField(max_length=63)
+    state = models.CharField(max_length=16, default="enrolled")
+    credential = models.OneToOneField("credentials.Credential", on_delete=models.PROTECT, related_name="node")
+    created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(state="enrolled"), name="node_name_once_while_enrolled"
+            ),
+            models.CheckConstraint(condition=models.Q(state__in=["enrolled", "removed"]), name="node_state"),
+        ]
+
+
+class IdentityKey(models.Model):
+    """The public half of the key with which a node signs ``Retinue-Identity``."""
+
+    kid = IdField(primary_key=True)
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="identity_keys")
+    x = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    #: Set when a newer key of the node arrives; the key stays listed until then.
+    not_after = models.DateTimeField(null=True)
+
+
+class Lease(models.Model):
+    """What one incarnation of a node has acknowledged, and when it was last heard (boot-time clock)."""
+
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="leases")
+    incarnation = models.CharField(max_length=32)
+    retires = models.CharField(max_length=32, blank=True)
+    epoch = models.PositiveBigIntegerField(default=0)
+    revision = models.PositiveBigIntegerField(default=0)
+    granted_at_ns = models.BigIntegerField()
+    clock_id = models.CharField(max_length=80)
+    last_contact_at = models.DateTimeField()
+    is_superseded = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "incarnation"], name="lease_once_an_incarnation")]

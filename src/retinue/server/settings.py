@@ -1,0 +1,109 @@
+"""Django's settings, all of them from ``$RETINUE_HOME`` and ``RETINUE_*``. Weak ones stop the start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from retinue.server.installation import Installation
+
+INSTALLATION = Installation.from_environment(os.environ)
+
+DEBUG = False
+SECRET_KEY = INSTALLATION.secret_key
+ALLOWED_HOSTS = list(INSTALLATION.hosts)
+ROOT_URLCONF = "retinue.server.urls"
+WSGI_APPLICATION = "retinue.server.wsgi.application"
+DATABASES = {"default": INSTALLATION.database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "allauth",
+    "allauth.account",
+    "retinue.server.ledger",
+    "retinue.server.directory",
+    "retinue.server.access",
+    "retinue.server.credentials",
+    "retinue.server.nodes",
+    "retinue.server.traffic",
+    "retinue.server.api",
+    "retinue.server.console",
+]
+
+MIDDLEWARE = [
+    "retinue.server.api.intake.Intake",
+    "retinue.server.console.security.SecurityHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "console" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- sign-in: people only, by password through django-allauth -----------------------------------------
+AUTH_USER_MODEL = "directory.Login"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "retinue.server.console.signin.Adapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = False
+ACCOUNT_RATE_LIMITS = {"login": "20/5m/ip", "login_failed": "20/5m/ip,5/5m/key"}
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+
+# --- cookies: __Host- and Secure everywhere but on loopback, or where the operator says so explicitly ---
+_SECURE = INSTALLATION.secure_cookies
+SESSION_COOKIE_NAME = "__Host-retinue-session" if _SECURE else "retinue-session"
+SESSION_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_NAME = "__Host-retinue-csrf" if _SECURE else "retinue-csrf"
+CSRF_COOKIE_SECURE = _SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = list(INSTALLATION.origins)
+
+# --- limits of the body; the API has its own, smaller ones ----------------------------------------------
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+APPEND_SLASH = False
+
+LOGGING_CONFIG = None

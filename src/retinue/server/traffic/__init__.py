@@ -1,0 +1,1 @@
+"""What happened at the nodes: the request log, and when each credential was last used."""

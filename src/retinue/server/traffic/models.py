@@ -1,0 +1,62 @@
+"""Tables of traffic, written in batches that nodes ship; never on the path of a decision."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from retinue.server.fields import IdField
+
+
+class Request(models.Model):
+    """One decision about a genuine token. Account and credential are as they were at that time."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    organization = IdField()
+    account = IdField(blank=True)
+    account_kind = models.CharField(max_length=16, blank=True)
+    account_name = models.CharField(max_length=255, blank=True)
+    credential = IdField(blank=True)
+    allowed = models.BooleanField()
+    reason = models.CharField(max_length=32, blank=True)
+    permission = models.CharField(max_length=128, blank=True)
+    method = models.CharField(max_length=16, blank=True)
+    path = models.CharField(max_length=2048, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    client = models.CharField(max_length=255, blank=True)
+    node = models.CharField(max_length=63)
+    revision = models.PositiveBigIntegerField(default=0)
+    duration_us = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-at", "-id"], name="request_by_organization"),
+            models.Index(fields=["organization", "account", "-at", "-id"], name="request_by_account"),
+        ]
+
+
+class SpoolProgress(models.Model):
+    """The next sequence number that is expected from a spool: what makes shipping exactly once."""
+
+    node = models.CharField(max_length=63)
+    spool = models.CharField(max_length=64)
+    next = models.PositiveBigIntegerField(default=0)
+    #: Entries that never arrived because the node's disk was full or a batch was unreadable.
+    missing = models.PositiveBigIntegerField(default=0)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "spool"], name="progress_once_a_spool")]
+
+
+class Usage(models.Model):
+    """First and last allowed use of a credential, and how often. Only ever moves forward."""
+
+    credential = IdField(primary_key=True)
+    account = IdField(blank=True, db_index=True)
+    first_used_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    last_address = models.CharField(max_length=45, blank=True)
+    last_client = models.CharField(max_length=255, blank=True)
+    last_node = models.CharField(max_length=63, blank=True)
+    count = models.PositiveBigIntegerField(default=0)

@@ -1,0 +1,153 @@
+"""The grammar of a token: mint, parse, checksum, display form.
+
+A token is ``brand kind "_" kid "_" secret checksum``. The key id (kid) is public and finds the record;
+the secret is 256 bits of randomness; the checksum (CRC-32) only filters typing errors and helps secret
+scanners, it is never a security check. A plain token lives in one type, :class:`Token`, that does not
+print itself: its text is the display form, and only :meth:`Token.reveal` gives the whole.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import zlib
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, NoReturn
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+DEFAULT_BRAND = "rtn"
+KID_LENGTH = 12
+SECRET_LENGTH = 43
+CHECKSUM_LENGTH = 6
+#: Key ids that begin so stand in documentation and tests; they are never issued.
+EXAMPLE_KID_PREFIX = "0EXAMPLE"
+#: RFC 8959: a URI scheme that marks the rest as a secret token.
+SECRET_TOKEN_SCHEME = "secret-token:"  # noqa: S105  (the name of a URI scheme, not a secret)
+#: Longest text that is looked at (brand 10, kind 4, two underscores, 12 + 43 + 6, and the RFC 8959 scheme).
+MAX_LENGTH = 96
+
+_BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
+_PAIRS = tuple(high + low for high in BASE62 for low in BASE62)
+
+
+class Kind(StrEnum):
+    """What a token is; part of its text. No kind is a suffix of another, so brand + kind split in one way."""
+
+    API_KEY = "sa"
+    PERSONAL = "pat"
+    INGEST = "ing"
+    NODE = "node"
+    SETUP = "boot"
+
+
+def checksum(text: bytes) -> str:
+    """Return the six base62 characters of the CRC-32 (IEEE) of ``text``, left-padded with ``0``."""
+    high, low = divmod(zlib.crc32(text), 3844)
+    top, middle = divmod(high, 3844)
+    return _PAIRS[top] + _PAIRS[middle] + _PAIRS[low]
+
+
+class Token:
+    """A bearer secret. It prints as its display form; only :meth:`reveal` gives the whole.
+
+    Text, ``repr``, ``format`` and pickle are the display form, and ``==`` is refused: digests are
+    compared, in constant time, never tokens.
+    """
+
+    __slots__ = ("_text", "brand", "kid", "kind")
+
+    def __init__(self, brand: str, kind: Kind, kid: str, text: str) -> None:
+        self.brand = brand
+        self.kind = kind
+        self.kid = kid
+        self._text = text
+
+    @property
+    def display(self) -> str:
+        """The form for lists, logs and errors: brand, kind and key id, no character of the secret."""
+        return f"{self.brand}{self.kind.value}_{self.kid}_…"
+
+    def reveal(self) -> str:
+        """Return the whole token. Call it where the token is handed to its holder, and nowhere else."""
+        return self._text
+
+    def as_bytes(self) -> bytes:
+        """Return the whole token as ASCII bytes, for the digest."""
+        return self._text.encode("ascii")
+
+    def __str__(self) -> str:
+        return self.display
+
+    def __repr__(self) -> str:
+        return f"<Token {self.display}>"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.display, spec)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (str, (self.display,))
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise TypeError("tokens are not compared; compare their digests in constant time")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def mint(kind: Kind, brand: str = DEFAULT_BRAND, kid: str | None = None) -> Token:
+    """Make a new token of ``kind`` with a secret from the system's CSPRNG.
+
+    ``kid`` keeps the key id of a credential whose secret is replaced (regenerate); without it a new one
+    is drawn. Raises ``ValueError`` for a brand or kid outside the grammar.
+    """
+    if not _BRAND.fullmatch(brand):
+        raise ValueError("brand: 2 to 10 characters of a-z and 0-9, beginning with a letter")
+    if kid is None:
+        kid = draw_kid()
+    elif not re.fullmatch(r"[0-9A-Za-z]{12}", kid, re.ASCII):
+        raise ValueError("kid: 12 base62 characters")
+    body = f"{brand}{kind.value}_{kid}_{_draw(SECRET_LENGTH)}"
+    return Token(brand, kind, kid, body + checksum(body.encode("ascii")))
+
+
+def draw_kid() -> str:
+    """Return a new random key id: 12 base62 characters (71 bits), never an example id."""
+    while True:
+        kid = _draw(KID_LENGTH)
+        if not kid.startswith(EXAMPLE_KID_PREFIX):
+            return kid
+
+
+def _draw(length: int) -> str:
+    return "".join([secrets.choice(BASE62) for _ in range(length)])
+
+
+def parse(text: str, brands: tuple[str, ...] = (DEFAULT_BRAND,)) -> Token | None:
+    """Read a token; ``None`` for anything that is not one, whatever is wrong with it.
+
+    Needs no state: length, characters, checksum, known brand and kind. ``brands`` are the live and the
+    retired brands of the deployment. ``secret-token:<token>`` (RFC 8959) is accepted too.
+    """
+    if len(text) > MAX_LENGTH:
+        return None
+    if text.startswith(SECRET_TOKEN_SCHEME):
+        text = text[len(SECRET_TOKEN_SCHEME) :]
+    match = _pattern(brands)(text)
+    if match is None:
+        return None
+    if checksum(text[:-CHECKSUM_LENGTH].encode("ascii")) != text[-CHECKSUM_LENGTH:]:
+        return None
+    brand, kind, kid = match.groups()
+    return Token(brand, _KINDS[kind], kid, text)
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+@lru_cache(maxsize=64)
+def _pattern(brands: tuple[str, ...]) -> Any:
+    kinds = "|".join(_KINDS)
+    return re.compile(
+        f"({'|'.join(map(re.escape, brands))})({kinds})_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}[0-9A-Za-z]{{6}}",
+        re.ASCII,
+    ).fullmatch

@@ -1,0 +1,255 @@
+"""The hot path: token + question + replica + now -> decision.
+
+The order of the checks is the policy; the first that fails gives the one reason. Strangers learn
+nothing: everything after ``token_unknown`` is reached only with a genuine token. Each verification
+opens a new snapshot and remembers nothing of the last one, because an acknowledged change must be true
+for every verification that begins later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from hmac import compare_digest
+
+import msgspec
+
+from retinue import permission as permissions
+from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
+from retinue.pepper import Peppers
+from retinue.replica.records import Credential, Organization, Principal, Replica, Snapshot
+from retinue.token import DEFAULT_BRAND, Kind, Token, parse
+
+#: Kinds that act for a principal and may be presented to a protected API.
+CALLER_KINDS = frozenset({Kind.API_KEY.value, Kind.PERSONAL.value})
+_ABSENT_DIGEST = bytes(32)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked about a token.
+
+    ``token`` is the presented secret; ``scheme`` how it was presented. ``need`` are the permissions that
+    are all needed; empty skips the permission step. ``organization`` (id or handle) is the organization
+    that is protected: tokens of others are unknown there. ``kinds`` are the kinds of credentials that the
+    endpoint accepts.
+    """
+
+    token: str | None
+    need: tuple[str, ...] = ()
+    organization: str | None = None
+    resource: str | None = None
+    address: str | None = None
+    method: str | None = None
+    path: str | None = None
+    scheme: str = "bearer"
+    kinds: frozenset[str] = CALLER_KINDS
+
+
+class UnknownPermission(Exception):
+    """The question names a permission that is not declared: an error of the caller, not a decision."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown permission {name!r}")
+        self.name = name
+
+
+class UnknownOrganization(Exception):
+    """The question names an organization that does not exist: an error of the caller, not a decision."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown organization {name!r}")
+        self.name = name
+
+
+def wall_clock_ms() -> int:
+    """Return the wall clock in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def boot_clock_ns() -> int:
+    """Return the boot-time clock in nanoseconds: it never steps, and goes on while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class Verifier:
+    """Decides about tokens from a replica. One object a process; safe to use from several threads."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        peppers: Peppers,
+        *,
+        brands: tuple[str, ...] = (DEFAULT_BRAND,),
+        clock_ms: Callable[[], int] = wall_clock_ms,
+        boot_clock_ns: Callable[[], int] = boot_clock_ns,
+    ) -> None:
+        self._replica = replica
+        self._peppers = peppers
+        self._brands = brands
+        self._clock_ms = clock_ms
+        self._boot_clock_ns = boot_clock_ns
+
+    def verify(self, question: Question) -> Decision:
+        """Decide ``question``.
+
+        Raises :class:`UnknownPermission` or :class:`UnknownOrganization` if the question itself names what
+        does not exist; that is known only with a loaded replica, before it the answer is a denial.
+        """
+        with self._replica.snapshot() as snapshot:
+            loaded = snapshot.meta().complete
+            indexes = _indexes(snapshot, question.need) if loaded else ()
+            protected = _protected(snapshot, question.organization) if loaded else None
+            if not question.token:
+                return Denied(Reason.TOKEN_MISSING)
+            accepted = ("bearer",) if protected is None else protected.schemes
+            if question.scheme not in accepted:
+                return Denied(Reason.SCHEME_NOT_ACCEPTED)
+            token = parse(question.token, self._brands)
+            if token is None:
+                return Denied(Reason.TOKEN_MALFORMED)
+            if not loaded:
+                return Denied(Reason.REPLICA_STALE)
+            return self._decide(snapshot, question, token, indexes, protected)
+
+    def _decide(
+        self,
+        snapshot: Snapshot,
+        question: Question,
+        token: Token,
+        indexes: tuple[int, ...],
+        protected: Organization | None,
+    ) -> Decision:
+        now = self._now_ms(snapshot)
+        credential = snapshot.credential(token.kid)
+        if not self._is_genuine(token, credential, now) or credential is None:
+            return Denied(Reason.TOKEN_UNKNOWN)
+        organization = snapshot.organization(credential.organization)
+        principal = snapshot.principal(credential.principal) if credential.principal else None
+        if organization is None or (protected is not None and protected.id != organization.id):
+            return Denied(Reason.TOKEN_UNKNOWN)
+        caller = _caller(snapshot, organization, principal, credential, now)
+        ended = _ended(organization, principal, credential, now)
+        if ended is not None:
+            return Denied(ended, caller)
+        if question.scheme not in organization.schemes:
+            return Denied(Reason.SCHEME_NOT_ACCEPTED, caller)
+        if credential.kind not in question.kinds or (
+            credential.kind == Kind.PERSONAL and not organization.personal_tokens
+        ):
+            return Denied(Reason.KIND_NOT_ACCEPTED, caller)
+        for name, index in zip(question.need, indexes, strict=True):
+            if principal is None or not holds(snapshot, organization, principal, index):
+                return Denied(Reason.PERMISSION_MISSING, caller, name)
+        return Allowed(caller, question.need[0] if question.need else None)
+
+    def _is_genuine(self, token: Token, credential: Credential | None, now: int) -> bool:
+        """Compare the token's digest with the record's. An unknown key id costs the same as a wrong secret."""
+        text = token.as_bytes()
+        if credential is None or credential.kind != token.kind.value:
+            compare_digest(self._peppers.active.digest(text), _ABSENT_DIGEST)
+            return False
+        genuine = False
+        for digest in credential.digests:
+            pepper = self._peppers.get(digest.pepper_id)
+            if pepper is None:
+                continue
+            same = compare_digest(pepper.digest(text), digest.value)
+            if same and (digest.valid_until_ms == 0 or now < digest.valid_until_ms):
+                genuine = True
+        return genuine
+
+    def _now_ms(self, snapshot: Snapshot) -> int:
+        """The later of this clock and the control plane's, as last heard plus the time since then."""
+        meta = snapshot.meta()
+        elapsed_ns = self._boot_clock_ns() - meta.heard_ns
+        return max(self._clock_ms(), meta.control_time_ms + max(elapsed_ns, 0) // 1_000_000)
+
+
+def holds(snapshot: Snapshot, organization: Organization, principal: Principal, index: int) -> bool:
+    """Tell whether ``principal`` effectively holds the permission with this catalogue index, now."""
+    if principal.kind == "service_account" and permissions.holds(organization.forbidden_for_service, index):
+        return False
+    if permissions.holds(principal.permissions, index):
+        return True
+    for holder_id in principal.holders:
+        holder = snapshot.holder(holder_id)
+        if holder is not None and permissions.holds(holder.permissions, index):
+            return True
+    return False
+
+
+def _indexes(snapshot: Snapshot, need: tuple[str, ...]) -> tuple[int, ...]:
+    found = []
+    for name in need:
+        index = snapshot.permission_index(name)
+        if index is None:
+            raise UnknownPermission(name)
+        found.append(index)
+    return tuple(found)
+
+
+def _protected(snapshot: Snapshot, name: str | None) -> Organization | None:
+    if name is None:
+        return None
+    organization = snapshot.organization(name) or snapshot.organization_by_handle(name)
+    if organization is None:
+        raise UnknownOrganization(name)
+    return organization
+
+
+def _ended(
+    organization: Organization, principal: Principal | None, credential: Credential, now: int
+) -> Reason | None:
+    """The life of organization, account and credential, in this order."""
+    if organization.state != "enabled":
+        return Reason.ORGANIZATION_DISABLED
+    if principal is not None and principal.state == "deleted":
+        return Reason.ACCOUNT_DELETED
+    if credential.principal and (principal is None or principal.state != "enabled"):
+        return Reason.ACCOUNT_DISABLED
+    if credential.state in ("revoked", "deleted") or 0 < credential.retires_at_ms <= now:
+        return Reason.CREDENTIAL_REVOKED
+    if credential.state != "active" or now < credential.not_before_ms:
+        return Reason.CREDENTIAL_SUSPENDED
+    if 0 < credential.expires_at_ms <= now:
+        return Reason.CREDENTIAL_EXPIRED
+    return None
+
+
+def _caller(
+    snapshot: Snapshot,
+    organization: Organization,
+    principal: Principal | None,
+    credential: Credential,
+    now: int,
+) -> Caller:
+    kind, ident, name = (
+        (principal.kind, principal.id, principal.name)
+        if principal is not None
+        else ("organization", organization.id, organization.name)
+    )
+    return Caller(
+        kind,
+        ident,
+        name,
+        organization.id,
+        credential.id,
+        snapshot.meta().revision,
+        credential.expires_at_ms,
+        credential.retires_at_ms,
+        credential.rotate_by_ms,
+        _warnings(organization, credential, now),
+    )
+
+
+def _warnings(organization: Organization, credential: Credential, now: int) -> tuple[Warning, ...]:
+    if not (credential.expires_at_ms or credential.retires_at_ms or credential.rotate_by_ms):
+        return ()
+    warnings = []
+    if credential.expires_at_ms and credential.expires_at_ms - now <= organization.warn_ms:
+        warnings.append(Warning.EXPIRES_SOON)
+    if credential.retires_at_ms:
+        warnings.append(Warning.RETIRING)
+    if 0 < credential.rotate_by_ms <= now:
+        warnings.append(Warning.ROTATION_DUE)
+    return tuple(warnings)
