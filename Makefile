@@ -1,0 +1,98 @@
+# Two commands matter: `make run` and `make test`. Both set up what they need on a machine that has
+# nothing but make and Python 3.11 or newer. Stamp files make the second time fast.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --quiet --require-hashes
+# The first interpreter that is 3.11 or newer and can make a virtual environment.
+PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
+	$$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
+
+# What is checked, besides the package itself.
+CODE := $(wildcard src tests examples bench)
+
+.PHONY: help run test check format bench docs lock clean
+
+help:
+	@echo "make run     set up, start Retinue with sample data, print a curl that works"
+	@echo "make test    set up, run the checks and all tests"
+	@echo "make check   format, lint, types, import contracts, architecture tests"
+	@echo "make format  rewrite the code in the house's format"
+	@echo "make bench   measure (needs wrk for the load figures)"
+	@echo "make docs    check that the documents tell the truth"
+	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
+	@echo "make clean   remove what the other targets made (keeps retinue-data)"
+
+run: $(VENV)/.run-stamp
+	@exec $(BIN)/python examples/run.py
+
+# The architecture tests are tests like the others, so `test` runs them once, with all the rest.
+test: static
+	$(BIN)/pytest
+
+check: static
+	$(BIN)/pytest -q tests/architecture
+
+.PHONY: static
+static: $(VENV)/.test-stamp
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: $(VENV)/.test-stamp
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(VENV)/.test-stamp
+	$(BIN)/python bench/verify.py
+
+docs: $(VENV)/.test-stamp
+	$(BIN)/pytest -q tests/architecture/test_docs.py
+
+# --- set-up ------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+ifeq ($(PYTHON),)
+	@echo "Python 3.11 or newer with the venv module is needed and was not found." >&2
+	@echo "On Debian and Ubuntu: apt-get install python3-venv" >&2
+	@exit 1
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+$(VENV)/.run-stamp: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements/run.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test-stamp: requirements/test.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements/test.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run-stamp
+
+# --- lock --------------------------------------------------------------------------------------------
+
+# The resolver itself is locked too; it never enters the environment that runs Retinue.
+UV := .tools/uv/bin/uv
+LOCK := $(UV) pip compile --generate-hashes --universal --python-version 3.11 --quiet \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+
+$(UV): requirements/lock.txt | $(BIN)/python
+	$(BIN)/python -m venv .tools/uv
+	.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@touch $@
+
+lock: $(UV)
+	$(LOCK) pyproject.toml --extra all --group build --group test --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --extra all --group build --constraint requirements/test.txt --output-file requirements/run.txt
+	$(LOCK) --group lock --output-file requirements/lock.txt
+
+clean:
+	rm -rf $(VENV) .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

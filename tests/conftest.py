@@ -1,0 +1,57 @@
+"""Fixtures for every suite. No framework is set up here: suites that need Django do that themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.requirements import need
+
+if TYPE_CHECKING:
+    from tests.support.installation import Installation
+    from tests.support.postgres import PostgresServer
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or fail, a test whose components this machine lacks, before any fixture is made."""
+    for marker in item.iter_markers("requires"):
+        for component in marker.args:
+            need(component)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole run, with fsync on."""
+    need("postgres")
+    from tests.support.postgres import PostgresServer
+
+    with PostgresServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database; a test that asks for it runs once on each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'retinue.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A running installation on SQLite, shared by the tests of one module."""
+    from tests.support.installation import start_retinue
+
+    with start_retinue(tmp_path_factory.mktemp("installation") / "home") as running:
+        yield running

@@ -1,0 +1,188 @@
+"""A whole Retinue of the tests' own: the real ``retinue init`` and ``retinue serve`` on free ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sysconfig
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import end_with_parent, free_ports, is_alive, status_of, stop, wait_for
+
+ADMIN_EMAIL = "admin@acme.example"
+ORGANIZATION = "acme"
+PROGRAM = str(Path(sysconfig.get_path("scripts")) / "retinue")
+# Only what a child needs: no setting of the machine that runs the tests leaks into a test.
+_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE")
+
+
+@dataclass
+class Answer:
+    """What an HTTP call gave: status, headers by lower-case name, and the body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body read as JSON."""
+        return json.loads(self.body)
+
+
+def http(
+    method: str,
+    url: str,
+    *,
+    token: str | None = None,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """Make one HTTP call and return its answer, whatever the status. ``body`` is sent as JSON."""
+    sent = dict(headers or {})
+    if token is not None:
+        sent["Authorization"] = f"Bearer {token}"
+    data = None
+    if body is not None:
+        data = json.dumps(body).encode()
+        sent.setdefault("Content-Type", "application/json")
+    request = urllib.request.Request(url, data=data, headers=sent, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+
+class Installation:
+    """One installation in a folder of its own, with the processes that serve it."""
+
+    def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
+        self.home = home
+        self.port, self.node_port = free_ports(2)
+        self.token_file = home.parent / f"{home.name}-admin-token"
+        self.password_file = home.parent / f"{home.name}-admin-password"
+        self._extra = environment or {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The control plane's base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def node_url(self) -> str:
+        """The node's base URL."""
+        return f"http://127.0.0.1:{self.node_port}"
+
+    @property
+    def log(self) -> Path:
+        """The file with what ``retinue serve`` and its children said."""
+        return self.home.parent / f"{self.home.name}-serve.log"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every command of this installation."""
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return {
+            **kept,
+            "HOME": str(self.home.parent),
+            "RETINUE_HOME": str(self.home),
+            "RETINUE_URL": self.url,
+            "RETINUE_NODE_URL": self.node_url,
+            "RETINUE_TOKEN_FILE": str(self.token_file),
+            **self._extra,
+        }
+
+    def token(self) -> str:
+        """Return the administrator's token."""
+        return self.token_file.read_text().strip()
+
+    def init(self) -> None:
+        """Make the installation with ``retinue init``; the administrator's password is random."""
+        if not self.password_file.exists():
+            self.password_file.touch(mode=0o600)
+            self.password_file.write_text(secrets.token_urlsafe(24) + "\n")
+        self.cli(
+            *("init", "--no-input", "--organization", ORGANIZATION, "--admin-email", ADMIN_EMAIL),
+            *("--admin-password-file", str(self.password_file), "--token-file", str(self.token_file)),
+            seconds=120,
+        )
+
+    def run(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run the command line and return what it gave, whatever its exit code."""
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            env=self.environment,
+            cwd=self.home.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def cli(self, *arguments: str, seconds: float = 60) -> str:
+        """Run the command line and return its standard output. Raises ``AssertionError`` if it failed."""
+        done = self.run(*arguments, seconds=seconds)
+        if done.returncode != 0:
+            raise AssertionError(
+                f"retinue {arguments[0]} exited {done.returncode}: {done.stderr}{done.stdout}"
+            )
+        return done.stdout
+
+    def start(self, *arguments: str) -> None:
+        """Start ``retinue serve`` and wait until both ports are ready. ``arguments`` are further flags."""
+        command = [PROGRAM, "serve", "--port", str(self.port), "--node-port", str(self.node_port), *arguments]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=self.environment,
+                cwd=self.home.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=end_with_parent(),
+            )
+        try:
+            wait_for("retinue serve is ready", self._is_ready, seconds=60, every=0.05)
+        except BaseException:
+            print(self.log.read_text(errors="replace")[-8000:])
+            self.stop()
+            raise
+
+    def stop(self) -> int | None:
+        """Stop ``retinue serve`` by its id and return its exit code; ``None`` if it did not run."""
+        if self.process is None:
+            return None
+        code = stop(self.process)
+        self.process = None
+        return code
+
+    def _is_ready(self) -> bool:
+        if self.process is not None and not is_alive(self.process.pid):
+            raise RuntimeError(f"retinue serve ended with {self.process.poll()}")
+        return status_of(f"{self.url}/readyz") == 200 and status_of(f"{self.node_url}/readyz") == 200
+
+
+@contextmanager
+def start_retinue(home: Path, *arguments: str, **environment: str) -> Iterator[Installation]:
+    """Make an installation in ``home``, serve it, and stop it at the end.
+
+    ``arguments`` are flags of ``retinue serve``; ``environment`` adds variables to every command.
+    """
+    installation = Installation(home, environment)
+    installation.init()
+    try:
+        installation.start(*arguments)
+        yield installation
+    finally:
+        installation.stop()
