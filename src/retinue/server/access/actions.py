@@ -1,0 +1,248 @@
+"""What can be done to access: declare permissions, assign roles, grant permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.db.models import Max
+
+from retinue.replica.records import Kind
+from retinue.server.access import queries, rules
+from retinue.server.access.catalogue import MANAGEMENT, Declaration
+from retinue.server.access.models import Grant, Permission, RoleAssignment
+from retinue.server.access.roles import ROLES, Role
+from retinue.server.directory import actions as directory
+from retinue.server.directory import queries as people
+from retinue.server.directory.queries import Principal
+from retinue.server.directory.rules import AccountFields
+from retinue.server.errors import Refused
+from retinue.server.ids import new_id
+from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction
+from retinue.server.policies.native import policy_of
+
+JUSTIFICATION_MAX = 2048
+
+
+def held_by(actor: Actor) -> Collection[str] | None:
+    """Return what an actor effectively holds, for the grant ceiling; ``None`` for Retinue itself."""
+    if actor.kind == SYSTEM.kind:
+        return None
+    principal = people.principals([actor.id]).get(actor.id)
+    return frozenset() if principal is None else queries.effective(principal)
+
+
+def check_stronger(actor: Actor, principal: Principal, field: str | None = None) -> None:
+    """Refuse to hand out a credential of an account that can do more than the actor."""
+    held = held_by(actor)
+    if held is not None and actor.id != principal.id:
+        rules.check_ceiling(
+            queries.effective(principal), held, policy_of(principal.organization_id), field or "account"
+        )
+
+
+def create_account(
+    tx: Transaction,
+    organization_id: str,
+    fields: AccountFields,
+    *,
+    roles: Sequence[str] = (),
+    permissions: Sequence[str] = (),
+    justification: str = "",
+) -> Principal:
+    """Create a service account with its roles and direct grants: all of it or nothing."""
+    account = directory.create_service_account(tx, organization_id, fields)
+    assign_roles(tx, account, roles, justification)
+    for place, permission in enumerate(dict.fromkeys(permissions)):
+        grant(tx, account, permission, justification, field=f"permissions.{place}")
+    return account
+
+
+def duplicate_account(tx: Transaction, source: Principal, *, name: str, justification: str = "") -> Principal:
+    """Create an account like ``source``: its fields, owners, roles and grants, without its credentials."""
+    fields = AccountFields(
+        name=name,
+        description=source.description,
+        purpose=source.purpose,
+        documentation=source.documentation,
+        environment=source.environment,
+        systems=tuple(source.systems),
+        owners=tuple(owner.id for owner in people.owners_of([source.id])[source.id]),
+    )
+    return create_account(
+        tx,
+        source.organization_id,
+        fields,
+        roles=queries.roles_of([source.id])[source.id],
+        permissions=list(queries.grants(source).values_list("permission", flat=True)),
+        justification=justification or f"as {source.handle} ({source.id})",
+    )
+
+
+def set_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = "") -> None:
+    """Make ``roles`` exactly the roles of a principal."""
+    wanted = [rules.role(handle, f"roles.{place}").handle for place, handle in enumerate(roles)]
+    for assignment in RoleAssignment.objects.filter(principal=principal).exclude(role__in=wanted):
+        _remove_role(tx, principal, assignment)
+    assign_roles(tx, principal, roles, justification)
+
+
+def assign_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = "") -> None:
+    """Assign roles that the principal does not hold yet, within ceiling, bans and justification."""
+    if not roles:
+        return
+    _check_justification(justification)
+    policy = policy_of(principal.organization_id)
+    names = queries.catalogue()
+    held = held_by(tx.actor)
+    present = set(RoleAssignment.objects.filter(principal=principal).values_list("role", flat=True))
+    for place, handle in enumerate(dict.fromkeys(roles)):
+        field = f"roles.{place}"
+        handed = rules.role(handle, field)
+        if handed.handle in present:
+            continue
+        rules.check_role_for_kind(handed, principal.kind, policy, field)
+        covered = rules.role_names([handed.handle], names)
+        if held is not None:
+            _check_owner_handed_by_owner(tx.actor, handed, field)
+            rules.check_ceiling(covered, held, policy, field)
+            rules.check_justification(covered, justification, policy)
+        _assign(tx, principal, handed, justification)
+
+
+def _assign(tx: Transaction, principal: Principal, handed: Role, justification: str) -> None:
+    made = RoleAssignment.objects.create(
+        id=new_id("asg"),
+        principal=principal,
+        role=handed.handle,
+        justification=justification,
+        granted_by=tx.actor.id,
+        granted_at=tx.now,
+    )
+    tx.record(
+        "role.assigned",
+        made.id,
+        organization=principal.organization_id,
+        after={"principal": principal.id, "role": handed.handle, "justification": justification},
+    )
+    tx.touch(Kind.PRINCIPAL, principal.id)
+
+
+def _remove_role(tx: Transaction, principal: Principal, assignment: RoleAssignment) -> None:
+    before = {"principal": principal.id, "role": assignment.role, "justification": assignment.justification}
+    ident = assignment.id
+    held = held_by(tx.actor)
+    role = ROLES.get(assignment.role)
+    if held is not None and role is not None:
+        _check_owner_handed_by_owner(tx.actor, role, "roles")
+    assignment.delete()
+    tx.record("role.removed", ident, organization=principal.organization_id, before=before)
+    tx.touch(Kind.PRINCIPAL, principal.id)
+
+
+def _check_owner_handed_by_owner(actor: Actor, handed: Role, field: str) -> None:
+    """Owner reaches permissions that are declared later, so only an owner may hand it out or take it away."""
+    if handed.people_only and not RoleAssignment.objects.filter(principal_id=actor.id, role=handed.handle).exists():
+        raise Refused("ceiling_exceeded", f"only an {handed.handle} hands out the role {handed.handle}", field=field)
+
+
+def grant(
+    tx: Transaction, principal: Principal, permission: str, justification: str = "", *, field: str = "permission"
+) -> Grant:
+    """Grant a permission, or a pattern of permissions, directly. Refuses one that is granted already."""
+    _check_justification(justification)
+    policy = policy_of(principal.organization_id)
+    covered = rules.check_pattern(permission, queries.catalogue(), field)
+    rules.check_installation(covered, field)
+    rules.check_grant_for_kind(covered, principal.kind, policy, field)
+    held = held_by(tx.actor)
+    if held is not None:
+        rules.check_ceiling(covered, held, policy, field)
+        rules.check_justification(covered, justification, policy)
+    if Grant.objects.filter(principal=principal, permission=permission).exists():
+        raise Refused("duplicate_name", f"{principal.handle} holds a grant of {permission} already", field=field)
+    made = Grant.objects.create(
+        id=new_id("grt"),
+        principal=principal,
+        permission=permission,
+        justification=justification,
+        granted_by=tx.actor.id,
+        granted_at=tx.now,
+    )
+    tx.record("grant.created", made.id, organization=principal.organization_id, after=_stated(made))
+    tx.touch(Kind.PRINCIPAL, principal.id)
+    return made
+
+
+def delete_grant(tx: Transaction, principal: Principal, grant_id: str) -> Grant:
+    """Take a direct grant away. Raises ``NotFound`` for a grant that the principal does not have."""
+    found = queries.grant(principal, grant_id)
+    before = _stated(found)
+    found.delete()
+    found.id = grant_id
+    tx.record("grant.deleted", grant_id, organization=principal.organization_id, before=before)
+    tx.touch(Kind.PRINCIPAL, principal.id)
+    return found
+
+
+def _stated(made: Grant) -> dict[str, str]:
+    return {"principal": made.principal_id, "permission": made.permission, "justification": made.justification}
+
+
+def _check_justification(justification: str) -> None:
+    if len(justification) > JUSTIFICATION_MAX:
+        raise Refused("too_large", f"at most {JUSTIFICATION_MAX} characters", field="justification")
+
+
+def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:
+    """Make the catalogue hold the management permissions and exactly these of the host.
+
+    A permission that is no longer declared is withdrawn: it leaves every set at once, and its index is
+    never given to another. Who holds a pattern or a role that covers a new one gets it.
+    """
+    wanted = {name: (Declaration(name), True) for name in MANAGEMENT}
+    wanted |= {declared.name: (declared, False) for declared in declarations}
+    present = {row.name: row for row in Permission.objects.select_for_update()}
+    organization = people.installation()
+    home = organization.id if organization is not None else ""
+    free = (Permission.objects.aggregate(most=Max("index"))["most"] or 0) + 1 if present else 0
+    changed = False
+    for name, (declared, is_management) in wanted.items():
+        row = present.get(name)
+        if row is None:
+            row = Permission(name=name, index=free, is_management=is_management)
+            free += 1
+            event = "permission.declared"
+        elif row.is_withdrawn:
+            event = "permission.declared"
+        elif (row.label, row.description, row.sensitivity) != _described(declared):
+            event = "permission.described"
+        else:
+            continue
+        row.is_withdrawn = False
+        row.label, row.description, row.sensitivity = _described(declared)
+        row.save()
+        after = {"label": row.label, "description": row.description, "sensitivity": row.sensitivity}
+        tx.record(event, name, organization=home, after=after)
+        tx.touch(Kind.PERMISSION, name)
+        changed = changed or event == "permission.declared"
+    for name, row in present.items():
+        if name not in wanted and not row.is_withdrawn:
+            row.is_withdrawn = True
+            row.save()
+            tx.record("permission.withdrawn", name, organization=home)
+            tx.touch(Kind.PERMISSION, name)
+            changed = True
+    if changed:
+        _touch_sets(tx)
+
+
+def _described(declared: Declaration) -> tuple[str, str, str]:
+    return declared.label, declared.description, declared.sensitivity
+
+
+def _touch_sets(tx: Transaction) -> None:
+    """Compile anew whatever may cover a permission that came or went: roles, and grants by pattern."""
+    for role in ROLES.values():
+        tx.touch(Kind.HOLDER, role.holder_id)
+    for ident in Grant.objects.values_list("principal_id", flat=True).distinct():
+        tx.touch(Kind.PRINCIPAL, ident)

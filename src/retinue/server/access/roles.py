@@ -1,0 +1,66 @@
+"""The native roles, as fixed sets of permissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT, covers
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role: its handle, its name for people, and the patterns of what it may do."""
+
+    handle: str
+    name: str
+    description: str
+    patterns: tuple[str, ...]
+    people_only: bool = False
+
+    @property
+    def holder_id(self) -> str:
+        """Key of the role's record in a replica."""
+        return f"role:{self.handle}"
+
+    def grants(self, name: str) -> bool:
+        """Tell whether the role has the declared permission ``name``."""
+        if name in INSTALLATION:
+            return False
+        return any(covers(pattern, name, reaches_management=self.people_only) for pattern in self.patterns)
+
+
+def _of(*resources: str) -> tuple[str, ...]:
+    wanted = {resource for each in resources for resource in each.split()}
+    return tuple(name for name in MANAGEMENT if name.partition(":")[0] in wanted and name not in INSTALLATION)
+
+
+def _reads() -> tuple[str, ...]:
+    names = tuple(name for name in MANAGEMENT if name.endswith((":read", ":export")))
+    return (*names, "decision:simulate")
+
+
+_NOT_ADMINISTRATOR = {"organization:delete", "policy:update", "pat:issue"}
+
+ROLES: dict[str, Role] = {
+    role.handle: role
+    for role in (
+        Role("owner", "Owner", "Everything in the organization. For people.", ("*:*",), people_only=True),
+        Role(
+            "administrator",
+            "Administrator",
+            "Manages everything but the policy and the end of the organization; may do all that the host's API offers.",
+            (
+                *(name for name in MANAGEMENT if name not in _NOT_ADMINISTRATOR and name not in INSTALLATION),
+                "*:*",
+            ),
+        ),
+        Role(
+            "access-manager",
+            "Access manager",
+            "Manages accounts, credentials, groups, teams, grants, reviews and findings.",
+            _of("service_account user credential group team grant review finding"),
+        ),
+        Role("auditor", "Auditor", "Reads and exports everything, changes nothing.", _reads()),
+        Role("member", "Member", "May hold personal access tokens.", ("pat:issue",)),
+    )
+}

@@ -1,0 +1,349 @@
+"""What can be done to credentials: issue, rename, rotate, regenerate, revoke, delete.
+
+The plain token exists in the answer of the call that makes it, and nowhere else: rows hold keyed digests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from retinue import pepper
+from retinue.replica.records import Kind as RecordKind
+from retinue.server.access import actions as access
+from retinue.server.credentials import rules
+from retinue.server.credentials.models import Credential
+from retinue.server.directory import rules as names
+from retinue.server.directory.queries import Organization, Principal
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies.native import policy_of
+from retinue.token import Kind, Token, mint
+
+_ID_PREFIX = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "nkey"}
+_NOUN = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "node_credential"}
+NODE_CREDENTIAL_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A credential with its token (shown once), and which rule decided its end."""
+
+    credential: Credential
+    token: Token
+    expiry: rules.Expiry
+
+
+def issue(
+    tx: Transaction, account: Principal, *, name: str | None = None, expires: str | None = None
+) -> Issued:
+    """Issue an API key for a service account. ``expires`` as in :func:`rules.expiry`.
+
+    Refuses a taken name, one key too many, a deleted account, an account that is stronger than the actor,
+    and a service account that issues for itself.
+    """
+    if tx.actor.id == account.id:
+        raise Refused("forbidden_for_service", "a service account never issues a key for itself; rotate one")
+    access.check_stronger(tx.actor, account)
+    policy = policy_of(account.organization_id)
+    ends = rules.expiry(expires, tx.now, policy)
+    account = _lock(account)
+    _check_room(account, tx.now)
+    name = _name(account, name, tx.now)
+    return _make(tx, account.organization, account, Kind.API_KEY, name, ends)
+
+
+def issue_personal_token(tx: Transaction, user: Principal, *, name: str, days: int) -> Issued:
+    """Issue a personal access token of a user, ``days`` long."""
+    ends = rules.Expiry(tx.now + timedelta(days=days), "requested")
+    return _make(tx, user.organization, user, Kind.PERSONAL, names.check_name(name), ends)
+
+
+def issue_for_node(tx: Transaction, organization: Organization, name: str) -> tuple[Credential, Token]:
+    """Issue the credential of a node, bound to the node's name."""
+    ends = rules.Expiry(tx.now + timedelta(days=NODE_CREDENTIAL_DAYS), "default")
+    made = _make(tx, organization, None, Kind.NODE, name, ends)
+    return made.credential, made.token
+
+
+def rename(tx: Transaction, key: Credential, name: str) -> Credential:
+    """Give a key another name; its id stays."""
+    name = names.check_name(name)
+    if key.state in ("revoked", "deleted"):
+        raise Refused("state_conflict", f"{key.id} is {key.state}")
+    if name == key.name:
+        return key
+    account = _lock(_principal(key))
+    if names.fold(name) != key.name_folded:
+        _check_name_free(account, name)
+    before = key.name
+    key.name, key.name_folded = name, names.fold(name)
+    key.save()
+    tx.record(
+        "key.renamed", key.id, organization=key.organization_id, before={"name": before}, after={"name": name}
+    )
+    return key
+
+
+def rotate(
+    tx: Transaction, key: Credential, *, overlap_seconds: int | None = None, name: str | None = None
+) -> Issued:
+    """Issue a successor with a new id; ``key`` is accepted beside it for the overlap, then retires.
+
+    The successor takes the name unless another is given. Refuses an overlap longer than the policy's, a
+    key that is not usable, and one usable key too many.
+    """
+    account, policy = _lock(_principal(key)), policy_of(key.organization_id)
+    key = Credential.objects.select_for_update().get(id=key.id)
+    _check_mode(key, "rotate", tx)
+    access.check_stronger(tx.actor, account)
+    overlap = policy.rotation_overlap_seconds if overlap_seconds is None else overlap_seconds
+    if overlap > policy.rotation_overlap_seconds:
+        raise Refused(
+            "invalid_value", f"the overlap is at most {policy.rotation_overlap_seconds} seconds here", field="overlap"
+        )
+    if overlap > 0:
+        _check_room(account, tx.now)
+    retires = tx.now + timedelta(seconds=overlap)
+    if key.expires_at is not None:
+        retires = min(retires, key.expires_at)
+    key.retires_at = retires
+    key.save()
+    chosen = key.name if name is None else names.check_name(name)
+    _check_name_free(account, chosen)
+    made = _make(
+        tx, account.organization, account, Kind.API_KEY, chosen, rules.expiry(None, tx.now, policy), rotated_from=key.id
+    )
+    key.rotated_to = made.credential.id
+    if overlap == 0:
+        _end(key, "superseded", "", tx)
+    key.save()
+    tx.record(
+        "key.rotated",
+        key.id,
+        organization=key.organization_id,
+        before={"retires_at": None},
+        after={"retires_at": _text(key.retires_at), "rotated_to": key.rotated_to},
+    )
+    tx.touch(RecordKind.CREDENTIAL, key.kid)
+    return made
+
+
+def regenerate(tx: Transaction, key: Credential) -> Issued:
+    """Replace the secret of a key under the same id; the old token is refused from this commit on."""
+    account = _lock(_principal(key))
+    key = Credential.objects.select_for_update().get(id=key.id)
+    _check_mode(key, "regenerate", tx)
+    access.check_stronger(tx.actor, account)
+    return _replace_secret(tx, key, "key.regenerated")
+
+
+def reissue(tx: Transaction, credential_id: str) -> Issued:
+    """Replace the secret of a credential whose token was lost with the answer of the call that made it.
+
+    The caller has made sure that it was never used. Refuses one that has ended since.
+    """
+    key = Credential.objects.select_for_update().get(id=credential_id)
+    if not rules.is_usable(key.state, key.expires_at, key.retires_at, tx.now):
+        raise Refused("idempotency_used", f"{key.id} has ended since; issue another one")
+    return _replace_secret(tx, key, "key.reissued")
+
+
+def revoke(tx: Transaction, key: Credential, *, reason: str = "no_longer_needed", text: str = "") -> Credential:
+    """End a key for good. A key that is revoked already stays as it is, except that compromise is noted."""
+    rules.check_reason(reason, text)
+    key = Credential.objects.select_for_update().get(id=key.id)
+    if key.state == "deleted" or (key.state == "revoked" and not (reason == "compromised" != key.reason)):
+        return key
+    before = {"state": key.state, "reason": key.reason}
+    _end(key, reason, text, tx)
+    key.save()
+    _say(tx, key, "revoked", before=before, after={"state": "revoked", "reason_code": reason, "reason": text})
+    return key
+
+
+def delete(tx: Transaction, key: Credential) -> Credential:
+    """Take a revoked or expired key out of the lists; a tombstone keeps its last reason."""
+    key = Credential.objects.select_for_update().get(id=key.id)
+    if key.state == "deleted":
+        return key
+    if key.state == "active" and rules.is_usable(key.state, key.expires_at, key.retires_at, tx.now):
+        raise Refused("state_conflict", f"{key.id} is in use; revoke it first")
+    if key.state in ("active", "suspended"):
+        key.reason = "superseded" if key.retires_at is not None else "expired"
+    before = {"state": key.state, "name": key.name}
+    key.state = "deleted"
+    key.deleted_at = tx.now
+    key.save()
+    _say(tx, key, "deleted", before=before, after={"state": "deleted", "reason_code": key.reason})
+    return key
+
+
+def delete_account(tx: Transaction, account: Principal, reason: str = "") -> Principal:
+    """Delete a service account and revoke its credentials for good, in one transaction."""
+    from retinue.server.directory import actions as directory
+
+    account = _lock(account)
+    live = Credential.objects.select_for_update().filter(principal=account, state__in=["active", "suspended"])
+    for key in live:
+        before = {"state": key.state, "reason": key.reason}
+        _end(key, "account_deleted", "", tx)
+        key.save()
+        _say(tx, key, "revoked", before=before, after={"state": "revoked", "reason_code": "account_deleted"})
+    return directory.mark_deleted(tx, account, reason)
+
+
+def restore_account(tx: Transaction, account: Principal) -> Principal:
+    """Restore a deleted account: disabled, with its grants, without its credentials."""
+    from retinue.server.directory import actions as directory
+
+    return directory.mark_restored(tx, _lock(account))
+
+
+def revoke_for_node(tx: Transaction, credential_id: str) -> None:
+    """End the credential of a node that is removed."""
+    key = Credential.objects.select_for_update().get(id=credential_id, kind=Kind.NODE.value)
+    if key.state != "active":
+        return
+    _end(key, "no_longer_needed", "", tx)
+    key.save()
+    _say(tx, key, "revoked", before={"state": "active"}, after={"state": "revoked"})
+
+
+def _make(
+    tx: Transaction,
+    organization: Organization,
+    principal: Principal | None,
+    kind: Kind,
+    name: str,
+    ends: rules.Expiry,
+    *,
+    rotated_from: str = "",
+) -> Issued:
+    token = mint(kind, settings.INSTALLATION.brand)
+    active = peppers().active
+    made = Credential.objects.create(
+        id=f"{_ID_PREFIX[kind]}_{token.kid}",
+        kid=token.kid,
+        kind=kind.value,
+        brand=token.brand,
+        organization=organization,
+        principal=principal,
+        name=name,
+        name_folded=names.fold(name),
+        digest=active.digest(token.as_bytes()),
+        pepper_id=active.id,
+        issued_at=tx.now,
+        issued_by=tx.actor.id,
+        expires_at=ends.at,
+        rotate_by=rules.rotate_by(tx.now, ends.at, policy_of(organization.id)),
+        rotated_from=rotated_from,
+    )
+    after = {"name": name, "account": made.principal_id, "expires_at": _text(ends.at), "rotated_from": rotated_from}
+    _say(tx, made, "issued", before={}, after=after)
+    return Issued(made, token, ends)
+
+
+def _replace_secret(tx: Transaction, key: Credential, event: str) -> Issued:
+    kind = Kind(key.kind)
+    token = mint(kind, key.brand, kid=key.kid)
+    active = peppers().active
+    key.digest = active.digest(token.as_bytes())
+    key.pepper_id = active.id
+    key.save()
+    tx.record(event, key.id, organization=key.organization_id, after={"name": key.name})
+    tx.touch(RecordKind.CREDENTIAL, key.kid)
+    return Issued(key, token, rules.Expiry(key.expires_at, "unchanged"))
+
+
+def _say(tx: Transaction, key: Credential, verb: str, *, before: dict[str, Any], after: dict[str, Any]) -> None:
+    event = f"{_NOUN[Kind(key.kind)]}.{verb}"
+    tx.record(event, key.id, organization=key.organization_id, before=before, after=after)
+    tx.touch(RecordKind.CREDENTIAL, key.kid)
+
+
+def _end(key: Credential, reason: str, text: str, tx: Transaction) -> None:
+    key.state = "revoked"
+    key.reason = reason
+    key.reason_text = text
+    key.revoked_at = tx.now
+    key.revoked_by = tx.actor.id
+
+
+def _principal(key: Credential) -> Principal:
+    if key.principal is None:
+        raise Refused("state_conflict", f"{key.id} belongs to no account")
+    return key.principal
+
+
+def _lock(account: Principal) -> Principal:
+    """Hold the account's row until the commit: limits and names are decided one caller at a time."""
+    locked = Principal.objects.select_for_update(of=("self",)).select_related("organization").get(id=account.id)
+    if locked.state == "deleted" and account.state != "deleted":
+        raise Refused("state_conflict", f"{locked.handle} was deleted meanwhile")
+    return locked
+
+
+def _usable(account: Principal, now: datetime) -> list[Credential]:
+    rows = Credential.objects.filter(principal=account, kind=Kind.API_KEY.value, state="active")
+    rows = rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+    return list(rows.filter(Q(retires_at__isnull=True) | Q(retires_at__gt=now)).order_by("issued_at", "id"))
+
+
+def _check_room(account: Principal, now: datetime) -> None:
+    """Refuse one usable key too many, naming the candidates to revoke."""
+    if account.state == "deleted":
+        raise Refused("state_conflict", f"{account.handle} is deleted")
+    most = policy_of(account.organization_id).credentials_max_usable
+    usable = _usable(account, now)
+    if most is not None and len(usable) >= most:
+        oldest = ", ".join(f"{key.name} ({key.id})" for key in usable[:3])
+        raise Refused(
+            "too_many_keys", f"{account.handle} has {len(usable)} usable keys, the limit is {most}; oldest: {oldest}"
+        )
+
+
+def _name(account: Principal, name: str | None, now: datetime) -> str:
+    if name is None:
+        if policy_of(account.organization_id).credentials_name_required:
+            raise Refused("missing_field", "a key needs a name here", field="name")
+        return f"key-{now:%Y%m%d-%H%M%S%f}"
+    name = names.check_name(name)
+    _check_name_free(account, name)
+    return name
+
+
+def _check_name_free(account: Principal, name: str) -> None:
+    taken = Credential.objects.filter(
+        principal=account, name_folded=names.fold(name), state__in=["active", "suspended"], retires_at__isnull=True
+    ).first()
+    if taken is not None:
+        raise Refused("duplicate_name", f"{account.handle} has a key named {name!r} already: {taken.id}", field="name")
+
+
+def _check_mode(key: Credential, mode: str, tx: Transaction) -> None:
+    policy = policy_of(key.organization_id)
+    if mode not in policy.rotation_modes:
+        raise Refused("state_conflict", f"the organization's policy does not {mode} keys")
+    if key.retires_at is not None or not rules.is_usable(key.state, key.expires_at, None, tx.now):
+        raise Refused("state_conflict", f"{key.id} is not in use any more: issue a new key")
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=4)
+def _peppers(path: Path) -> pepper.Peppers:
+    return pepper.load(path)
+
+
+def peppers() -> pepper.Peppers:
+    """Return the peppers of this installation."""
+    return _peppers(settings.INSTALLATION.pepper_file)

@@ -1,0 +1,103 @@
+"""Reads of credentials. Every one is bound to an organization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from retinue.server.credentials.models import Credential
+from retinue.server.directory.rules import fold
+from retinue.server.errors import NotFound
+from retinue.token import Kind
+
+__all__ = ["Credential", "counts", "key", "keys", "node_credential", "personal_token", "personal_tokens"]
+
+
+def key(organization_id: str, ident: str, *, lock: bool = False) -> Credential:
+    """Return an API key by its id or its key id. Raises :class:`NotFound`."""
+    rows = Credential.objects.filter(organization_id=organization_id, kind=Kind.API_KEY.value)
+    return _one(rows.filter(Q(id=ident) | Q(kid=ident)), "key", ident, lock)
+
+
+def keys(
+    organization_id: str,
+    *,
+    account: str | None = None,
+    state: str | None = None,
+    name: str | None = None,
+    search: str | None = None,
+) -> QuerySet[Credential]:
+    """Return API keys; deleted ones only if asked for by state."""
+    rows = Credential.objects.filter(organization_id=organization_id, kind=Kind.API_KEY.value)
+    rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
+    if account is not None:
+        rows = rows.filter(Q(principal_id=account) | Q(principal__handle=fold(account)))
+    if name is not None:
+        rows = rows.filter(name_folded=fold(name))
+    if search:
+        rows = rows.filter(
+            Q(name__icontains=search) | Q(kid__icontains=search) | Q(principal__handle__icontains=search)
+        )
+    return rows.select_related("principal", "organization")
+
+
+def with_status(rows: QuerySet[Credential], status: str, now: datetime) -> QuerySet[Credential]:
+    """Narrow keys to those whose life is over or not: ``expired``, ``retiring``, ``revoked``, ``usable``."""
+    retired = Q(retires_at__lte=now)
+    expired = Q(expires_at__lte=now)
+    match status:
+        case "revoked":
+            return rows.filter(Q(state="revoked") | (retired & Q(state="active")))
+        case "expired":
+            return rows.filter(expired, state__in=["active", "suspended"]).exclude(retired)
+        case "retiring":
+            return rows.filter(state="active", retires_at__gt=now).exclude(expired)
+        case "usable":
+            return rows.filter(state="active").exclude(retired).exclude(expired)
+        case _:
+            return rows.filter(state=status)
+
+
+def personal_tokens(principal_id: str) -> QuerySet[Credential]:
+    """Return the personal access tokens of a user, deleted ones left out."""
+    rows = Credential.objects.filter(principal_id=principal_id, kind=Kind.PERSONAL.value)
+    return rows.exclude(state="deleted").select_related("principal", "organization")
+
+
+def personal_token(principal_id: str, ident: str, *, lock: bool = False) -> Credential:
+    """Return one personal access token of a user. Raises :class:`NotFound`."""
+    rows = personal_tokens(principal_id).filter(Q(id=ident) | Q(kid=ident))
+    return _one(rows, "personal access token", ident, lock)
+
+
+def node_credential(ident: str) -> Credential:
+    """Return the credential of a node. Raises :class:`NotFound`."""
+    return _one(Credential.objects.filter(kind=Kind.NODE.value, id=ident), "node credential", ident, False)
+
+
+def by_ids(ids: Iterable[str]) -> dict[str, Credential]:
+    """Return credentials by id, in one query."""
+    return Credential.objects.in_bulk(list(set(ids)))
+
+
+def counts(account_ids: Iterable[str], now: datetime) -> dict[str, tuple[int, int]]:
+    """Return (usable, total) API keys of each account, in one query; deleted keys are not counted."""
+    found = {ident: (0, 0) for ident in account_ids}
+    usable = Q(state="active") & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+    usable &= Q(retires_at__isnull=True) | Q(retires_at__gt=now)
+    rows = Credential.objects.filter(principal_id__in=list(found)).exclude(state="deleted")
+    for row in rows.values("principal_id").annotate(usable=Count("id", filter=usable), total=Count("id")):
+        found[row["principal_id"]] = (row["usable"], row["total"])
+    return found
+
+
+def _one(rows: QuerySet[Credential], noun: str, ident: str, lock: bool) -> Credential:
+    if lock:
+        found = rows.select_related(None).select_for_update().first()
+    else:
+        found = rows.select_related("principal", "organization").first()
+    if found is None:
+        raise NotFound(noun, ident)
+    return found

@@ -1,0 +1,240 @@
+"""What can be done to organizations, users and service accounts. One function, one event."""
+
+from __future__ import annotations
+
+from dataclasses import fields as dataclass_fields
+from dataclasses import replace
+from typing import Any
+
+from retinue.replica.records import Kind
+from retinue.server.directory import rules
+from retinue.server.directory.models import Login, Organization, Ownership, Principal
+from retinue.server.directory.rules import AccountFields
+from retinue.server.errors import Refused
+from retinue.server.ids import new_id
+from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies.native import policy_of
+
+_TEXTS = ("name", "handle", "description", "purpose", "documentation", "environment", "systems")
+
+
+def create_organization(tx: Transaction, *, handle: str, name: str, is_installation: bool = False) -> Organization:
+    """Create an organization. Refuses a handle that is taken."""
+    handle = rules.organization_handle(handle)
+    name = rules.check_name(name)
+    if Organization.objects.filter(handle=handle).exists():
+        raise Refused("duplicate_name", f"the organization {handle!r} exists already", field="handle")
+    made = Organization.objects.create(
+        id=new_id("org"), handle=handle, name=name, is_installation=is_installation, created_at=tx.now
+    )
+    tx.record("organization.created", made.id, organization=made.id, after={"handle": handle, "name": name})
+    tx.touch(Kind.ORGANIZATION, made.id)
+    tx.touch(Kind.ORGANIZATION_HANDLE, handle)
+    return made
+
+
+def create_user(
+    tx: Transaction, organization_id: str, *, email: str, name: str, is_operator: bool = False
+) -> Principal:
+    """Create a user without a password. Refuses an e-mail address that is taken in the organization."""
+    email = rules.email_address(email)
+    name = rules.check_name(name)
+    _lock_names(organization_id)
+    if Principal.objects.filter(organization_id=organization_id, handle=email).exists():
+        raise Refused("duplicate_name", f"a user {email!r} exists already", field="email")
+    made = Principal.objects.create(
+        id=new_id("usr"),
+        organization_id=organization_id,
+        kind=Principal.USER,
+        handle=email,
+        email=email,
+        name=name,
+        is_operator=is_operator,
+        created_at=tx.now,
+        updated_at=tx.now,
+        created_by=tx.actor.id,
+    )
+    after = {"handle": email, "email": email, "name": name, "state": "enabled", "operator": is_operator}
+    tx.record("user.created", made.id, organization=organization_id, after=after)
+    tx.touch(Kind.PRINCIPAL, made.id)
+    return made
+
+
+def set_password(tx: Transaction, user: Principal, password: str) -> Login:
+    """Give a user a way to sign in to the console. The password is hashed by Django (Argon2)."""
+    login, _ = Login.objects.get_or_create(principal=user, defaults={"email": user.email})
+    login.set_password(password)
+    login.save()
+    return login
+
+
+def create_service_account(tx: Transaction, organization_id: str, fields: AccountFields) -> Principal:
+    """Create a service account. Refuses a taken handle and whatever the policy requires and is not stated."""
+    fields = replace(fields, name=rules.check_name(fields.name))
+    rules.check_texts(fields)
+    rules.check_required(fields, policy_of(organization_id))
+    handle = rules.account_handle(fields.name, fields.handle)
+    _lock_names(organization_id)
+    _check_free(organization_id, handle)
+    made = Principal.objects.create(
+        id=new_id("sa"),
+        organization_id=organization_id,
+        kind=Principal.SERVICE_ACCOUNT,
+        handle=handle,
+        name=fields.name,
+        description=fields.description,
+        purpose=fields.purpose,
+        documentation=fields.documentation,
+        environment=fields.environment,
+        systems=list(fields.systems),
+        created_at=tx.now,
+        updated_at=tx.now,
+        created_by=tx.actor.id,
+    )
+    _set_owners(made, fields.owners)
+    tx.record("account.created", made.id, organization=organization_id, after=stated(made))
+    tx.touch(Kind.PRINCIPAL, made.id)
+    return made
+
+
+def update_account(tx: Transaction, account: Principal, changes: dict[str, Any]) -> Principal:
+    """Change fields of a service account; ``changes`` holds the named fields of :class:`AccountFields`.
+
+    Says nothing where nothing changes. Raises ``KeyError`` for a name that is no field.
+    """
+    _check_alive(account)
+    known = {each.name for each in dataclass_fields(AccountFields)}
+    if set(changes) - known:
+        raise KeyError(sorted(set(changes) - known)[0])
+    before = stated(account)
+    owners = tuple(before["owners"])
+    fields = replace(
+        AccountFields(
+            name=account.name,
+            description=account.description,
+            purpose=account.purpose,
+            documentation=account.documentation,
+            environment=account.environment,
+            systems=tuple(account.systems),
+            owners=owners,
+        ),
+        **changes,
+    )
+    fields = replace(fields, name=rules.check_name(fields.name))
+    rules.check_texts(fields)
+    rules.check_required(fields, policy_of(account.organization_id))
+    handle = account.handle if fields.handle is None else rules.account_handle(fields.name, fields.handle)
+    if handle != account.handle:
+        _lock_names(account.organization_id)
+        _check_free(account.organization_id, handle)
+    account.handle = handle
+    for name in ("name", "description", "purpose", "documentation", "environment"):
+        setattr(account, name, getattr(fields, name))
+    account.systems = list(fields.systems)
+    _set_owners(account, fields.owners)
+    after = stated(account)
+    changed = [name for name in after if after[name] != before[name]]
+    if not changed:
+        return account
+    account.updated_at = tx.now
+    account.save()
+    tx.record(
+        "account.updated",
+        account.id,
+        organization=account.organization_id,
+        before={name: before[name] for name in changed},
+        after={name: after[name] for name in changed},
+    )
+    tx.touch(Kind.PRINCIPAL, account.id)
+    return account
+
+
+def enable(tx: Transaction, account: Principal) -> Principal:
+    """Enable a disabled account; its credentials work again as far as they were not ended themselves."""
+    _check_alive(account)
+    if account.state == "enabled":
+        return account
+    return _set_state(tx, account, "enabled", "account.enabled", "")
+
+
+def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
+    """Disable an account: a gate, nothing is written on its credentials."""
+    _check_alive(account)
+    if account.state == "disabled":
+        return account
+    return _set_state(tx, account, "disabled", "account.disabled", reason)
+
+
+def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Principal:
+    """Leave a tombstone. Its credentials end in the same transaction: ``credentials.actions`` does both."""
+    _check_alive(account)
+    account.deleted_at = tx.now
+    return _set_state(tx, account, "deleted", "account.deleted", reason)
+
+
+def mark_restored(tx: Transaction, account: Principal) -> Principal:
+    """Bring a deleted account back, disabled, within the days that the policy allows."""
+    days = policy_of(account.organization_id).accounts_restore_days
+    if account.state != "deleted" or account.deleted_at is None:
+        raise Refused("state_conflict", f"{account.handle} is {account.state}, not deleted")
+    if (tx.now - account.deleted_at).total_seconds() >= days * 86_400:
+        raise Refused("state_conflict", f"deleted more than {days} days ago: deleted for good")
+    account.deleted_at = None
+    return _set_state(tx, account, "disabled", "account.restored", "restored")
+
+
+def stated(account: Principal) -> dict[str, Any]:
+    """Return what an event says about a service account."""
+    found: dict[str, Any] = {name: getattr(account, name) for name in _TEXTS}
+    found["owners"] = list(account.ownerships.order_by("id").values_list("owner_id", flat=True))
+    return found
+
+
+def _set_state(tx: Transaction, account: Principal, state: str, event: str, reason: str) -> Principal:
+    rules.check_line(reason, "reason")
+    if len(reason) > 1024:
+        raise Refused("too_large", "at most 1024 characters", field="reason")
+    before = account.state
+    account.state = state
+    account.state_reason = reason
+    account.updated_at = tx.now
+    account.save()
+    after = {"state": state, "handle": account.handle} | ({"reason": reason} if reason else {})
+    tx.record(
+        event, account.id, organization=account.organization_id, before={"state": before}, after=after
+    )
+    tx.touch(Kind.PRINCIPAL, account.id)
+    return account
+
+
+def _check_alive(account: Principal) -> None:
+    if account.state == "deleted":
+        raise Refused("state_conflict", f"{account.handle} is deleted; restore it first")
+
+
+def _lock_names(organization_id: str) -> None:
+    """Uniqueness is decided inside the transaction that writes: one creator or renamer at a time."""
+    Organization.objects.select_for_update().get(id=organization_id)
+
+
+def _check_free(organization_id: str, handle: str) -> None:
+    taken = Principal.objects.filter(organization_id=organization_id, handle=handle).first()
+    if taken is not None:
+        ended = " (deleted; its handle stays reserved)" if taken.state == "deleted" else ""
+        raise Refused("duplicate_name", f"the handle {handle!r} is taken by {taken.id}{ended}", field="name")
+
+
+def _set_owners(account: Principal, owners: tuple[str, ...]) -> None:
+    """Make ``owners`` (ids of users of the same organization) the owners, in this order."""
+    wanted = list(dict.fromkeys(owners))
+    held = list(account.ownerships.order_by("id").values_list("owner_id", flat=True))
+    if wanted == held:
+        return
+    found = Principal.objects.filter(
+        organization_id=account.organization_id, kind=Principal.USER, id__in=wanted
+    ).values_list("id", flat=True)
+    unknown = [ident for ident in wanted if ident not in set(found)]
+    if unknown:
+        raise Refused("not_found", f"there is no user {unknown[0]!r} here", field="owners")
+    account.ownerships.all().delete()
+    Ownership.objects.bulk_create([Ownership(account=account, owner_id=ident) for ident in wanted])

@@ -1,0 +1,132 @@
+"""Reads of the directory. Every one is bound to an organization: objects of others do not exist here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Q, QuerySet
+
+from retinue.server.directory.models import Login, Organization, Ownership, Principal
+from retinue.server.directory.rules import fold
+from retinue.server.errors import NotFound, Refused
+
+__all__ = [
+    "Login",
+    "Organization",
+    "Principal",
+    "account",
+    "accounts",
+    "find_principal",
+    "installation",
+    "organization",
+    "owners_of",
+    "principals",
+    "user",
+    "users",
+]
+
+
+def organization(organization_id: str) -> Organization:
+    """Return an organization by id. Raises :class:`NotFound`."""
+    found = Organization.objects.filter(id=organization_id).first()
+    if found is None:
+        raise NotFound("organization", organization_id)
+    return found
+
+
+def installation() -> Organization | None:
+    """Return the organization that ``init`` created, or ``None`` before it has."""
+    return Organization.objects.filter(is_installation=True).first()
+
+
+def account(organization_id: str, account_id: str, *, lock: bool = False) -> Principal:
+    """Return a service account by id; ``lock`` holds its row until the commit. Raises :class:`NotFound`."""
+    return _principal(organization_id, account_id, Principal.SERVICE_ACCOUNT, "service account", lock)
+
+
+def user(organization_id: str, user_id: str, *, lock: bool = False) -> Principal:
+    """Return a user by id; ``lock`` holds its row until the commit. Raises :class:`NotFound`."""
+    return _principal(organization_id, user_id, Principal.USER, "user", lock)
+
+
+def _principal(organization_id: str, ident: str, kind: str, noun: str, lock: bool) -> Principal:
+    rows = Principal.objects.filter(organization_id=organization_id, kind=kind, id=ident)
+    found = (rows.select_for_update() if lock else rows).first()
+    if found is None:
+        raise NotFound(noun, ident)
+    return found
+
+
+def principals(ids: Iterable[str]) -> dict[str, Principal]:
+    """Return principals by id, in one query; unknown ids are left out."""
+    return Principal.objects.in_bulk(list(set(ids)))
+
+
+def find_principal(organization_id: str, text: str, kind: str, *, field: str) -> Principal:
+    """Return the principal of ``kind`` whose id, handle or e-mail address is ``text``.
+
+    Raises :class:`Refused` (``not_found``) that names ``field``.
+    """
+    folded = fold(text)
+    rows = Principal.objects.filter(organization_id=organization_id, kind=kind)
+    found = rows.filter(Q(id=text) | Q(handle=folded) | Q(email=folded)).exclude(state="deleted").first()
+    if found is None:
+        raise Refused("not_found", f"there is no {kind.replace('_', ' ')} {text!r} here", field=field)
+    return found
+
+
+def accounts(
+    organization_id: str,
+    *,
+    state: str | None = None,
+    handle: str | None = None,
+    search: str | None = None,
+    role: str | None = None,
+    owner: str | None = None,
+) -> QuerySet[Principal]:
+    """Return the service accounts of an organization; deleted ones only if asked for by state or handle."""
+    rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
+    if state is not None:
+        rows = rows.filter(state=state)
+    elif handle is None:
+        rows = rows.exclude(state="deleted")
+    if handle is not None:
+        rows = rows.filter(handle=fold(handle))
+    if search:
+        rows = rows.filter(_search(search, "name", "handle", "id", "description", "purpose"))
+    if role is not None:
+        rows = rows.filter(role_assignments__role=role)
+    if owner is not None:
+        rows = rows.filter(Q(ownerships__owner_id=owner) | Q(ownerships__owner__handle=fold(owner))).distinct()
+    return rows
+
+
+def users(organization_id: str, *, email: str | None = None, search: str | None = None) -> QuerySet[Principal]:
+    """Return the users of an organization."""
+    rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.USER)
+    if email is not None:
+        rows = rows.filter(email=fold(email))
+    if search:
+        rows = rows.filter(_search(search, "name", "email", "id"))
+    return rows
+
+
+def _search(text: str, *fields: str) -> Q:
+    found = Q()
+    for name in fields:
+        found |= Q(**{f"{name}__icontains": text})
+    return found
+
+
+def owners_of(account_ids: Iterable[str]) -> dict[str, list[Principal]]:
+    """Return the owners of each account, deleted users left out, in one query."""
+    found: dict[str, list[Principal]] = {ident: [] for ident in account_ids}
+    rows = Ownership.objects.filter(account_id__in=list(found)).exclude(owner__state="deleted")
+    for held in rows.select_related("owner").order_by("id"):
+        found[held.account_id].append(held.owner)
+    return found
+
+
+def with_login(user_ids: Iterable[str]) -> set[str]:
+    """Return the ids of those users who can sign in to the console."""
+    return set(Login.objects.filter(principal_id__in=list(user_ids)).values_list("principal_id", flat=True))

@@ -1,0 +1,139 @@
+"""Names, handles and what an account must state. Pure functions; no database."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from retinue.server.errors import Refused
+from retinue.server.policies.native import Policy
+
+HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
+EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(?:\.[^@\s\x00-\x1f.]+)*")
+NAME_MAX = 255
+TEXT_MAX = 8192
+SYSTEMS_MAX = 64
+OWNERS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFields:
+    """What people write about a service account. ``owners`` are ids of users."""
+
+    name: str
+    handle: str | None = None
+    description: str = ""
+    purpose: str = ""
+    documentation: str = ""
+    environment: str = ""
+    systems: tuple[str, ...] = ()
+    owners: tuple[str, ...] = field(default=())
+
+
+def fold(text: str) -> str:
+    """Return the form in which names are compared: NFKC, case folded, surrounding space removed."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def slug(name: str) -> str:
+    """Make a handle from a name: lower case ASCII, anything else becomes one ``-``. May be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9._]+", "-", plain).strip("-._")[:63].strip("-._")
+
+
+def check_name(name: str, field: str = "name", *, most: int = NAME_MAX) -> str:
+    """Return a name for people, stripped; refuses an empty, overlong or control character one."""
+    name = name.strip()
+    if not name:
+        raise Refused("missing_field", f"{field} is required", field=field)
+    if len(name) > most:
+        raise Refused("too_large", f"at most {most} characters", field=field)
+    check_line(name, field)
+    return name
+
+
+def check_line(text: str, field: str) -> None:
+    """Refuse control, format and surrogate characters: they hide or reverse what people read."""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
+            raise Refused("invalid_value", f"control character U+{ord(character):04X}", field=field)
+
+
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+
+
+def account_handle(name: str, handle: str | None) -> str:
+    """Return the handle of an account: the given one, or a slug of the name."""
+    if handle is None:
+        made = slug(name)
+        if not made:
+            raise Refused("missing_field", "no handle can be made from this name; give one", field="handle")
+        return made
+    folded = fold(handle)
+    if not HANDLE.fullmatch(folded):
+        raise Refused(
+            "invalid_value", "1 to 63 characters of a-z, 0-9, dot, dash and underscore, no dash or dot at the ends",
+            field="handle",
+        )
+    return folded
+
+
+def organization_handle(handle: str) -> str:
+    """Return the handle of an organization, folded; refuses what does not fit into an address."""
+    folded = fold(handle)
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", folded, re.ASCII):
+        raise Refused("invalid_value", "1 to 63 characters of a-z, 0-9 and dash, no dash at the ends", field="handle")
+    return folded
+
+
+def email_address(email: str) -> str:
+    """Return an e-mail address, folded; refuses what is none."""
+    folded = fold(email)
+    if len(folded) > 254 or not EMAIL.fullmatch(folded):
+        raise Refused("invalid_value", "an e-mail address, such as ada@acme.example", field="email")
+    return folded
+
+
+def check_required(fields: AccountFields, policy: Policy) -> None:
+    """Refuse an account that does not state what the policy asks for."""
+    stated = {
+        "name": bool(fields.name.strip()),
+        "owner": bool(fields.owners),
+        "purpose": bool(fields.purpose.strip()),
+        "description": bool(fields.description.strip()),
+        "systems": bool(fields.systems),
+        "environment": bool(fields.environment.strip()),
+    }
+    missing = [name for name in policy.accounts_required if not stated.get(name, True)]
+    if missing:
+        name = "owners" if missing[0] == "owner" else missing[0]
+        raise Refused("missing_field", f"the organization's policy requires {', '.join(missing)}", field=name)
+
+
+def check_texts(fields: AccountFields) -> None:
+    """Refuse overlong texts and lists."""
+    for name in ("description", "purpose"):
+        if len(getattr(fields, name)) > TEXT_MAX:
+            raise Refused("too_large", f"at most {TEXT_MAX} characters", field=name)
+    check_line(fields.environment, "environment")
+    if len(fields.environment) > 64:
+        raise Refused("too_large", "at most 64 characters", field="environment")
+    if len(fields.documentation) > 2048:
+        raise Refused("too_large", "at most 2048 characters", field="documentation")
+    if fields.documentation and not re.match(r"https?://", fields.documentation):
+        raise Refused("invalid_value", "an http or https address", field="documentation")
+    check_line(fields.documentation, "documentation")
+    if len(fields.systems) > SYSTEMS_MAX:
+        raise Refused("too_large", f"at most {SYSTEMS_MAX}", field="systems")
+    for place, system in enumerate(fields.systems):
+        check_name(system, f"systems.{place}")
+    if len(fields.owners) > OWNERS_MAX:
+        raise Refused("too_large", f"at most {OWNERS_MAX}", field="owners")
+
+
+def account_status(state: str, *, owners: int) -> str:
+    """The one status of an account: its state, plus what a person must know about it."""
+    if state != "enabled":
+        return state
+    return "active" if owners else "ownerless"
