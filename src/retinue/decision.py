@@ -60,7 +60,7 @@ class Warning(StrEnum):
     ROTATION_DUE = "rotation_due"
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who presented a genuine token. Instants are milliseconds since 1970 in UTC; 0 means never."""
 
     kind: str
@@ -75,14 +75,14 @@ class Caller(msgspec.Struct, frozen=True):
     warnings: tuple[Warning, ...] = ()
 
 
-class Allowed(msgspec.Struct, frozen=True):
+class Allowed(msgspec.Struct, frozen=True, gc=False):
     """The token may do this, now. ``permission`` is what was asked for, ``None`` if nothing was."""
 
     caller: Caller
     permission: str | None = None
 
 
-class Denied(msgspec.Struct, frozen=True):
+class Denied(msgspec.Struct, frozen=True, gc=False):
     """The token may not. ``caller`` is known only for a genuine token; ``permission`` is the missing one."""
 
     reason: Reason

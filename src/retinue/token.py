@@ -43,9 +43,9 @@ class Kind(StrEnum):
 
 def checksum(text: bytes) -> str:
     """Return the six base62 characters of the CRC-32 (IEEE) of ``text``, left-padded with ``0``."""
-    high, low = divmod(zlib.crc32(text), 3844)
-    top, middle = divmod(high, 3844)
-    return _PAIRS[top] + _PAIRS[middle] + _PAIRS[low]
+    value = zlib.crc32(text)
+    high = value // 3844
+    return _PAIRS[high // 3844] + _PAIRS[high % 3844] + _PAIRS[value % 3844]
 
 
 class Token:

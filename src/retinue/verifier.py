@@ -17,12 +17,19 @@ import msgspec
 from retinue import permission as permissions
 from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
 from retinue.pepper import Peppers
-from retinue.replica.records import Credential, Organization, Principal, Replica, Snapshot
+from retinue.replica.records import SCHEMA, Credential, Digest, Meta, Organization, Principal, Replica, Snapshot
 from retinue.token import DEFAULT_BRAND, Kind, Token, parse
 
 #: Kinds that act for a principal and may be presented to a protected API.
 CALLER_KINDS = frozenset({Kind.API_KEY.value, Kind.PERSONAL.value})
-_ABSENT_DIGEST = bytes(32)
+_PERSONAL = Kind.PERSONAL.value
+_NATIVE_SCHEMES = ("bearer",)
+_ABSENT_DIGEST = Digest(bytes(32), "")
+_MISSING = Denied(Reason.TOKEN_MISSING)
+_SCHEME_NOT_ACCEPTED = Denied(Reason.SCHEME_NOT_ACCEPTED)
+_MALFORMED = Denied(Reason.TOKEN_MALFORMED)
+_STALE = Denied(Reason.REPLICA_STALE)
+_UNKNOWN = Denied(Reason.TOKEN_UNKNOWN)
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -96,73 +103,68 @@ class Verifier:
         does not exist; that is known only with a loaded replica, before it the answer is a denial.
         """
         with self._replica.snapshot() as snapshot:
-            loaded = snapshot.meta().complete
-            indexes = _indexes(snapshot, question.need) if loaded else ()
-            protected = _protected(snapshot, question.organization) if loaded else None
+            meta = snapshot.meta()
+            loaded = meta.complete and meta.schema == SCHEMA
+            indexes = [_index(snapshot, name) for name in question.need] if loaded else []
+            protected = _protected(snapshot, question.organization) if loaded and question.organization else None
             if not question.token:
-                return Denied(Reason.TOKEN_MISSING)
-            accepted = ("bearer",) if protected is None else protected.schemes
-            if question.scheme not in accepted:
-                return Denied(Reason.SCHEME_NOT_ACCEPTED)
+                return _MISSING
+            if question.scheme not in (_NATIVE_SCHEMES if protected is None else protected.schemes):
+                return _SCHEME_NOT_ACCEPTED
             token = parse(question.token, self._brands)
             if token is None:
-                return Denied(Reason.TOKEN_MALFORMED)
+                return _MALFORMED
             if not loaded:
-                return Denied(Reason.REPLICA_STALE)
-            return self._decide(snapshot, question, token, indexes, protected)
-
-    def _decide(
-        self,
-        snapshot: Snapshot,
-        question: Question,
-        token: Token,
-        indexes: tuple[int, ...],
-        protected: Organization | None,
-    ) -> Decision:
-        now = self._now_ms(snapshot)
-        credential = snapshot.credential(token.kid)
-        if not self._is_genuine(token, credential, now) or credential is None:
-            return Denied(Reason.TOKEN_UNKNOWN)
-        organization = snapshot.organization(credential.organization)
-        principal = snapshot.principal(credential.principal) if credential.principal else None
-        if organization is None or (protected is not None and protected.id != organization.id):
-            return Denied(Reason.TOKEN_UNKNOWN)
-        caller = _caller(snapshot, organization, principal, credential, now)
-        ended = _ended(organization, principal, credential, now)
-        if ended is not None:
-            return Denied(ended, caller)
-        if question.scheme not in organization.schemes:
-            return Denied(Reason.SCHEME_NOT_ACCEPTED, caller)
-        if credential.kind not in question.kinds or (
-            credential.kind == Kind.PERSONAL and not organization.personal_tokens
-        ):
-            return Denied(Reason.KIND_NOT_ACCEPTED, caller)
-        for name, index in zip(question.need, indexes, strict=True):
-            if principal is None or not holds(snapshot, organization, principal, index):
-                return Denied(Reason.PERMISSION_MISSING, caller, name)
-        return Allowed(caller, question.need[0] if question.need else None)
+                return _STALE
+            now = self._now_ms(meta)
+            credential = snapshot.credential(token.kid)
+            if not self._is_genuine(token, credential, now) or credential is None:
+                return _UNKNOWN
+            organization = snapshot.organization(credential.organization)
+            if organization is None or (protected is not None and protected.id != organization.id):
+                return _UNKNOWN
+            principal = snapshot.principal(credential.principal) if credential.principal else None
+            caller = _caller(meta, organization, principal, credential, now)
+            reason = _ended(organization, principal, credential, now) or _misplaced(
+                question, organization, credential
+            )
+            if reason is not None:
+                return Denied(reason, caller)
+            for name, index in zip(question.need, indexes, strict=True):
+                if principal is None or not holds(snapshot, organization, principal, index):
+                    return Denied(Reason.PERMISSION_MISSING, caller, name)
+            return Allowed(caller, question.need[0] if question.need else None)
 
     def _is_genuine(self, token: Token, credential: Credential | None, now: int) -> bool:
-        """Compare the token's digest with the record's. An unknown key id costs the same as a wrong secret."""
+        """Compare the token's digest with the record's, by public key id alone.
+
+        An unknown key id, a wrong secret, and a key with or without a previous digest cost the same: one
+        digest by the active pepper, and two comparisons.
+        """
+        digests = credential.digests if credential is not None and credential.kind == token.kind else ()
         text = token.as_bytes()
-        if credential is None or credential.kind != token.kind.value:
-            compare_digest(self._peppers.active.digest(text), _ABSENT_DIGEST)
-            return False
+        active = self._peppers.active
+        presented = active.digest(text)
         genuine = False
-        for digest in credential.digests:
-            pepper = self._peppers.get(digest.pepper_id)
-            if pepper is None:
-                continue
-            same = compare_digest(pepper.digest(text), digest.value)
+        for digest in digests if len(digests) > 1 else (*digests, _ABSENT_DIGEST, _ABSENT_DIGEST)[:2]:
+            computed = presented
+            if digest.pepper_id not in ("", active.id):
+                pepper = self._peppers.get(digest.pepper_id)
+                if pepper is None:
+                    continue
+                computed = pepper.digest(text)
+            same = compare_digest(computed, digest.value) and digest is not _ABSENT_DIGEST
             if same and (digest.valid_until_ms == 0 or now < digest.valid_until_ms):
                 genuine = True
         return genuine
 
-    def _now_ms(self, snapshot: Snapshot) -> int:
+    def _now_ms(self, meta: Meta) -> int:
         """The later of this clock and the control plane's, as last heard plus the time since then."""
-        meta = snapshot.meta()
-        elapsed_ns = self._boot_clock_ns() - meta.heard_ns
-        return max(self._clock_ms(), meta.control_time_ms + max(elapsed_ns, 0) // 1_000_000)
+        now = self._clock_ms()
+        heard = meta.control_time_ms
+        if heard:
+            heard += max(self._boot_clock_ns() - meta.heard_ns, 0) // 1_000_000
+        return max(now, heard)
 
 
 def holds(snapshot: Snapshot, organization: Organization, principal: Principal, index: int) -> bool:
@@ -178,19 +180,14 @@ def holds(snapshot: Snapshot, organization: Organization, principal: Principal, 
     return False
 
 
-def _indexes(snapshot: Snapshot, need: tuple[str, ...]) -> tuple[int, ...]:
-    found = []
-    for name in need:
-        index = snapshot.permission_index(name)
-        if index is None:
-            raise UnknownPermission(name)
-        found.append(index)
-    return tuple(found)
+def _index(snapshot: Snapshot, name: str) -> int:
+    index = snapshot.permission_index(name)
+    if index is None:
+        raise UnknownPermission(name)
+    return index
 
 
-def _protected(snapshot: Snapshot, name: str | None) -> Organization | None:
-    if name is None:
-        return None
+def _protected(snapshot: Snapshot, name: str) -> Organization:
     organization = snapshot.organization(name) or snapshot.organization_by_handle(name)
     if organization is None:
         raise UnknownOrganization(name)
@@ -216,35 +213,40 @@ def _ended(
     return None
 
 
+def _misplaced(question: Question, organization: Organization, credential: Credential) -> Reason | None:
+    """The scheme and the kind of credential that this organization and this endpoint accept."""
+    if question.scheme not in organization.schemes:
+        return Reason.SCHEME_NOT_ACCEPTED
+    if credential.kind not in question.kinds or (
+        credential.kind == _PERSONAL and not organization.personal_tokens
+    ):
+        return Reason.KIND_NOT_ACCEPTED
+    return None
+
+
 def _caller(
-    snapshot: Snapshot,
-    organization: Organization,
-    principal: Principal | None,
-    credential: Credential,
-    now: int,
+    meta: Meta, organization: Organization, principal: Principal | None, credential: Credential, now: int
 ) -> Caller:
-    kind, ident, name = (
-        (principal.kind, principal.id, principal.name)
-        if principal is not None
-        else ("organization", organization.id, organization.name)
-    )
+    if principal is None:
+        kind, ident, name = "organization", organization.id, organization.name
+    else:
+        kind, ident, name = principal.kind, principal.id, principal.name
+    dated = credential.expires_at_ms or credential.retires_at_ms or credential.rotate_by_ms
     return Caller(
         kind,
         ident,
         name,
         organization.id,
         credential.id,
-        snapshot.meta().revision,
+        meta.revision,
         credential.expires_at_ms,
         credential.retires_at_ms,
         credential.rotate_by_ms,
-        _warnings(organization, credential, now),
+        _warnings(organization, credential, now) if dated else (),
     )
 
 
 def _warnings(organization: Organization, credential: Credential, now: int) -> tuple[Warning, ...]:
-    if not (credential.expires_at_ms or credential.retires_at_ms or credential.rotate_by_ms):
-        return ()
     warnings = []
     if credential.expires_at_ms and credential.expires_at_ms - now <= organization.warn_ms:
         warnings.append(Warning.EXPIRES_SOON)

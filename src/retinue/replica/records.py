@@ -1,7 +1,8 @@
 """The records of a replica, and how they are encoded.
 
 Instants are integer milliseconds since 1970 in UTC; 0 means "never" or "not set". Records are arrays in
-msgpack: a new field goes last and has a default, so that version N and N+1 read each other.
+msgpack: a new field goes last and has a default, so that version N and N+1 read each other. They refer to
+nothing that could refer back, so the cycle collector need not look at them (``gc=False``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Kind(StrEnum):
     IDENTITY_KEY = "identity_key"
 
 
-class Digest(msgspec.Struct, frozen=True, array_like=True):
+class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One keyed digest under which a credential is known; ``valid_until_ms`` ends a previous one."""
 
     value: bytes
@@ -37,7 +38,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
     valid_until_ms: int = 0
 
 
-class Credential(msgspec.Struct, frozen=True, array_like=True):
+class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A credential, found by its public key id. It holds no permissions."""
 
     id: str
@@ -52,7 +53,7 @@ class Credential(msgspec.Struct, frozen=True, array_like=True):
     rotate_by_ms: int = 0
 
 
-class Principal(msgspec.Struct, frozen=True, array_like=True):
+class Principal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A user or service account, its own permissions and the holders (roles, groups) that add theirs."""
 
     id: str
@@ -65,14 +66,14 @@ class Principal(msgspec.Struct, frozen=True, array_like=True):
     holders: tuple[str, ...] = ()
 
 
-class Holder(msgspec.Struct, frozen=True, array_like=True):
+class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A role or group: what each of its members may do. One record, however many members."""
 
     id: str
     permissions: bytes = b""
 
 
-class Organization(msgspec.Struct, frozen=True, array_like=True):
+class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The facts of an organization that a decision needs."""
 
     id: str
@@ -86,20 +87,20 @@ class Organization(msgspec.Struct, frozen=True, array_like=True):
     warn_ms: int = 0
 
 
-class Permission(msgspec.Struct, frozen=True, array_like=True):
+class Permission(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A declared permission and its index in every bit mask. An index never changes its meaning."""
 
     name: str
     index: int
 
 
-class OrganizationHandle(msgspec.Struct, frozen=True, array_like=True):
+class OrganizationHandle(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Finds an organization by its handle."""
 
     organization: str
 
 
-class IdentityKey(msgspec.Struct, frozen=True, array_like=True):
+class IdentityKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The public half of a node's Ed25519 key: ``x`` is the JWK member, base64url without padding."""
 
     kid: str
@@ -121,7 +122,7 @@ TYPES: dict[Kind, type[Record]] = {
 }
 
 
-class Meta(msgspec.Struct, frozen=True, array_like=True):
+class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the replica as a whole is: how far it has applied, and since when it is known to be fresh.
 
     ``complete`` is false until a first snapshot has been applied to its end. ``fresh_from_ns`` is the

@@ -31,6 +31,7 @@ _PREFIX = {
     Kind.IDENTITY_KEY: b"g",
 }
 _META = b"\x00meta"
+_MAX_KEY = 511  # LMDB's own bound; asking for more is an error there, here it is "not found"
 
 _decode_credential = msgspec.msgpack.Decoder(records.Credential).decode
 _decode_principal = msgspec.msgpack.Decoder(records.Principal).decode
@@ -44,15 +45,19 @@ _decode_organization = lru_cache(maxsize=1024)(msgspec.msgpack.Decoder(records.O
 _decode_holder = lru_cache(maxsize=4096)(msgspec.msgpack.Decoder(records.Holder).decode)
 
 
+def _foreign_key(prefix: bytes, text: str) -> bytes:
+    """Return the key for a name that a caller made up: any length, any text, lone surrogates too."""
+    return (prefix + text.encode("utf-8", "surrogatepass"))[:_MAX_KEY]
+
+
 class StoreSnapshot:
     """One read transaction. Use it as a context manager; it must be closed by the thread that opened it."""
 
-    __slots__ = ("_get", "_meta", "_transaction")
+    __slots__ = ("_get", "_transaction")
 
     def __init__(self, transaction: lmdb.Transaction) -> None:
         self._transaction = transaction
         self._get = transaction.get
-        self._meta: Meta | None = None
 
     def __enter__(self) -> StoreSnapshot:
         return self
@@ -63,10 +68,8 @@ class StoreSnapshot:
         self._transaction.abort()
 
     def meta(self) -> Meta:
-        if self._meta is None:
-            value = self._get(_META)
-            self._meta = Meta() if value is None else _decode_meta(value)
-        return self._meta
+        value = self._get(_META)
+        return Meta() if value is None else _decode_meta(value)
 
     def credential(self, kid: str) -> records.Credential | None:
         value = self._get(b"f" + kid.encode())
@@ -81,15 +84,15 @@ class StoreSnapshot:
         return None if value is None else _decode_holder(value)
 
     def organization(self, organization_id: str) -> records.Organization | None:
-        value = self._get(b"b" + organization_id.encode())
+        value = self._get(_foreign_key(b"b", organization_id))
         return None if value is None else _decode_organization(value)
 
     def organization_by_handle(self, handle: str) -> records.Organization | None:
-        value = self._get(b"c" + handle.encode())
+        value = self._get(_foreign_key(b"c", handle))
         return None if value is None else self.organization(_decode_handle(value).organization)
 
     def permission_index(self, name: str) -> int | None:
-        value = self._get(b"a" + name.encode())
+        value = self._get(_foreign_key(b"a", name))
         return None if value is None else _decode_permission(value).index
 
     def identity_keys(self) -> Iterator[records.IdentityKey]:

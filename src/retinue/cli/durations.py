@@ -1,0 +1,64 @@
+"""Durations as people write them: ``15m 24h 7d 90d``, and ``never`` where there may be no end."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from retinue.cli.exits import CommandError, Exit
+
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def checked(text: str, flag: str, never: bool = False) -> str:
+    """Return ``text`` if it is a duration (or ``never``, if allowed); raises for anything else, also ``0``."""
+    if (never and text == "never") or _DURATION.fullmatch(text):
+        return text
+    allowed = "15m, 24h, 7d, 90d" + (" or never" if never else "")
+    why = "0 is refused" if re.fullmatch(r"0+[smhdw]?", text) else "not a duration"
+    raise CommandError(f"{flag} {text}: {why}", f"write it as {allowed}", Exit.USAGE)
+
+
+def seconds(text: str, flag: str) -> int:
+    """Return a duration in seconds; raises as :func:`checked` does."""
+    match = _DURATION.fullmatch(checked(text, flag))
+    if match is None:
+        raise AssertionError("unreachable: checked() lets durations through only")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def instant(text: str | None, flag: str) -> str | None:
+    """Return an instant in RFC 3339 (UTC): that instant itself, or the one a duration before now."""
+    if text is None:
+        return None
+    if not _DURATION.fullmatch(text):
+        try:
+            given = datetime.fromisoformat(text)
+        except ValueError:
+            raise CommandError(
+                f"{flag} {text}: neither a duration nor a time",
+                "write it as 1h, 7d or 2026-01-31T08:00:00Z",
+                Exit.USAGE,
+            ) from None
+        return _rfc3339(given if given.tzinfo else given.replace(tzinfo=UTC))
+    return _rfc3339(datetime.now(UTC) - timedelta(seconds=seconds(text, flag)))
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ago(text: str | None, now: datetime | None = None) -> str:
+    """Return an instant as people say it (``3 h ago``, ``in 12 d``); ``never`` for none."""
+    if not text:
+        return "never"
+    delta = (now or datetime.now(UTC)) - datetime.fromisoformat(text)
+    past = delta >= timedelta(0)
+    total = abs(int(delta.total_seconds()))
+    if total < 60:
+        return "just now" if past else "in a moment"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if total >= size:
+            break
+    return f"{total // size} {unit} ago" if past else f"in {total // size} {unit}"

@@ -1,0 +1,212 @@
+"""Data on standard output, in the form that was asked for.
+
+A list is ``{"items": [...], "next": ...}`` in JSON and YAML, one line an item in JSON lines, one row an item
+in tables, CSV and TSV. One thing is one object. Text for people is cleaned of control characters: names come
+from others, and a terminal obeys escape sequences.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.options import Options
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of tables, CSV and TSV: its title and the path of its value in the object."""
+
+    title: str
+    path: str
+    #: How a person reads the value; other forms keep it as it is.
+    person: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True)
+class Shape(Generic[T]):
+    """How objects of one type are shown: columns, what ``-o name`` and ``-o id`` print."""
+
+    columns: tuple[Column, ...]
+    name: Callable[[T], str]
+    id: Callable[[T], str]
+
+
+def form(options: Options) -> str:
+    """Return the form to use: the flag, else ``RETINUE_OUTPUT``, else table on a terminal and TSV in a pipe."""
+    if options.output is not None:
+        return options.output
+    preset = os.environ.get("RETINUE_OUTPUT")
+    if preset:
+        known = ("table", "json", "jsonl", "yaml", "csv", "tsv", "name", "id")
+        if preset not in known:
+            raise CommandError(f"RETINUE_OUTPUT={preset}: unknown form", f"use one of {', '.join(known)}", Exit.USAGE)
+        return preset
+    return "table" if sys.stdout.isatty() else "tsv"
+
+
+def show_list(pages: Iterable[Any], shape: Shape[T], options: Options, following: bool = False) -> None:
+    """Print a list. ``pages`` are read as they are printed; JSON, YAML and tables need all of them."""
+    kind = form(options)
+    if kind in ("json", "yaml"):
+        items, cursor = [], None
+        for page in pages:
+            items += [chosen(_plain(item), options) for item in page.items]
+            cursor = page.next
+        return _document({"items": items, "next": cursor}, kind)
+    if kind == "table" and not following:
+        from retinue.cli.tables import print_rows
+
+        return print_rows(
+            columns_of(shape, options), [_plain(item) for page in pages for item in page.items], options.no_color
+        )
+    _stream(pages, shape, options, "tsv" if kind == "table" else kind)
+
+
+def _stream(pages: Iterable[Any], shape: Shape[T], options: Options, kind: str) -> None:
+    columns = columns_of(shape, options)
+    if kind in ("csv", "tsv"):
+        _write(_row([column.title for column in columns], kind))
+    for page in pages:
+        for item in page.items:
+            _write(_line(item, columns, shape, options, kind))
+        sys.stdout.flush()
+
+
+def _line(item: T, columns: tuple[Column, ...], shape: Shape[T], options: Options, kind: str) -> str:
+    if kind == "name":
+        return clean(shape.name(item)) + "\n"
+    if kind == "id":
+        return shape.id(item) + "\n"
+    plain = _plain(item)
+    if kind == "jsonl":
+        return json.dumps(chosen(plain, options), ensure_ascii=False, separators=(",", ":")) + "\n"
+    return _row([cell(value_at(plain, column.path)) for column in columns], kind)
+
+
+def show_one(item: T, shape: Shape[T], options: Options) -> None:
+    """Print one object: in a table its fields below one another."""
+    kind = form(options)
+    if kind in ("json", "yaml"):
+        return _document(chosen(_plain(item), options), kind)
+    if kind == "table":
+        from retinue.cli.tables import print_fields
+
+        return print_fields(columns_of(shape, options), _plain(item), options.no_color)
+    columns = columns_of(shape, options)
+    if kind in ("csv", "tsv"):
+        _write(_row([column.title for column in columns], kind))
+    _write(_line(item, columns, shape, options, kind))
+
+
+def show_object(plain: dict[str, Any], options: Options) -> None:
+    """Print a plain object as JSON or YAML, or its top fields as ``name<tab>value`` lines."""
+    kind = form(options)
+    if kind in ("json", "yaml"):
+        return _document(chosen(plain, options), kind)
+    if kind == "jsonl":
+        return _write(json.dumps(chosen(plain, options), ensure_ascii=False, separators=(",", ":")) + "\n")
+    for name, value in chosen(plain, options).items():
+        _write(_row([name, cell(value)], "tsv" if kind == "table" else kind))
+
+
+def columns_of(shape: Shape[Any], options: Options) -> tuple[Column, ...]:
+    """Return the columns to print: those of the shape, or the ones that ``--fields`` names."""
+    if options.fields is None:
+        return shape.columns
+    return tuple(Column(path, path) for path in field_paths(options))
+
+
+def field_paths(options: Options) -> list[str]:
+    """Return the paths in ``--fields``."""
+    paths = [path.strip() for path in (options.fields or "").split(",")]
+    if not all(paths):
+        raise CommandError(f"--fields {options.fields}: an empty name", "write it as --fields id,name", Exit.USAGE)
+    return paths
+
+
+def chosen(plain: dict[str, Any], options: Options) -> dict[str, Any]:
+    """Return the object with the fields of ``--fields`` only, in that order; raises for an unknown one."""
+    if options.fields is None:
+        return plain
+    result: dict[str, Any] = {}
+    for path in field_paths(options):
+        target = result
+        *parents, last = path.split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = value_at(plain, path)
+    return result
+
+
+def value_at(plain: Any, path: str) -> Any:
+    """Return the value at a dotted path; ``None`` below something absent, an error for an unknown field."""
+    value = plain
+    for name in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, dict) or name not in value:
+            known = ", ".join(value) if isinstance(value, dict) else "none"
+            raise CommandError(f"--fields {path}: unknown field {name}", f"known here: {known}", Exit.USAGE)
+        value = value[name]
+    return value
+
+
+def cell(value: Any) -> str:
+    """Return a value as the text of one cell: lists by comma, inner objects by their name."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(map(cell, value))
+    if isinstance(value, dict):
+        return cell(
+            value.get("handle") or value.get("name") or value.get("id") or json.dumps(value, ensure_ascii=False)
+        )
+    return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Return ``text`` with everything that is not printable replaced, so that it cannot steer a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _plain(item: Any) -> Any:
+    return msgspec.to_builtins(item)
+
+
+def _row(cells: list[str], kind: str) -> str:
+    if kind == "tsv":
+        return "\t".join(cells) + "\n"  # a cell holds no tab and no line end: clean() replaced them
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()
+
+
+def _document(value: Any, kind: str) -> None:
+    if kind == "yaml":
+        import yaml
+
+        return _write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def first_items(pages: Iterator[Any]) -> list[Any]:
+    """Return the items of all pages in one list."""
+    return [item for page in pages for item in page.items]

@@ -1,0 +1,104 @@
+"""Every operation of the API that the client knows, with the permission it needs.
+
+``permission`` is empty where each caller may ask about itself. Path parameters stand in braces.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from retinue.client import models as m
+
+T = TypeVar("T")
+
+
+class Operation(Generic[T]):
+    """One line of the table: how to call, what it needs, and what it answers."""
+
+    __slots__ = ("answer", "creates", "method", "path", "permission")
+
+    def __init__(self, method: str, path: str, permission: str, answer: Any, creates: bool = False) -> None:
+        self.method = method
+        self.path = path
+        self.permission = permission
+        self.answer = answer
+        #: What makes something new is sent with an Idempotency-Key.
+        self.creates = creates
+
+
+_ACCOUNTS = "/v1/service-accounts"
+_ACCOUNT = "/v1/service-accounts/{id}"
+
+LIST_ACCOUNTS: Operation[m.Page[m.ServiceAccount]] = Operation(
+    "GET", _ACCOUNTS, "service_account:read", m.Page[m.ServiceAccount]
+)
+CREATE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "POST", _ACCOUNTS, "service_account:create", m.ServiceAccount, True
+)
+GET_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "GET", _ACCOUNT, "service_account:read", m.ServiceAccount
+)
+EDIT_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "PATCH", _ACCOUNT, "service_account:update", m.ServiceAccount
+)
+DELETE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "DELETE", _ACCOUNT, "service_account:delete", m.ServiceAccount
+)
+ENABLE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "POST", _ACCOUNT + "/enable", "service_account:enable", m.ServiceAccount
+)
+DISABLE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "POST", _ACCOUNT + "/disable", "service_account:disable", m.ServiceAccount
+)
+RESTORE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "POST", _ACCOUNT + "/restore", "service_account:delete", m.ServiceAccount
+)
+LIST_ACCOUNT_KEYS: Operation[m.Page[m.Key]] = Operation(
+    "GET", _ACCOUNT + "/keys", "credential:read", m.Page[m.Key]
+)
+ISSUE_KEY: Operation[m.IssuedKey] = Operation(
+    "POST", _ACCOUNT + "/keys", "credential:issue", m.IssuedKey, True
+)
+LIST_GRANTS: Operation[m.Page[m.Grant]] = Operation(
+    "GET", _ACCOUNT + "/grants", "grant:read", m.Page[m.Grant]
+)
+ADD_GRANT: Operation[m.Grant] = Operation("POST", _ACCOUNT + "/grants", "grant:create", m.Grant, True)
+REMOVE_GRANT: Operation[m.Grant] = Operation(
+    "DELETE", _ACCOUNT + "/grants/{grant_id}", "grant:delete", m.Grant
+)
+
+LIST_KEYS: Operation[m.Page[m.Key]] = Operation("GET", "/v1/keys", "credential:read", m.Page[m.Key])
+GET_KEY: Operation[m.Key] = Operation("GET", "/v1/keys/{id}", "credential:read", m.Key)
+RENAME_KEY: Operation[m.Key] = Operation("PATCH", "/v1/keys/{id}", "credential:rename", m.Key)
+ROTATE_KEY: Operation[m.IssuedKey] = Operation(
+    "POST", "/v1/keys/{id}/rotate", "credential:rotate", m.IssuedKey, True
+)
+REGENERATE_KEY: Operation[m.IssuedKey] = Operation(
+    "POST", "/v1/keys/{id}/regenerate", "credential:rotate", m.IssuedKey, True
+)
+REVOKE_KEY: Operation[m.Key] = Operation("POST", "/v1/keys/{id}/revoke", "credential:revoke", m.Key)
+DELETE_KEY: Operation[m.Key] = Operation("DELETE", "/v1/keys/{id}", "credential:delete", m.Key)
+
+LIST_USERS: Operation[m.Page[m.User]] = Operation("GET", "/v1/users", "user:read", m.Page[m.User])
+CREATE_USER: Operation[m.User] = Operation("POST", "/v1/users", "user:create", m.User, True)
+GET_USER: Operation[m.User] = Operation("GET", "/v1/users/{id}", "user:read", m.User)
+
+GET_ME: Operation[m.Me] = Operation("GET", "/v1/me", "", m.Me)
+LIST_MY_TOKENS: Operation[m.Page[m.PersonalToken]] = Operation(
+    "GET", "/v1/me/tokens", "", m.Page[m.PersonalToken]
+)
+REVOKE_MY_TOKEN: Operation[m.PersonalToken] = Operation(
+    "POST", "/v1/me/tokens/{id}/revoke", "", m.PersonalToken
+)
+
+LIST_REQUESTS: Operation[m.Page[m.RequestRecord]] = Operation(
+    "GET", "/v1/requests", "request_log:read", m.Page[m.RequestRecord]
+)
+LIST_AUDIT_EVENTS: Operation[m.Page[m.AuditEvent]] = Operation(
+    "GET", "/v1/audit-events", "audit_log:read", m.Page[m.AuditEvent]
+)
+
+LIST_NODES: Operation[m.Page[m.Node]] = Operation("GET", "/v1/nodes", "node:read", m.Page[m.Node])
+GET_NODE: Operation[m.Node] = Operation("GET", "/v1/nodes/{id}", "node:read", m.Node)
+ENROL_NODE: Operation[m.EnrolledNode] = Operation("POST", "/v1/nodes", "node:enrol", m.EnrolledNode, True)
+REMOVE_NODE: Operation[m.Node] = Operation("DELETE", "/v1/nodes/{id}", "node:remove", m.Node)
