@@ -14,7 +14,7 @@ class Organization(models.Model):
     """A customer of the host, or the host itself. Nothing of one is visible to another."""
 
     id = IdField(primary_key=True)
-    handle = models.CharField(max_length=63, unique=True)
+    handle = IdField(max_length=63, unique=True)
     name = models.CharField(max_length=255)
     state = models.CharField(max_length=16, default="enabled")
     #: The organization that ``init`` created; its operators run the installation.
