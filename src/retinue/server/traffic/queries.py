@@ -1,0 +1,55 @@
+"""Reads of traffic: the request log, and when credentials were last used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Max, QuerySet
+
+from retinue.server.traffic.models import Request, Usage
+
+__all__ = ["Request", "Usage", "last_used_by_account", "requests", "usage"]
+
+
+def requests(
+    organization_id: str,
+    *,
+    account: str | None = None,
+    credential: str | None = None,
+    decision: str | None = None,
+    reason: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[Request]:
+    """Return the decisions of an organization; the caller orders them by ``(-at, -id)``."""
+    rows = Request.objects.filter(organization=organization_id)
+    if account is not None:
+        rows = rows.filter(account=account)
+    if credential is not None:
+        rows = rows.filter(credential=credential)
+    if decision is not None:
+        rows = rows.filter(allowed=decision == "allowed")
+    if reason is not None:
+        rows = rows.filter(reason=reason)
+    if since is not None:
+        rows = rows.filter(at__gte=since)
+    if until is not None:
+        rows = rows.filter(at__lt=until)
+    return rows
+
+
+def usage(credential_ids: Iterable[str]) -> dict[str, Usage]:
+    """Return the counters of those credentials that were used, in one query."""
+    return Usage.objects.in_bulk(list(set(credential_ids)))
+
+
+def was_used(credential_id: str) -> bool:
+    """Tell whether an allowed use of the credential has arrived so far (at most 60 s behind)."""
+    return Usage.objects.filter(credential=credential_id).exists()
+
+
+def last_used_by_account(account_ids: Iterable[str]) -> dict[str, datetime]:
+    """Return the last allowed use of each account that was used, in one query."""
+    rows = Usage.objects.filter(account__in=list(set(account_ids))).values("account")
+    return {row["account"]: row["last"] for row in rows.annotate(last=Max("last_used_at"))}
