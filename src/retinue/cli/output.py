@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -150,16 +150,17 @@ def chosen(plain: dict[str, Any], options: Options) -> dict[str, Any]:
     return result
 
 
-def value_at(plain: Any, path: str) -> Any:
-    """Return the value at a dotted path; ``None`` below something absent, an error for an unknown field."""
-    value = plain
-    for name in path.split("."):
-        if value is None:
-            return None
-        if not isinstance(value, dict) or name not in value:
-            known = ", ".join(value) if isinstance(value, dict) else "none"
-            raise CommandError(f"--fields {path}: unknown field {name}", f"known here: {known}", Exit.USAGE)
-        value = value[name]
+def value_at(plain: dict[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, ``None`` where a part of it is absent.
+
+    Raises for a first part that objects of this type do not have: inner objects may be free in form.
+    """
+    first, *others = path.split(".")
+    if first not in plain:
+        raise CommandError(f"--fields {path}: unknown field {first}", f"known: {', '.join(plain)}", Exit.USAGE)
+    value = plain[first]
+    for name in others:
+        value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
@@ -205,8 +206,3 @@ def _document(value: Any, kind: str) -> None:
 
 def _write(text: str) -> None:
     sys.stdout.write(text)
-
-
-def first_items(pages: Iterator[Any]) -> list[Any]:
-    """Return the items of all pages in one list."""
-    return [item for page in pages for item in page.items]

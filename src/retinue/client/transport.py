@@ -83,7 +83,7 @@ class Transport:
         ``query`` entries that are ``None`` are left out; ``body`` is sent as JSON unless it is ``None``.
         Raises ``Problem`` for an error answer and ``Unreachable`` without an answer.
         """
-        target = self._prefix + path + _query(query)
+        target = self._prefix + path + query_text(query)
         sent = {**self._headers, **(headers or {})}
         data = None
         if body is not None:
@@ -154,7 +154,8 @@ def _port(parts: Any, url: str) -> int | None:
         raise ClientError(f"not an address of a server: {url!r} (the port is 1 to 65535)") from None
 
 
-def _query(query: Mapping[str, Any] | None) -> str:
+def query_text(query: Mapping[str, Any] | None) -> str:
+    """Return a query string with its question mark; entries without a value are left out."""
     pairs = [(name, value) for name, value in (query or {}).items() if value is not None]
     return "?" + urlencode(pairs, doseq=True) if pairs else ""
 

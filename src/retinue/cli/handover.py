@@ -1,0 +1,82 @@
+"""How a new token reaches its holder: once, into a file of mode 0600, or alone on standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from retinue.cli import settings
+from retinue.cli.exits import CommandError, Exit
+
+TokenFormat = Literal["raw", "json", "env"]
+
+
+class Handover:
+    """A place for one token, made ready before the token exists, so that none is lost to a bad path."""
+
+    def __init__(self, out: str | None, form: TokenFormat = "raw") -> None:
+        self._out = out
+        self._form = form
+        self._descriptor: int | None = None
+
+    @property
+    def to_file(self) -> bool:
+        """Whether the token goes into a file, so that standard output is free for data."""
+        return self._out not in (None, "-")
+
+    @contextlib.contextmanager
+    def ready(self) -> Iterator[Handover]:
+        """Reserve the place. If nothing is handed over in the block, the reserved file goes away again."""
+        self._reserve()
+        try:
+            yield self
+        finally:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+                os.unlink(str(self._out))
+
+    def give(self, token: str, facts: dict[str, Any]) -> None:
+        """Hand the token over; ``facts`` is the object that the form ``json`` shows with it."""
+        text = self._text(token, facts)
+        if self._descriptor is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _text(self, token: str, facts: dict[str, Any]) -> str:
+        if self._form == "json":
+            return json.dumps({**facts, "token": token}, ensure_ascii=False, indent=2) + "\n"
+        return f"RETINUE_TOKEN={token}\n" if self._form == "env" else token + "\n"
+
+    def _reserve(self) -> None:
+        if self._out is None and settings.flag("CI"):
+            raise CommandError(
+                "CI is set, and a token on standard output would end in the log; nothing was issued",
+                "add --out FILE, or --out - to print it all the same",
+                Exit.USAGE,
+            )
+        if not self.to_file:
+            return
+        try:
+            self._descriptor = os.open(str(self._out), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            os.fchmod(self._descriptor, 0o600)
+        except FileExistsError:
+            raise CommandError(
+                f"{self._out} exists and is not overwritten; nothing was issued",
+                "name another file with --out",
+                Exit.CONFLICT,
+            ) from None
+        except OSError as error:
+            raise CommandError(
+                f"{self._out}: {error.strerror}; nothing was issued", "name another file with --out"
+            ) from None

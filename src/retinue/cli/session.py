@@ -1,0 +1,169 @@
+"""One run of a command: its options, its client, and what it says to people."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from retinue.cli import output, settings
+from retinue.cli.exits import CommandError, Exit, Shown
+from retinue.cli.options import Options
+from retinue.cli.report import tell
+from retinue.client.api import Client, address, sent_body
+from retinue.client.errors import ClientError
+from retinue.client.models import Page
+from retinue.client.operations import Operation
+from retinue.client.transport import Exchange
+
+T = TypeVar("T")
+
+
+class Session:
+    """What a command works with. ``needs`` are the operations it may perform, its main one first.
+
+    With ``--print-permission`` making a session prints their permissions and ends the command. With
+    ``--print-curl`` the first :meth:`perform` or :meth:`list` prints its call and ends it; lookups of names
+    still happen, because the call needs the ids.
+    """
+
+    def __init__(self, options: Options, *needs: Operation[Any]) -> None:
+        self.options = options
+        self._client: Client | None = None
+        self._organization = options.organization or os.environ.get("RETINUE_ORG") or None
+        if options.print_permission:
+            for permission in dict.fromkeys(need.permission for need in needs if need.permission):
+                print(permission)
+            raise Shown
+
+    @property
+    def client(self) -> Client:
+        """The client of the control plane, made on first use."""
+        if self._client is None:
+            url = settings.url()
+            _warn_of_clear_text(url)
+            self._client = Client(
+                url,
+                settings.required_token(),
+                self._organization,
+                settings.timeout(),
+                settings.ca_file(),
+                self._watch if self.options.verbose else None,
+            )
+        return self._client
+
+    def look(self, operation: Operation[T], path: Mapping[str, str] | None = None, **query: Any) -> T:
+        """Read something on the way to what the command does."""
+        return self.client.call(operation, path, query)
+
+    def look_all(self, operation: Operation[Page[T]], path: Mapping[str, str] | None = None, **query: Any) -> list[T]:
+        """Read a whole list on the way to what the command does."""
+        return [item for page in self.client.pages(operation, path, query) for item in page.items]
+
+    def perform(
+        self,
+        operation: Operation[T],
+        path: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Do what the command is for."""
+        if self.options.print_curl:
+            self.show_curl(operation, path, None, body)
+            raise Shown
+        return self.client.call(operation, path, None, body)
+
+    def list(
+        self,
+        operation: Operation[Page[T]],
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Page[T]]:
+        """Read the list that the command is for."""
+        if limit is not None and limit < 1:
+            raise CommandError(f"--limit {limit}: less than 1", "leave it out for everything", Exit.USAGE)
+        if self.options.print_curl:
+            self.show_curl(operation, path, {**(query or {}), "limit": min(limit or 200, 200)}, None)
+            raise Shown
+        return self.client.pages(operation, path, query, limit)
+
+    def show_curl(
+        self,
+        operation: Operation[Any],
+        path: Mapping[str, str] | None,
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+    ) -> None:
+        """Print the call as a curl command; the token reaches curl by a pipe, never by an argument."""
+        from retinue.client.transport import query_text
+
+        source = '"$RETINUE_TOKEN"'
+        if os.environ.get("RETINUE_TOKEN_FILE"):
+            source = '"$(cat "$RETINUE_TOKEN_FILE")"'
+        url = settings.url().rstrip("/") + address(operation, path) + query_text(query)
+        parts = ["curl -sS -H @-", f"-X {operation.method}"]
+        if self._organization:
+            parts.append("-H " + shlex.quote(f"Retinue-Organization: {self._organization}"))
+        sent = sent_body(operation, body)
+        if sent is not None:
+            import json
+
+            parts.append("-H 'Content-Type: application/json' --data " + shlex.quote(json.dumps(sent)))
+        parts.append(shlex.quote(url))
+        print(f"printf 'Authorization: Bearer %s\\n' {source} | {' '.join(parts)}")
+
+    def say(self, text: str) -> None:
+        """Tell a person something, unless asked to be quiet."""
+        if not self.options.quiet:
+            print(output.clean(text), file=sys.stderr)
+
+    def next(self, command: str) -> None:
+        """Tell a person what to do next, in one line."""
+        self.say(f"next: {command}")
+
+    def show_change(self, items: list[T], shape: output.Shape[T], many: bool = False) -> None:
+        """Print what a change resulted in; on a terminal the line of talk is enough unless a form was asked."""
+        if output.form(self.options) == "table" and self.options.output is None:
+            return
+        if many:
+            output.show_list([Page(items)], shape, self.options)
+        else:
+            output.show_one(items[0], shape, self.options)
+
+    def _watch(self, exchange: Exchange) -> None:
+        outcome = str(exchange.status) if exchange.status else "no answer"
+        print(
+            f"{exchange.method} {exchange.url} {outcome} {exchange.seconds * 1000:.0f} ms"
+            + (f" {exchange.request_id}" if exchange.request_id else ""),
+            file=sys.stderr,
+        )
+
+
+def each(names: Iterable[str], act: Callable[[str], T]) -> tuple[list[T], int]:
+    """Do ``act`` for each name; print each failure and go on.
+
+    Returns the results and the exit code: that of the failure for a single name, 8 among several.
+    """
+    given = list(names)
+    done: list[T] = []
+    code = Exit.DONE
+    for name in given:
+        try:
+            done.append(act(name))
+        except (CommandError, ClientError) as error:
+            if len(given) == 1:
+                raise
+            tell(error, name)
+            code = Exit.PARTLY
+    return done, code
+
+
+def _warn_of_clear_text(url: str) -> None:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not (host in ("localhost", "::1") or host.startswith("127.")):
+        print(f"warning: {url} is not encrypted; the token can be read on the way (use https)", file=sys.stderr)
