@@ -1,0 +1,57 @@
+"""``retinue version`` and ``retinue whoami``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from retinue import __version__
+from retinue.cli import output, settings
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.options import Options
+from retinue.cli.session import Session
+from retinue.client import operations as ops
+from retinue.client.api import Client
+from retinue.client.models import Me
+
+_ME = output.Shape[Me](
+    columns=(
+        output.Column("name", "principal.name"),
+        output.Column("kind", "principal.kind"),
+        output.Column("id", "principal.id"),
+        output.Column("organization", "organization.handle"),
+        output.Column("credential", "credential.name"),
+        output.Column("credential_id", "credential.id"),
+        output.Column("expires_at", "credential.expires_at"),
+        output.Column("operator", "operator"),
+        output.Column("permissions", "permissions"),
+    ),
+    name=lambda me: me.principal.name,
+    id=lambda me: me.principal.id,
+)
+
+
+def version() -> None:
+    """Print the version."""
+    print(f"retinue {__version__}")
+
+
+def whoami(
+    stdin: Annotated[str | None, Parameter(name="-", help="- reads another token from standard input.")] = None,
+    /,
+    *,
+    options: Options = Options(),
+) -> None:
+    """Who I am, where, with which permissions, until when."""
+    session = Session(options, ops.GET_ME)
+    if stdin is None or options.print_curl:
+        me = session.perform(ops.GET_ME)
+    elif stdin == "-":
+        import sys
+
+        token = settings.single_token(sys.stdin.buffer.read(8192), "standard input")
+        me = Client(settings.url(), token, None, settings.timeout(), settings.ca_file()).call(ops.GET_ME)
+    else:
+        raise CommandError("whoami takes no argument but -", "", Exit.USAGE)
+    output.show_one(me, _ME, options)

@@ -1,0 +1,45 @@
+"""The tree of commands. Each noun is a module that is loaded when it is called for."""
+
+from __future__ import annotations
+
+from cyclopts import App, Group
+
+from retinue import __version__
+
+_START = Group("Start", sort_key=1)
+_ACCESS = Group("Accounts, keys and access", sort_key=2)
+_OBSERVE = Group("Observe and verify", sort_key=3)
+_OPERATE = Group("Operate", sort_key=4)
+
+#: Name, where it is, what it is for, under which heading.
+_COMMANDS = (
+    ("init", "init:init", "Create an installation on this host.", _START),
+    ("serve", "serve:serve", "Start control plane and node.", _START),
+    ("version", "about:version", "Print the version.", _START),
+    ("whoami", "about:whoami", "Who I am, where, with which permissions, until when.", _START),
+    ("help", "topics:topic", "Explain: environment, exit-codes, formats, auth.", _START),
+    ("account", "account:app", "Service accounts (alias: sa).", _ACCESS),
+    ("key", "key:app", "API keys of service accounts.", _ACCESS),
+    ("user", "user:app", "People.", _ACCESS),
+    ("grant", "grant:app", "Permissions and roles of an account.", _ACCESS),
+    ("pat", "pat:app", "My personal access tokens.", _ACCESS),
+    ("verify", "verify:verify", "Is this token allowed, now?", _OBSERVE),
+    ("log", "log:app", "The request log: decisions of the nodes.", _OBSERVE),
+    ("audit", "audit:app", "The audit log: who changed what.", _OBSERVE),
+    ("node", "node:app", "The nodes that decide.", _OPERATE),
+)
+NOUNS = frozenset(name for name, *_ in _COMMANDS)
+
+app = App(
+    name="retinue",
+    help="The service-account layer for any API: accounts, keys, permissions, and a revoke that holds.",
+    help_format="plaintext",
+    version=__version__,
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+for _name, _place, _help, _group in _COMMANDS:
+    app.command(f"retinue.cli.{_place}", name=_name, help=_help, group=_group)
+app.command("retinue.cli.account:alias", name="sa", show=False)
