@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from retinue.server.api import routes
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", routes.healthz),
+    path("readyz", routes.readyz),
+    path("v1/openapi.json", routes.openapi),
+    path("v1/", routes.API.urls),
+    re_path(r"^v1(?:/(?P<rest>.*))?$", routes.unknown),
+]

@@ -190,7 +190,7 @@ def _stated(made: Grant) -> dict[str, str]:
 
 def _check_justification(justification: str) -> None:
     if len(justification) > JUSTIFICATION_MAX:
-        raise Refused("too_large", f"at most {JUSTIFICATION_MAX} characters", field="justification")
+        raise Refused("invalid_value", f"at most {JUSTIFICATION_MAX} characters", field="justification")
 
 
 def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:

@@ -87,7 +87,7 @@ def read_file(text: str) -> list[Declaration]:
             raise Refused("duplicate_name", f"{declared.name} is declared twice", field=f"permissions[{place}].name")
         seen.add(declared.name)
     if len(declarations) > MAX_PERMISSIONS:
-        raise Refused("too_large", f"at most {MAX_PERMISSIONS} permissions", field="permissions")
+        raise Refused("invalid_value", f"at most {MAX_PERMISSIONS} permissions", field="permissions")
     return declarations
 
 

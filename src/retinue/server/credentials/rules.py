@@ -126,4 +126,4 @@ def check_reason(reason: str, text: str) -> None:
     if reason not in CALLER_REASONS:
         raise Refused("invalid_value", f"one of {', '.join(CALLER_REASONS)}", field="reason")
     if len(text) > 1024:
-        raise Refused("too_large", "at most 1024 characters", field="text")
+        raise Refused("invalid_value", "at most 1024 characters", field="text")

@@ -193,7 +193,7 @@ def stated(account: Principal) -> dict[str, Any]:
 def _set_state(tx: Transaction, account: Principal, state: str, event: str, reason: str) -> Principal:
     rules.check_line(reason, "reason")
     if len(reason) > 1024:
-        raise Refused("too_large", "at most 1024 characters", field="reason")
+        raise Refused("invalid_value", "at most 1024 characters", field="reason")
     before = account.state
     account.state = state
     account.state_reason = reason

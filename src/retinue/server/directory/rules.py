@@ -48,7 +48,7 @@ def check_name(name: str, field: str = "name", *, most: int = NAME_MAX) -> str:
     if not name:
         raise Refused("missing_field", f"{field} is required", field=field)
     if len(name) > most:
-        raise Refused("too_large", f"at most {most} characters", field=field)
+        raise Refused("invalid_value", f"at most {most} characters", field=field)
     check_line(name, field)
     return name
 
@@ -115,21 +115,21 @@ def check_texts(fields: AccountFields) -> None:
     """Refuse overlong texts and lists."""
     for name in ("description", "purpose"):
         if len(getattr(fields, name)) > TEXT_MAX:
-            raise Refused("too_large", f"at most {TEXT_MAX} characters", field=name)
+            raise Refused("invalid_value", f"at most {TEXT_MAX} characters", field=name)
     check_line(fields.environment, "environment")
     if len(fields.environment) > 64:
-        raise Refused("too_large", "at most 64 characters", field="environment")
+        raise Refused("invalid_value", "at most 64 characters", field="environment")
     if len(fields.documentation) > 2048:
-        raise Refused("too_large", "at most 2048 characters", field="documentation")
+        raise Refused("invalid_value", "at most 2048 characters", field="documentation")
     if fields.documentation and not re.match(r"https?://", fields.documentation):
         raise Refused("invalid_value", "an http or https address", field="documentation")
     check_line(fields.documentation, "documentation")
     if len(fields.systems) > SYSTEMS_MAX:
-        raise Refused("too_large", f"at most {SYSTEMS_MAX}", field="systems")
+        raise Refused("invalid_value", f"at most {SYSTEMS_MAX}", field="systems")
     for place, system in enumerate(fields.systems):
         check_name(system, f"systems.{place}")
     if len(fields.owners) > OWNERS_MAX:
-        raise Refused("too_large", f"at most {OWNERS_MAX}", field="owners")
+        raise Refused("invalid_value", f"at most {OWNERS_MAX}", field="owners")
 
 
 def account_status(state: str, *, owners: int) -> str:

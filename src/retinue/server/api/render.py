@@ -1,0 +1,149 @@
+"""Turns rows into what the API answers; every list in a handful of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from retinue.server.access import queries as access
+from retinue.server.access.queries import Grant
+from retinue.server.api.answers import instant
+from retinue.server.credentials import queries as credentials
+from retinue.server.credentials import rules as credential_rules
+from retinue.server.credentials.queries import Credential
+from retinue.server.directory import queries as directory
+from retinue.server.directory.queries import Principal
+from retinue.server.directory.rules import account_status
+from retinue.server.policies.native import policy_of
+from retinue.server.traffic import queries as traffic
+from retinue.token import Kind
+
+JSON = dict[str, Any]
+
+
+def ref(principal: Principal | None) -> JSON | None:
+    """Return a principal by name."""
+    if principal is None:
+        return None
+    return {"id": principal.id, "kind": principal.kind, "handle": principal.handle, "name": principal.name}
+
+
+def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
+    """Return service accounts as the API answers them."""
+    ids = [row.id for row in rows]
+    owners = directory.owners_of(ids)
+    roles = access.roles_of(ids)
+    counts = credentials.counts(ids, now)
+    used = traffic.last_used_by_account(ids)
+    creators = directory.principals(row.created_by for row in rows)
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "handle": row.handle,
+            "name": row.name,
+            "description": row.description,
+            "purpose": row.purpose,
+            "documentation": row.documentation,
+            "environment": row.environment,
+            "systems": row.systems,
+            "owners": [ref(owner) for owner in owners[row.id]],
+            "roles": roles[row.id],
+            "state": row.state,
+            "status": account_status(row.state, owners=len(owners[row.id])),
+            "status_reason": row.state_reason,
+            "created_at": instant(row.created_at),
+            "created_by": ref(creators.get(row.created_by)),
+            "updated_at": instant(row.updated_at),
+            "keys": dict(zip(("usable", "total"), counts[row.id], strict=True)),
+            "last_used_at": instant(used.get(row.id)),
+        }
+        for row in rows
+    ]
+
+
+def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
+    """Return API keys as the API answers them. Rows carry their account and organization."""
+    usage = traffic.usage(row.id for row in rows)
+    people = directory.principals(
+        ident for row in rows for ident in (row.issued_by, row.revoked_by, row.principal_id or "") if ident
+    )
+    return [_key(row, usage.get(row.id), people, now) for row in rows]
+
+
+def _key(row: Credential, used: traffic.Usage | None, people: dict[str, Principal], now: datetime) -> JSON:
+    account = people.get(row.principal_id or "")
+    retired = row.state == "active" and row.retires_at is not None and row.retires_at <= now
+    return {
+        "id": row.id,
+        "key_id": row.kid,
+        "kind": "personal_access_token" if row.kind == Kind.PERSONAL else "api_key",
+        "account": ref(account),
+        "name": row.name,
+        "display": f"{row.brand}{row.kind}_{row.kid}_…",
+        "state": "revoked" if retired else row.state,
+        "status": credential_rules.status(
+            state=row.state,
+            expires_at=row.expires_at,
+            retires_at=row.retires_at,
+            owner_state=account.state if account is not None else "enabled",
+            used=used is not None,
+            now=now,
+            policy=policy_of(row.organization_id),
+        ),
+        "reason": "superseded" if retired else row.reason,
+        "reason_text": row.reason_text,
+        "issued_at": instant(row.issued_at),
+        "issued_by": ref(people.get(row.issued_by)),
+        "expires_at": instant(row.expires_at),
+        "retires_at": instant(row.retires_at),
+        "rotated_from": row.rotated_from or None,
+        "rotated_to": row.rotated_to or None,
+        "revoked_at": instant(row.revoked_at),
+        "revoked_by": ref(people.get(row.revoked_by)),
+        "first_used_at": instant(used.first_used_at) if used is not None else None,
+        "last_used_at": instant(used.last_used_at) if used is not None else None,
+        "use_count": used.count if used is not None else 0,
+    }
+
+
+def users(rows: Sequence[Principal]) -> list[JSON]:
+    """Return users as the API answers them."""
+    ids = [row.id for row in rows]
+    roles = access.roles_of(ids)
+    signing_in = directory.with_login(ids)
+    creators = directory.principals(row.created_by for row in rows)
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "email": row.email,
+            "handle": row.handle,
+            "name": row.name,
+            "roles": roles[row.id],
+            "state": row.state,
+            "operator": row.is_operator,
+            "created_at": instant(row.created_at),
+            "created_by": ref(creators.get(row.created_by)),
+            "can_sign_in": row.id in signing_in,
+        }
+        for row in rows
+    ]
+
+
+def grants(rows: Sequence[Grant], subject: Principal) -> list[JSON]:
+    """Return direct grants as the API answers them."""
+    people = directory.principals(row.granted_by for row in rows)
+    return [
+        {
+            "id": row.id,
+            "subject": ref(subject),
+            "permission": row.permission,
+            "source": "direct",
+            "justification": row.justification,
+            "granted_by": ref(people.get(row.granted_by)),
+            "granted_at": instant(row.granted_at),
+        }
+        for row in rows
+    ]
