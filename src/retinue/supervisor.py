@@ -70,7 +70,7 @@ class _Running:
         env = {**os.environ, **self.child.env, SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())}
         self.started_at = time.monotonic()
         # The arguments come from this program's own table of children and hold no secret.
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             list(self.child.argv), env=env, stdin=subprocess.DEVNULL, start_new_session=True
         )
 
@@ -121,7 +121,9 @@ class Supervisor:
         """
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        before = {each: signal.signal(each, self._note) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+        before = {
+            each: signal.signal(each, self._note) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        }
         descriptor = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         try:
             self._keep()

@@ -83,7 +83,7 @@ def _dispatch(given: list[str]) -> int:
 
 
 def _optional_values(given: list[str]) -> list[str]:
-    """Give ``account create --key`` its empty value: the name of the key is optional behind an equals sign."""
+    """Give a bare ``account create --key`` its empty value: the name behind an equals sign is optional."""
     if given[:2] in (["account", "create"], ["sa", "create"]):
         return ["--key=" if each == "--key" else each for each in given]
     return given

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from retinue import __version__
 from retinue.cli import output, settings
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.options import Options
+from retinue.cli.options import DEFAULTS, Options
 from retinue.cli.session import Session
 from retinue.client import operations as ops
 from retinue.client.api import Client
@@ -38,10 +38,12 @@ def version() -> None:
 
 
 def whoami(
-    stdin: Annotated[str | None, Parameter(name="-", help="- reads another token from standard input.")] = None,
+    stdin: Annotated[
+        str | None, Parameter(name="-", help="- reads another token from standard input.")
+    ] = None,
     /,
     *,
-    options: Options = Options(),
+    options: Options = DEFAULTS,
 ) -> None:
     """Who I am, where, with which permissions, until when."""
     session = Session(options, ops.GET_ME)

@@ -28,6 +28,11 @@ class Handover:
         """Whether the token goes into a file, so that standard output is free for data."""
         return self._out not in (None, "-")
 
+    @property
+    def path(self) -> str:
+        """The file that takes the token; empty if none does."""
+        return self._out or "" if self.to_file else ""
+
     @contextlib.contextmanager
     def ready(self) -> Iterator[Handover]:
         """Reserve the place. If nothing is handed over in the block, the reserved file goes away again."""
@@ -68,7 +73,9 @@ class Handover:
         if not self.to_file:
             return
         try:
-            self._descriptor = os.open(str(self._out), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            self._descriptor = os.open(
+                str(self._out), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
+            )
             os.fchmod(self._descriptor, 0o600)
         except FileExistsError:
             raise CommandError(

@@ -66,6 +66,11 @@ def key(session: Session, text: str, prefer: Prefer = "live") -> Key:
     return _only(preferred or named, "key", text)
 
 
+def credential_id(session: Session, text: str) -> str:
+    """Return the id of a key, without a request where the id itself or the key id is given."""
+    return key(session, text).id if "/" in text else _credential_id(text, "key")
+
+
 def is_live(item: Key) -> bool:
     """Tell whether a key is, or can become again, usable."""
     return item.state in ("active", "suspended") and item.status not in ("expired", "revoked", "deleted")
@@ -136,7 +141,9 @@ def _credential_id(text: str, kind: str) -> str:
 def _only(found: list[T], noun: str, text: str) -> T:
     if len(found) > 1:
         ids = ", ".join(str(getattr(item, "id", "")) for item in found)
-        raise CommandError(f"{text}: {len(found)} {noun}s have this name", f"use the id: {ids}", Exit.CONFLICT)
+        raise CommandError(
+            f"{text}: {len(found)} {noun}s have this name", f"use the id: {ids}", Exit.CONFLICT
+        )
     return found[0]
 
 

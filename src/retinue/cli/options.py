@@ -21,12 +21,11 @@ class Options:
 
     output: Annotated[
         Format | None,
-        Parameter(
-            name=["--output", "-o"], help="Form of the data: table on a terminal, tsv in a pipe.", env_var=()
-        ),
+        Parameter(name=["--output", "-o"], help="Form of the data: table on a terminal, tsv in a pipe."),
     ] = None
     fields: Annotated[
-        str | None, Parameter(help="Only these fields, comma-separated, dotted for inner ones.", metavar="A,B")
+        str | None,
+        Parameter(help="Only these fields, comma-separated, dotted for inner ones.", metavar="A,B"),
     ] = None
     organization: Annotated[
         str | None,
@@ -60,6 +59,10 @@ class DangerOptions(Options):
         bool, Parameter(negative="", help="Never ask; without --yes exit 10. [env: RETINUE_NO_INPUT]")
     ] = False
 
+
+#: What a command gets when no flag is given.
+DEFAULTS = Options()
+DANGER_DEFAULTS = DangerOptions()
 
 #: Flags with no value, and flags with one, that may also stand before the noun.
 LEADING_SWITCHES = frozenset(

@@ -51,7 +51,9 @@ def form(options: Options) -> str:
     if preset:
         known = ("table", "json", "jsonl", "yaml", "csv", "tsv", "name", "id")
         if preset not in known:
-            raise CommandError(f"RETINUE_OUTPUT={preset}: unknown form", f"use one of {', '.join(known)}", Exit.USAGE)
+            raise CommandError(
+                f"RETINUE_OUTPUT={preset}: unknown form", f"use one of {', '.join(known)}", Exit.USAGE
+            )
         return preset
     return "table" if sys.stdout.isatty() else "tsv"
 
@@ -69,7 +71,9 @@ def show_list(pages: Iterable[Any], shape: Shape[T], options: Options, following
         from retinue.cli.tables import print_rows
 
         return print_rows(
-            columns_of(shape, options), [_plain(item) for page in pages for item in page.items], options.no_color
+            columns_of(shape, options),
+            [_plain(item) for page in pages for item in page.items],
+            options.no_color,
         )
     _stream(pages, shape, options, "tsv" if kind == "table" else kind)
 
@@ -132,7 +136,9 @@ def field_paths(options: Options) -> list[str]:
     """Return the paths in ``--fields``."""
     paths = [path.strip() for path in (options.fields or "").split(",")]
     if not all(paths):
-        raise CommandError(f"--fields {options.fields}: an empty name", "write it as --fields id,name", Exit.USAGE)
+        raise CommandError(
+            f"--fields {options.fields}: an empty name", "write it as --fields id,name", Exit.USAGE
+        )
     return paths
 
 
@@ -157,7 +163,9 @@ def value_at(plain: dict[str, Any], path: str) -> Any:
     """
     first, *others = path.split(".")
     if first not in plain:
-        raise CommandError(f"--fields {path}: unknown field {first}", f"known: {', '.join(plain)}", Exit.USAGE)
+        raise CommandError(
+            f"--fields {path}: unknown field {first}", f"known: {', '.join(plain)}", Exit.USAGE
+        )
     value = plain[first]
     for name in others:
         value = value.get(name) if isinstance(value, dict) else None
@@ -174,7 +182,10 @@ def cell(value: Any) -> str:
         return ",".join(map(cell, value))
     if isinstance(value, dict):
         return cell(
-            value.get("handle") or value.get("name") or value.get("id") or json.dumps(value, ensure_ascii=False)
+            value.get("handle")
+            or value.get("name")
+            or value.get("id")
+            or json.dumps(value, ensure_ascii=False)
         )
     return clean(str(value))
 

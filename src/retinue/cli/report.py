@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from retinue.cli.exits import CommandError, Exit
-from retinue.client.errors import ClientError, Problem, UnreadableAnswer, Unreachable
+from retinue.client.errors import Problem, Unreachable, UnreadableAnswer
 
 _CODES = {
     400: Exit.USAGE,
@@ -56,7 +56,10 @@ def _lines(error: Exception, prefix: str) -> list[str]:
         todo = "start it with `retinue serve`, or set RETINUE_URL / RETINUE_NODE_URL to where it listens"
         return [f"{prefix}cannot reach {error.url}: {error.why}", f"  try: {todo}"]
     if isinstance(error, UnreadableAnswer):
-        return [f"{prefix}the answer is not understood: {error}", "  try: compare `retinue version` on both sides"]
+        return [
+            f"{prefix}the answer is not understood: {error}",
+            "  try: compare `retinue version` on both sides",
+        ]
     lines = [f"{prefix}{error}"]
     if isinstance(error, CommandError):
         lines += [f"  try: {error.todo}"] if error.todo else []

@@ -25,7 +25,7 @@ class Session:
     """What a command works with. ``needs`` are the operations it may perform, its main one first.
 
     With ``--print-permission`` making a session prints their permissions and ends the command. With
-    ``--print-curl`` the first :meth:`perform` or :meth:`list` prints its call and ends it; lookups of names
+    ``--print-curl`` the first :meth:`perform` or :meth:`pages` prints its call and ends it; lookups of names
     still happen, because the call needs the ids.
     """
 
@@ -58,7 +58,9 @@ class Session:
         """Read something on the way to what the command does."""
         return self.client.call(operation, path, query)
 
-    def look_all(self, operation: Operation[Page[T]], path: Mapping[str, str] | None = None, **query: Any) -> list[T]:
+    def look_all(
+        self, operation: Operation[Page[T]], path: Mapping[str, str] | None = None, **query: Any
+    ) -> list[T]:
         """Read a whole list on the way to what the command does."""
         return [item for page in self.client.pages(operation, path, query) for item in page.items]
 
@@ -74,7 +76,7 @@ class Session:
             raise Shown
         return self.client.call(operation, path, None, body)
 
-    def list(
+    def pages(
         self,
         operation: Operation[Page[T]],
         path: Mapping[str, str] | None = None,
@@ -166,4 +168,6 @@ def _warn_of_clear_text(url: str) -> None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "http" and not (host in ("localhost", "::1") or host.startswith("127.")):
-        print(f"warning: {url} is not encrypted; the token can be read on the way (use https)", file=sys.stderr)
+        print(
+            f"warning: {url} is not encrypted; the token can be read on the way (use https)", file=sys.stderr
+        )

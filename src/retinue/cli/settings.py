@@ -101,7 +101,9 @@ def read_token(path: Path, source: str) -> str:
 def single_token(data: bytes, source: str) -> str:
     """Return the one token in ``data``; raises, without repeating it, if it cannot be one."""
     if len(data) > _TOKEN_FILE_BYTES_MAX:
-        raise CommandError(f"{source}: too large to be a token", "give one token and nothing else", Exit.USAGE)
+        raise CommandError(
+            f"{source}: too large to be a token", "give one token and nothing else", Exit.USAGE
+        )
     try:
         text = data.decode("ascii").strip()
     except UnicodeDecodeError:

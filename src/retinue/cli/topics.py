@@ -47,7 +47,8 @@ with `-`; a new one leaves by --out FILE (mode 0600, never overwritten) or alone
 
 def topic(
     name: Annotated[
-        Literal["environment", "exit-codes", "formats", "auth"] | None, Parameter(name="TOPIC", help="What to explain.")
+        Literal["environment", "exit-codes", "formats", "auth"] | None,
+        Parameter(name="TOPIC", help="What to explain."),
     ] = None,
     /,
 ) -> None:

@@ -50,7 +50,8 @@ def quick(arguments: list[str]) -> int | None:
         return None
     stdin = bool(given.pop("-", None))
     files = given.pop("file", [])
-    form = (given.pop("output", None) or [None])[-1]
+    forms = given.pop("output", [])
+    form = forms[-1] if forms else None
     if form not in (None, "json", "jsonl") or len(files) + stdin != 1:
         return None
     if form is None:

@@ -1,0 +1,192 @@
+"""``retinue account``: service accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from retinue.cli import account_life, lookup, output
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.handover import Handover
+from retinue.cli.issuing import hand_key_over
+from retinue.cli.options import DEFAULTS, Options
+from retinue.cli.report import tell
+from retinue.cli.session import Session
+from retinue.cli.shapes import ACCOUNT
+from retinue.client import operations as ops
+from retinue.client.errors import ClientError
+from retinue.client.models import ServiceAccount
+
+app = App(name="account", help="Service accounts: identities of programs.")
+#: The same commands under the short name.
+alias = App(name="sa", help="Service accounts (see: retinue account).")
+Many = tuple[str, ...]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    state: Annotated[
+        Literal["enabled", "disabled", "deleted"] | None, Parameter(help="Only in this state.")
+    ] = None,
+    owner: Annotated[str | None, Parameter(help="Only of this owner.")] = None,
+    role: Annotated[str | None, Parameter(help="Only with this role.")] = None,
+    search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
+    sort: Annotated[
+        Literal["name", "-name", "created_at", "-created_at"] | None, Parameter(help="Order.")
+    ] = None,
+    limit: Annotated[int | None, Parameter(help="At most so many.")] = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """List the service accounts."""
+    session = Session(options, ops.LIST_ACCOUNTS)
+    owner_id = lookup.actor_id(session, owner) if owner else None
+    query = {"state": state, "owner": owner_id, "role": role, "search": search, "sort": sort}
+    output.show_list(session.pages(ops.LIST_ACCOUNTS, None, query, limit), ACCOUNT, options)
+
+
+@app.command
+def get(account: str, /, *, options: Options = DEFAULTS) -> None:
+    """Show one service account."""
+    session = Session(options, ops.GET_ACCOUNT)
+    if options.print_curl:
+        session.perform(ops.GET_ACCOUNT, {"id": lookup.account_id(session, account)})
+    output.show_one(lookup.account(session, account), ACCOUNT, options)
+
+
+@app.command
+def create(
+    name: str,
+    /,
+    *,
+    purpose: Annotated[str | None, Parameter(help="What it is for.")] = None,
+    description: Annotated[str | None, Parameter(help="Free text.")] = None,
+    documentation: Annotated[str | None, Parameter(help="Where it is documented.")] = None,
+    environment: Annotated[str | None, Parameter(help="Such as production.")] = None,
+    system: Annotated[Many, Parameter(help="System that it belongs to.", negative="")] = (),
+    owner: Annotated[Many, Parameter(help="Person who answers for it, by e-mail.", negative="")] = (),
+    role: Annotated[Many, Parameter(help="Role to give it.", negative="")] = (),
+    permission: Annotated[Many, Parameter(help="Permission to give it.", negative="")] = (),
+    justification: Annotated[str | None, Parameter(help="Why it gets what it gets.")] = None,
+    key: Annotated[
+        str | None, Parameter(help="Issue a key too: --key or --key=NAME.", metavar="NAME")
+    ] = None,
+    out: Annotated[str | None, Parameter(help="File for the key's token, or - to print it.")] = None,
+    options: Options = DEFAULTS,
+) -> int:
+    """Create a service account, with --key also its first key."""
+    if out is not None and key is None:
+        raise CommandError("--out is for the token of a key", "add --key", Exit.USAGE)
+    needs: list[ops.Operation[Any]] = [ops.CREATE_ACCOUNT]
+    needs += [ops.ADD_GRANT] if role or permission else []
+    needs += [ops.ISSUE_KEY] if key is not None else []
+    session = Session(options, *needs)
+    body = {
+        "name": name,
+        "purpose": purpose,
+        "description": description,
+        "documentation": documentation,
+        "environment": environment,
+        "systems": list(system) or None,
+        "owners": list(owner) or None,
+        "roles": list(role) or None,
+        "permissions": list(permission) or None,
+        "justification": justification,
+    }
+    if key is None:
+        made = session.perform(ops.CREATE_ACCOUNT, None, body)
+        _created(session, made)
+        session.show_change([made], ACCOUNT)
+        session.next(f"retinue key issue {made.handle} --out FILE")
+        return Exit.DONE
+    with Handover(out).ready() as handover:
+        return _create_with_key(session, body, key or None, handover)
+
+
+def _create_with_key(session: Session, body: dict[str, Any], key: str | None, handover: Handover) -> int:
+    made = session.perform(ops.CREATE_ACCOUNT, None, body)
+    _created(session, made)
+    try:
+        issued = session.perform(ops.ISSUE_KEY, {"id": made.id}, {"name": key})
+    except ClientError as error:
+        tell(error, f"{made.handle} has no key yet")
+        session.next(f"retinue key issue {made.handle} --out FILE")
+        return Exit.PARTLY
+    hand_key_over(session, issued, handover, {"account": made})
+    return Exit.DONE
+
+
+def _created(session: Session, made: ServiceAccount) -> None:
+    session.say(f"created service account {made.handle} ({made.id})")
+
+
+@app.command
+def edit(
+    account: str,
+    /,
+    *,
+    purpose: Annotated[str | None, Parameter(help="What it is for.")] = None,
+    description: Annotated[str | None, Parameter(help="Free text.")] = None,
+    documentation: Annotated[str | None, Parameter(help="Where it is documented.")] = None,
+    environment: Annotated[str | None, Parameter(help="Such as production.")] = None,
+    system: Annotated[Many, Parameter(help="All its systems from now on.", negative="")] = (),
+    add_system: Annotated[Many, Parameter(help="One more system.", negative="")] = (),
+    remove_system: Annotated[Many, Parameter(help="A system less.", negative="")] = (),
+    owner: Annotated[Many, Parameter(help="All its owners from now on.", negative="")] = (),
+    add_owner: Annotated[Many, Parameter(help="One more owner.", negative="")] = (),
+    remove_owner: Annotated[Many, Parameter(help="An owner less.", negative="")] = (),
+    role: Annotated[Many, Parameter(help="All its roles from now on.", negative="")] = (),
+    add_role: Annotated[Many, Parameter(help="One more role.", negative="")] = (),
+    remove_role: Annotated[Many, Parameter(help="A role less.", negative="")] = (),
+    options: Options = DEFAULTS,
+) -> None:
+    """Change what is known about a service account, its owners, its roles."""
+    session = Session(options, ops.EDIT_ACCOUNT, ops.GET_ACCOUNT)
+    now = lookup.account(session, account)
+
+    def people(texts: Many) -> list[str]:
+        return [lookup.actor_id(session, text) for text in texts]
+
+    owners = [item.id for item in now.owners]
+    body = {
+        "purpose": purpose,
+        "description": description,
+        "documentation": documentation,
+        "environment": environment,
+        "systems": _merged(now.systems, list(system), list(add_system), list(remove_system)),
+        "owners": _merged(owners, people(owner), people(add_owner), people(remove_owner)),
+        "roles": _merged(now.roles, list(role), list(add_role), list(remove_role)),
+    }
+    if all(value is None for value in body.values()):
+        raise CommandError("nothing to change", "see: retinue account edit --help", Exit.USAGE)
+    made = session.perform(ops.EDIT_ACCOUNT, {"id": now.id}, body)
+    session.say(f"changed service account {made.handle} ({made.id})")
+    session.show_change([made], ACCOUNT)
+    session.next(f"retinue account get {made.handle}")
+
+
+def _merged(now: list[str], new: list[str], add: list[str], remove: list[str]) -> list[str] | None:
+    if not (new or add or remove):
+        return None
+    kept = [each for each in (new or now) if each not in remove]
+    return kept + [each for each in add if each not in kept]
+
+
+@app.command
+def rename(account: str, new: str, /, *, options: Options = DEFAULTS) -> None:
+    """Give a service account another name; its id stays."""
+    session = Session(options, ops.EDIT_ACCOUNT, ops.GET_ACCOUNT)
+    made = session.perform(ops.EDIT_ACCOUNT, {"id": lookup.account_id(session, account)}, {"name": new})
+    session.say(f"renamed service account {made.id}: {made.name} ({made.handle})")
+    session.show_change([made], ACCOUNT)
+    session.next(f"retinue account get {made.handle}")
+
+
+for _tree in (app, alias):
+    if _tree is alias:
+        for _command in (get, create, edit, rename):
+            _tree.command(_command)
+        _tree.command(list_, name="list")
+    for _change in (account_life.enable, account_life.disable, account_life.delete, account_life.restore):
+        _tree.command(_change)

@@ -1,0 +1,100 @@
+"""Enabling, disabling, deleting and restoring service accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from retinue.cli import confirm as ask
+from retinue.cli import lookup
+from retinue.cli.durations import ago
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.session import Session, each
+from retinue.cli.shapes import ACCOUNT
+from retinue.client import operations as ops
+from retinue.client.models import ServiceAccount
+from retinue.client.operations import Operation
+
+Reason = Annotated[str | None, Parameter(help="Why, for the audit log.")]
+Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
+
+
+def enable(*accounts: str, reason: Reason = None, options: Options = DEFAULTS) -> int:
+    """Let service accounts be used again. What was revoked stays revoked."""
+    session = Session(options, ops.ENABLE_ACCOUNT, ops.LIST_ACCOUNTS)
+    _some(accounts)
+    return _change(session, ops.ENABLE_ACCOUNT, accounts, "enabled", reason)
+
+
+def disable(
+    *accounts: str, reason: Reason = None, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS
+) -> int:
+    """Refuse all keys of service accounts until they are enabled again."""
+    session = Session(options, ops.DISABLE_ACCOUNT, ops.LIST_ACCOUNTS)
+    _confirm(session, "disable", accounts, options, confirm)
+    return _change(session, ops.DISABLE_ACCOUNT, accounts, "disabled", reason)
+
+
+def delete(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
+    """Delete service accounts: their keys are refused for good. An account can be restored, without its keys."""
+    session = Session(options, ops.DELETE_ACCOUNT, ops.LIST_ACCOUNTS)
+    _confirm(session, "delete", accounts, options, confirm)
+    return _change(session, ops.DELETE_ACCOUNT, accounts, "deleted", None)
+
+
+def restore(account: str, /, *, reason: Reason = None, options: Options = DEFAULTS) -> int:
+    """Bring a deleted service account back: disabled, and without keys."""
+    session = Session(options, ops.RESTORE_ACCOUNT, ops.LIST_ACCOUNTS)
+    return _change(session, ops.RESTORE_ACCOUNT, (account,), "restored", reason)
+
+
+_NEXT = {
+    "enabled": "retinue key list {handle}",
+    "disabled": "retinue account enable {handle}",
+    "deleted": "retinue account restore {id}",
+    "restored": "retinue account enable {handle}",
+}
+
+
+def _change(
+    session: Session,
+    operation: Operation[ServiceAccount],
+    accounts: tuple[str, ...],
+    done: str,
+    reason: str | None,
+) -> int:
+    body = {"reason": reason} if operation.method == "POST" else None
+
+    def act(text: str) -> ServiceAccount:
+        changed = session.perform(operation, {"id": lookup.account_id(session, text)}, body)
+        session.say(f"{done} service account {changed.handle} ({changed.id})")
+        return changed
+
+    changed, code = each(accounts, act)
+    if changed:
+        session.show_change(changed, ACCOUNT, many=len(accounts) > 1)
+        session.next(_NEXT[done].format(handle=changed[0].handle, id=changed[0].id))
+    return code
+
+
+def _confirm(
+    session: Session, act: str, accounts: tuple[str, ...], options: DangerOptions, given: str | None
+) -> None:
+    _some(accounts)
+    if len(accounts) > 1:
+        return ask.several(act, list(accounts), options, given)
+    evidence = []
+    if ask.may_ask(options.no_input) and not options.yes and given is None:
+        found = lookup.account(session, accounts[0])
+        evidence = [
+            f"{found.handle} ({found.id}), {found.status or found.state}",
+            f"usable keys: {found.keys.usable}, last used: {ago(found.last_used_at)}",
+        ]
+    ask.one(act, accounts[0], evidence, options, given)
+
+
+def _some(accounts: tuple[str, ...]) -> None:
+    if not accounts:
+        raise CommandError("which service account?", "name one or more", Exit.USAGE)

@@ -1,0 +1,61 @@
+"""What follows when a key has a new token: hand it over, say what it is, show what was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from retinue.cli import output
+from retinue.cli.handover import Handover
+from retinue.cli.lookup import key_label
+from retinue.cli.session import Session
+from retinue.cli.shapes import KEY
+from retinue.client.models import IssuedKey
+
+_BECAUSE = {
+    "default": "the organization's default",
+    "requested": "as asked",
+    "maximum": "the longest that is allowed",
+}
+
+
+def hand_key_over(
+    session: Session,
+    issued: IssuedKey,
+    handover: Handover,
+    more: dict[str, Any] | None = None,
+    done: str = "issued",
+) -> None:
+    """Give the token of ``issued`` to its holder and tell the rest; ``more`` are objects made with it.
+
+    The token is alone on standard output, or inside the one object of ``-o json``, or in the file; with a
+    file, standard output has the object without the token.
+    """
+    key = issued.key
+    facts = {name: msgspec.to_builtins(item) for name, item in (more or {}).items()}
+    facts |= {"key": msgspec.to_builtins(key), "expiry": msgspec.to_builtins(issued.expiry)}
+    asked = session.options.output
+    if handover.to_file:
+        handover.give(issued.token.reveal(), facts)
+        _data(session, issued, facts)
+    elif asked in ("json", "jsonl", "yaml"):
+        output.show_object({**facts, "token": issued.token.reveal()}, session.options)
+    else:
+        handover.give(issued.token.reveal(), facts)
+    end = f"expires {issued.expiry.at}" if issued.expiry.at else "never expires"
+    because = _BECAUSE.get(issued.expiry.because, issued.expiry.because)
+    session.say(f"{done} key {key_label(key)} ({key.id}), {end}" + (f" ({because})" if because else ""))
+    if handover.to_file:
+        session.say(f"token written to {handover.path} (mode 0600); it is not shown again")
+        session.next(f"retinue verify --file {handover.path}")
+    else:
+        session.next(f"retinue key get {key.id}")
+
+
+def _data(session: Session, issued: IssuedKey, facts: dict[str, Any]) -> None:
+    asked = session.options.output
+    if asked in ("json", "jsonl", "yaml"):
+        output.show_object(facts, session.options)
+    elif asked is not None:
+        output.show_one(issued.key, KEY, session.options)

@@ -1,0 +1,200 @@
+"""``retinue key``: API keys of service accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from retinue.cli import confirm as ask
+from retinue.cli import durations, lookup, output
+from retinue.cli.durations import ago
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.handover import Handover, TokenFormat
+from retinue.cli.issuing import hand_key_over
+from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.session import Session, each
+from retinue.cli.shapes import KEY
+from retinue.client import operations as ops
+from retinue.client.models import Key
+
+app = App(name="key", help="API keys of service accounts. A key is written ACCOUNT/NAME or as its id.")
+Because = Literal["no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other"]
+Out = Annotated[
+    str | None, Parameter(help="File for the token (mode 0600, never overwritten), or - to print it.")
+]
+Form = Annotated[TokenFormat, Parameter(name="--format", help="Form of the token.")]
+Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
+
+
+@app.command(name="list")
+def list_(
+    account: str | None = None,
+    /,
+    *,
+    state: Annotated[str | None, Parameter(help="Only in this state.")] = None,
+    status: Annotated[str | None, Parameter(help="Only with this status.")] = None,
+    search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
+    limit: Annotated[int | None, Parameter(help="At most so many.")] = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """List the keys of the organization, or of one account."""
+    session = Session(options, ops.LIST_KEYS)
+    owner = lookup.account_id(session, account) if account else None
+    query = {"account": owner, "state": state, "status": status, "search": search}
+    output.show_list(session.pages(ops.LIST_KEYS, None, query, limit), KEY, options)
+
+
+@app.command
+def get(key: str, /, *, options: Options = DEFAULTS) -> None:
+    """Show one key."""
+    session = Session(options, ops.GET_KEY)
+    found = lookup.key(session, key)
+    if options.print_curl:
+        session.perform(ops.GET_KEY, {"id": found.id})
+    output.show_one(found, KEY, options)
+
+
+@app.command
+def issue(
+    account: str,
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="Name of the key.")] = None,
+    expires: Annotated[str | None, Parameter(help="Such as 90d, or never.", metavar="DURATION")] = None,
+    out: Out = None,
+    format_: Form = "raw",
+    options: Options = DEFAULTS,
+) -> None:
+    """Issue a key. Its token is told once: into --out FILE, or alone on standard output."""
+    session = Session(options, ops.ISSUE_KEY, ops.LIST_ACCOUNTS)
+    body = {"name": name, "expires": durations.checked(expires, "--expires", never=True) if expires else None}
+    with Handover(out, format_).ready() as handover:
+        path = {"id": lookup.account_id(session, account)}
+        hand_key_over(session, session.perform(ops.ISSUE_KEY, path, body), handover)
+
+
+@app.command
+def rename(key: str, new: str, /, *, options: Options = DEFAULTS) -> None:
+    """Give a key another name."""
+    session = Session(options, ops.RENAME_KEY, ops.LIST_ACCOUNT_KEYS)
+    changed = session.perform(ops.RENAME_KEY, {"id": lookup.key(session, key).id}, {"name": new})
+    session.say(f"renamed key {changed.id}: {lookup.key_label(changed)}")
+    session.show_change([changed], KEY)
+    session.next(f"retinue key get {lookup.key_label(changed)}")
+
+
+@app.command
+def rotate(
+    key: str,
+    /,
+    *,
+    overlap: Annotated[
+        str | None, Parameter(help="How long the old key still works: 24h, or now.", metavar="DURATION")
+    ] = None,
+    name: Annotated[str | None, Parameter(help="Name of the new key.")] = None,
+    out: Out = None,
+    format_: Form = "raw",
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> None:
+    """Issue a successor with a new id; the old key works on for the overlap and then retires."""
+    session = Session(options, ops.ROTATE_KEY, ops.LIST_ACCOUNT_KEYS)
+    wanted = None
+    if overlap is not None:
+        wanted = "0s" if overlap == "now" else durations.checked(overlap, "--overlap")
+    old = lookup.key(session, key)
+    if wanted == "0s":
+        ask.one("end at once", lookup.key_label(old), _evidence(old), options)
+    with Handover(out, format_).ready() as handover:
+        issued = session.perform(ops.ROTATE_KEY, {"id": old.id}, {"overlap": wanted, "name": name})
+        hand_key_over(session, issued, handover, done="rotated: new")
+
+
+@app.command
+def regenerate(
+    key: str,
+    /,
+    *,
+    out: Out = None,
+    format_: Form = "raw",
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> None:
+    """Give a key a new secret under the same id; the old token is refused."""
+    session = Session(options, ops.REGENERATE_KEY, ops.LIST_ACCOUNT_KEYS)
+    old = lookup.key(session, key)
+    ask.one("regenerate", lookup.key_label(old), _evidence(old), options)
+    with Handover(out, format_).ready() as handover:
+        hand_key_over(
+            session, session.perform(ops.REGENERATE_KEY, {"id": old.id}), handover, done="regenerated"
+        )
+
+
+@app.command
+def revoke(
+    *keys: str,
+    because: Annotated[Because, Parameter(help="Why, by kind.")] = "no_longer_needed",
+    reason: Annotated[str | None, Parameter(help="Why, in words, for the audit log.")] = None,
+    confirm: Confirm = None,
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> int:
+    """Revoke keys. When the command returns, they are refused."""
+    session = Session(options, ops.REVOKE_KEY, ops.LIST_ACCOUNT_KEYS)
+    body = {"reason": because, "text": reason}
+
+    def act(item: Key) -> Key:
+        return session.perform(ops.REVOKE_KEY, {"id": item.id}, body)
+
+    code, done = _end(session, "revoke", keys, "live", options, confirm, act)
+    if done:
+        session.next(f"retinue log list --key {done[0].id}")
+    return code
+
+
+@app.command
+def delete(*keys: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
+    """Delete keys that are revoked or expired; their past stays in the logs."""
+    session = Session(options, ops.DELETE_KEY, ops.LIST_ACCOUNT_KEYS)
+
+    def act(item: Key) -> Key:
+        return session.perform(ops.DELETE_KEY, {"id": item.id})
+
+    code, done = _end(session, "delete", keys, "ended", options, confirm, act)
+    if done:
+        session.next(f"retinue audit list --subject {done[0].id}")
+    return code
+
+
+def _end(
+    session: Session,
+    verb: str,
+    keys: tuple[str, ...],
+    prefer: lookup.Prefer,
+    options: DangerOptions,
+    confirm: str | None,
+    act: Callable[[Key], Key],
+) -> tuple[int, list[Key]]:
+    if not keys:
+        raise CommandError("which key?", "name one or more as ACCOUNT/NAME or by id", Exit.USAGE)
+    if len(keys) > 1:
+        ask.several(verb, list(keys), options, confirm)
+
+    def end(text: str) -> Key:
+        found = lookup.key(session, text, prefer)
+        if len(keys) == 1:
+            ask.one(verb, text, _evidence(found), options, confirm)
+        changed = act(found)
+        session.say(f"{verb}d key {lookup.key_label(changed)} ({changed.id})")
+        return changed
+
+    done, code = each(keys, end)
+    if done:
+        session.show_change(done, KEY, many=len(keys) > 1)
+    return code, done
+
+
+def _evidence(key: Key) -> list[str]:
+    return [
+        f"{lookup.key_label(key)} ({key.id}), {key.status or key.state}",
+        f"last used: {ago(key.last_used_at)}, used {key.use_count} times, expires: {ago(key.expires_at)}",
+    ]

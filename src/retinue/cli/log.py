@@ -1,0 +1,94 @@
+"""``retinue log``: the request log."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from retinue.cli import durations, lookup, output
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.options import DEFAULTS, Options
+from retinue.cli.session import Session
+from retinue.cli.shapes import REQUEST
+from retinue.client import operations as ops
+from retinue.client.models import Page, RequestRecord
+
+app = App(name="log", help="The request log: what the nodes decided.")
+Account = Annotated[str | None, Parameter(help="Only of this service account.")]
+KeyFlag = Annotated[str | None, Parameter(help="Only with this key.")]
+DecisionFlag = Annotated[Literal["allowed", "denied"] | None, Parameter(help="Only with this decision.")]
+ReasonFlag = Annotated[str | None, Parameter(help="Only denied for this reason.")]
+_POLL_SECONDS = 1.0
+#: Records that are shipped late may be older than what was printed: so far back is looked again.
+_LOOK_BACK = 2000
+
+
+@app.command(name="list")
+def list_(
+    *,
+    account: Account = None,
+    key: KeyFlag = None,
+    decision: DecisionFlag = None,
+    reason: ReasonFlag = None,
+    since: Annotated[str | None, Parameter(help="Such as 1h, or a time.", metavar="WHEN")] = None,
+    until: Annotated[str | None, Parameter(help="Such as 5m, or a time.", metavar="WHEN")] = None,
+    limit: Annotated[int | None, Parameter(help="At most so many (default 100).")] = 100,
+    options: Options = DEFAULTS,
+) -> None:
+    """List the decisions."""
+    session = Session(options, ops.LIST_REQUESTS)
+    query = _filters(session, account, key, decision, reason)
+    query |= {"since": durations.instant(since, "--since"), "until": durations.instant(until, "--until")}
+    output.show_list(session.pages(ops.LIST_REQUESTS, None, query, limit), REQUEST, options)
+
+
+@app.command
+def tail(
+    *,
+    account: Account = None,
+    key: KeyFlag = None,
+    decision: DecisionFlag = None,
+    reason: ReasonFlag = None,
+    since: Annotated[str, Parameter(help="Begin so long ago.", metavar="DURATION")] = "1m",
+    options: Options = DEFAULTS,
+) -> None:
+    """Print decisions as they come, one a line, until interrupted."""
+    session = Session(options, ops.LIST_REQUESTS)
+    if output.form(options) in ("json", "yaml"):
+        raise CommandError("tail never ends, and so would the document", "use -o jsonl", Exit.USAGE)
+    start = durations.instant(since, "--since")
+    query = _filters(session, account, key, decision, reason)
+    if options.print_curl:
+        session.pages(ops.LIST_REQUESTS, None, {**query, "since": start})
+    output.show_list(_following(session, query, start), REQUEST, options, following=True)
+
+
+def _following(session: Session, query: dict[str, Any], since: str | None) -> Iterator[Page[RequestRecord]]:
+    seen: deque[str] = deque(maxlen=_LOOK_BACK)
+    while True:
+        fresh = [
+            record
+            for record in session.look_all(ops.LIST_REQUESTS, None, **query, since=since)
+            if record.id not in seen
+        ]
+        fresh.sort(key=lambda record: (record.at, record.id))
+        seen.extend(record.id for record in fresh)
+        if fresh:
+            since = fresh[-1].at
+        yield Page(fresh)
+        time.sleep(_POLL_SECONDS)
+
+
+def _filters(
+    session: Session, account: str | None, key: str | None, decision: str | None, reason: str | None
+) -> dict[str, Any]:
+    return {
+        "account": lookup.account_id(session, account) if account else None,
+        "credential": lookup.credential_id(session, key) if key else None,
+        "decision": decision,
+        "reason": reason,
+    }

@@ -1,0 +1,79 @@
+"""``retinue node``: the nodes that decide."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from retinue.cli import confirm, lookup, output
+from retinue.cli.durations import ago
+from retinue.cli.handover import Handover
+from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.session import Session
+from retinue.cli.shapes import NODE
+from retinue.client import operations as ops
+
+app = App(name="node", help="The nodes of the installation, by name or id.")
+
+
+@app.command(name="list")
+def list_(
+    *,
+    limit: Annotated[int | None, Parameter(help="At most so many.")] = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """List the nodes, with how far each has followed."""
+    session = Session(options, ops.LIST_NODES)
+    output.show_list(session.pages(ops.LIST_NODES, None, None, limit), NODE, options)
+
+
+@app.command
+def get(node: str, /, *, options: Options = DEFAULTS) -> None:
+    """Show one node."""
+    session = Session(options, ops.GET_NODE)
+    found = lookup.node(session, node)
+    if options.print_curl:
+        session.perform(ops.GET_NODE, {"id": found.id})
+    output.show_one(found, NODE, options)
+
+
+@app.command
+def enrol(
+    name: str,
+    /,
+    *,
+    out: Annotated[
+        str | None, Parameter(help="File for the token (mode 0600, never overwritten), or - to print it.")
+    ] = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """Enrol a further node. Its token is told once: into --out FILE, or alone on standard output."""
+    session = Session(options, ops.ENROL_NODE)
+    with Handover(out).ready() as handover:
+        made = session.perform(ops.ENROL_NODE, None, {"name": name})
+        facts = {"node": msgspec.to_builtins(made.node)}
+        as_object = options.output in ("json", "jsonl", "yaml")
+        if as_object and not handover.to_file:
+            output.show_object({**facts, "token": made.token.reveal()}, options)
+        else:
+            handover.give(made.token.reveal(), facts)
+            if as_object:
+                output.show_object(facts, options)
+    session.say(f"enrolled node {made.node.name} ({made.node.id})")
+    where = handover.path or "FILE"
+    session.next(f"retinue serve --only node --control-url URL --node-token-file {where}")
+
+
+@app.command
+def remove(node: str, /, *, options: DangerOptions = DANGER_DEFAULTS) -> None:
+    """Remove a node: it is refused from now on and its decisions end."""
+    session = Session(options, ops.REMOVE_NODE, ops.LIST_NODES)
+    found = lookup.node(session, node)
+    evidence = [f"{found.name} ({found.id})", f"last contact: {ago(found.last_contact_at)}"]
+    confirm.one("remove", node, evidence, options)
+    gone = session.perform(ops.REMOVE_NODE, {"id": found.id})
+    session.say(f"removed node {gone.name} ({gone.id})")
+    session.show_change([gone], NODE)
+    session.next("retinue node list")

@@ -1,0 +1,186 @@
+"""What ``serve`` starts: which processes, with which settings, and what must be there before."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retinue.cli import settings
+from retinue.cli.exits import CommandError, Exit
+from retinue.supervisor import Child
+
+# Workers of the node end first, then the follower, which ships what they recorded to the control plane.
+_STOP_WORKERS, _STOP_FOLLOWER, _STOP_CONTROL = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of one run of ``serve``, complete."""
+
+    home: Path
+    control: bool
+    node: bool
+    host: str
+    port: int
+    node_host: str
+    node_port: int
+    workers: int
+    control_url: str
+    node_token_file: Path
+    pepper_file: Path
+    open_decisions: bool
+    brand: str
+
+
+def plan(
+    home: Path,
+    only: str | None,
+    host: str | None,
+    port: int | None,
+    node_host: str | None,
+    node_port: int | None,
+    workers: int | None,
+    control_url: str | None,
+    node_token_file: Path | None,
+    open_decisions: bool,
+) -> Plan:
+    """Put the settings together: flags, then the environment, then the installation's file, then defaults."""
+    file = _file(home / "retinue.toml")
+    control, node = file.get("control", {}), file.get("node", {})
+    own_host = host or os.environ.get("RETINUE_HOST") or str(control.get("host", "127.0.0.1"))
+    own_port = _number("port", port, "RETINUE_PORT", control.get("port", 8470), 65535)
+    local = None if only == "node" else _url(own_host, own_port)
+    return Plan(
+        home=home,
+        control=only != "node",
+        node=only != "control",
+        host=own_host,
+        port=own_port,
+        node_host=node_host or os.environ.get("RETINUE_NODE_HOST") or str(node.get("host", "127.0.0.1")),
+        node_port=_number("node-port", node_port, "RETINUE_NODE_PORT", node.get("port", 8471), 65535),
+        workers=_number("workers", workers, "RETINUE_WORKERS", len(os.sched_getaffinity(0)), 1024),
+        control_url=control_url or local or os.environ.get("RETINUE_CONTROL_URL") or settings.DEFAULT_URL,
+        node_token_file=node_token_file or _path("RETINUE_NODE_TOKEN_FILE", home / "node-token"),
+        pepper_file=_path("RETINUE_PEPPER_FILE", home / "pepper"),
+        open_decisions=open_decisions or settings.flag("RETINUE_OPEN_DECISIONS"),
+        brand=str(file.get("brand", "")),
+    )
+
+
+def check(plan: Plan) -> None:
+    """Raise, before anything is started, if a file is missing or a port is in use."""
+    if plan.control and not (plan.home / "retinue.toml").exists():
+        raise CommandError(f"there is no installation in {plan.home}", "run `retinue init` first")
+    if plan.node:
+        for what, path in (("token", plan.node_token_file), ("pepper", plan.pepper_file)):
+            if not path.exists():
+                todo = "run `retinue init` first" if plan.control else _NODE_FILES[what]
+                raise CommandError(f"the node's {what} is missing: {path}", todo)
+        plan.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = [("--port", plan.host, plan.port)] if plan.control else []
+    wanted += [("--node-port", plan.node_host, plan.node_port)] if plan.node else []
+    if len(wanted) == 2 and plan.port == plan.node_port:
+        raise CommandError(f"--port and --node-port are both {plan.port}", "give each its own", Exit.USAGE)
+    for flag, host, port in wanted:
+        _check_free(flag, host, port)
+
+
+_NODE_FILES = {
+    "token": "get one with `retinue node enrol NAME --out F`, and name it by --node-token-file",
+    "pepper": "copy the installation's pepper there (mode 0600), or set RETINUE_PEPPER_FILE",
+}
+
+
+def children(plan: Plan) -> list[Child]:
+    """Return the processes to run."""
+    started = []
+    if plan.control:
+        argv = [
+            sys.executable,
+            "-m",
+            "retinue.server",
+            "serve",
+            "--host",
+            plan.host,
+            "--port",
+            str(plan.port),
+        ]
+        started.append(Child("control", argv, {"RETINUE_HOME": str(plan.home)}, _STOP_CONTROL))
+    if plan.node:
+        env = _node_environment(plan)
+        node = [sys.executable, "-m", "retinue.node"]
+        started.append(Child("follower", [*node, "follower"], env, _STOP_FOLLOWER))
+        for index in range(plan.workers):
+            argv = [*node, "worker", "--index", str(index)]
+            started.append(Child(f"worker {index}", argv, env, _STOP_WORKERS))
+    return started
+
+
+def listeners(plan: Plan) -> list[tuple[str, str]]:
+    """Return what listens where, as a name and an address that this host can call."""
+    found = [("control plane", _url(plan.host, plan.port))] if plan.control else []
+    return found + ([("node", _url(plan.node_host, plan.node_port))] if plan.node else [])
+
+
+def _node_environment(plan: Plan) -> dict[str, str]:
+    env = {
+        "RETINUE_HOME": str(plan.home),
+        "RETINUE_CONTROL_URL": plan.control_url,
+        "RETINUE_NODE_TOKEN_FILE": str(plan.node_token_file),
+        "RETINUE_PEPPER_FILE": str(plan.pepper_file),
+        "RETINUE_NODE_HOST": plan.node_host,
+        "RETINUE_NODE_PORT": str(plan.node_port),
+        "RETINUE_OPEN_DECISIONS": "1" if plan.open_decisions else "0",
+    }
+    if plan.brand and "RETINUE_BRANDS" not in os.environ:
+        env["RETINUE_BRANDS"] = plan.brand
+    return env
+
+
+def _url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (mapped away, not bound)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _check_free(flag: str, host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            # A listener that shares its port refuses a socket that does not share: only listening shows it.
+            probe.listen(1)
+    except OSError as error:
+        raise CommandError(
+            f"{flag} {port}: cannot listen on {host}:{port} ({error.strerror}); nothing was started",
+            f"choose another with {flag}",
+            Exit.CONFLICT,
+        ) from None
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CommandError(f"{path}: {error}", "correct the file", Exit.USAGE) from None
+
+
+def _number(flag: str, given: int | None, variable: str, default: object, highest: int) -> int:
+    text = str(given) if given is not None else os.environ.get(variable) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not 1 <= int(text) <= highest:
+        raise CommandError(f"--{flag} {text}: not a number from 1 to {highest}", "", Exit.USAGE)
+    return int(text)
+
+
+def _path(variable: str, default: Path) -> Path:
+    return Path(os.environ[variable]).absolute() if os.environ.get(variable) else default

@@ -1,0 +1,70 @@
+"""``retinue serve``: starts the planes as child processes and looks after them until it is told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from retinue.cli import extras, planes, readiness, settings
+from retinue.cli.exits import CommandError, Exit
+
+
+def serve(
+    *,
+    home: Annotated[Path | None, Parameter(help="The installation. [env: RETINUE_HOME]")] = None,
+    host: Annotated[
+        str | None, Parameter(help="Address of the control plane. [env: RETINUE_HOST, default 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, Parameter(help="Port of the control plane. [env: RETINUE_PORT, default 8470]")
+    ] = None,
+    node_host: Annotated[
+        str | None, Parameter(help="Address of the node. [env: RETINUE_NODE_HOST, default 127.0.0.1]")
+    ] = None,
+    node_port: Annotated[
+        int | None, Parameter(help="Port of the node. [env: RETINUE_NODE_PORT, default 8471]")
+    ] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Processes of the node. [env: RETINUE_WORKERS, default one a core]")
+    ] = None,
+    only: Annotated[Literal["control", "node"] | None, Parameter(help="Start one plane alone.")] = None,
+    control_url: Annotated[
+        str | None, Parameter(help="Control plane that the node follows. [env: RETINUE_CONTROL_URL]")
+    ] = None,
+    node_token_file: Annotated[
+        Path | None, Parameter(help="File that holds the node's token. [env: RETINUE_NODE_TOKEN_FILE]")
+    ] = None,
+    open_decisions: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Answer callers that do not say who they are, also on an address other than loopback. "
+            "[env: RETINUE_OPEN_DECISIONS]",
+        ),
+    ] = False,
+) -> int:
+    """Start control plane and node, and keep them running until SIGTERM or Ctrl-C.
+
+    Flags come before RETINUE_* variables, those before $RETINUE_HOME/retinue.toml. A second Ctrl-C kills.
+    """
+    from retinue.supervisor import Supervisor
+
+    if only == "control" and (control_url or node_token_file or open_decisions):
+        raise CommandError(
+            "--control-url, --node-token-file and --open-decisions are for a node",
+            "leave them out",
+            Exit.USAGE,
+        )
+    folder = (home or settings.home()).absolute()
+    plan = planes.plan(
+        folder, only, host, port, node_host, node_port, workers, control_url, node_token_file, open_decisions
+    )
+    if plan.control:
+        extras.require_server()
+    if plan.node:
+        extras.require_node()
+    planes.check(plan)
+    readiness.announce_when_ready(planes.listeners(plan))
+    return Supervisor(planes.children(plan)).run()

@@ -1,0 +1,118 @@
+"""How each kind of object is shown in tables, CSV, TSV, and by name."""
+
+from __future__ import annotations
+
+from retinue.cli.durations import ago
+from retinue.cli.lookup import key_label
+from retinue.cli.output import Column, Shape
+from retinue.client import models as m
+
+ACCOUNT = Shape[m.ServiceAccount](
+    columns=(
+        Column("handle", "handle"),
+        Column("id", "id"),
+        Column("status", "status"),
+        Column("owners", "owners"),
+        Column("roles", "roles"),
+        Column("keys", "keys.usable"),
+        Column("last_used", "last_used_at", ago),
+        Column("purpose", "purpose"),
+    ),
+    name=lambda account: account.handle,
+    id=lambda account: account.id,
+)
+KEY = Shape[m.Key](
+    columns=(
+        Column("account", "account"),
+        Column("name", "name"),
+        Column("id", "id"),
+        Column("status", "status"),
+        Column("issued", "issued_at", ago),
+        Column("expires", "expires_at", ago),
+        Column("last_used", "last_used_at", ago),
+        Column("uses", "use_count"),
+    ),
+    name=key_label,
+    id=lambda key: key.id,
+)
+USER = Shape[m.User](
+    columns=(
+        Column("email", "email"),
+        Column("id", "id"),
+        Column("name", "name"),
+        Column("roles", "roles"),
+        Column("state", "state"),
+        Column("operator", "operator"),
+    ),
+    name=lambda user: user.email,
+    id=lambda user: user.id,
+)
+GRANT = Shape[m.Grant](
+    columns=(
+        Column("permission", "permission"),
+        Column("id", "id"),
+        Column("subject", "subject"),
+        Column("granted_by", "granted_by"),
+        Column("granted", "granted_at", ago),
+        Column("expires", "expires_at", ago),
+        Column("justification", "justification"),
+    ),
+    name=lambda grant: grant.permission,
+    id=lambda grant: grant.id,
+)
+PERSONAL_TOKEN = Shape[m.PersonalToken](
+    columns=(
+        Column("name", "name"),
+        Column("id", "id"),
+        Column("status", "status"),
+        Column("issued", "issued_at", ago),
+        Column("expires", "expires_at", ago),
+        Column("last_used", "last_used_at", ago),
+    ),
+    name=lambda token: token.name,
+    id=lambda token: token.id,
+)
+REQUEST = Shape[m.RequestRecord](
+    columns=(
+        Column("at", "at"),
+        Column("account", "account.name"),
+        Column("decision", "decision"),
+        Column("reason", "reason"),
+        Column("permission", "permission"),
+        Column("method", "method"),
+        Column("path", "path"),
+        Column("address", "address"),
+        Column("credential", "credential_id"),
+        Column("node", "node"),
+    ),
+    name=lambda record: record.id,
+    id=lambda record: record.id,
+)
+AUDIT_EVENT = Shape[m.AuditEvent](
+    columns=(
+        Column("id", "id"),
+        Column("at", "at"),
+        Column("type", "type"),
+        Column("actor", "actor.name"),
+        Column("subject", "subject.name"),
+        Column("subject_id", "subject.id"),
+        Column("reason", "reason"),
+        Column("credential", "credential_id"),
+        Column("request", "request_id"),
+    ),
+    name=lambda event: event.id,
+    id=lambda event: event.id,
+)
+NODE = Shape[m.Node](
+    columns=(
+        Column("name", "name"),
+        Column("id", "id"),
+        Column("state", "state"),
+        Column("connected", "connected"),
+        Column("revision", "applied.revision"),
+        Column("lag", "lag"),
+        Column("last_contact", "last_contact_at", ago),
+    ),
+    name=lambda node: node.name,
+    id=lambda node: node.id,
+)
