@@ -9,7 +9,9 @@ class Refused(Exception):
     ``required`` are the permissions that would have been needed. Nothing is written when it is raised.
     """
 
-    def __init__(self, code: str, detail: str, *, field: str | None = None, required: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, code: str, detail: str, *, field: str | None = None, required: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail

@@ -34,7 +34,9 @@ def check_durability() -> None:
             cursor.execute("PRAGMA synchronous")
             synchronous = cursor.fetchone()[0]
             if (journal, synchronous) != ("wal", 2):
-                raise WeakDurability(f"SQLite: journal_mode={journal}, synchronous={synchronous}; needs wal and 2 (FULL)")
+                raise WeakDurability(
+                    f"SQLite: journal_mode={journal}, synchronous={synchronous}; needs wal and 2 (FULL)"
+                )
         else:
             cursor.execute("SHOW synchronous_commit")
             mode = cursor.fetchone()[0]

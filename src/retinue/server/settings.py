@@ -106,4 +106,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 APPEND_SLASH = False
 
-LOGGING_CONFIG = None
+# Refused requests are answers, not events of the log; what is unexpected is logged once, where it is handled.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "django.request": {"level": "CRITICAL", "propagate": False},
+        "django.security": {"level": "CRITICAL", "propagate": False},
+    },
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+}

@@ -86,7 +86,9 @@ def set_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justi
     assign_roles(tx, principal, roles, justification)
 
 
-def assign_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = "") -> None:
+def assign_roles(
+    tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = ""
+) -> None:
     """Assign roles that the principal does not hold yet, within ceiling, bans and justification."""
     if not roles:
         return
@@ -141,12 +143,22 @@ def _remove_role(tx: Transaction, principal: Principal, assignment: RoleAssignme
 
 def _check_owner_handed_by_owner(actor: Actor, handed: Role, field: str) -> None:
     """Owner reaches permissions that are declared later, so only an owner may hand it out or take it away."""
-    if handed.people_only and not RoleAssignment.objects.filter(principal_id=actor.id, role=handed.handle).exists():
-        raise Refused("ceiling_exceeded", f"only an {handed.handle} hands out the role {handed.handle}", field=field)
+    if (
+        handed.people_only
+        and not RoleAssignment.objects.filter(principal_id=actor.id, role=handed.handle).exists()
+    ):
+        raise Refused(
+            "ceiling_exceeded", f"only an {handed.handle} hands out the role {handed.handle}", field=field
+        )
 
 
 def grant(
-    tx: Transaction, principal: Principal, permission: str, justification: str = "", *, field: str = "permission"
+    tx: Transaction,
+    principal: Principal,
+    permission: str,
+    justification: str = "",
+    *,
+    field: str = "permission",
 ) -> Grant:
     """Grant a permission, or a pattern of permissions, directly. Refuses one that is granted already."""
     _check_justification(justification)
@@ -159,7 +171,9 @@ def grant(
         rules.check_ceiling(covered, held, policy, field)
         rules.check_justification(covered, justification, policy)
     if Grant.objects.filter(principal=principal, permission=permission).exists():
-        raise Refused("duplicate_name", f"{principal.handle} holds a grant of {permission} already", field=field)
+        raise Refused(
+            "duplicate_name", f"{principal.handle} holds a grant of {permission} already", field=field
+        )
     made = Grant.objects.create(
         id=new_id("grt"),
         principal=principal,
@@ -185,7 +199,11 @@ def delete_grant(tx: Transaction, principal: Principal, grant_id: str) -> Grant:
 
 
 def _stated(made: Grant) -> dict[str, str]:
-    return {"principal": made.principal_id, "permission": made.permission, "justification": made.justification}
+    return {
+        "principal": made.principal_id,
+        "permission": made.permission,
+        "justification": made.justification,
+    }
 
 
 def _check_justification(justification: str) -> None:

@@ -84,7 +84,9 @@ def read_file(text: str) -> list[Declaration]:
     seen: set[str] = set()
     for place, declared in enumerate(declarations):
         if declared.name in seen:
-            raise Refused("duplicate_name", f"{declared.name} is declared twice", field=f"permissions[{place}].name")
+            raise Refused(
+                "duplicate_name", f"{declared.name} is declared twice", field=f"permissions[{place}].name"
+            )
         seen.add(declared.name)
     if len(declarations) > MAX_PERMISSIONS:
         raise Refused("invalid_value", f"at most {MAX_PERMISSIONS} permissions", field="permissions")
@@ -99,7 +101,10 @@ def _declaration(entry: Any, place: str) -> Declaration:
     unknown = set(entry) - {"name", "label", "description", "sensitivity"}
     if unknown:
         raise Refused("unknown_field", f"unknown: {', '.join(sorted(map(str, unknown)))}", field=place)
-    fields = {key: value if isinstance(value, str) else "" if value is None else None for key, value in entry.items()}
+    fields = {
+        key: value if isinstance(value, str) else "" if value is None else None
+        for key, value in entry.items()
+    }
     wrong = [key for key, value in fields.items() if value is None]
     if wrong:
         raise Refused("invalid_value", "must be text", field=f"{place}.{wrong[0]}")
@@ -112,7 +117,9 @@ def check_declaration(declared: Declaration, place: str = "permission") -> None:
     """Refuse a declaration that breaks a rule of the catalogue."""
     if not permission.is_name(declared.name):
         raise Refused(
-            "invalid_value", f"{declared.name!r}: resource:action in lower case, such as report:read", field=f"{place}.name"
+            "invalid_value",
+            f"{declared.name!r}: resource:action in lower case, such as report:read",
+            field=f"{place}.name",
         )
     if permission.resource_of(declared.name).split(".")[0] in RESERVED_RESOURCES:
         raise Refused(

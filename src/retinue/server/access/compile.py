@@ -18,7 +18,9 @@ def compiled_principals(ids: Sequence[str], catalogue: Mapping[str, int]) -> dic
     rows = principals(ids)
     roles = queries.roles_of(rows)
     patterns: dict[str, list[str]] = {ident: [] for ident in rows}
-    for ident, pattern in Grant.objects.filter(principal_id__in=list(rows)).values_list("principal_id", "permission"):
+    for ident, pattern in Grant.objects.filter(principal_id__in=list(rows)).values_list(
+        "principal_id", "permission"
+    ):
         patterns[ident].append(pattern)
     return {ident: _principal(row, patterns[ident], roles[ident], catalogue) for ident, row in rows.items()}
 
@@ -46,7 +48,8 @@ def holders(ids: Sequence[str], catalogue: Mapping[str, int]) -> dict[str, recor
     wanted = set(ids)
     return {
         role.holder_id: records.Holder(
-            role.holder_id, permission.mask(catalogue[name] for name in rules.role_names([role.handle], catalogue))
+            role.holder_id,
+            permission.mask(catalogue[name] for name in rules.role_names([role.handle], catalogue)),
         )
         for role in ROLES.values()
         if role.holder_id in wanted

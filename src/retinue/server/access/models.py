@@ -24,7 +24,9 @@ class RoleAssignment(models.Model):
     """A principal holds a role."""
 
     id = IdField(primary_key=True)
-    principal = models.ForeignKey("directory.Principal", on_delete=models.PROTECT, related_name="role_assignments")
+    principal = models.ForeignKey(
+        "directory.Principal", on_delete=models.PROTECT, related_name="role_assignments"
+    )
     role = models.CharField(max_length=64)
     justification = models.TextField(blank=True)
     granted_by = IdField()
@@ -45,4 +47,6 @@ class Grant(models.Model):
     granted_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["principal", "permission"], name="grant_once_a_principal")]
+        constraints = [
+            models.UniqueConstraint(fields=["principal", "permission"], name="grant_once_a_principal")
+        ]

@@ -61,7 +61,14 @@ def sources(principal: Principal) -> dict[str, list[Source]]:
     for grant in Grant.objects.filter(principal=principal).order_by("permission"):
         for name in rules.granted_names([grant.permission], names):
             found[name].append(
-                Source("direct", grant.id, grant.permission, grant.granted_by, grant.granted_at, grant.justification)
+                Source(
+                    "direct",
+                    grant.id,
+                    grant.permission,
+                    grant.granted_by,
+                    grant.granted_at,
+                    grant.justification,
+                )
             )
     for held in RoleAssignment.objects.filter(principal=principal).order_by("role"):
         label = ROLES[held.role].name if held.role in ROLES else held.role

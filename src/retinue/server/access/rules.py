@@ -32,7 +32,13 @@ def role_names(handles: Iterable[str], catalogue: Collection[str]) -> frozenset[
 
 
 def effective(
-    kind: str, *, patterns: Iterable[str], roles: Iterable[str], operator: bool, catalogue: Collection[str], policy: Policy
+    kind: str,
+    *,
+    patterns: Iterable[str],
+    roles: Iterable[str],
+    operator: bool,
+    catalogue: Collection[str],
+    policy: Policy,
 ) -> frozenset[str]:
     """Return all permissions that a principal effectively holds: the union of its sources, less the bans."""
     held = granted_names(patterns, catalogue) | role_names(roles, catalogue)
@@ -46,7 +52,9 @@ def effective(
 def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permission") -> frozenset[str]:
     """Refuse what is no permission or covers none that is declared; return what it covers now."""
     if not permission.is_pattern(pattern):
-        raise Refused("invalid_value", f"{pattern!r}: resource:action, such as report:read or report:*", field=field)
+        raise Refused(
+            "invalid_value", f"{pattern!r}: resource:action, such as report:read or report:*", field=field
+        )
     covered = granted_names([pattern], catalogue)
     if not covered:
         raise Refused("permission_unknown", f"no declared permission is {pattern!r}", field=field)
@@ -55,25 +63,35 @@ def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permis
 
 def check_role_for_kind(handed: Role, kind: str, policy: Policy, field: str = "roles") -> None:
     """Refuse a role that principals of this kind may never hold."""
-    if kind == "service_account" and (handed.people_only or handed.handle in policy.forbidden_for_service_roles):
+    if kind == "service_account" and (
+        handed.people_only or handed.handle in policy.forbidden_for_service_roles
+    ):
         raise Refused("forbidden_for_service", f"the role {handed.handle} is for people only", field=field)
 
 
-def check_grant_for_kind(covered: Collection[str], kind: str, policy: Policy, field: str = "permission") -> None:
+def check_grant_for_kind(
+    covered: Collection[str], kind: str, policy: Policy, field: str = "permission"
+) -> None:
     """Refuse a grant of what principals of this kind can never have."""
     banned = sorted(set(covered) & set(policy.forbidden_for_service_permissions))
     if kind == "service_account" and banned:
-        raise Refused("forbidden_for_service", f"a service account can never hold {', '.join(banned)}", field=field)
+        raise Refused(
+            "forbidden_for_service", f"a service account can never hold {', '.join(banned)}", field=field
+        )
 
 
 def check_installation(covered: Collection[str], field: str = "permission") -> None:
     """Refuse a grant of the installation's permissions: operators alone hold them."""
     taken = sorted(set(covered) & INSTALLATION)
     if taken:
-        raise Refused("invalid_value", f"{', '.join(taken)}: only operators of the installation hold it", field=field)
+        raise Refused(
+            "invalid_value", f"{', '.join(taken)}: only operators of the installation hold it", field=field
+        )
 
 
-def check_ceiling(handed: Collection[str], held: Collection[str], policy: Policy, field: str = "permission") -> None:
+def check_ceiling(
+    handed: Collection[str], held: Collection[str], policy: Policy, field: str = "permission"
+) -> None:
     """The grant ceiling: nobody hands out more than they hold."""
     missing = sorted(set(handed) - set(held))
     if policy.grants_ceiling and missing:
@@ -88,5 +106,7 @@ def check_justification(handed: Collection[str], justification: str, policy: Pol
     elevated = sorted(set(handed) & set(policy.elevated_permissions))
     if elevated and policy.elevated_justification_required and not justification.strip():
         raise Refused(
-            "justification_required", f"{elevated[0]} is elevated: say why it is needed", field="justification"
+            "justification_required",
+            f"{elevated[0]} is elevated: say why it is needed",
+            field="justification",
         )

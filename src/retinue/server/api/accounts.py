@@ -32,7 +32,11 @@ class AccountFilter(schemas.ListQuery):
 
 
 @operation(
-    "GET", "/service-accounts", permission="service_account:read", response=schemas.ServiceAccountList, tag=TAG
+    "GET",
+    "/service-accounts",
+    permission="service_account:read",
+    response=schemas.ServiceAccountList,
+    tag=TAG,
 )
 def list_service_accounts(call: Call, query: Query[AccountFilter]) -> schemas.JSON:
     """List service accounts."""
@@ -108,14 +112,18 @@ def delete_service_account(call: Call, account_id: str) -> schemas.JSON:
     return _one(call, credentials.delete_account(call.tx, queries.account(call.organization, account_id)))
 
 
-@operation("POST", f"{_ONE}/enable", permission="service_account:enable", response=schemas.ServiceAccount, tag=TAG)
+@operation(
+    "POST", f"{_ONE}/enable", permission="service_account:enable", response=schemas.ServiceAccount, tag=TAG
+)
 def enable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Enable a disabled service account."""
     call.tx.reason = body.reason
     return _one(call, actions.enable(call.tx, queries.account(call.organization, account_id, lock=True)))
 
 
-@operation("POST", f"{_ONE}/disable", permission="service_account:disable", response=schemas.ServiceAccount, tag=TAG)
+@operation(
+    "POST", f"{_ONE}/disable", permission="service_account:disable", response=schemas.ServiceAccount, tag=TAG
+)
 def disable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Disable a service account; none of its keys work until it is enabled again."""
     call.tx.reason = body.reason
@@ -123,7 +131,9 @@ def disable_service_account(call: Call, account_id: str, body: schemas.WithReaso
     return _one(call, actions.disable(call.tx, account, body.reason))
 
 
-@operation("POST", f"{_ONE}/restore", permission="service_account:delete", response=schemas.ServiceAccount, tag=TAG)
+@operation(
+    "POST", f"{_ONE}/restore", permission="service_account:delete", response=schemas.ServiceAccount, tag=TAG
+)
 def restore_service_account(call: Call, account_id: str, body: schemas.Nothing) -> schemas.JSON:
     """Restore a deleted service account: disabled, without its keys."""
     return _one(call, credentials.restore_account(call.tx, queries.account(call.organization, account_id)))
@@ -159,14 +169,18 @@ def list_grants(call: Call, account_id: str, query: Query[schemas.ListQuery]) ->
     return {"items": render.grants(rows, account), "next": following}
 
 
-@operation("POST", f"{_ONE}/grants", permission="grant:create", response=schemas.Grant, status=201, tag="grants")
+@operation(
+    "POST", f"{_ONE}/grants", permission="grant:create", response=schemas.Grant, status=201, tag="grants"
+)
 def create_grant(call: Call, account_id: str, body: schemas.CreateGrant) -> schemas.JSON:
     """Grant a permission to a service account."""
     account = queries.account(call.organization, account_id, lock=True)
     return render.grants([access.grant(call.tx, account, body.permission, body.justification)], account)[0]
 
 
-@operation("DELETE", f"{_ONE}/grants/{{grant_id}}", permission="grant:delete", response=schemas.Grant, tag="grants")
+@operation(
+    "DELETE", f"{_ONE}/grants/{{grant_id}}", permission="grant:delete", response=schemas.Grant, tag="grants"
+)
 def delete_grant(call: Call, account_id: str, grant_id: str) -> schemas.JSON:
     """Take a direct grant away."""
     account = queries.account(call.organization, account_id, lock=True)
@@ -174,7 +188,11 @@ def delete_grant(call: Call, account_id: str, grant_id: str) -> schemas.JSON:
 
 
 @operation(
-    "GET", f"{_ONE}/permissions", permission="grant:read", response=schemas.EffectivePermissionList, tag="grants"
+    "GET",
+    f"{_ONE}/permissions",
+    permission="grant:read",
+    response=schemas.EffectivePermissionList,
+    tag="grants",
 )
 def list_effective_permissions(call: Call, account_id: str) -> schemas.JSON:
     """List what a service account may do, and where each permission comes from."""

@@ -72,7 +72,9 @@ def _database(request: HttpRequest, error: Any) -> HttpResponse:
 def _conflict(request: HttpRequest, error: Any) -> HttpResponse:
     """Two callers at once took the same name: the constraint decided, and this one lost."""
     _log.info("conflict: request %s", getattr(request, "retinue_id", ""))
-    return problem_answer(request, "duplicate_name", detail="another change took this name at the same moment")
+    return problem_answer(
+        request, "duplicate_name", detail="another change took this name at the same moment"
+    )
 
 
 def _internal(request: HttpRequest, error: Any) -> HttpResponse:

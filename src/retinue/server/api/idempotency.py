@@ -45,7 +45,9 @@ def claim(tx: Transaction, key: str, operation: str, mark: str) -> tuple[Idempot
         defaults={"operation": operation, "fingerprint": mark, "created_at": tx.now},
     )
     if not made and record.fingerprint != mark:
-        raise Refused("idempotency_conflict", "this key was used for another request", field="header.Idempotency-Key")
+        raise Refused(
+            "idempotency_conflict", "this key was used for another request", field="header.Idempotency-Key"
+        )
     return record, made
 
 

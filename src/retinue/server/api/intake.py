@@ -36,8 +36,18 @@ class Intake:
         answer = _refusal(request)
         if answer is None:
             answer = self._answer(request)
+            if answer.status_code == 405 and request.path.startswith("/v1/"):
+                answer = _wrong_method(request, answer)
         answer["Retinue-Request-Id"] = request.retinue_id  # type: ignore[attr-defined]
         return answer
+
+
+def _wrong_method(request: HttpRequest, plain: HttpResponse) -> HttpResponse:
+    """Turn the framework's plain 405 into a problem that keeps its ``Allow``."""
+    allowed = plain.get("Allow", "")
+    answer = problem_answer(request, "method_not_allowed_here", detail=f"allowed: {allowed}")
+    answer["Allow"] = allowed
+    return answer
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
@@ -48,7 +58,9 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     if host.rpartition(":")[0] not in settings.ALLOWED_HOSTS and host not in settings.ALLOWED_HOSTS:
         return problem_answer(request, "bad_request", detail="this host is not served here (RETINUE_HOSTS)")
     if "HTTP_TRANSFER_ENCODING" in meta:
-        return problem_answer(request, "bad_request", detail="Transfer-Encoding is not accepted; send Content-Length")
+        return problem_answer(
+            request, "bad_request", detail="Transfer-Encoding is not accepted; send Content-Length"
+        )
     if sum(1 for name in meta if name.startswith("HTTP_")) > MOST_HEADERS:
         return problem_answer(request, "headers_too_large", detail=f"at most {MOST_HEADERS} header fields")
     query: str = meta.get("QUERY_STRING", "")

@@ -12,6 +12,8 @@ from retinue.server.credentials import actions, queries
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.rules import duration_seconds
 from retinue.server.directory import queries as directory
+from retinue.server.errors import Refused
+from retinue.server.policies.native import policy_of
 
 TAG = "keys"
 _ONE = "/keys/{key_id}"
@@ -59,7 +61,11 @@ def list_keys(call: Call, query: Query[KeyFilter]) -> schemas.JSON:
 
 
 @operation(
-    "GET", "/service-accounts/{account_id}/keys", permission="credential:read", response=schemas.KeyList, tag=TAG
+    "GET",
+    "/service-accounts/{account_id}/keys",
+    permission="credential:read",
+    response=schemas.KeyList,
+    tag=TAG,
 )
 def list_keys_of_account(call: Call, account_id: str, query: Query[AccountKeyFilter]) -> schemas.JSON:
     """List the API keys of a service account."""
@@ -92,18 +98,32 @@ def rename_key(call: Call, key_id: str, body: schemas.RenameKey) -> schemas.JSON
     return _one(call, actions.rename(call.tx, queries.key(call.organization, key_id), body.name))
 
 
-@operation("POST", f"{_ONE}/rotate", permission="credential:rotate", response=schemas.IssuedKey, status=201, tag=TAG)
+@operation(
+    "POST",
+    f"{_ONE}/rotate",
+    permission="credential:rotate",
+    response=schemas.IssuedKey,
+    status=201,
+    tag=TAG,
+    own=True,
+)
 def rotate_key(call: Call, key_id: str, body: schemas.RotateKey) -> schemas.JSON:
     """Issue a successor of a key; the old key is accepted beside it for the overlap, then retires."""
     overlap = None if body.overlap is None else duration_seconds(body.overlap, "overlap", zero=True)
-    key = queries.key(call.organization, key_id)
-    return _issued(call, actions.rotate(call.tx, key, overlap_seconds=overlap, name=body.name))
+    return _issued(call, actions.rotate(call.tx, _own(call, key_id), overlap_seconds=overlap, name=body.name))
 
 
-@operation("POST", f"{_ONE}/regenerate", permission="credential:rotate", response=schemas.IssuedKey, tag=TAG)
+@operation(
+    "POST",
+    f"{_ONE}/regenerate",
+    permission="credential:rotate",
+    response=schemas.IssuedKey,
+    tag=TAG,
+    own=True,
+)
 def regenerate_key(call: Call, key_id: str, body: schemas.Nothing) -> schemas.JSON:
     """Replace the secret of a key under the same id; the old token is refused at once."""
-    return _issued(call, actions.regenerate(call.tx, queries.key(call.organization, key_id)))
+    return _issued(call, actions.regenerate(call.tx, _own(call, key_id)))
 
 
 @operation("POST", f"{_ONE}/revoke", permission="credential:revoke", response=schemas.Key, tag=TAG)
@@ -117,6 +137,18 @@ def revoke_key(call: Call, key_id: str, body: schemas.RevokeKey) -> schemas.JSON
 def delete_key(call: Call, key_id: str) -> schemas.JSON:
     """Delete a revoked or expired key; a tombstone stays."""
     return _one(call, actions.delete(call.tx, queries.key(call.organization, key_id)))
+
+
+def _own(call: Call, key_id: str) -> Credential:
+    """Return the key to rotate. A service account may rotate its own without a permission, if the policy says so."""
+    if not call.only_own:
+        return queries.key(call.organization, key_id)
+    allowed = policy_of(call.organization).credentials_self_rotation
+    rows = queries.keys(call.organization, account=call.actor.id)
+    key = rows.filter(kid=key_id.removeprefix("key_")).first() if allowed else None
+    if key is None:
+        raise Refused("permission_missing", "this needs credential:rotate", required=("credential:rotate",))
+    return key
 
 
 def _one(call: Call, key: Credential) -> schemas.JSON:

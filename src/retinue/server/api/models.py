@@ -22,4 +22,6 @@ class IdempotencyRecord(models.Model):
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["principal", "key"], name="idempotency_key_once_a_principal")]
+        constraints = [
+            models.UniqueConstraint(fields=["principal", "key"], name="idempotency_key_once_a_principal")
+        ]

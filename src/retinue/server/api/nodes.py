@@ -170,7 +170,9 @@ def ship_requests(call: Call) -> Any:
     assert call.node is not None
     batch = _read(call, Batch)
     if batch.node != call.node.name:
-        raise Refused("caller_forbidden", f"this credential is bound to the node {call.node.name}", field="node")
+        raise Refused(
+            "caller_forbidden", f"this credential is bound to the node {call.node.name}", field="node"
+        )
     return json_answer({"next": ingest(batch.node, batch.spool, batch.first, batch.records)})
 
 

@@ -99,7 +99,9 @@ def _dates(filters: dict[str, Any]) -> dict[str, Any]:
             except ValueError:
                 at = None
             if at is None or at.tzinfo is None:
-                raise Refused("invalid_value", "an RFC 3339 instant such as 2027-01-31T00:00:00Z", field=f"query.{name}")
+                raise Refused(
+                    "invalid_value", "an RFC 3339 instant such as 2027-01-31T00:00:00Z", field=f"query.{name}"
+                )
             filters[name] = at
     return filters
 
@@ -167,7 +169,9 @@ def list_audit_events(call: Call, query: Query[EventFilter]) -> schemas.JSON:
     return {"items": [_event(row) for row in rows], "next": following}
 
 
-@operation("GET", "/audit-events/{event_id}", permission="audit_log:read", response=AuditEvent, tag="audit-events")
+@operation(
+    "GET", "/audit-events/{event_id}", permission="audit_log:read", response=AuditEvent, tag="audit-events"
+)
 def get_audit_event(call: Call, event_id: str) -> schemas.JSON:
     """Get one event."""
     return _event(ledger.event(call.organization, event_id))
@@ -175,7 +179,12 @@ def get_audit_event(call: Call, event_id: str) -> schemas.JSON:
 
 def _event(row: ledger.AuditEvent) -> schemas.JSON:
     view = ledger.view(row)
-    name = view.after.get("handle") or view.after.get("name") or view.before.get("handle") or view.before.get("name")
+    name = (
+        view.after.get("handle")
+        or view.after.get("name")
+        or view.before.get("handle")
+        or view.before.get("name")
+    )
     return {
         "id": row.id,
         "revision": row.revision,

@@ -21,9 +21,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Schema
 
-from retinue.decision import Allowed, Caller, Denied
+from retinue.decision import Allowed, Caller, Denied, Reason
 from retinue.server.api import authentication, idempotency
 from retinue.server.api.answers import denial_answer, json_answer
+from retinue.server.api.schemas import AnyAnswer
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Actor, Transaction, transaction
 from retinue.server.nodes import barrier
@@ -56,6 +57,8 @@ class Call:
     transaction: Transaction | None = None
     #: Set by a handler whose answer holds a token: the credential that it belongs to.
     credential: str = ""
+    #: The caller lacks the permission and may act on its own credentials alone.
+    only_own: bool = False
     now: datetime = datetime.min
 
     @property
@@ -84,6 +87,7 @@ class Operation:
     summary: str
     response: Any
     changes: bool
+    own: bool
     view: Callable[..., HttpResponse]
 
 
@@ -100,15 +104,22 @@ def operation(
     status: int = 200,
     tag: str,
     changes: bool | None = None,
+    own: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Put a handler into the table. Its first parameter is the :class:`Call`; the rest is path, query, body."""
+    """Put a handler into the table. Its first parameter is the :class:`Call`; the rest is path, query, body.
+
+    ``own``: a caller without the permission may still act on its own credentials; the handler looks at
+    ``call.only_own``.
+    """
 
     def register(handler: Handler) -> Handler:
         change = method not in ("GET", "HEAD") if changes is None else changes
         summary = (inspect.getdoc(handler) or "").splitlines()[0].rstrip(".")
         view = _view(handler, permission, status, response, handler.__name__, change)
         OPERATIONS.append(
-            Operation(handler.__name__, method, path, permission, status, tag, summary, response, change, view)
+            Operation(
+                handler.__name__, method, path, permission, status, tag, summary, response, change, own, view
+            )
         )
         return handler
 
@@ -165,7 +176,7 @@ def _change(call: Call, name: str, run: Callable[[], Any], status: int) -> HttpR
 
 
 def _body(response: Any, result: Any) -> Any:
-    if isinstance(response, type) and issubclass(response, Schema):
+    if isinstance(response, type) and issubclass(response, Schema) and response is not AnyAnswer:
         return response.model_validate(result).model_dump(mode="json")
     return result
 
@@ -190,11 +201,11 @@ def _check_query(request: HttpRequest, parameters: list[inspect.Parameter], hint
             raise Refused("invalid_value", "stands twice", field=f"query.{name}")
 
 
-def guard(permission: str | Access) -> Callable[[HttpRequest], bool]:
+def guard(permission: str | Access, own: bool = False) -> Callable[[HttpRequest], bool]:
     """Return what ninja calls before it reads anything of a request but its headers."""
 
     def authenticate(request: HttpRequest) -> bool:
-        request.retinue_call = _authenticated(request, permission)  # type: ignore[attr-defined]
+        request.retinue_call = _authenticated(request, permission, own)  # type: ignore[attr-defined]
         return True
 
     return authenticate
@@ -208,12 +219,15 @@ class NotAllowed(Exception):
         self.answer = answer
 
 
-def _authenticated(request: HttpRequest, permission: str | Access) -> Call:
+def _authenticated(request: HttpRequest, permission: str | Access, own: bool) -> Call:
     if permission is Access.PUBLIC:
         return Call(request, Actor(kind="anonymous", id="", name="", organization=""))
     kinds = authentication.NODE_KINDS if permission is Access.NODE else CALLER_KINDS
     need = (permission,) if isinstance(permission, str) else ()
     decision = authentication.decide(request, need, kinds)
+    only_own = own and isinstance(decision, Denied) and decision.reason is Reason.PERMISSION_MISSING
+    if only_own:
+        decision = authentication.decide(request, (), kinds)
     if isinstance(decision, Denied):
         raise NotAllowed(denial_answer(request, decision))
     assert isinstance(decision, Allowed)
@@ -224,7 +238,7 @@ def _authenticated(request: HttpRequest, permission: str | Access) -> Call:
             raise Refused("caller_forbidden", "this credential belongs to no node")
         acting = Actor("node", node.id, node.name, "", decision.caller.credential_id, request=_id(request))
         return Call(request, acting, decision.caller, node)
-    return Call(request, authentication.actor(request, decision.caller), decision.caller)
+    return Call(request, authentication.actor(request, decision.caller), decision.caller, only_own=only_own)
 
 
 def _id(request: HttpRequest) -> str:
@@ -240,4 +254,6 @@ def _check_organization(request: HttpRequest, caller: Caller) -> None:
 
     own = organization(caller.organization)
     if named not in (own.id, own.handle):
-        raise Refused("organization_not_found", "no such organization here", field="header.Retinue-Organization")
+        raise Refused(
+            "organization_not_found", "no such organization here", field="header.Retinue-Organization"
+        )

@@ -39,7 +39,9 @@ def list_users(call: Call, query: Query[UserFilter]) -> schemas.JSON:
 def create_user(call: Call, body: schemas.CreateUser) -> schemas.JSON:
     """Create a user, without a password."""
     if body.roles and "grant:create" not in _held(call):
-        raise Refused("permission_missing", "handing out roles needs grant:create", required=("grant:create",))
+        raise Refused(
+            "permission_missing", "handing out roles needs grant:create", required=("grant:create",)
+        )
     made = actions.create_user(call.tx, call.organization, email=body.email, name=body.name)
     access.assign_roles(call.tx, made, body.roles, body.justification)
     return render.users([made])[0]

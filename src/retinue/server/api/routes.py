@@ -51,7 +51,7 @@ def build() -> NinjaAPI:
             each.path,
             [each.method],
             each.view,
-            auth=guard(each.permission),
+            auth=guard(each.permission, each.own),
             response={each.status: each.response, **dict.fromkeys(_PROBLEMS, ProblemBody)},
             operation_id=each.name,
             summary=each.summary,
@@ -82,7 +82,11 @@ def document() -> dict[str, Any]:
     made: dict[str, Any] = dict(API.get_openapi_schema(path_prefix="/v1"))
     made["openapi"] = "3.1.0"
     made.setdefault("components", {})["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a personal access token."}
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key or a personal access token.",
+        }
     }
     for path in made["paths"].values():
         for each in path.values():
@@ -135,8 +139,3 @@ def _wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:
     answer = problem_answer(request, "method_not_allowed_here", detail=f"allowed: {allowed}")
     answer["Allow"] = allowed
     return answer
-
-
-def method_answer(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """Replace the framework's plain 405 by a problem that keeps its ``Allow``."""
-    return _wrong_method(request, answer.get("Allow", ""))

@@ -95,6 +95,10 @@ def _text(text: str, place: str) -> str:
     if len(text) > MOST_TEXT:
         raise Refused("invalid_value", f"at most {MOST_TEXT} characters", field=place)
     for character in text:
-        if (ord(character) < 32 and character not in "\n\t") or ord(character) == 127 or 0xD800 <= ord(character) < 0xE000:
+        if (
+            (ord(character) < 32 and character not in "\n\t")
+            or ord(character) == 127
+            or 0xD800 <= ord(character) < 0xE000
+        ):
             raise Refused("invalid_value", f"control character U+{ord(character):04X}", field=place)
     return unicodedata.normalize("NFC", text)

@@ -1,2 +1,138 @@
+"""Sign-in for people, through django-allauth: what it may do here, and what it may not.
+
+Only an e-mail address with a password opens a session. There is no sign-up: ``init`` and invitations make
+users. A service account has no login, so its token is a wrong password like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
-class Adapter(DefaultAccountAdapter): pass
+from allauth.account.forms import LoginForm
+from allauth.account.views import LoginView, LogoutView
+from django import forms
+from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
+
+from retinue.server.console import sessions
+from retinue.server.directory.queries import Login
+from retinue.server.directory.rules import email_address
+from retinue.server.errors import Refused
+
+TOO_MANY = "too_many_login_attempts"
+WRONG = "email_password_mismatch"
+
+
+class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """The sign-in library's hooks: closed sign-up, local redirects, events, one answer for every refusal."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        WRONG: _("The e-mail address or the password is wrong."),
+        TOO_MANY: _("Too many attempts. Wait five minutes, then try again."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Nobody makes a user of themselves."""
+        return False
+
+    def is_safe_url(self, url: str) -> bool:
+        """Redirects stay here: a path of this server, never an address with a host."""
+        return url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """There is one kind of answer: pages."""
+        return False
+
+    def add_message(self, *_: Any, **__: Any) -> None:
+        """No messages: what happened is on the page that follows."""
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Login | None:
+        """Check a password. ``None`` for a wrong one, an unknown address and a disabled user alike.
+
+        Raises ``ValidationError`` when an address has been tried too often.
+        """
+        email = credentials.get("email", "")
+        try:
+            login: Login | None = super().authenticate(request, **credentials)
+        except ValidationError:
+            sessions.refused(request, email, "rate_limited")
+            raise
+        if login is not None and not login.is_active:
+            sessions.refused(request, email, "disabled")
+            return None
+        return login
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Called by the library for a wrong password or an unknown address."""
+        sessions.refused(request, credentials.get("email", ""), "credentials")
+
+    def login(self, request: HttpRequest, user: Login) -> None:
+        """Open a session under a new key."""
+        sessions.opened(request, user)
+        super().login(request, user)
+        sessions.begin_clock(request)
+
+    def logout(self, request: HttpRequest) -> None:
+        """Close the session; its key is worth nothing afterwards."""
+        sessions.close(request, "sign_out")
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # The library counts by (host, address); the port of the Host header is the caller's to choose, and
+        # with each port an attacker would begin anew.
+        return str(credentials.get("email", ""))
+
+
+class SigninForm(LoginForm):  # type: ignore[misc]
+    """E-mail address and password. An address is folded as it was when the user was made."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+        self.fields["login"] = forms.CharField(label=_("E-mail address"), max_length=254, widget=widget)
+        self.fields["password"].label = _("Password")
+        self.fields["password"].help_text = ""
+        self.fields["password"].widget.attrs.pop("placeholder", None)
+        self.order_fields(["login", "password"])
+
+    def clean_login(self) -> str:
+        """Return the folded address; a text that is none (a token, say) is refused and looked up nowhere."""
+        try:
+            return email_address(self.cleaned_data["login"])
+        except Refused:
+            raise ValidationError(_("Enter an e-mail address, such as ada@acme.example.")) from None
+
+
+class Signin(LoginView):  # type: ignore[misc]
+    """The sign-in page. 429 once an address or a caller has tried too often."""
+
+    template_name = "console/login.html"
+    form_class = SigninForm
+    http_method_names = ["get", "head", "post"]
+
+    def form_invalid(self, form: SigninForm) -> HttpResponse:
+        """Show the form again, without the password."""
+        page: HttpResponse = super().form_invalid(form)
+        if form.has_error(NON_FIELD_ERRORS, TOO_MANY):
+            page.status_code = 429
+        return page
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows beside the form."""
+        return {**super().get_context_data(**kwargs), "ended": self.request.GET.get("ended")}
+
+
+class Signout(LogoutView):  # type: ignore[misc]
+    """Asks before it ends the session (GET), or ends it (POST)."""
+
+    template_name = "console/logout.html"
+    http_method_names = ["get", "head", "post"]
+
+
+def is_plain(request: HttpRequest) -> bool:
+    """Tell whether a person signs in over a network in plain text, as the operator has allowed explicitly."""
+    host = request.get_host().rpartition(":")[0] or request.get_host()
+    return not settings.SESSION_COOKIE_SECURE and host not in ("127.0.0.1", "localhost", "[::1]")

@@ -106,7 +106,9 @@ def rotate(
     overlap = policy.rotation_overlap_seconds if overlap_seconds is None else overlap_seconds
     if overlap > policy.rotation_overlap_seconds:
         raise Refused(
-            "invalid_value", f"the overlap is at most {policy.rotation_overlap_seconds} seconds here", field="overlap"
+            "invalid_value",
+            f"the overlap is at most {policy.rotation_overlap_seconds} seconds here",
+            field="overlap",
         )
     if overlap > 0:
         _check_room(account, tx.now)
@@ -118,7 +120,13 @@ def rotate(
     chosen = key.name if name is None else names.check_name(name)
     _check_name_free(account, chosen)
     made = _make(
-        tx, account.organization, account, Kind.API_KEY, chosen, rules.expiry(None, tx.now, policy), rotated_from=key.id
+        tx,
+        account.organization,
+        account,
+        Kind.API_KEY,
+        chosen,
+        rules.expiry(None, tx.now, policy),
+        rotated_from=key.id,
     )
     key.rotated_to = made.credential.id
     if overlap == 0:
@@ -155,7 +163,9 @@ def reissue(tx: Transaction, credential_id: str) -> Issued:
     return _replace_secret(tx, key, "key.reissued")
 
 
-def revoke(tx: Transaction, key: Credential, *, reason: str = "no_longer_needed", text: str = "") -> Credential:
+def revoke(
+    tx: Transaction, key: Credential, *, reason: str = "no_longer_needed", text: str = ""
+) -> Credential:
     """End a key for good. A key that is revoked already stays as it is, except that compromise is noted."""
     rules.check_reason(reason, text)
     key = Credential.objects.select_for_update().get(id=key.id)
@@ -245,7 +255,12 @@ def _make(
         rotate_by=rules.rotate_by(tx.now, ends.at, policy_of(organization.id)),
         rotated_from=rotated_from,
     )
-    after = {"name": name, "account": made.principal_id, "expires_at": _text(ends.at), "rotated_from": rotated_from}
+    after = {
+        "name": name,
+        "account": made.principal_id,
+        "expires_at": _text(ends.at),
+        "rotated_from": rotated_from,
+    }
     _say(tx, made, "issued", before={}, after=after)
     return Issued(made, token, ends)
 
@@ -262,7 +277,9 @@ def _replace_secret(tx: Transaction, key: Credential, event: str) -> Issued:
     return Issued(key, token, rules.Expiry(key.expires_at, "unchanged"))
 
 
-def _say(tx: Transaction, key: Credential, verb: str, *, before: dict[str, Any], after: dict[str, Any]) -> None:
+def _say(
+    tx: Transaction, key: Credential, verb: str, *, before: dict[str, Any], after: dict[str, Any]
+) -> None:
     event = f"{_NOUN[Kind(key.kind)]}.{verb}"
     tx.record(event, key.id, organization=key.organization_id, before=before, after=after)
     tx.touch(RecordKind.CREDENTIAL, key.kid)
@@ -284,7 +301,9 @@ def _principal(key: Credential) -> Principal:
 
 def _lock(account: Principal) -> Principal:
     """Hold the account's row until the commit: limits and names are decided one caller at a time."""
-    locked = Principal.objects.select_for_update(of=("self",)).select_related("organization").get(id=account.id)
+    locked = (
+        Principal.objects.select_for_update(of=("self",)).select_related("organization").get(id=account.id)
+    )
     if locked.state == "deleted" and account.state != "deleted":
         raise Refused("state_conflict", f"{locked.handle} was deleted meanwhile")
     return locked
@@ -305,7 +324,8 @@ def _check_room(account: Principal, now: datetime) -> None:
     if most is not None and len(usable) >= most:
         oldest = ", ".join(f"{key.name} ({key.id})" for key in usable[:3])
         raise Refused(
-            "too_many_keys", f"{account.handle} has {len(usable)} usable keys, the limit is {most}; oldest: {oldest}"
+            "too_many_keys",
+            f"{account.handle} has {len(usable)} usable keys, the limit is {most}; oldest: {oldest}",
         )
 
 
@@ -321,10 +341,15 @@ def _name(account: Principal, name: str | None, now: datetime) -> str:
 
 def _check_name_free(account: Principal, name: str) -> None:
     taken = Credential.objects.filter(
-        principal=account, name_folded=names.fold(name), state__in=["active", "suspended"], retires_at__isnull=True
+        principal=account,
+        name_folded=names.fold(name),
+        state__in=["active", "suspended"],
+        retires_at__isnull=True,
     ).first()
     if taken is not None:
-        raise Refused("duplicate_name", f"{account.handle} has a key named {name!r} already: {taken.id}", field="name")
+        raise Refused(
+            "duplicate_name", f"{account.handle} has a key named {name!r} already: {taken.id}", field="name"
+        )
 
 
 def _check_mode(key: Credential, mode: str, tx: Transaction) -> None:

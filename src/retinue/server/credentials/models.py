@@ -14,8 +14,12 @@ class Credential(models.Model):
     kid = IdField(max_length=12, unique=True)
     kind = models.CharField(max_length=8)
     brand = models.CharField(max_length=10)
-    organization = models.ForeignKey("directory.Organization", on_delete=models.PROTECT, related_name="credentials")
-    principal = models.ForeignKey("directory.Principal", null=True, on_delete=models.PROTECT, related_name="credentials")
+    organization = models.ForeignKey(
+        "directory.Organization", on_delete=models.PROTECT, related_name="credentials"
+    )
+    principal = models.ForeignKey(
+        "directory.Principal", null=True, on_delete=models.PROTECT, related_name="credentials"
+    )
     name = models.CharField(max_length=255)
     name_folded = models.CharField(max_length=255)
     digest = models.BinaryField(max_length=32)
@@ -44,7 +48,8 @@ class Credential(models.Model):
                 name="credential_name_once_an_account",
             ),
             models.CheckConstraint(
-                condition=models.Q(state__in=["active", "suspended", "revoked", "deleted"]), name="credential_state"
+                condition=models.Q(state__in=["active", "suspended", "revoked", "deleted"]),
+                name="credential_state",
             ),
         ]
         indexes = [

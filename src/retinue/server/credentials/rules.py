@@ -9,11 +9,29 @@ from datetime import datetime, timedelta
 from retinue.server.errors import Refused
 from retinue.server.policies.native import Policy
 
-REVOKE_REASONS = ("compromised", "superseded", "no_longer_needed", "owner_left", "privilege_withdrawn", "account_deleted", "other")
+REVOKE_REASONS = (
+    "compromised",
+    "superseded",
+    "no_longer_needed",
+    "owner_left",
+    "privilege_withdrawn",
+    "account_deleted",
+    "other",
+)
 #: Reasons that a caller may give; the others are given by Retinue itself.
 CALLER_REASONS = ("no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other")
 NAME_MAX = 255
-STATUSES = ("deleted", "revoked", "expired", "suspended", "blocked", "retiring", "expiring", "never_used", "active")
+STATUSES = (
+    "deleted",
+    "revoked",
+    "expired",
+    "suspended",
+    "blocked",
+    "retiring",
+    "expiring",
+    "never_used",
+    "active",
+)
 
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -49,7 +67,11 @@ def expiry(asked: str | None, now: datetime, policy: Policy, field: str = "expir
         return _capped(now + timedelta(days=policy.expiry_default_days), most, "default")
     if asked == "never":
         if most is not None:
-            raise Refused("invalid_value", f"every credential expires here, after {policy.expiry_max_days}d at most", field=field)
+            raise Refused(
+                "invalid_value",
+                f"every credential expires here, after {policy.expiry_max_days}d at most",
+                field=field,
+            )
         return Expiry(None, "requested")
     if _DURATION.fullmatch(asked):
         return _capped(_later(now, duration_seconds(asked, field), field), most, "requested")
@@ -67,7 +89,9 @@ def _instant(text: str, now: datetime, field: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Refused("invalid_value", f"{text!r}: a duration such as 90d, an RFC 3339 instant, or never", field=field) from None
+        raise Refused(
+            "invalid_value", f"{text!r}: a duration such as 90d, an RFC 3339 instant, or never", field=field
+        ) from None
     if at.tzinfo is None:
         raise Refused("invalid_value", "an instant needs its zone, such as 2027-01-31T00:00:00Z", field=field)
     if at <= now:

@@ -18,7 +18,9 @@ from retinue.server.policies.native import policy_of
 _TEXTS = ("name", "handle", "description", "purpose", "documentation", "environment", "systems")
 
 
-def create_organization(tx: Transaction, *, handle: str, name: str, is_installation: bool = False) -> Organization:
+def create_organization(
+    tx: Transaction, *, handle: str, name: str, is_installation: bool = False
+) -> Organization:
     """Create an organization. Refuses a handle that is taken."""
     handle = rules.organization_handle(handle)
     name = rules.check_name(name)
@@ -200,9 +202,7 @@ def _set_state(tx: Transaction, account: Principal, state: str, event: str, reas
     account.updated_at = tx.now
     account.save()
     after = {"state": state, "handle": account.handle} | ({"reason": reason} if reason else {})
-    tx.record(
-        event, account.id, organization=account.organization_id, before={"state": before}, after=after
-    )
+    tx.record(event, account.id, organization=account.organization_id, before={"state": before}, after=after)
     tx.touch(Kind.PRINCIPAL, account.id)
     return account
 

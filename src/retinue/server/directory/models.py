@@ -23,7 +23,9 @@ class Organization(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(state__in=["enabled", "disabled"]), name="organization_state"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["enabled", "disabled"]), name="organization_state"
+            ),
             models.UniqueConstraint(
                 fields=["is_installation"], condition=models.Q(is_installation=True), name="one_installation"
             ),
@@ -55,7 +57,11 @@ class Principal(models.Model):
     deleted_at = models.DateTimeField(null=True)
     created_by = IdField(blank=True)
     owners = models.ManyToManyField(
-        "self", symmetrical=False, through="Ownership", through_fields=("account", "owner"), related_name="owned"
+        "self",
+        symmetrical=False,
+        through="Ownership",
+        through_fields=("account", "owner"),
+        related_name="owned",
     )
 
     class Meta:
@@ -65,7 +71,9 @@ class Principal(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state__in=["enabled", "disabled", "deleted"]), name="principal_state"
             ),
-            models.CheckConstraint(condition=models.Q(kind__in=["user", "service_account"]), name="principal_kind"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["user", "service_account"]), name="principal_kind"
+            ),
         ]
         indexes = [
             models.Index(fields=["organization", "kind", "name", "id"], name="principal_by_name"),

@@ -97,11 +97,15 @@ def accounts(
     if role is not None:
         rows = rows.filter(role_assignments__role=role)
     if owner is not None:
-        rows = rows.filter(Q(ownerships__owner_id=owner) | Q(ownerships__owner__handle=fold(owner))).distinct()
+        rows = rows.filter(
+            Q(ownerships__owner_id=owner) | Q(ownerships__owner__handle=fold(owner))
+        ).distinct()
     return rows
 
 
-def users(organization_id: str, *, email: str | None = None, search: str | None = None) -> QuerySet[Principal]:
+def users(
+    organization_id: str, *, email: str | None = None, search: str | None = None
+) -> QuerySet[Principal]:
     """Return the users of an organization."""
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.USER)
     if email is not None:

@@ -73,7 +73,8 @@ def account_handle(name: str, handle: str | None) -> str:
     folded = fold(handle)
     if not HANDLE.fullmatch(folded):
         raise Refused(
-            "invalid_value", "1 to 63 characters of a-z, 0-9, dot, dash and underscore, no dash or dot at the ends",
+            "invalid_value",
+            "1 to 63 characters of a-z, 0-9, dot, dash and underscore, no dash or dot at the ends",
             field="handle",
         )
     return folded
@@ -83,7 +84,9 @@ def organization_handle(handle: str) -> str:
     """Return the handle of an organization, folded; refuses what does not fit into an address."""
     folded = fold(handle)
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", folded, re.ASCII):
-        raise Refused("invalid_value", "1 to 63 characters of a-z, 0-9 and dash, no dash at the ends", field="handle")
+        raise Refused(
+            "invalid_value", "1 to 63 characters of a-z, 0-9 and dash, no dash at the ends", field="handle"
+        )
     return folded
 
 

@@ -31,7 +31,9 @@ EVENTS: dict[str, EventType] = {
         EventType("organization.created", "organization", "An organization was created.", additive=True),
         EventType("user.created", "user", "A user was created.", additive=True, personal=_PERSON),
         EventType("account.created", "service_account", "A service account was created.", additive=True),
-        EventType("account.updated", "service_account", "Fields of a service account were changed.", additive=True),
+        EventType(
+            "account.updated", "service_account", "Fields of a service account were changed.", additive=True
+        ),
         EventType("account.enabled", "service_account", "A service account was enabled.", additive=True),
         EventType("account.disabled", "service_account", "A service account was disabled."),
         EventType("account.deleted", "service_account", "A service account was deleted, its keys revoked."),
@@ -52,17 +54,23 @@ EVENTS: dict[str, EventType] = {
         EventType("key.reissued", "api_key", "The secret of an unused key was replaced after a lost answer."),
         EventType("key.revoked", "api_key", "An API key was revoked."),
         EventType("key.deleted", "api_key", "A revoked or expired API key was deleted; a tombstone stays."),
-        EventType("pat.issued", "personal_access_token", "A personal access token was issued.", additive=True),
+        EventType(
+            "pat.issued", "personal_access_token", "A personal access token was issued.", additive=True
+        ),
         EventType("pat.revoked", "personal_access_token", "A personal access token was revoked."),
         EventType("permission.declared", "permission", "The host declared a permission.", additive=True),
-        EventType("permission.described", "permission", "Label, description or sensitivity changed.", additive=True),
+        EventType(
+            "permission.described", "permission", "Label, description or sensitivity changed.", additive=True
+        ),
         EventType("permission.withdrawn", "permission", "The host no longer declares a permission."),
         EventType("node.enrolled", "node", "A node was enrolled.", additive=True),
         EventType("node.removed", "node", "A node was removed; its polls are refused."),
         EventType("node_credential.issued", "node_credential", "A node got its credential.", additive=True),
         EventType("node_credential.revoked", "node_credential", "The credential of a node was revoked."),
         EventType("node.key_published", "identity_key", "A node published an identity key.", additive=True),
-        EventType("session.opened", "user", "A person signed in to the console.", additive=True, personal=("email",)),
+        EventType(
+            "session.opened", "user", "A person signed in to the console.", additive=True, personal=("email",)
+        ),
         EventType("session.closed", "user", "A person signed out.", additive=True, personal=("email",)),
         EventType("session.refused", "user", "A sign-in was refused.", additive=True, personal=("email",)),
         EventType("change.refused", "operation", "A change was refused by a rule.", additive=True),

@@ -67,6 +67,8 @@ class PersonalPart(models.Model):
     ``salt`` is random and will salt the hash of this part in a tamper-evident log.
     """
 
-    event = models.OneToOneField(AuditEvent, primary_key=True, on_delete=models.CASCADE, related_name="personal")
+    event = models.OneToOneField(
+        AuditEvent, primary_key=True, on_delete=models.CASCADE, related_name="personal"
+    )
     salt = models.BinaryField(max_length=16)
     data = models.JSONField()

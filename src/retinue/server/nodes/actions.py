@@ -21,7 +21,9 @@ KEY_OVERLAP = timedelta(days=1)
 def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
     """Enrol a node under ``name`` and issue its credential. Refuses a name that an enrolled node has."""
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", name, re.ASCII):
-        raise Refused("invalid_value", "1 to 63 characters of a-z, 0-9 and dash, no dash at the ends", field="name")
+        raise Refused(
+            "invalid_value", "1 to 63 characters of a-z, 0-9 and dash, no dash at the ends", field="name"
+        )
     home = directory.installation()
     if home is None:
         raise Refused("state_conflict", "there is no installation yet")
@@ -30,7 +32,9 @@ def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
         raise Refused("duplicate_name", f"a node {name!r} is enrolled already; remove it first", field="name")
     credential, token = credentials.issue_for_node(tx, home, name)
     node = Node.objects.create(id=new_id("nod"), name=name, credential=credential, created_at=tx.now)
-    tx.record("node.enrolled", node.id, organization=home.id, after={"node": name, "credential": credential.id})
+    tx.record(
+        "node.enrolled", node.id, organization=home.id, after={"node": name, "credential": credential.id}
+    )
     return node, token
 
 
@@ -47,7 +51,9 @@ def remove(tx: Transaction, node: Node) -> Node:
         key.not_after = tx.now
         key.save()
         tx.touch(Kind.IDENTITY_KEY, key.kid)
-    tx.record("node.removed", node.id, organization="" if home is None else home.id, before={"node": node.name})
+    tx.record(
+        "node.removed", node.id, organization="" if home is None else home.id, before={"node": node.name}
+    )
     return node
 
 
@@ -61,7 +67,9 @@ def publish_key(tx: Transaction, node: Node, kid: str, x: str) -> None:
         tx.touch(Kind.IDENTITY_KEY, old.kid)
     IdentityKey.objects.create(kid=kid, node=node, x=x, created_at=tx.now)
     home = directory.installation()
-    tx.record("node.key_published", kid, organization="" if home is None else home.id, after={"node": node.name})
+    tx.record(
+        "node.key_published", kid, organization="" if home is None else home.id, after={"node": node.name}
+    )
     tx.touch(Kind.IDENTITY_KEY, kid)
 
 

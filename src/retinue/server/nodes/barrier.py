@@ -40,7 +40,9 @@ def wait(revision: int, timeout_s: float = 1.0) -> BarrierResult:
         if not waiting or elapsed >= timeout_s:
             return BarrierResult(confirmed, waiting, elapsed * 1000)
         left = timeout_s - elapsed
-        wake.acknowledgements.wait(seen, min(left, _LOOK_AGAIN_SECONDS) if connection.vendor != "sqlite" else left)
+        wake.acknowledgements.wait(
+            seen, min(left, _LOOK_AGAIN_SECONDS) if connection.vendor != "sqlite" else left
+        )
 
 
 def _progress(revision: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -72,12 +72,19 @@ def page(after: Place | None, revision: int, limit: int = PAGE_RECORDS) -> tuple
 
 
 def _identity_keys(kids: Sequence[str]) -> dict[str, records.Record]:
-    rows = IdentityKey.objects.filter(kid__in=kids).exclude(not_after__lte=timezone.now()).select_related("node")
-    return {row.kid: records.IdentityKey(row.kid, row.node.name, row.x, milliseconds(row.not_after)) for row in rows}
+    rows = (
+        IdentityKey.objects.filter(kid__in=kids).exclude(not_after__lte=timezone.now()).select_related("node")
+    )
+    return {
+        row.kid: records.IdentityKey(row.kid, row.node.name, row.x, milliseconds(row.not_after))
+        for row in rows
+    }
 
 
 def _identity_key_page(after: str, limit: int) -> list[str]:
-    return list(IdentityKey.objects.filter(kid__gt=after).order_by("kid").values_list("kid", flat=True)[:limit])
+    return list(
+        IdentityKey.objects.filter(kid__gt=after).order_by("kid").values_list("kid", flat=True)[:limit]
+    )
 
 
 _PAGES: dict[Kind, Callable[[str, int], list[str]]] = {

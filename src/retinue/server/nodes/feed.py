@@ -133,7 +133,9 @@ def _hold(seen: int, seconds: float) -> bool:
 def _publish(node: Node, key: PublishedKey | None) -> None:
     if key is None or actions.is_published(node, key.kid):
         return
-    actor = ledger.Actor(kind="node", id=node.id, name=node.name, organization="", credential=node.credential_id)
+    actor = ledger.Actor(
+        kind="node", id=node.id, name=node.name, organization="", credential=node.credential_id
+    )
     with ledger.transaction(actor) as tx:
         actions.publish_key(tx, node, key.kid, key.x)
 
@@ -147,13 +149,17 @@ def _record(node: Node, request: PollRequest) -> None:
         "clock_id": _clock_id(),
         "last_contact_at": timezone.now(),
     }
-    changed = Lease.objects.filter(node=node, incarnation=request.incarnation, is_superseded=False).update(**fields)
+    changed = Lease.objects.filter(node=node, incarnation=request.incarnation, is_superseded=False).update(
+        **fields
+    )
     if changed:
         return
     if Lease.objects.filter(node=node, incarnation=request.incarnation).exists():
         raise Superseded("superseded", f"a newer follower of the node {node.name} is at work")
     Lease.objects.filter(node=node, is_superseded=False).update(is_superseded=True)
-    Lease.objects.filter(node=node, is_superseded=True, last_contact_at__lt=timezone.now() - KEEP_LEASES).delete()
+    Lease.objects.filter(
+        node=node, is_superseded=True, last_contact_at__lt=timezone.now() - KEEP_LEASES
+    ).delete()
     Lease.objects.create(node=node, incarnation=request.incarnation, retires=request.retires[:32], **fields)
 
 
@@ -227,7 +233,10 @@ def snapshot(after: str | None) -> SnapshotPage:
         head = Head.objects.get(id=1)
         lines, following = compile.page(place, head.revision)
     return SnapshotPage(
-        head.epoch, head.revision, lines, None if following is None else f"{following[0].value}/{following[1]}"
+        head.epoch,
+        head.revision,
+        lines,
+        None if following is None else f"{following[0].value}/{following[1]}",
     )
 
 

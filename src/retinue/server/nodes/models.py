@@ -51,4 +51,6 @@ class Lease(models.Model):
     is_superseded = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node", "incarnation"], name="lease_once_an_incarnation")]
+        constraints = [
+            models.UniqueConstraint(fields=["node", "incarnation"], name="lease_once_an_incarnation")
+        ]

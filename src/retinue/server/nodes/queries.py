@@ -65,7 +65,9 @@ def _view(row: Node, lease: Lease | None, head: int, now: datetime) -> NodeView:
         return NodeView(row, False, "", 0, 0, head, None)
     connected = row.state == "enrolled" and now - lease.last_contact_at < CONNECTED
     lag = max(head - lease.revision, 0)
-    return NodeView(row, connected, lease.incarnation, lease.epoch, lease.revision, lag, lease.last_contact_at)
+    return NodeView(
+        row, connected, lease.incarnation, lease.epoch, lease.revision, lag, lease.last_contact_at
+    )
 
 
 def identity_keys() -> list[records.IdentityKey]:

@@ -47,7 +47,10 @@ class Bell:
     def wait(self, seen: int, seconds: float) -> bool:
         """Wait until it has rung since ``seen``; ``False`` if the time is over or it is closed."""
         with self._condition:
-            return self._condition.wait_for(lambda: self._rings != seen or self._closed, seconds) and not self._closed
+            return (
+                self._condition.wait_for(lambda: self._rings != seen or self._closed, seconds)
+                and not self._closed
+            )
 
 
 #: Rings at each commit that made a revision.
@@ -68,7 +71,9 @@ def start() -> None:
 
 def _listen(parameters: dict[str, object]) -> None:
     wanted = {"dbname", "user", "password", "host", "port", "options"}
-    text = psycopg.conninfo.make_conninfo("", **{key: value for key, value in parameters.items() if key in wanted})
+    text = psycopg.conninfo.make_conninfo(
+        "", **{key: value for key, value in parameters.items() if key in wanted}
+    )
     pause = 0.1
     while True:
         try:

@@ -45,7 +45,9 @@ def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
     if len(entries) > MOST_RECORDS:
         raise Refused("too_large", f"at most {MOST_RECORDS} records", field="records")
     if first < 0 or not 1 <= len(spool) <= 64:
-        raise Refused("invalid_value", "a spool's name has 1 to 64 characters, sequences begin at 0", field="spool")
+        raise Refused(
+            "invalid_value", "a spool's name has 1 to 64 characters, sequences begin at 0", field="spool"
+        )
     with transaction.atomic():
         progress = _progress(node, spool)
         fresh = list(entries[max(progress.next - first, 0) :])

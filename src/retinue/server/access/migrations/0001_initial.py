@@ -6,52 +6,69 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('directory', '0001_initial'),
+        ("directory", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Permission',
+            name="Permission",
             fields=[
-                ('name', retinue.server.fields.IdField(max_length=128, primary_key=True, serialize=False)),
-                ('index', models.PositiveIntegerField(unique=True)),
-                ('label', models.CharField(blank=True, max_length=255)),
-                ('description', models.TextField(blank=True)),
-                ('sensitivity', models.CharField(default='normal', max_length=16)),
-                ('is_management', models.BooleanField(default=False)),
-                ('is_withdrawn', models.BooleanField(default=False)),
+                ("name", retinue.server.fields.IdField(max_length=128, primary_key=True, serialize=False)),
+                ("index", models.PositiveIntegerField(unique=True)),
+                ("label", models.CharField(blank=True, max_length=255)),
+                ("description", models.TextField(blank=True)),
+                ("sensitivity", models.CharField(default="normal", max_length=16)),
+                ("is_management", models.BooleanField(default=False)),
+                ("is_withdrawn", models.BooleanField(default=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('id', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('permission', models.CharField(max_length=128)),
-                ('justification', models.TextField(blank=True)),
-                ('granted_by', retinue.server.fields.IdField(max_length=64)),
-                ('granted_at', models.DateTimeField()),
-                ('principal', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='directory.principal')),
+                ("id", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("permission", models.CharField(max_length=128)),
+                ("justification", models.TextField(blank=True)),
+                ("granted_by", retinue.server.fields.IdField(max_length=64)),
+                ("granted_at", models.DateTimeField()),
+                (
+                    "principal",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grants",
+                        to="directory.principal",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('principal', 'permission'), name='grant_once_a_principal')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("principal", "permission"), name="grant_once_a_principal")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RoleAssignment',
+            name="RoleAssignment",
             fields=[
-                ('id', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('role', models.CharField(max_length=64)),
-                ('justification', models.TextField(blank=True)),
-                ('granted_by', retinue.server.fields.IdField(max_length=64)),
-                ('granted_at', models.DateTimeField()),
-                ('principal', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='role_assignments', to='directory.principal')),
+                ("id", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("role", models.CharField(max_length=64)),
+                ("justification", models.TextField(blank=True)),
+                ("granted_by", retinue.server.fields.IdField(max_length=64)),
+                ("granted_at", models.DateTimeField()),
+                (
+                    "principal",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="role_assignments",
+                        to="directory.principal",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('principal', 'role'), name='role_once_a_principal')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("principal", "role"), name="role_once_a_principal")
+                ],
             },
         ),
     ]

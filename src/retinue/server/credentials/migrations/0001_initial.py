@@ -6,44 +6,75 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('directory', '0001_initial'),
+        ("directory", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Credential',
+            name="Credential",
             fields=[
-                ('id', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('kid', retinue.server.fields.IdField(max_length=12, unique=True)),
-                ('kind', models.CharField(max_length=8)),
-                ('brand', models.CharField(max_length=10)),
-                ('name', models.CharField(max_length=255)),
-                ('name_folded', models.CharField(max_length=255)),
-                ('digest', models.BinaryField(max_length=32)),
-                ('pepper_id', models.CharField(max_length=16)),
-                ('state', models.CharField(default='active', max_length=16)),
-                ('reason', models.CharField(blank=True, max_length=32)),
-                ('reason_text', models.CharField(blank=True, max_length=1024)),
-                ('issued_at', models.DateTimeField()),
-                ('issued_by', retinue.server.fields.IdField(max_length=64)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('rotate_by', models.DateTimeField(null=True)),
-                ('retires_at', models.DateTimeField(null=True)),
-                ('rotated_from', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('rotated_to', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('revoked_by', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credentials', to='directory.organization')),
-                ('principal', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='credentials', to='directory.principal')),
+                ("id", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("kid", retinue.server.fields.IdField(max_length=12, unique=True)),
+                ("kind", models.CharField(max_length=8)),
+                ("brand", models.CharField(max_length=10)),
+                ("name", models.CharField(max_length=255)),
+                ("name_folded", models.CharField(max_length=255)),
+                ("digest", models.BinaryField(max_length=32)),
+                ("pepper_id", models.CharField(max_length=16)),
+                ("state", models.CharField(default="active", max_length=16)),
+                ("reason", models.CharField(blank=True, max_length=32)),
+                ("reason_text", models.CharField(blank=True, max_length=1024)),
+                ("issued_at", models.DateTimeField()),
+                ("issued_by", retinue.server.fields.IdField(max_length=64)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("rotate_by", models.DateTimeField(null=True)),
+                ("retires_at", models.DateTimeField(null=True)),
+                ("rotated_from", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("rotated_to", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                ("revoked_by", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credentials",
+                        to="directory.organization",
+                    ),
+                ),
+                (
+                    "principal",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credentials",
+                        to="directory.principal",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['organization', 'kind', 'issued_at', 'id'], name='credential_by_age'), models.Index(fields=['principal', 'issued_at', 'id'], name='credential_by_principal')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('retires_at__isnull', True), ('state__in', ['active', 'suspended'])), fields=('principal', 'name_folded'), name='credential_name_once_an_account'), models.CheckConstraint(condition=models.Q(('state__in', ['active', 'suspended', 'revoked', 'deleted'])), name='credential_state')],
+                "indexes": [
+                    models.Index(
+                        fields=["organization", "kind", "issued_at", "id"], name="credential_by_age"
+                    ),
+                    models.Index(fields=["principal", "issued_at", "id"], name="credential_by_principal"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ("retires_at__isnull", True), ("state__in", ["active", "suspended"])
+                        ),
+                        fields=("principal", "name_folded"),
+                        name="credential_name_once_an_account",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["active", "suspended", "revoked", "deleted"])),
+                        name="credential_state",
+                    ),
+                ],
             },
         ),
     ]

@@ -6,102 +6,155 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Ownership',
+            name="Ownership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Organization',
+            name="Organization",
             fields=[
-                ('id', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('handle', retinue.server.fields.IdField(max_length=63, unique=True)),
-                ('name', models.CharField(max_length=255)),
-                ('state', models.CharField(default='enabled', max_length=16)),
-                ('is_installation', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
+                ("id", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("handle", retinue.server.fields.IdField(max_length=63, unique=True)),
+                ("name", models.CharField(max_length=255)),
+                ("state", models.CharField(default="enabled", max_length=16)),
+                ("is_installation", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['enabled', 'disabled'])), name='organization_state'), models.UniqueConstraint(condition=models.Q(('is_installation', True)), fields=('is_installation',), name='one_installation')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["enabled", "disabled"])), name="organization_state"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_installation", True)),
+                        fields=("is_installation",),
+                        name="one_installation",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Principal',
+            name="Principal",
             fields=[
-                ('id', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=16)),
-                ('handle', models.CharField(max_length=255)),
-                ('name', models.CharField(max_length=255)),
-                ('email', models.CharField(blank=True, max_length=254)),
-                ('state', models.CharField(default='enabled', max_length=16)),
-                ('state_reason', models.CharField(blank=True, max_length=1024)),
-                ('description', models.TextField(blank=True)),
-                ('purpose', models.TextField(blank=True)),
-                ('documentation', models.CharField(blank=True, max_length=2048)),
-                ('environment', models.CharField(blank=True, max_length=64)),
-                ('systems', models.JSONField(default=list)),
-                ('is_operator', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('created_by', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='principals', to='directory.organization')),
-                ('owners', models.ManyToManyField(related_name='owned', through='directory.Ownership', through_fields=('account', 'owner'), to='directory.principal')),
+                ("id", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=16)),
+                ("handle", models.CharField(max_length=255)),
+                ("name", models.CharField(max_length=255)),
+                ("email", models.CharField(blank=True, max_length=254)),
+                ("state", models.CharField(default="enabled", max_length=16)),
+                ("state_reason", models.CharField(blank=True, max_length=1024)),
+                ("description", models.TextField(blank=True)),
+                ("purpose", models.TextField(blank=True)),
+                ("documentation", models.CharField(blank=True, max_length=2048)),
+                ("environment", models.CharField(blank=True, max_length=64)),
+                ("systems", models.JSONField(default=list)),
+                ("is_operator", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                ("deleted_at", models.DateTimeField(null=True)),
+                ("created_by", retinue.server.fields.IdField(blank=True, max_length=64)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="principals",
+                        to="directory.organization",
+                    ),
+                ),
+                (
+                    "owners",
+                    models.ManyToManyField(
+                        related_name="owned",
+                        through="directory.Ownership",
+                        through_fields=("account", "owner"),
+                        to="directory.principal",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='ownership',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ownerships', to='directory.principal'),
+            model_name="ownership",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="ownerships",
+                to="directory.principal",
+            ),
         ),
         migrations.AddField(
-            model_name='ownership',
-            name='owner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ownerships_held', to='directory.principal'),
+            model_name="ownership",
+            name="owner",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="ownerships_held",
+                to="directory.principal",
+            ),
         ),
         migrations.CreateModel(
-            name='Login',
+            name="Login",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('principal', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='login', to='directory.principal')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                (
+                    "principal",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="login",
+                        to="directory.principal",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddIndex(
-            model_name='principal',
-            index=models.Index(fields=['organization', 'kind', 'name', 'id'], name='principal_by_name'),
+            model_name="principal",
+            index=models.Index(fields=["organization", "kind", "name", "id"], name="principal_by_name"),
         ),
         migrations.AddIndex(
-            model_name='principal',
-            index=models.Index(fields=['organization', 'kind', 'created_at', 'id'], name='principal_by_age'),
+            model_name="principal",
+            index=models.Index(fields=["organization", "kind", "created_at", "id"], name="principal_by_age"),
         ),
         migrations.AddConstraint(
-            model_name='principal',
-            constraint=models.UniqueConstraint(fields=('organization', 'handle'), name='handle_once_an_organization'),
+            model_name="principal",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "handle"), name="handle_once_an_organization"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='principal',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['enabled', 'disabled', 'deleted'])), name='principal_state'),
+            model_name="principal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["enabled", "disabled", "deleted"])), name="principal_state"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='principal',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['user', 'service_account'])), name='principal_kind'),
+            model_name="principal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["user", "service_account"])), name="principal_kind"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ownership',
-            constraint=models.UniqueConstraint(fields=('account', 'owner'), name='owner_once_an_account'),
+            model_name="ownership",
+            constraint=models.UniqueConstraint(fields=("account", "owner"), name="owner_once_an_account"),
         ),
     ]

@@ -6,77 +6,90 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('revision', models.PositiveBigIntegerField()),
-                ('n', models.PositiveIntegerField()),
-                ('at', models.DateTimeField()),
-                ('organization', retinue.server.fields.IdField(max_length=64)),
-                ('type', models.CharField(max_length=64)),
-                ('actor_kind', models.CharField(max_length=32)),
-                ('actor', retinue.server.fields.IdField(max_length=64)),
-                ('credential', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('request', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('subject_kind', models.CharField(max_length=32)),
-                ('subject', retinue.server.fields.IdField(max_length=160)),
-                ('before', models.JSONField(default=dict)),
-                ('after', models.JSONField(default=dict)),
+                ("id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("revision", models.PositiveBigIntegerField()),
+                ("n", models.PositiveIntegerField()),
+                ("at", models.DateTimeField()),
+                ("organization", retinue.server.fields.IdField(max_length=64)),
+                ("type", models.CharField(max_length=64)),
+                ("actor_kind", models.CharField(max_length=32)),
+                ("actor", retinue.server.fields.IdField(max_length=64)),
+                ("credential", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("request", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("subject_kind", models.CharField(max_length=32)),
+                ("subject", retinue.server.fields.IdField(max_length=160)),
+                ("before", models.JSONField(default=dict)),
+                ("after", models.JSONField(default=dict)),
             ],
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('revision', models.PositiveBigIntegerField()),
-                ('kind', models.CharField(max_length=32)),
-                ('key', retinue.server.fields.IdField(max_length=160)),
-                ('reduces', models.BooleanField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("revision", models.PositiveBigIntegerField()),
+                ("kind", models.CharField(max_length=32)),
+                ("key", retinue.server.fields.IdField(max_length=160)),
+                ("reduces", models.BooleanField()),
             ],
         ),
         migrations.CreateModel(
-            name='Head',
+            name="Head",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('epoch', models.PositiveBigIntegerField(default=1)),
-                ('revision', models.PositiveBigIntegerField(default=0)),
-                ('compacted_revision', models.PositiveBigIntegerField(default=0)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("epoch", models.PositiveBigIntegerField(default=1)),
+                ("revision", models.PositiveBigIntegerField(default=0)),
+                ("compacted_revision", models.PositiveBigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='PersonalPart',
+            name="PersonalPart",
             fields=[
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='personal', serialize=False, to='ledger.auditevent')),
-                ('salt', models.BinaryField(max_length=16)),
-                ('data', models.JSONField()),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="personal",
+                        serialize=False,
+                        to="ledger.auditevent",
+                    ),
+                ),
+                ("salt", models.BinaryField(max_length=16)),
+                ("data", models.JSONField()),
             ],
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['organization', '-revision', '-n'], name='ledger_event_by_organization'),
+            model_name="auditevent",
+            index=models.Index(
+                fields=["organization", "-revision", "-n"], name="ledger_event_by_organization"
+            ),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['organization', 'subject', '-revision'], name='ledger_event_by_subject'),
+            model_name="auditevent",
+            index=models.Index(
+                fields=["organization", "subject", "-revision"], name="ledger_event_by_subject"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='auditevent',
-            constraint=models.UniqueConstraint(fields=('revision', 'n'), name='ledger_auditevent_order'),
+            model_name="auditevent",
+            constraint=models.UniqueConstraint(fields=("revision", "n"), name="ledger_auditevent_order"),
         ),
         migrations.AddConstraint(
-            model_name='change',
-            constraint=models.UniqueConstraint(fields=('revision', 'kind', 'key'), name='ledger_change_once_a_revision'),
+            model_name="change",
+            constraint=models.UniqueConstraint(
+                fields=("revision", "kind", "key"), name="ledger_change_once_a_revision"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='head',
-            constraint=models.CheckConstraint(condition=models.Q(('id', 1)), name='ledger_head_is_one_row'),
+            model_name="head",
+            constraint=models.CheckConstraint(condition=models.Q(("id", 1)), name="ledger_head_is_one_row"),
         ),
     ]

@@ -6,60 +6,91 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('credentials', '0001_initial'),
+        ("credentials", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=63)),
-                ('state', models.CharField(default='enrolled', max_length=16)),
-                ('created_at', models.DateTimeField()),
-                ('removed_at', models.DateTimeField(null=True)),
-                ('credential', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='node', to='credentials.credential')),
+                ("id", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=63)),
+                ("state", models.CharField(default="enrolled", max_length=16)),
+                ("created_at", models.DateTimeField()),
+                ("removed_at", models.DateTimeField(null=True)),
+                (
+                    "credential",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="node",
+                        to="credentials.credential",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('incarnation', models.CharField(max_length=32)),
-                ('retires', models.CharField(blank=True, max_length=32)),
-                ('epoch', models.PositiveBigIntegerField(default=0)),
-                ('revision', models.PositiveBigIntegerField(default=0)),
-                ('granted_at_ns', models.BigIntegerField()),
-                ('clock_id', models.CharField(max_length=80)),
-                ('last_contact_at', models.DateTimeField()),
-                ('is_superseded', models.BooleanField(default=False)),
-                ('node', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='leases', to='nodes.node')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("incarnation", models.CharField(max_length=32)),
+                ("retires", models.CharField(blank=True, max_length=32)),
+                ("epoch", models.PositiveBigIntegerField(default=0)),
+                ("revision", models.PositiveBigIntegerField(default=0)),
+                ("granted_at_ns", models.BigIntegerField()),
+                ("clock_id", models.CharField(max_length=80)),
+                ("last_contact_at", models.DateTimeField()),
+                ("is_superseded", models.BooleanField(default=False)),
+                (
+                    "node",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="leases", to="nodes.node"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='IdentityKey',
+            name="IdentityKey",
             fields=[
-                ('kid', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('x', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('not_after', models.DateTimeField(null=True)),
-                ('node', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='identity_keys', to='nodes.node')),
+                ("kid", retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
+                ("x", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("not_after", models.DateTimeField(null=True)),
+                (
+                    "node",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="identity_keys",
+                        to="nodes.node",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='node',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'enrolled')), fields=('name',), name='node_name_once_while_enrolled'),
+            model_name="node",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "enrolled")),
+                fields=("name",),
+                name="node_name_once_while_enrolled",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='node',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['enrolled', 'removed'])), name='node_state'),
+            model_name="node",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["enrolled", "removed"])), name="node_state"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lease',
-            constraint=models.UniqueConstraint(fields=('node', 'incarnation'), name='lease_once_an_incarnation'),
+            model_name="lease",
+            constraint=models.UniqueConstraint(
+                fields=("node", "incarnation"), name="lease_once_an_incarnation"
+            ),
         ),
     ]

@@ -5,63 +5,74 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Usage',
+            name="Usage",
             fields=[
-                ('credential', retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False)),
-                ('account', retinue.server.fields.IdField(blank=True, db_index=True, max_length=64)),
-                ('first_used_at', models.DateTimeField()),
-                ('last_used_at', models.DateTimeField()),
-                ('last_address', models.CharField(blank=True, max_length=45)),
-                ('last_client', models.CharField(blank=True, max_length=255)),
-                ('last_node', models.CharField(blank=True, max_length=63)),
-                ('count', models.PositiveBigIntegerField(default=0)),
+                (
+                    "credential",
+                    retinue.server.fields.IdField(max_length=64, primary_key=True, serialize=False),
+                ),
+                ("account", retinue.server.fields.IdField(blank=True, db_index=True, max_length=64)),
+                ("first_used_at", models.DateTimeField()),
+                ("last_used_at", models.DateTimeField()),
+                ("last_address", models.CharField(blank=True, max_length=45)),
+                ("last_client", models.CharField(blank=True, max_length=255)),
+                ("last_node", models.CharField(blank=True, max_length=63)),
+                ("count", models.PositiveBigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Request',
+            name="Request",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('organization', retinue.server.fields.IdField(max_length=64)),
-                ('account', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('account_kind', models.CharField(blank=True, max_length=16)),
-                ('account_name', models.CharField(blank=True, max_length=255)),
-                ('credential', retinue.server.fields.IdField(blank=True, max_length=64)),
-                ('allowed', models.BooleanField()),
-                ('reason', models.CharField(blank=True, max_length=32)),
-                ('permission', models.CharField(blank=True, max_length=128)),
-                ('method', models.CharField(blank=True, max_length=16)),
-                ('path', models.CharField(blank=True, max_length=2048)),
-                ('address', models.CharField(blank=True, max_length=45)),
-                ('client', models.CharField(blank=True, max_length=255)),
-                ('node', models.CharField(max_length=63)),
-                ('revision', models.PositiveBigIntegerField(default=0)),
-                ('duration_us', models.PositiveIntegerField(default=0)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("organization", retinue.server.fields.IdField(max_length=64)),
+                ("account", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("account_kind", models.CharField(blank=True, max_length=16)),
+                ("account_name", models.CharField(blank=True, max_length=255)),
+                ("credential", retinue.server.fields.IdField(blank=True, max_length=64)),
+                ("allowed", models.BooleanField()),
+                ("reason", models.CharField(blank=True, max_length=32)),
+                ("permission", models.CharField(blank=True, max_length=128)),
+                ("method", models.CharField(blank=True, max_length=16)),
+                ("path", models.CharField(blank=True, max_length=2048)),
+                ("address", models.CharField(blank=True, max_length=45)),
+                ("client", models.CharField(blank=True, max_length=255)),
+                ("node", models.CharField(max_length=63)),
+                ("revision", models.PositiveBigIntegerField(default=0)),
+                ("duration_us", models.PositiveIntegerField(default=0)),
             ],
             options={
-                'indexes': [models.Index(fields=['organization', '-at', '-id'], name='request_by_organization'), models.Index(fields=['organization', 'account', '-at', '-id'], name='request_by_account')],
+                "indexes": [
+                    models.Index(fields=["organization", "-at", "-id"], name="request_by_organization"),
+                    models.Index(fields=["organization", "account", "-at", "-id"], name="request_by_account"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SpoolProgress',
+            name="SpoolProgress",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('node', models.CharField(max_length=63)),
-                ('spool', models.CharField(max_length=64)),
-                ('next', models.PositiveBigIntegerField(default=0)),
-                ('missing', models.PositiveBigIntegerField(default=0)),
-                ('updated_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("node", models.CharField(max_length=63)),
+                ("spool", models.CharField(max_length=64)),
+                ("next", models.PositiveBigIntegerField(default=0)),
+                ("missing", models.PositiveBigIntegerField(default=0)),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('node', 'spool'), name='progress_once_a_spool')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("node", "spool"), name="progress_once_a_spool")
+                ],
             },
         ),
     ]

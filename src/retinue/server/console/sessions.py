@@ -1,0 +1,123 @@
+"""Browser sessions in the ledger, and their end: 30 minutes without a request, 12 hours in all."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from retinue.server.console.refusals import BUDGET
+from retinue.server.console.security import Answer, is_page
+from retinue.server.directory.queries import Login, installation
+from retinue.server.ledger.transaction import Actor, transaction
+
+IDLE_SECONDS = 30 * 60
+ABSOLUTE_SECONDS = 12 * 3600
+#: The time of the last request is written at most once in so many seconds.
+SEEN_EVERY_SECONDS = 60
+OPENED_AT, SEEN_AT = "retinue_opened_at", "retinue_seen_at"
+#: Subject of a refused sign-in whose e-mail address belongs to nobody.
+NOBODY = "unknown"
+
+
+def actor(request: HttpRequest, login: Login) -> Actor:
+    """Return the person behind ``login`` as the actor of a transaction."""
+    who = login.principal
+    return Actor(
+        kind=who.kind,
+        id=who.id,
+        name=who.name,
+        organization=who.organization_id,
+        address=_address(request),
+        request=getattr(request, "retinue_id", ""),
+        is_operator=who.is_operator,
+    )
+
+
+def opened(request: HttpRequest, login: Login) -> None:
+    """Write down that a person signs in. Called before the session exists: none stays unrecorded."""
+    _record("session.opened", actor(request, login), login, {"email": login.email, "method": "password"})
+
+
+def begin_clock(request: HttpRequest) -> None:
+    """Start the two clocks of the present session."""
+    request.session[OPENED_AT] = request.session[SEEN_AT] = time.time()
+
+
+def close(request: HttpRequest, cause: str) -> None:
+    """End the present session, if any, and write down why: ``sign_out``, ``idle`` or ``age``."""
+    login = request.user
+    if isinstance(login, Login):
+        _record("session.closed", actor(request, login), login, {"email": login.email, "cause": cause})
+    logout(request)
+
+
+def _record(event: str, who: Actor, login: Login, after: dict[str, object]) -> None:
+    with transaction(who) as tx:
+        tx.record(event, login.principal_id, organization=login.principal.organization_id, after=after)
+
+
+def refused(request: HttpRequest, email: str, cause: str) -> None:
+    """Write down a refused sign-in: ``credentials``, ``disabled`` or ``rate_limited``.
+
+    Neither the password nor anything about it is kept. The same queries run whether or not the address is
+    known, so that the time of the answer tells nothing. Over the budget it is only counted.
+    """
+    unwritten = BUDGET.take()
+    if unwritten is None:
+        return
+    login = Login.objects.filter(email=email).select_related("principal").first()
+    home = installation()
+    if home is None:
+        return
+    subject = NOBODY if login is None else login.principal_id
+    organization = home.id if login is None else login.principal.organization_id
+    stranger = Actor(
+        kind="anonymous",
+        id="anonymous",
+        name="",
+        organization="",
+        address=_address(request),
+        request=getattr(request, "retinue_id", ""),
+    )
+    after = {"email": email, "cause": cause, "unwritten_before": unwritten}
+    with transaction(stranger) as tx:
+        tx.record("session.refused", subject, organization=organization, after=after)
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+class SessionLimits:
+    """Django middleware: ends a session that is too old, and sends its person to the sign-in page."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, or redirect to the sign-in page with the address that was asked for."""
+        cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
+        if not cookie or not is_page(request.path) or not request.user.is_authenticated:
+            return self._answer(request)
+        now = time.time()
+        cause = _over(request, now)
+        if cause is not None:
+            close(request, cause)
+            wanted = request.get_full_path() if request.method in ("GET", "HEAD") else "/"
+            query = urlencode({"ended": cause, "next": wanted})
+            return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
+        if now - request.session[SEEN_AT] >= SEEN_EVERY_SECONDS:
+            request.session[SEEN_AT] = now
+        return self._answer(request)
+
+
+def _over(request: HttpRequest, now: float) -> str | None:
+    opened_at, seen_at = request.session.get(OPENED_AT), request.session.get(SEEN_AT)
+    if opened_at is None or seen_at is None or now - opened_at >= ABSOLUTE_SECONDS:
+        return "age"
+    return "idle" if now - seen_at >= IDLE_SECONDS else None

@@ -1,0 +1,16 @@
+"""Addresses of the console. Nothing of the sign-in library is reachable but these two."""
+
+from __future__ import annotations
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from retinue.server.console import assets, pages, signin
+
+urlpatterns = [
+    path("", pages.home, name="console_home"),
+    path("login/", signin.Signin.as_view(), name="account_login"),
+    path("login", RedirectView.as_view(url="/login/", query_string=True)),
+    path("logout/", signin.Signout.as_view(), name="account_logout"),
+    path("static/<str:name>", assets.serve, name="console_asset"),
+]

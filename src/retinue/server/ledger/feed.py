@@ -1,0 +1,96 @@
+"""The ledger as nodes read it: the head, and which objects changed since a revision.
+
+Call these inside ``ledger.transaction.reading()``, so that head, changes and the records that are
+compiled from them belong to one state of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from retinue.replica.records import Kind
+from retinue.server.ledger.models import Change, Head
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The head: epoch, latest revision, and the revision from which on the change log is whole."""
+
+    epoch: int
+    revision: int
+    compacted_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """One changed object in one revision."""
+
+    revision: int
+    kind: Kind
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A selection of objects: exactly these keys."""
+
+    keys: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A selection of objects: the first ``limit`` keys after ``after`` in bytewise order."""
+
+    after: str
+    limit: int
+
+
+Selection = Keys | Range
+
+
+def narrow(rows: QuerySet[M], column: str, selection: Selection) -> QuerySet[M]:
+    """Narrow ``rows`` to a selection by ``column``, in its order. The column must sort by its bytes."""
+    if isinstance(selection, Keys):
+        return rows.filter(**{f"{column}__in": list(selection.keys)}).order_by(column)
+    return rows.filter(**{f"{column}__gt": selection.after}).order_by(column)[: selection.limit]
+
+
+def pick(items: dict[str, Any], selection: Selection) -> list[str]:
+    """Do the same for keys that stand in the code: return the selected keys of ``items`` in order."""
+    if isinstance(selection, Keys):
+        return sorted(set(selection.keys) & items.keys(), key=str.encode)
+    return sorted((key for key in items if key > selection.after), key=str.encode)[: selection.limit]
+
+
+def position() -> Position:
+    """Return the head."""
+    row = Head.objects.values_list("epoch", "revision", "compacted_revision").get(id=1)
+    return Position(*row)
+
+
+def changes(after: int, limit: int) -> tuple[list[Touched], bool]:
+    """Return whole revisions after ``after``, about ``limit`` changes, and whether there are more.
+
+    A revision is never cut, because a node says only up to which revision it has come: where the first
+    one alone is longer than ``limit``, all of it is returned.
+    """
+    rows = _rows(Change.objects.filter(revision__gt=after).order_by("revision", "id")[: limit + 1])
+    if len(rows) <= limit:
+        return rows, False
+    whole = [row for row in rows if row.revision < rows[-1].revision]
+    if whole:
+        return whole, True
+    first = rows[0].revision
+    rows = _rows(Change.objects.filter(revision=first).order_by("id"))
+    return rows, Change.objects.filter(revision__gt=first).exists()
+
+
+def _rows(rows: QuerySet[Change]) -> list[Touched]:
+    found = rows.values_list("revision", "kind", "key")
+    return [Touched(revision, Kind(kind), key) for revision, kind, key in found]

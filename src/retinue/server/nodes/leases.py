@@ -1,0 +1,99 @@
+"""The lease rows: what each incarnation of each node has acknowledged, and when it was last heard.
+
+Every poll writes one row, in a transaction of its own that is committed before the head is read: a change
+that is committed in between is then either seen by the poll, or its barrier sees the row.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from retinue.server.errors import Refused
+from retinue.server.nodes.models import Lease, Node
+from retinue.server.nodes.rules import PollRequest
+
+_KEPT = timedelta(days=7)
+
+
+@cache
+def clock_id() -> str:
+    """Return which boot-time clock this is: boot and time namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    namespace = Path("/proc/self/ns/time")
+    return f"{boot} {namespace.readlink()}" if namespace.is_symlink() else boot
+
+
+def record(node: Node, request: PollRequest) -> None:
+    """Store an acknowledgement and the moment; commits before it returns.
+
+    Raises :class:`Refused`: ``node_removed``, or ``superseded`` for an incarnation that a newer one followed.
+    """
+    with transaction.atomic(durable=True):
+        if connection.vendor == "postgresql":
+            # Lost in a power cut, it is written again by the next poll; a commit is not made slower for it.
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit TO OFF")
+        if not _renew(node, request):
+            _register(node, request)
+
+
+def check(node: Node, incarnation: str) -> None:
+    """Raise :class:`Refused` if the node was removed or the incarnation superseded meanwhile."""
+    row = (
+        Lease.objects.filter(node=node, incarnation=incarnation)
+        .values_list("is_superseded", "node__state")
+        .first()
+    )
+    if row is None or row[1] != "enrolled":
+        raise _removed(node)
+    if row[0]:
+        raise _superseded(node, incarnation)
+
+
+def _renew(node: Node, request: PollRequest) -> bool:
+    """Update the row of an incarnation that is known and current: one statement."""
+    current = Lease.objects.filter(
+        node=node, incarnation=request.incarnation, is_superseded=False, node__state="enrolled"
+    )
+    return current.update(**_acknowledged(request)) == 1
+
+
+def _register(node: Node, request: PollRequest) -> None:
+    """Make the row of a new incarnation; older ones of the node are superseded by it."""
+    locked = Node.objects.select_for_update().get(id=node.id)
+    if locked.state != "enrolled":
+        raise _removed(node)
+    rows = Lease.objects.filter(node=node)
+    present = rows.filter(incarnation=request.incarnation).first()
+    if present is not None and present.is_superseded:
+        raise _superseded(node, request.incarnation)
+    rows.filter(is_superseded=False).update(is_superseded=True)
+    rows.filter(is_superseded=True, last_contact_at__lt=timezone.now() - _KEPT).delete()
+    Lease.objects.update_or_create(
+        node=node, incarnation=request.incarnation,
+        defaults={"retires": request.retires or "", "is_superseded": False, **_acknowledged(request)},
+    )  # fmt: skip
+
+
+def _acknowledged(request: PollRequest) -> dict[str, object]:
+    return {
+        "epoch": request.applied.epoch,
+        "revision": request.applied.revision,
+        "granted_at_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        "clock_id": clock_id(),
+        "last_contact_at": timezone.now(),
+    }
+
+
+def _removed(node: Node) -> Refused:
+    return Refused("node_removed", f"the node {node.name} was removed; enrol it again")
+
+
+def _superseded(node: Node, incarnation: str) -> Refused:
+    return Refused("superseded", f"another follower of {node.name} came after {incarnation}")

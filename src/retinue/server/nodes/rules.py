@@ -1,0 +1,107 @@
+"""What a node may be called and what a poll may say. Pure functions; no database."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+
+import msgspec
+
+from retinue.replica.records import SCHEMA
+from retinue.server.errors import Refused
+
+#: A held poll is answered after this many seconds at the latest, and after an eighth of the lease.
+HOLD_SECONDS = 20.0
+LEASE_SHARE = 8
+#: A node that was not heard for longer is not connected.
+CONNECTED_SECONDS = 5.0
+_BIGGEST = (1 << 63) - 1
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
+_INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_X_BYTES = 32
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """How far a replica has come."""
+
+    epoch: int = 0
+    revision: int = 0
+
+
+class PublishedKey(msgspec.Struct, frozen=True):
+    """The public half of the key with which a node signs: an Ed25519 key, ``x`` as in a JWK."""
+
+    kid: str
+    x: str
+
+
+class PollRequest(msgspec.Struct, frozen=True):
+    """What a follower says and asks. ``wait`` is in seconds; ``clock`` the node's boot-time clock in ns.
+
+    Fields that are not known are ignored: a node may be newer than its control plane.
+    """
+
+    node: str
+    incarnation: str
+    applied: Applied
+    wait: float = 0.0
+    retires: str | None = None
+    clock: int | None = None
+    schema: int = SCHEMA
+    pepper_ids: tuple[str, ...] = ()
+    identity_key: PublishedKey | None = None
+
+
+def node_name(name: str) -> str:
+    """Return the name of a node; refuses what is no host name in lower case."""
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            "invalid_value",
+            "1 to 63 characters of a-z, 0-9, dot and dash, no dot or dash at the ends",
+            field="name",
+        )
+    return name
+
+
+def check_poll(request: PollRequest) -> None:
+    """Refuse a poll that no follower would send."""
+    if not _INCARNATION.fullmatch(request.incarnation):
+        raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="incarnation")
+    if request.retires is not None and not _INCARNATION.fullmatch(request.retires):
+        raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="retires")
+    for field, value in (
+        ("applied.epoch", request.applied.epoch),
+        ("applied.revision", request.applied.revision),
+    ):
+        if not 0 <= value <= _BIGGEST:
+            raise Refused("invalid_value", "a whole number from 0", field=field)
+    if not (math.isfinite(request.wait) and request.wait >= 0):
+        raise Refused("invalid_value", "seconds, from 0", field="wait")
+    if request.schema != SCHEMA:
+        raise Refused(
+            "invalid_value", f"this control plane writes records of schema {SCHEMA}", field="schema"
+        )
+    if request.identity_key is not None:
+        _check_key(request.identity_key)
+
+
+def _check_key(key: PublishedKey) -> None:
+    if not _KID.fullmatch(key.kid):
+        raise Refused("invalid_value", "1 to 64 characters of base64url", field="identity_key.kid")
+    try:
+        size = len(base64.b64decode(key.x + "=", altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if size != _X_BYTES:
+        raise Refused(
+            "invalid_value", "an Ed25519 public key: 43 characters of base64url", field="identity_key.x"
+        )
+
+
+def hold_seconds(wait: float, lease_seconds: float) -> float:
+    """Return how long a poll may be held: the lease runs from its sending, so holding eats into it."""
+    return min(wait, lease_seconds / LEASE_SHARE, HOLD_SECONDS)

@@ -1,0 +1,97 @@
+"""What a node ships, and how it is made to fit. Pure functions; no database.
+
+A record that is odd is made to fit, never refused: the spool of a node must not be blocked by one entry.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from retinue.server.errors import Refused
+
+MAX_RECORDS = 1_000
+SPOOL_LENGTH = 64
+_BIGGEST = (1 << 63) - 1
+_BIGGEST_INT = (1 << 31) - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One decision about a genuine token, as a node ships it. ``at_ms`` is wall clock ms since 1970."""
+
+    at_ms: int
+    organization: str
+    account: str
+    account_name: str
+    account_kind: str
+    credential_id: str
+    allowed: bool
+    reason: str | None = None
+    permission: str | None = None
+    method: str | None = None
+    path: str | None = None
+    address: str | None = None
+    client: str | None = None
+    revision: int = 0
+    duration_us: int = 0
+    request_id: str | None = None
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Records of one spool with consecutive sequence numbers from ``first``. Unknown fields are ignored."""
+
+    node: str
+    spool: str
+    first: int
+    records: list[Record] = []  # noqa: RUF012  (msgspec copies it)
+
+
+def check_batch(batch: Batch, node_name: str) -> None:
+    """Refuse a batch of another node, one that is too long, and a sequence that cannot be."""
+    if batch.node != node_name:
+        raise Refused("forbidden", f"this credential belongs to the node {node_name}", field="node")
+    if (
+        not 1 <= len(batch.spool) <= SPOOL_LENGTH
+        or not batch.spool.isprintable()
+        or not batch.spool.isascii()
+    ):
+        raise Refused("invalid_value", f"1 to {SPOOL_LENGTH} visible ASCII characters", field="spool")
+    if not 0 <= batch.first <= _BIGGEST - MAX_RECORDS:
+        raise Refused("invalid_value", "a whole number from 0", field="first")
+    if len(batch.records) > MAX_RECORDS:
+        raise Refused("too_large", f"at most {MAX_RECORDS} records", field="records")
+
+
+def text(value: str | None, length: int) -> str:
+    """Return a text as a database can hold it: no NUL, no lone surrogate, at most ``length`` characters."""
+    if not value:
+        return ""
+    if "\0" in value or not value.isascii():
+        value = value.replace("\0", "�").encode("utf-8", "replace").decode()
+    return value[:length]
+
+
+def path(value: str | None, length: int) -> str:
+    """Return a path without its query and fragment: tokens and personal data stand there."""
+    return text(value and value.partition("?")[0].partition("#")[0], length)
+
+
+def instant(at_ms: int, now: datetime) -> datetime:
+    """Return when a decision was made: never later than ``now``, whatever a node's clock says.
+
+    "Last used" only moves forward, so one decision from a clock that is years ahead would freeze it.
+    """
+    now_ms = (now - _EPOCH) // timedelta(milliseconds=1)
+    return _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), now_ms))
+
+
+def count(value: int, most: int = _BIGGEST) -> int:
+    """Return a count that fits into its column."""
+    return min(max(value, 0), most)
+
+
+def microseconds(value: int) -> int:
+    """Return a duration in microseconds that fits into its column."""
+    return count(value, _BIGGEST_INT)
