@@ -1,0 +1,98 @@
+"""``/v1/service-accounts/{id}/grants`` and ``/permissions``."""
+
+from __future__ import annotations
+
+from tests.api.world import World
+
+
+def path(account_id: str, tail: str = "grants") -> str:
+    """The address of an account's grants."""
+    return f"/v1/service-accounts/{account_id}/{tail}"
+
+
+def test_grant_holds_for_the_next_call(world: World) -> None:
+    """
+    A permission is effective for the call after the grant, and gone for the call after its end.
+    """
+    caller = world.caller()
+    before = caller.get("/v1/users")
+    made = world.owner.post(path(caller.id), {"permission": "user:read", "justification": "reports"})
+    during = caller.get("/v1/users")
+    ended = world.owner.delete(f"{path(caller.id)}/{made.json['id']}")
+    after = caller.get("/v1/users")
+
+    assert (403, 201, 200, 200, 403) == (before.status, made.status, during.status, ended.status, after.status)
+    assert made.json == ended.json
+    assert ("user:read", "direct", "reports", caller.id, world.owner.id) == (
+        made.json["permission"], made.json["source"], made.json["justification"],
+        made.json["subject"]["id"], made.json["granted_by"]["id"],
+    )  # fmt: skip
+
+
+def test_permissions_tell_where_each_comes_from(world: World) -> None:
+    """
+    Each effective permission lists every way in which it is held.
+    """
+    account = world.account(permissions=("user:read",), roles=("auditor",))
+    items = world.owner.get(path(account.id, "permissions")).json["items"]
+    found = {item["permission"]: sorted(source["kind"] for source in item["sources"]) for item in items}
+
+    assert ["direct", "role"] == found["user:read"]
+    assert ["role"] == found["audit_log:read"]
+    assert "user:create" not in found
+
+
+def test_grant_is_made_once(world: World) -> None:
+    """
+    The same permission is granted to an account once.
+    """
+    account = world.account(permissions=("report:read",))
+    answer = world.owner.post(path(account.id), {"permission": "report:read"})
+
+    assert (409, "duplicate_name", "body.permission") == (answer.status, answer.code, answer.field)
+
+
+def test_unknown_permission_is_refused(world: World) -> None:
+    """
+    What is not declared cannot be granted, and what is no permission is told apart from it.
+    """
+    account = world.account()
+    unknown = world.owner.post(path(account.id), {"permission": "rocket:launch"})
+    malformed = world.owner.post(path(account.id), {"permission": "Rocket Launch"})
+
+    assert (422, "permission_unknown", "body.permission") == (unknown.status, unknown.code, unknown.field)
+    assert (400, "invalid_value", "body.permission") == (malformed.status, malformed.code, malformed.field)
+
+
+def test_grant_beyond_the_ceiling_is_refused(world: World) -> None:
+    """
+    A caller grants only what it holds.
+    """
+    account = world.account()
+    caller = world.caller("grant:create")
+    answer = caller.post(path(account.id), {"permission": "report:write"})
+
+    assert (403, "ceiling_exceeded") == (answer.status, answer.code)
+
+
+def test_elevated_grant_needs_a_justification(world: World) -> None:
+    """
+    An elevated permission is granted only with a reason.
+    """
+    account = world.account()
+    without = world.owner.post(path(account.id), {"permission": "credential:issue"})
+    reasoned = world.owner.post(path(account.id), {"permission": "credential:issue", "justification": "robots"})
+
+    assert (422, "justification_required", "body.justification") == (without.status, without.code, without.field)
+    assert 201 == reasoned.status
+
+
+def test_grants_of_other_accounts_do_not_exist(world: World) -> None:
+    """
+    A grant is found under its own account only.
+    """
+    mine, other = world.account("mine"), world.account("other", permissions=("report:read",))
+    grant = world.owner.get(path(other.id)).json["items"][0]["id"]
+    answer = world.owner.delete(f"{path(mine.id)}/{grant}")
+
+    assert (404, "not_found") == (answer.status, answer.code)

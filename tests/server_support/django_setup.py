@@ -1,0 +1,98 @@
+"""Django for tests: one throwaway ``RETINUE_HOME``, and a database of either kind, migrated once.
+
+Import this module before anything of ``retinue.server`` that needs settings. Each test makes its own
+organization, so tests share a database and never see each other's objects.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+VARIABLE = "RETINUE_TEST_DATABASE"
+KINDS = ("sqlite", "postgresql")
+ORGANIZATION = "installation"
+PERMISSIONS = """\
+permissions:
+  - name: report:read
+  - name: report:write
+  - name: report:export
+"""
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of databases to test on: both, or the one that ``RETINUE_TEST_DATABASE`` names."""
+    wanted = os.environ.get(VARIABLE)
+    if wanted is not None and wanted not in KINDS:
+        raise ValueError(f"{VARIABLE}: one of {', '.join(KINDS)}, not {wanted!r}")
+    return KINDS if wanted is None else (wanted,)
+
+
+@cache
+def setup() -> Path:
+    """Make ``RETINUE_HOME`` and set Django up. Returns the folder; it is removed when the run ends."""
+    home = Path(tempfile.mkdtemp(prefix="retinue-test-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    for name in [name for name in os.environ if name.startswith("RETINUE_") and "TEST" not in name]:
+        del os.environ[name]
+    os.environ["RETINUE_HOME"] = str(home)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "retinue.server.settings"
+    from retinue.server.setup import prepare_files
+
+    prepare_files(home, ORGANIZATION)
+    (home / "permissions.yaml").write_text(PERMISSIONS)
+    import django
+
+    django.setup()
+    return home
+
+
+@contextmanager
+def database(url: str) -> Iterator[None]:
+    """Make the database at ``url`` Django's own, migrated, with the installation's organization in it."""
+    setup()
+    from django.db import connections
+
+    from retinue.server.installation import Installation
+
+    chosen = Installation.from_environment({**os.environ, "RETINUE_DATABASE_URL": url}).database
+    settings = connections.settings
+    before = settings["default"]
+    _close()
+    settings["default"] = connections.configure_settings({"default": chosen})["default"]
+    try:
+        _fill()
+        yield
+    finally:
+        _close()
+        settings["default"] = before
+
+
+def _close() -> None:
+    """End this thread's connection, and the pool that it came from."""
+    from django.db import connections
+
+    if not hasattr(connections["default"], "close_pool"):
+        connections["default"].close()
+    else:
+        connections["default"].close()
+        connections["default"].close_pool()
+    del connections["default"]
+
+
+def _fill() -> None:
+    from retinue.server import catalogue, schema
+    from retinue.server.access import actions as access
+    from retinue.server.directory import actions as directory
+    from retinue.server.ledger.transaction import SYSTEM, transaction
+
+    schema.migrate()
+    with transaction(SYSTEM, reason="test") as tx:
+        directory.create_organization(tx, handle=ORGANIZATION, name=ORGANIZATION, is_installation=True)
+        access.declare(tx, catalogue.declared())
