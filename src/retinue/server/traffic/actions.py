@@ -1,149 +1,187 @@
-"""Takes in what nodes ship: decisions into the request log, uses into the counters. Exactly once."""
+"""Takes in what nodes ship: the request log and the usage counters. Never on the path of a decision.
+
+One batch is one transaction: the records, the counters, and how far the spool has come commit together,
+so each record counts exactly once however often its batch arrives.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
-from retinue.server.errors import Refused
-from retinue.server.traffic.models import Request, SpoolProgress, Usage
+from retinue.server.traffic import rules
+from retinue.server.traffic.models import Request, SpoolProgress
+from retinue.server.traffic.rules import Entry
 
-MOST_RECORDS = 1_000
+__all__ = ["Entry", "ingest", "prune"]
 
-
-class Entry(msgspec.Struct, forbid_unknown_fields=True):
-    """One decision as a node ships it. ``at_ms`` is milliseconds since 1970, ``duration_us`` microseconds."""
-
-    at_ms: int
-    organization: str
-    account: str
-    account_name: str
-    account_kind: str
-    credential_id: str
-    allowed: bool
-    reason: str = ""
-    permission: str = ""
-    method: str = ""
-    path: str = ""
-    address: str = ""
-    client: str = ""
-    revision: int = 0
-    duration_us: int = 0
-    request_id: str = ""
+_COLUMNS = (
+    "at", "organization", "account", "account_kind", "account_name", "credential", "allowed", "reason",
+    "permission", "method", "path", "address", "client", "node", "revision", "duration_us",
+)  # fmt: skip
+_LENGTHS = {
+    field.name: field.max_length or 0 for field in Request._meta.get_fields() if hasattr(field, "max_length")
+}
+_PRUNED_AT_ONCE = 10_000
 
 
 def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
-    """Store a batch of a spool that begins with sequence number ``first``; returns the next one expected.
+    """Store those entries of a batch that were not stored yet; return the sequence expected next.
 
-    What was stored before is skipped, a gap is counted as missing. The rows, the counters and the progress
-    commit together, so that a batch is stored exactly once however often it is sent.
+    ``first`` is the sequence of the first entry. A batch that begins later than expected leaves a gap,
+    which is counted: what a node lost is gone, and the rest must not wait for it. No entries just ask.
+    Raises :class:`~retinue.server.errors.Refused` for a batch that no node sends.
     """
-    if len(entries) > MOST_RECORDS:
-        raise Refused("too_large", f"at most {MOST_RECORDS} records", field="records")
-    if first < 0 or not 1 <= len(spool) <= 64:
-        raise Refused(
-            "invalid_value", "a spool's name has 1 to 64 characters, sequences begin at 0", field="spool"
-        )
-    with transaction.atomic():
-        progress = _progress(node, spool)
-        fresh = list(entries[max(progress.next - first, 0) :])
-        if not fresh:
-            return progress.next
-        progress.missing += max(first - progress.next, 0)
-        progress.next = first + len(entries)
-        progress.updated_at = timezone.now()
-        Request.objects.bulk_create([_row(node, entry) for entry in fresh], batch_size=500)
-        _count(node, fresh)
-        progress.save()
+    rules.check_batch(spool, first, len(entries))
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        progress = _progress(node, spool, now)
+        fresh = entries[max(progress.next - first, 0) :]
+        if fresh:
+            _store(node, fresh, now)
+            progress.missing += max(first - progress.next, 0)
+            progress.next = first + len(entries)
+            progress.updated_at = now
+            progress.save()
         return progress.next
 
 
-def _progress(node: str, spool: str) -> SpoolProgress:
+def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
     """Return the spool's row, locked until the commit."""
-    SpoolProgress.objects.get_or_create(node=node, spool=spool, defaults={"updated_at": timezone.now()})
-    return SpoolProgress.objects.select_for_update().get(node=node, spool=spool)
+    rows = SpoolProgress.objects.select_for_update().filter(node=node, spool=spool)
+    found = rows.first()
+    if found is None:
+        blank = SpoolProgress(node=node, spool=spool, updated_at=now)
+        SpoolProgress.objects.bulk_create([blank], ignore_conflicts=True)
+        found = rows.get()
+    return found
 
 
-def _row(node: str, entry: Entry) -> Request:
-    return Request(
-        at=_at(entry.at_ms),
-        organization=entry.organization[:64],
-        account=entry.account[:64],
-        account_kind=entry.account_kind[:16],
-        account_name=_text(entry.account_name, 255),
-        credential=entry.credential_id[:64],
-        allowed=entry.allowed,
-        reason=entry.reason[:32],
-        permission=entry.permission[:128],
-        method=_text(entry.method, 16),
-        path=_text(entry.path.partition("?")[0], 2048),
-        address=entry.address[:45],
-        client=_text(entry.client, 255),
-        node=node,
-        revision=max(entry.revision, 0),
-        duration_us=min(max(entry.duration_us, 0), 2_000_000_000),
+def _store(node_name: str, fresh: Sequence[Entry], now: datetime) -> None:
+    uses: dict[str, _Use] = {}
+    rows = []
+    for record in fresh:
+        at = rules.instant(record.at_ms, now)
+        row = _row(node_name, record, at)
+        rows.append(row)
+        if record.allowed and record.credential_id:
+            _count(uses, row, at)
+    _insert(rows)
+    if uses:
+        _move_forward(node_name, uses)
+
+
+def _row(node_name: str, record: Entry, at: datetime) -> tuple[Any, ...]:
+    """Return the columns of a record, in the order of ``_COLUMNS``."""
+    return (
+        at,
+        rules.text(record.organization, _LENGTHS["organization"]),
+        rules.text(record.account, _LENGTHS["account"]),
+        rules.text(record.account_kind, _LENGTHS["account_kind"]),
+        rules.text(record.account_name, _LENGTHS["account_name"]),
+        rules.text(record.credential_id, _LENGTHS["credential"]),
+        record.allowed,
+        rules.text(record.reason, _LENGTHS["reason"]),
+        rules.text(record.permission, _LENGTHS["permission"]),
+        rules.text(record.method, _LENGTHS["method"]),
+        rules.path(record.path, _LENGTHS["path"]),
+        rules.text(record.address, _LENGTHS["address"]),
+        rules.text(record.client, _LENGTHS["client"]),
+        node_name,
+        rules.count(record.revision),
+        rules.microseconds(record.duration_us),
     )
 
 
-def _at(milliseconds: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        raise Refused("invalid_value", "milliseconds since 1970", field="records.at_ms") from None
-
-
-def _text(text: str, most: int) -> str:
-    """PostgreSQL stores no NUL; nothing that is logged may break a line."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:most])
-
-
-def _count(node: str, entries: Sequence[Entry]) -> None:
-    """Move first use, last use and count of each used credential forward, in one statement."""
-    used: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.allowed:
-            used.setdefault(entry.credential_id, []).append(entry)
-    if not used:
-        return
-    latest = "GREATEST" if connection.vendor == "postgresql" else "MAX"
-    earliest = "LEAST" if connection.vendor == "postgresql" else "MIN"
-    table = Usage._meta.db_table
-    # The names of functions and tables are constants of this module; the values are parameters.
-    statement = f"""
-        INSERT INTO {table} (credential, account, first_used_at, last_used_at,
-                             last_address, last_client, last_node, count)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-        ON CONFLICT (credential) DO UPDATE SET
-            first_used_at = {earliest}({table}.first_used_at, excluded.first_used_at),
-            last_used_at = {latest}({table}.last_used_at, excluded.last_used_at),
-            last_address = CASE WHEN excluded.last_used_at >= {table}.last_used_at
-                           THEN excluded.last_address ELSE {table}.last_address END,
-            last_client = CASE WHEN excluded.last_used_at >= {table}.last_used_at
-                          THEN excluded.last_client ELSE {table}.last_client END,
-            last_node = CASE WHEN excluded.last_used_at >= {table}.last_used_at
-                        THEN excluded.last_node ELSE {table}.last_node END,
-            count = {table}.count + excluded.count
-    """  # noqa: S608
+def _insert(rows: list[tuple[Any, ...]]) -> None:
+    """Add rows to the request log: past the ORM's objects, which cost more than the database does."""
+    table = connection.ops.quote_name(Request._meta.db_table)
+    columns = ", ".join(connection.ops.quote_name(name) for name in _COLUMNS)
+    place = f"({', '.join(['%s'] * len(_COLUMNS))})"
     adapt = connection.ops.adapt_datetimefield_value
-    rows = []
-    for credential, uses in sorted(used.items()):
-        last = max(uses, key=lambda entry: entry.at_ms)
-        first_at, last_at = min(entry.at_ms for entry in uses), last.at_ms
-        rows.append(
-            (
-                credential[:64],
-                last.account[:64],
-                adapt(_at(first_at)),
-                adapt(_at(last_at)),
-                last.address[:45],
-                _text(last.client, 255),
-                node,
-                len(uses),
-            )
-        )
+    adapted = [(adapt(row[0]), *row[1:]) for row in rows]
     with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
+        if connection.vendor == "sqlite":
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES {place}", adapted)  # noqa: S608
+        else:
+            values = ", ".join([place] * len(rows))
+            flat = [value for row in adapted for value in row]
+            cursor.execute(f"INSERT INTO {table} ({columns}) VALUES {values}", flat)  # noqa: S608
+
+
+@dataclass(slots=True)
+class _Use:
+    """The allowed uses of one credential in one batch."""
+
+    account: str
+    first: datetime
+    last: datetime
+    address: str
+    client: str
+    count: int
+
+
+def _count(uses: dict[str, _Use], row: tuple[Any, ...], at: datetime) -> None:
+    _, _, account, _, _, credential, _, _, _, _, _, address, client, *_ = row
+    use = uses.get(credential)
+    if use is None:
+        uses[credential] = _Use(account, at, at, address, client, 1)
+        return
+    use.count += 1
+    use.first = min(use.first, at)
+    if at >= use.last:
+        use.last, use.address, use.client = at, address, client
+
+
+_MOVE_FORWARD = """
+INSERT INTO traffic_usage AS held
+    (credential, account, first_used_at, last_used_at, last_address, last_client, last_node, count)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (credential) DO UPDATE SET
+    count = held.count + excluded.count,
+    first_used_at = CASE WHEN excluded.first_used_at < held.first_used_at
+                    THEN excluded.first_used_at ELSE held.first_used_at END,
+    last_address = CASE WHEN excluded.last_used_at >= held.last_used_at
+                   THEN excluded.last_address ELSE held.last_address END,
+    last_client = CASE WHEN excluded.last_used_at >= held.last_used_at
+                  THEN excluded.last_client ELSE held.last_client END,
+    last_node = CASE WHEN excluded.last_used_at >= held.last_used_at
+                THEN excluded.last_node ELSE held.last_node END,
+    last_used_at = CASE WHEN excluded.last_used_at > held.last_used_at
+                   THEN excluded.last_used_at ELSE held.last_used_at END
+"""
+
+
+def _move_forward(node_name: str, uses: dict[str, _Use]) -> None:
+    """Add to the counters. Credentials in order, so that two batches never lock each other out."""
+    adapt = connection.ops.adapt_datetimefield_value
+    rows: Iterable[tuple[Any, ...]] = (
+        (key, use.account, adapt(use.first), adapt(use.last), use.address, use.client, node_name, use.count)
+        for key, use in sorted(uses.items())
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(_MOVE_FORWARD, list(rows))
+
+
+def prune(before: datetime, *, at_once: int = _PRUNED_AT_ONCE) -> int:
+    """Delete the request log before ``before``, in short transactions; return how many records went.
+
+    Spools that were last heard of before then are forgotten too: their workers are long gone.
+    """
+    deleted = 0
+    while True:
+        with transaction.atomic():
+            oldest = (
+                Request.objects.filter(at__lt=before).order_by("id").values_list("id", flat=True)[:at_once]
+            )
+            gone, _ = Request.objects.filter(id__in=list(oldest)).delete()
+        deleted += gone
+        if gone < at_once:
+            break
+    SpoolProgress.objects.filter(updated_at__lt=before).delete()
+    return deleted

@@ -18,8 +18,8 @@ _BIGGEST_INT = (1 << 31) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Record(msgspec.Struct, frozen=True):
-    """One decision about a genuine token, as a node ships it. ``at_ms`` is wall clock ms since 1970."""
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One decision about a genuine token, as a node ships it. ``at_ms`` is milliseconds since 1970."""
 
     at_ms: int
     organization: str
@@ -39,28 +39,13 @@ class Record(msgspec.Struct, frozen=True):
     request_id: str | None = None
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """Records of one spool with consecutive sequence numbers from ``first``. Unknown fields are ignored."""
-
-    node: str
-    spool: str
-    first: int
-    records: list[Record] = []  # noqa: RUF012  (msgspec copies it)
-
-
-def check_batch(batch: Batch, node_name: str) -> None:
-    """Refuse a batch of another node, one that is too long, and a sequence that cannot be."""
-    if batch.node != node_name:
-        raise Refused("forbidden", f"this credential belongs to the node {node_name}", field="node")
-    if (
-        not 1 <= len(batch.spool) <= SPOOL_LENGTH
-        or not batch.spool.isprintable()
-        or not batch.spool.isascii()
-    ):
+def check_batch(spool: str, first: int, length: int) -> None:
+    """Refuse a batch that is too long, and a spool or sequence that cannot be."""
+    if not 1 <= len(spool) <= SPOOL_LENGTH or not spool.isprintable() or not spool.isascii():
         raise Refused("invalid_value", f"1 to {SPOOL_LENGTH} visible ASCII characters", field="spool")
-    if not 0 <= batch.first <= _BIGGEST - MAX_RECORDS:
+    if not 0 <= first <= _BIGGEST - MAX_RECORDS:
         raise Refused("invalid_value", "a whole number from 0", field="first")
-    if len(batch.records) > MAX_RECORDS:
+    if length > MAX_RECORDS:
         raise Refused("too_large", f"at most {MAX_RECORDS} records", field="records")
 
 
