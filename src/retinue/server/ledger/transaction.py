@@ -202,6 +202,7 @@ def reading() -> Iterator[None]:
             yield
         return
     # SQLite: a deferred transaction reads one snapshot without taking the write lock.
+    connection.ensure_connection()  # the mode is known once it is connected
     mode, connection.transaction_mode = connection.transaction_mode, None  # type: ignore[attr-defined]
     try:
         with database.atomic():
