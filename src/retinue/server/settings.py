@@ -20,6 +20,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = True
+# Texts of libraries come in the languages that ours have, so that no page mixes two.
+LANGUAGES = [("en", "English")]
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -39,12 +41,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "retinue.server.api.intake.Intake",
     "retinue.server.console.security.SecurityHeaders",
+    "retinue.server.api.intake.Intake",
+    "retinue.server.console.security.SameOriginForms",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "retinue.server.console.sessions.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
@@ -81,6 +85,14 @@ ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_RATE_LIMITS = {"login": "20/5m/ip", "login_failed": "20/5m/ip,5/5m/key"}
+# The counters of these limits. In memory, so they are exact on SQLite (one process); each further process
+# counts for itself. Room for many addresses: a full cache forgets, and forgetting would lift a limit.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

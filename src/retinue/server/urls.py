@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from retinue.server.api import routes
 
@@ -12,4 +12,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/openapi.json", routes.openapi),
     path("v1/", routes.API.urls),
     re_path(r"^v1(?:/(?P<rest>.*))?$", routes.unknown),
+    path("", include("retinue.server.console.urls")),
 ]

@@ -18,35 +18,29 @@ KEEP = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file with its type."""
+    """A file under the name that holds its hash, with its type."""
 
+    served: str
     content: bytes
     type: str
 
 
 @cache
-def published() -> dict[str, str]:
-    """Return the name under which each file is served: ``app.css`` as ``app.0123456789abcdef.css``."""
-    return {name: _hashed(name) for name in TYPES}
+def published() -> dict[str, Asset]:
+    """Return every file by its own name: ``app.css`` is served as ``app.0123456789abcdef.css``."""
+    return {name: _read(name, type_) for name, type_ in TYPES.items()}
 
 
-@cache
-def _assets() -> dict[str, Asset]:
-    return {
-        served: Asset((FOLDER / name).read_bytes(), TYPES[name]) for name, served in published().items()
-    }
-
-
-def _hashed(name: str) -> str:
-    digest = hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:16]
+def _read(name: str, type_: str) -> Asset:
+    content = (FOLDER / name).read_bytes()
     stem, _, ending = name.rpartition(".")
-    return f"{stem}.{digest}.{ending}"
+    return Asset(f"{stem}.{hashlib.sha256(content).hexdigest()[:16]}.{ending}", content, type_)
 
 
 @require_safe
-def serve(request: HttpRequest, name: str) -> HttpResponse:
+def serve(request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG001 - Django calls it so
     """Answer with a file. Its name holds its hash, so a browser need never ask again."""
-    asset = _assets().get(name)
-    if asset is None:
-        raise Http404
-    return HttpResponse(asset.content, content_type=asset.type, headers={"Cache-Control": KEEP})
+    for asset in published().values():
+        if asset.served == name:
+            return HttpResponse(asset.content, content_type=asset.type, headers={"Cache-Control": KEEP})
+    raise Http404

@@ -19,4 +19,5 @@ def home(request: HttpRequest) -> HttpResponse:
     login = request.user
     assert isinstance(login, Login)  # noqa: S101 - login_required lets nobody else through
     shown = queries.overview(login.principal, timezone.now())
-    return render(request, "console/home.html", {"overview": shown, "base_url": request.build_absolute_uri("/")[:-1]})
+    base_url = request.build_absolute_uri("/").rstrip("/")
+    return render(request, "console/home.html", {"overview": shown, "base_url": base_url})

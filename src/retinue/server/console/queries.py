@@ -12,7 +12,7 @@ from retinue.server.access.roles import ROLES
 from retinue.server.credentials.queries import keys, with_status
 from retinue.server.directory.queries import Organization, Principal, accounts
 from retinue.server.ledger.catalogue import EVENTS
-from retinue.server.ledger.queries import Event, events
+from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
 
 EXPIRING = timedelta(days=14)
@@ -117,7 +117,7 @@ def _fleet() -> Fleet:
 
 
 def _changes(organization_id: str) -> list[Happened]:
-    return [_happened(event) for event in events(organization_id, limit=CHANGES_SHOWN)]
+    return [_happened(event) for event in latest(organization_id, CHANGES_SHOWN)]
 
 
 def _happened(event: Event) -> Happened:

@@ -21,7 +21,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 @register.simple_tag
 def asset(name: str) -> str:
     """Return the address of a static file."""
-    return security.ASSET_PATH + assets.published()[name]
+    return security.ASSET_PATH + assets.published()[name].served
 
 
 @register.simple_tag
