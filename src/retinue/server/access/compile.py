@@ -1,77 +1,117 @@
-"""Compiles principals, roles and the catalogue into the records that nodes hold."""
+"""Compiles permissions, roles and principals into what nodes know of them: bit masks over the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import CharField, Value
 
 from retinue import permission
 from retinue.replica import records
-from retinue.server.access import queries, rules
-from retinue.server.access.catalogue import INSTALLATION
-from retinue.server.access.models import Grant, Permission
+from retinue.server.access.catalogue import INSTALLATION, covers
+from retinue.server.access.models import Grant, Permission, RoleAssignment
 from retinue.server.access.roles import ROLES
-from retinue.server.directory.queries import Principal, principals
+from retinue.server.directory.queries import Principal
+from retinue.server.ledger.feed import Selection, narrow, pick
+
+_GRANT, _ROLE = "grant", "role"
 
 
-def compiled_principals(ids: Sequence[str], catalogue: Mapping[str, int]) -> dict[str, records.Record]:
-    """Return the records of these users and service accounts, in three queries."""
-    rows = principals(ids)
-    roles = queries.roles_of(rows)
-    patterns: dict[str, list[str]] = {ident: [] for ident in rows}
-    for ident, pattern in Grant.objects.filter(principal_id__in=list(rows)).values_list(
-        "principal_id", "permission"
-    ):
-        patterns[ident].append(pattern)
-    return {ident: _principal(row, patterns[ident], roles[ident], catalogue) for ident, row in rows.items()}
-
-
-def _principal(
-    row: Principal, patterns: Sequence[str], roles: Sequence[str], catalogue: Mapping[str, int]
-) -> records.Principal:
-    own = set(rules.granted_names(patterns, catalogue)) if patterns else set()
-    if row.is_operator:
-        own |= INSTALLATION & set(catalogue)
-    return records.Principal(
-        row.id,
-        row.kind,
-        row.organization_id,
-        row.handle,
-        row.name,
-        row.state,
-        permission.mask(catalogue[name] for name in own),
-        tuple(ROLES[role].holder_id for role in roles if role in ROLES),
-    )
-
-
-def holders(ids: Sequence[str], catalogue: Mapping[str, int]) -> dict[str, records.Record]:
-    """Return the records of these roles."""
-    wanted = set(ids)
+def permissions(selection: Selection) -> dict[str, bytes]:
+    """Return permission records by name. A withdrawn permission has none: asking for it is an error."""
+    rows = narrow(Permission.objects.filter(is_withdrawn=False), "name", selection)
     return {
-        role.holder_id: records.Holder(
-            role.holder_id,
-            permission.mask(catalogue[name] for name in rules.role_names([role.handle], catalogue)),
-        )
-        for role in ROLES.values()
-        if role.holder_id in wanted
+        name: records.encode(records.Permission(name, index))
+        for name, index in rows.values_list("name", "index")
     }
 
 
-def permissions(names: Sequence[str], catalogue: Mapping[str, int]) -> dict[str, records.Record]:
-    """Return the records of these declared permissions."""
-    return {name: records.Permission(name, catalogue[name]) for name in names if name in catalogue}
+def holders(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
+    """Return the records of roles by holder id. ``indexes`` is the catalogue of permissions."""
+    roles = {role.holder_id: role for role in ROLES.values()}
+    return {
+        key: records.encode(
+            records.Holder(
+                key, permission.mask(index for name, index in indexes.items() if roles[key].grants(name))
+            )
+        )
+        for key in pick(roles, selection)
+    }
 
 
-def principal_page(after: str, limit: int) -> list[str]:
-    """Return the next principal ids after ``after``, in byte order."""
-    return list(Principal.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True)[:limit])
+def principals(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
+    """Return principal records by id, in two queries however many. ``indexes`` is the catalogue.
+
+    A principal's own mask holds its direct grants and, for an operator, the permissions of the
+    installation. What a service account may never have is left in: the organization's record bans it.
+    """
+    rows = list(
+        narrow(Principal.objects.all(), "id", selection).values_list(
+            "id", "kind", "organization_id", "handle", "name", "state", "is_operator"
+        )
+    )
+    grants, roles = _held([row[0] for row in rows])
+    masks = _Masks(indexes)
+    return {row[0]: records.encode(_principal(row, grants, roles, masks)) for row in rows}
 
 
-def holder_page(after: str, limit: int) -> list[str]:
-    """Return the next ids of roles after ``after``, in byte order."""
-    return sorted(role.holder_id for role in ROLES.values() if role.holder_id > after)[:limit]
+def _principal(
+    row: tuple[Any, ...], grants: dict[str, list[str]], roles: dict[str, list[str]], masks: _Masks
+) -> records.Principal:
+    ident, kind, organization, handle, name, state, is_operator = row
+    return records.Principal(
+        id=ident,
+        kind=kind,
+        organization=organization,
+        handle=handle,
+        name=name,
+        state=state,
+        permissions=masks.of(grants.get(ident, ()), is_operator),
+        holders=tuple(ROLES[role].holder_id for role in sorted(roles.get(ident, ())) if role in ROLES),
+    )
 
 
-def permission_page(after: str, limit: int) -> list[str]:
-    """Return the next names of declared permissions after ``after``, in byte order."""
-    rows = Permission.objects.filter(is_withdrawn=False, name__gt=after).order_by("name")
-    return list(rows.values_list("name", flat=True)[:limit])
+def _held(ids: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the patterns granted to each principal and the roles that it holds, in one query."""
+    direct = Grant.objects.filter(principal_id__in=ids).values_list(
+        "principal_id", "permission", Value(_GRANT, CharField())
+    )
+    assigned = RoleAssignment.objects.filter(principal_id__in=ids).values_list(
+        "principal_id", "role", Value(_ROLE, CharField())
+    )
+    found: dict[str, dict[str, list[str]]] = {_GRANT: {}, _ROLE: {}}
+    for ident, text, source in direct.union(assigned, all=True) if ids else ():
+        found[source].setdefault(ident, []).append(text)
+    return found[_GRANT], found[_ROLE]
+
+
+class _Masks:
+    """Bit masks of sets of patterns; each pattern is expanded against the catalogue once."""
+
+    def __init__(self, indexes: Mapping[str, int]) -> None:
+        self._indexes = indexes
+        self._bits: dict[str, int] = {}
+        self._masks: dict[tuple[frozenset[str], bool], bytes] = {}
+
+    def of(self, patterns: Iterable[str], is_operator: bool) -> bytes:
+        wanted = frozenset(patterns), is_operator
+        if wanted not in self._masks:
+            self._masks[wanted] = permission.union(
+                value.to_bytes((value.bit_length() + 7) // 8, "little") for value in self._values(*wanted)
+            )
+        return self._masks[wanted]
+
+    def _values(self, patterns: frozenset[str], is_operator: bool) -> Iterable[int]:
+        yield from (self._expand(pattern) for pattern in patterns)
+        if is_operator:
+            yield from (self._expand(name) for name in INSTALLATION)
+
+    def _expand(self, pattern: str) -> int:
+        if pattern not in self._bits:
+            if "*" in pattern:
+                covered = [index for name, index in self._indexes.items() if covers(pattern, name)]
+            else:
+                covered = [self._indexes[pattern]] if pattern in self._indexes else []
+            self._bits[pattern] = sum(1 << index for index in covered)
+        return self._bits[pattern]

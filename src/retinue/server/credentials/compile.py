@@ -1,46 +1,60 @@
-"""Compiles credentials into the records that nodes hold."""
+"""Compiles credentials into what nodes know of them: digests and times, never a token or a permission."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from retinue.replica import records
 from retinue.server.credentials.models import Credential
+from retinue.server.ledger.feed import Selection, narrow
 from retinue.token import Kind
 
 #: Node and setup credentials are presented to the control plane alone; nodes need not know them.
 REPLICATED = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
+#: What the control plane itself accepts.
+ACCEPTED = (*REPLICATED, Kind.NODE.value)
+
+_COLUMNS = (
+    "kid", "id", "kind", "organization_id", "principal_id", "state", "digest", "pepper_id",
+    "expires_at", "retires_at", "rotate_by",
+)  # fmt: skip
 
 
-def milliseconds(at: datetime | None) -> int:
-    """Return an instant as records carry it; 0 for none."""
-    return 0 if at is None else round(at.timestamp() * 1000)
+def credentials(selection: Selection, kinds: tuple[str, ...] = REPLICATED) -> dict[str, bytes]:
+    """Return the records of credentials of these kinds by key id, in one query.
+
+    Revoked and deleted credentials have a record too: their holder learns why the token is refused.
+    """
+    rows = narrow(Credential.objects.filter(kind__in=kinds), "kid", selection).values_list(*_COLUMNS)
+    return {row[0]: records.encode(_credential(*row[1:])) for row in rows}
 
 
-def record(row: Credential) -> records.Credential:
-    """Return the record of one row. Revoked and deleted credentials stay known, with their state."""
+def _credential(
+    ident: str,
+    kind: str,
+    organization: str,
+    principal: str | None,
+    state: str,
+    digest: Any,
+    pepper_id: str,
+    expires_at: datetime | None,
+    retires_at: datetime | None,
+    rotate_by: datetime | None,
+) -> records.Credential:
     return records.Credential(
-        row.id,
-        row.kind,
-        row.organization_id,
-        row.principal_id or "",
-        row.state,
-        (records.Digest(bytes(row.digest), row.pepper_id),),
-        0,
-        milliseconds(row.expires_at),
-        milliseconds(row.retires_at),
-        milliseconds(row.rotate_by),
+        id=ident,
+        kind=kind,
+        organization=organization,
+        principal=principal or "",
+        state=state,
+        digests=(records.Digest(bytes(digest), pepper_id),),
+        expires_at_ms=milliseconds(expires_at),
+        retires_at_ms=milliseconds(retires_at),
+        rotate_by_ms=milliseconds(rotate_by),
     )
 
 
-def compiled(kids: Sequence[str], kinds: Sequence[str] = REPLICATED) -> dict[str, records.Record]:
-    """Return the records of these key ids; unknown ones are left out."""
-    rows = Credential.objects.filter(kid__in=kids, kind__in=kinds)
-    return {row.kid: record(row) for row in rows}
-
-
-def page(after: str, limit: int) -> list[str]:
-    """Return the next key ids after ``after``, in byte order."""
-    rows = Credential.objects.filter(kid__gt=after, kind__in=REPLICATED).order_by("kid")
-    return list(rows.values_list("kid", flat=True)[:limit])
+def milliseconds(at: datetime | None) -> int:
+    """Return an instant as records carry it; 0 stands for never."""
+    return 0 if at is None else int(at.timestamp()) * 1_000 + at.microsecond // 1_000

@@ -1,50 +1,43 @@
-"""Compiles organizations into the records that nodes hold."""
+"""Compiles the rows of the directory into what nodes know of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from retinue import permission
 from retinue.replica import records
 from retinue.server.directory.models import Organization
-from retinue.server.policies.native import policy_of
+from retinue.server.ledger.feed import Selection, narrow
+from retinue.server.policies.native import DAY_SECONDS, policy_of
 
-_DAY_MS = 86_400_000
-
-
-def organizations(ids: Sequence[str], catalogue: Mapping[str, int]) -> dict[str, records.Record]:
-    """Return the records of these organizations, with the facts of their policies."""
-    return {row.id: _record(row, catalogue) for row in Organization.objects.filter(id__in=ids)}
+_MS = 1_000
 
 
-def _record(row: Organization, catalogue: Mapping[str, int]) -> records.Organization:
-    policy = policy_of(row.id)
-    banned = [catalogue[name] for name in policy.forbidden_for_service_permissions if name in catalogue]
+def organizations(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
+    """Return organization records by id. ``indexes`` is the catalogue of permissions."""
+    rows = narrow(Organization.objects.all(), "id", selection).values_list("id", "handle", "name", "state")
+    return {row[0]: records.encode(_organization(*row, indexes)) for row in rows}
+
+
+def _organization(
+    ident: str, handle: str, name: str, state: str, indexes: Mapping[str, int]
+) -> records.Organization:
+    policy = policy_of(ident)
+    banned = [indexes[each] for each in policy.forbidden_for_service_permissions if each in indexes]
     return records.Organization(
-        row.id,
-        row.handle,
-        row.name,
-        row.state,
-        policy.credentials_schemes,
-        permission.mask(banned),
-        policy.pat_enabled,
-        policy.freshness_lease_seconds * 1000,
-        max(policy.expiry_warn_days, default=0) * _DAY_MS,
+        id=ident,
+        handle=handle,
+        name=name,
+        state=state,
+        schemes=policy.credentials_schemes,
+        forbidden_for_service=permission.mask(banned),
+        personal_tokens=policy.pat_enabled,
+        lease_ms=policy.freshness_lease_seconds * _MS,
+        warn_ms=max(policy.expiry_warn_days, default=0) * DAY_SECONDS * _MS,
     )
 
 
-def handles(wanted: Sequence[str]) -> dict[str, records.Record]:
-    """Return the records that find organizations by handle."""
-    rows = Organization.objects.filter(handle__in=wanted).values_list("handle", "id")
-    return {handle: records.OrganizationHandle(ident) for handle, ident in rows}
-
-
-def page(after: str, limit: int) -> list[str]:
-    """Return the next organization ids after ``after``, in byte order."""
-    return list(Organization.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True)[:limit])
-
-
-def handle_page(after: str, limit: int) -> list[str]:
-    """Return the next handles after ``after``, in byte order."""
-    rows = Organization.objects.filter(handle__gt=after).order_by("handle")
-    return list(rows.values_list("handle", flat=True)[:limit])
+def organization_handles(selection: Selection) -> dict[str, bytes]:
+    """Return the records that find an organization by its handle, by handle."""
+    rows = narrow(Organization.objects.all(), "handle", selection).values_list("handle", "id")
+    return {handle: records.encode(records.OrganizationHandle(ident)) for handle, ident in rows}

@@ -41,6 +41,12 @@ class UnguardedWrite(Exception):
     """A statement writes a guarded table outside ``ledger.transaction``."""
 
 
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+_NAME = re.compile(r"\w+")
+#: These take several tables at once.
+_TAKES_LIST = frozenset({"TRUNCATE", "DROP"})
+
+
 @cache
 def guarded_tables() -> frozenset[str]:
     """Return the names of all tables that only a ledger transaction may write."""
@@ -53,8 +59,16 @@ def guarded_tables() -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def writes(sql: str) -> tuple[tuple[str, str], ...]:
-    """Return (verb, table) for each write in a statement, verbs in upper case."""
-    return tuple((match[1].split()[0].upper(), match[2].lower()) for match in _WRITE.finditer(sql))
+    """Return (verb, table) for each write in a statement, verbs in upper case; a name too many does no harm."""
+    found: dict[tuple[str, str], None] = {}
+    for text in (sql, _COMMENT.sub(" ", sql)):
+        for match in _WRITE.finditer(text):
+            verb = match[1].split()[0].upper()
+            found[verb, match[2].lower()] = None
+            if verb in _TAKES_LIST:
+                names = _NAME.findall(text[match.start(2) :].partition(";")[0])
+                found |= {(verb, name.lower()): None for name in names}
+    return tuple(found)
 
 
 def check(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

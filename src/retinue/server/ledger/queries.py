@@ -11,16 +11,28 @@ from django.db.models import QuerySet
 from retinue.server.errors import NotFound
 from retinue.server.ledger.models import AuditEvent, Head
 
-__all__ = ["AuditEvent", "EventView", "event", "events", "head", "view"]
+__all__ = ["AuditEvent", "Event", "event", "events", "head", "latest", "view"]
 
 
 @dataclass(frozen=True, slots=True)
-class EventView:
-    """An event as it is shown: the personal part merged in, or left out where it was erased."""
+class Event:
+    """An event as it is shown: the personal part merged in, or left out where it was erased.
 
-    event: AuditEvent
+    ``id`` is ``revision.n``; names are those of that time.
+    """
+
+    id: str
+    revision: int
+    at: datetime
+    type: str
+    actor_kind: str
+    actor: str
     actor_name: str
+    credential: str
+    request: str
     address: str
+    subject_kind: str
+    subject: str
     reason: str
     before: dict[str, Any]
     after: dict[str, Any]
@@ -64,15 +76,29 @@ def event(organization_id: str, ident: str) -> AuditEvent:
     return found
 
 
-def view(row: AuditEvent) -> EventView:
+def latest(organization_id: str, limit: int) -> list[Event]:
+    """Return the newest events of an organization."""
+    return [view(row) for row in events(organization_id).order_by("-revision", "-n")[:limit]]
+
+
+def view(row: AuditEvent) -> Event:
     """Return an event with its personal part."""
     personal = getattr(row, "personal", None)
     data: dict[str, Any] = {} if personal is None else personal.data
-    return EventView(
-        row,
-        data.get("actor_name", ""),
-        data.get("address", ""),
-        data.get("reason", ""),
-        row.before | data.get("before", {}),
-        row.after | data.get("after", {}),
+    return Event(
+        id=row.id,
+        revision=row.revision,
+        at=row.at,
+        type=row.type,
+        actor_kind=row.actor_kind,
+        actor=row.actor,
+        actor_name=data.get("actor_name", ""),
+        credential=row.credential,
+        request=row.request,
+        address=data.get("address", ""),
+        subject_kind=row.subject_kind,
+        subject=row.subject,
+        reason=data.get("reason", ""),
+        before=row.before | data.get("before", {}),
+        after=row.after | data.get("after", {}),
     )

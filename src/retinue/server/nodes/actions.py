@@ -1,8 +1,7 @@
-"""What can be done to nodes: enrol, remove, publish an identity key."""
+"""What can be done to nodes: enrol and remove; and the key that a node publishes itself."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
 from retinue.replica.records import Kind
@@ -12,70 +11,81 @@ from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.nodes.models import IdentityKey, Node
+from retinue.server.nodes.rules import PublishedKey, node_name
 from retinue.token import Token
 
-#: An old identity key stays listed so long after a new one has arrived.
+#: A replaced identity key stays listed for so long: longer than any identity that it has signed lives.
 KEY_OVERLAP = timedelta(days=1)
 
 
 def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
-    """Enrol a node under ``name`` and issue its credential. Refuses a name that an enrolled node has."""
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", name, re.ASCII):
-        raise Refused(
-            "invalid_value", "1 to 63 characters of a-z, 0-9 and dash, no dash at the ends", field="name"
-        )
-    home = directory.installation()
-    if home is None:
-        raise Refused("state_conflict", "there is no installation yet")
-    directory.Organization.objects.select_for_update().get(id=home.id)
-    if Node.objects.filter(name=name, state="enrolled").exists():
-        raise Refused("duplicate_name", f"a node {name!r} is enrolled already; remove it first", field="name")
-    credential, token = credentials.issue_for_node(tx, home, name)
+    """Enrol a node with a credential of its own, bound to its name. Refuses a name that is in use."""
+    name = node_name(name)
+    organization = directory.installation()
+    if organization is None:
+        raise Refused("state_conflict", "there is no installation yet; run init first")
+    directory.Organization.objects.select_for_update().get(id=organization.id)  # one enrolment at a time
+    taken = Node.objects.filter(name=name, state="enrolled").first()
+    if taken is not None:
+        raise Refused("duplicate_name", f"the node {name!r} is enrolled already: {taken.id}", field="name")
+    credential, token = credentials.issue_for_node(tx, organization, name)
     node = Node.objects.create(id=new_id("nod"), name=name, credential=credential, created_at=tx.now)
-    tx.record(
-        "node.enrolled", node.id, organization=home.id, after={"node": name, "credential": credential.id}
-    )
+    after = {"name": name, "credential": credential.id}
+    tx.record("node.enrolled", node.id, organization=organization.id, after=after)
     return node, token
 
 
 def remove(tx: Transaction, node: Node) -> Node:
-    """Remove a node: its credential is revoked, its polls are refused, its identity keys end."""
+    """Remove a node: its credential is revoked, its keys leave every list, its polls are refused."""
+    node = Node.objects.select_for_update(of=("self",)).select_related("credential").get(id=node.id)
     if node.state == "removed":
         return node
-    home = directory.installation()
     node.state = "removed"
     node.removed_at = tx.now
     node.save()
     credentials.revoke_for_node(tx, node.credential_id)
-    for key in IdentityKey.objects.filter(node=node, not_after__isnull=True):
+    for key in _listed(node):
         key.not_after = tx.now
         key.save()
         tx.touch(Kind.IDENTITY_KEY, key.kid)
     tx.record(
-        "node.removed", node.id, organization="" if home is None else home.id, before={"node": node.name}
+        "node.removed",
+        node.id,
+        organization=node.credential.organization_id,
+        before={"state": "enrolled", "name": node.name},
+        after={"state": "removed"},
     )
     return node
 
 
-def publish_key(tx: Transaction, node: Node, kid: str, x: str) -> None:
-    """Make a node's new identity key known everywhere; the previous one stays for a day."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", kid) or not re.fullmatch(r"[A-Za-z0-9_-]{43}", x):
-        raise Refused("invalid_value", "kid: 1 to 64, x: 43 base64url characters", field="identity_key")
-    for old in IdentityKey.objects.filter(node=node, not_after__isnull=True):
+def publish_key(tx: Transaction, node: Node, published: PublishedKey) -> None:
+    """List the key with which a node signs from now on; the one before stays listed for a day.
+
+    Refuses a key id that stands for another key: a signature must name exactly one.
+    """
+    Node.objects.select_for_update().get(id=node.id)  # one publisher at a time
+    present = IdentityKey.objects.filter(kid=published.kid).first()
+    if present is not None and (present.node_id, present.x) != (node.id, published.x):
+        raise Refused("state_conflict", "this key id stands for another key", field="identity_key.kid")
+    if present is not None and present.not_after is None:
+        return
+    for old in _listed(node):
         old.not_after = tx.now + KEY_OVERLAP
         old.save()
         tx.touch(Kind.IDENTITY_KEY, old.kid)
-    IdentityKey.objects.create(kid=kid, node=node, x=x, created_at=tx.now)
-    home = directory.installation()
-    tx.record(
-        "node.key_published", kid, organization="" if home is None else home.id, after={"node": node.name}
+    IdentityKey.objects.update_or_create(
+        kid=published.kid,
+        defaults={"node": node, "x": published.x, "not_after": None},
+        create_defaults={"node": node, "x": published.x, "created_at": tx.now},
     )
-    tx.touch(Kind.IDENTITY_KEY, kid)
+    tx.record(
+        "node.key_published",
+        published.kid,
+        organization=node.credential.organization_id,
+        after={"node": node.name, "x": published.x},
+    )
+    tx.touch(Kind.IDENTITY_KEY, published.kid)
 
 
-def is_published(node: Node, kid: str) -> bool:
-    """Tell whether this key of the node is known already. Refuses another node's key id."""
-    found = IdentityKey.objects.filter(kid=kid).first()
-    if found is not None and found.node_id != node.id:
-        raise Refused("invalid_value", "this key id belongs to another node", field="identity_key.kid")
-    return found is not None
+def _listed(node: Node) -> list[IdentityKey]:
+    return list(IdentityKey.objects.select_for_update().filter(node=node, not_after__isnull=True))

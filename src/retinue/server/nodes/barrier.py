@@ -1,55 +1,87 @@
-"""Waits after a change until the connected followers have applied it."""
+"""After a change: waits until the connected nodes have applied it.
+
+Whom to wait for is read once, after the commit; from then on only what those have acknowledged counts.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from retinue.server.nodes import wake
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.queries import CONNECTED
 
-#: On PostgreSQL another process may hear the acknowledgement: look again at least so often.
-_LOOK_AGAIN_SECONDS = 0.01
+#: Acknowledgements that other processes received are looked for so often (PostgreSQL).
+_LOOK_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A follower that was waited for. ``waited_ms`` is ``None`` if it did not confirm in time."""
+
+    node: str
+    incarnation: str
+    waited_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class BarrierResult:
-    """Which nodes have applied the revision, which have not, and how long it took."""
+    """``complete`` if every connected node has applied the revision; ``nodes`` are those waited for."""
 
-    confirmed: tuple[str, ...]
-    waiting: tuple[str, ...]
+    revision: int
+    complete: bool
     waited_ms: float
-
-    @property
-    def complete(self) -> bool:
-        """Whether every connected follower has applied it."""
-        return not self.waiting
+    nodes: tuple[Confirmation, ...]
 
 
 def wait(revision: int, timeout_s: float = 1.0) -> BarrierResult:
-    """Wait until every connected follower has applied ``revision``, at most ``timeout_s`` seconds."""
+    """Wait until every connected follower has applied ``revision``, at most ``timeout_s`` seconds.
+
+    Call it after the commit, outside a transaction. No database connection is held between looks.
+    """
     began = time.monotonic()
+    ticket = wake.acknowledgements.ticket()
+    pending = {row.pk: row for row in _connected()}
+    found: list[Confirmation] = []
     while True:
-        seen = wake.acknowledgements.rings
-        confirmed, waiting = _progress(revision)
-        elapsed = time.monotonic() - began
-        if not waiting or elapsed >= timeout_s:
-            return BarrierResult(confirmed, waiting, elapsed * 1000)
-        left = timeout_s - elapsed
-        wake.acknowledgements.wait(
-            seen, min(left, _LOOK_AGAIN_SECONDS) if connection.vendor != "sqlite" else left
-        )
+        waited_ms = (time.monotonic() - began) * 1e3
+        for key in _confirmed(pending.values(), revision):
+            row = pending.pop(key)
+            found.append(Confirmation(row.node.name, row.incarnation, waited_ms))
+        left = timeout_s - (time.monotonic() - began)
+        if not pending or left <= 0:
+            break
+        wake.release_connection()
+        pause = left if connection.vendor == "sqlite" else min(left, _LOOK_SECONDS)
+        ticket = wake.acknowledgements.wait(ticket, pause)
+    late = [Confirmation(row.node.name, row.incarnation, None) for row in pending.values()]
+    return BarrierResult(revision, not pending, waited_ms, tuple(found + late))
 
 
-def _progress(revision: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    rows = Lease.objects.filter(
-        is_superseded=False, node__state="enrolled", last_contact_at__gt=timezone.now() - CONNECTED
-    ).values_list("node__name", "revision")
-    return (
-        tuple(sorted(name for name, applied in rows if applied >= revision)),
-        tuple(sorted(name for name, applied in rows if applied < revision)),
-    )
+def _connected() -> Iterable[Lease]:
+    heard = timezone.now() - CONNECTED
+    rows = Lease.objects.filter(is_superseded=False, node__state="enrolled", last_contact_at__gte=heard)
+    return rows.select_related("node")
+
+
+def _confirmed(pending: Iterable[Lease], revision: int) -> list[int]:
+    """Return which of the rows have applied ``revision``, themselves or through a successor.
+
+    A successor that says that it retires a row works on the same replica, so what it has applied counts.
+    A node that was removed meanwhile is not waited for any longer.
+    """
+    rows = {(row.node_id, row.incarnation): row.pk for row in pending}
+    if not rows:
+        return []
+    nodes = {node for node, _ in rows}
+    settled = Lease.objects.filter(Q(revision__gte=revision) | ~Q(node__state="enrolled"), node_id__in=nodes)
+    found = []
+    for node, incarnation, retires in settled.values_list("node_id", "incarnation", "retires"):
+        found += [rows[place] for place in ((node, incarnation), (node, retires)) if place in rows]
+    return list(dict.fromkeys(found))

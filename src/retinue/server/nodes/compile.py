@@ -1,98 +1,97 @@
-"""Compiles any kind of record, and goes through all of them in the order of a replica's keys."""
+"""Compiles any object into the record that nodes hold, by key or page by page in the order of a snapshot.
+
+Call it inside ``ledger.transaction.reading()``: then the records belong to the head that was read there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 
+from django.db.models import Q
 from django.utils import timezone
 
 from retinue.replica import records
-from retinue.replica.records import Change, Kind, encode
+from retinue.replica.records import Kind
 from retinue.server.access import compile as access
 from retinue.server.access import queries
 from retinue.server.credentials import compile as credentials
-from retinue.server.credentials.compile import milliseconds
 from retinue.server.directory import compile as directory
+from retinue.server.ledger.feed import Keys, Range, Selection, narrow
 from retinue.server.nodes.models import IdentityKey
 
-PAGE_RECORDS = 5_000
-#: SQLite takes a limited number of values in one statement.
-_BATCH = 2_000
-
+#: A place in a snapshot: the kind and key of a record.
 Place = tuple[Kind, str]
+#: Most keys in one query.
+_CHUNK = 5_000
 
 
-def compiled(kind: Kind, keys: Sequence[str], catalogue: Mapping[str, int]) -> dict[str, records.Record]:
-    """Return the present records of these objects; what is gone is left out."""
-    compilers: dict[Kind, Callable[[Sequence[str]], dict[str, records.Record]]] = {
-        Kind.PERMISSION: partial(access.permissions, catalogue=catalogue),
-        Kind.ORGANIZATION: partial(directory.organizations, catalogue=catalogue),
-        Kind.ORGANIZATION_HANDLE: directory.handles,
-        Kind.HOLDER: partial(access.holders, catalogue=catalogue),
-        Kind.PRINCIPAL: partial(access.compiled_principals, catalogue=catalogue),
-        Kind.CREDENTIAL: credentials.compiled,
-        Kind.IDENTITY_KEY: _identity_keys,
-    }
-    found: dict[str, records.Record] = {}
-    for start in range(0, len(keys), _BATCH):
-        found |= compilers[kind](keys[start : start + _BATCH])
-    return found
+class Compiler:
+    """Compiles in one consistent read. The catalogue of permissions is read once, when it is needed.
+
+    ``kinds`` are the kinds of credentials that the reader may know.
+    """
+
+    def __init__(
+        self, indexes: Mapping[str, int] | None = None, kinds: tuple[str, ...] = credentials.REPLICATED
+    ) -> None:
+        self._indexes = indexes
+        self._kinds = kinds
+
+    @property
+    def indexes(self) -> Mapping[str, int]:
+        """The catalogue: the index of each declared permission."""
+        if self._indexes is None:
+            self._indexes = queries.catalogue()
+        return self._indexes
+
+    def select(self, kind: Kind, selection: Selection) -> dict[str, bytes]:
+        """Return the encoded records of one kind by key, in bytewise order of the keys."""
+        match kind:
+            case Kind.PERMISSION:
+                return access.permissions(selection)
+            case Kind.ORGANIZATION:
+                return directory.organizations(selection, self.indexes)
+            case Kind.ORGANIZATION_HANDLE:
+                return directory.organization_handles(selection)
+            case Kind.HOLDER:
+                return access.holders(selection, self.indexes)
+            case Kind.PRINCIPAL:
+                return access.principals(selection, self.indexes)
+            case Kind.CREDENTIAL:
+                return credentials.credentials(selection, self._kinds)
+            case Kind.IDENTITY_KEY:
+                return _identity_keys(selection)
+
+    def compile(self, places: Iterable[Place]) -> dict[Place, bytes | None]:
+        """Return the present record of each place; ``None`` for what is gone."""
+        found: dict[Place, bytes | None] = dict.fromkeys(places)
+        wanted: dict[Kind, list[str]] = {}
+        for kind, key in found:
+            wanted.setdefault(kind, []).append(key)
+        for kind, keys in wanted.items():
+            for start in range(0, len(keys), _CHUNK):
+                for key, value in self.select(kind, Keys(keys[start : start + _CHUNK])).items():
+                    found[kind, key] = value
+        return found
+
+    def after(self, place: Place | None, limit: int) -> Iterator[tuple[Place, bytes]]:
+        """Yield the next ``limit`` records after ``place``, through all kinds in the order of ``Kind``."""
+        kinds = list(Kind)
+        first, after = (0, "") if place is None else (kinds.index(place[0]), place[1])
+        for kind in kinds[first:]:
+            if limit <= 0:
+                return
+            page = self.select(kind, Range(after, limit))
+            yield from (((kind, key), value) for key, value in page.items())
+            limit -= len(page)
+            after = ""
 
 
-def changes(touched: Mapping[Place, int]) -> list[Change]:
-    """Return the lines of the feed for touched objects and the revisions that touched them last."""
-    catalogue = queries.catalogue()
-    by_kind: dict[Kind, list[str]] = {}
-    for kind, key in touched:
-        by_kind.setdefault(kind, []).append(key)
-    lines = []
-    for kind, keys in by_kind.items():
-        found = compiled(kind, keys, catalogue)
-        for key in keys:
-            value = encode(found[key]) if key in found else None
-            lines.append(Change(touched[kind, key], kind, key, value))
-    return sorted(lines, key=lambda line: line.revision)
-
-
-def page(after: Place | None, revision: int, limit: int = PAGE_RECORDS) -> tuple[list[Change], Place | None]:
-    """Return the next records of a snapshot in key order, and the place to go on from (``None``: the end)."""
-    catalogue = queries.catalogue()
-    lines: list[Change] = []
-    kinds = list(Kind)
-    start = 0 if after is None else kinds.index(after[0])
-    for kind in kinds[start:]:
-        last = after[1] if after is not None and kind is after[0] else ""
-        keys = _PAGES[kind](last, limit - len(lines))
-        found = compiled(kind, keys, catalogue)
-        lines += [Change(revision, kind, key, encode(found[key])) for key in keys if key in found]
-        if keys and len(lines) >= limit:
-            return lines, (kind, keys[-1])
-    return lines, None
-
-
-def _identity_keys(kids: Sequence[str]) -> dict[str, records.Record]:
-    rows = (
-        IdentityKey.objects.filter(kid__in=kids).exclude(not_after__lte=timezone.now()).select_related("node")
-    )
+def _identity_keys(selection: Selection) -> dict[str, bytes]:
+    """Return the records of the keys with which nodes sign, expired ones left out."""
+    valid = Q(not_after__isnull=True) | Q(not_after__gt=timezone.now())
+    rows = narrow(IdentityKey.objects.filter(valid), "kid", selection)
     return {
-        row.kid: records.IdentityKey(row.kid, row.node.name, row.x, milliseconds(row.not_after))
-        for row in rows
+        kid: records.encode(records.IdentityKey(kid, node, x, credentials.milliseconds(not_after)))
+        for kid, node, x, not_after in rows.values_list("kid", "node__name", "x", "not_after")
     }
-
-
-def _identity_key_page(after: str, limit: int) -> list[str]:
-    return list(
-        IdentityKey.objects.filter(kid__gt=after).order_by("kid").values_list("kid", flat=True)[:limit]
-    )
-
-
-_PAGES: dict[Kind, Callable[[str, int], list[str]]] = {
-    Kind.PERMISSION: access.permission_page,
-    Kind.ORGANIZATION: directory.page,
-    Kind.ORGANIZATION_HANDLE: directory.handle_page,
-    Kind.HOLDER: access.holder_page,
-    Kind.PRINCIPAL: access.principal_page,
-    Kind.CREDENTIAL: credentials.page,
-    Kind.IDENTITY_KEY: _identity_key_page,
-}

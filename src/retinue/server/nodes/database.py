@@ -1,72 +1,88 @@
-"""The control plane's own replica: records compiled from the database at the moment of the question.
+"""The database as a replica: the control plane decides about its own callers with the very same verifier.
 
-So the control plane decides about its callers with the very same verifier as every node.
+Records are compiled on demand, in one consistent read for each verification: six queries at most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from typing import cast
+from typing import TypeVar
+
+import msgspec
+from django.db import connection
 
 from retinue.replica import records
-from retinue.replica.records import Kind, Meta
+from retinue.replica.records import SCHEMA, Kind, Meta, Record
 from retinue.server.access import queries
-from retinue.server.credentials import compile as credentials
-from retinue.server.ledger.models import Head
-from retinue.server.nodes.compile import compiled
-from retinue.token import Kind as TokenKind
+from retinue.server.credentials.compile import ACCEPTED
+from retinue.server.ledger import feed
+from retinue.server.ledger.feed import Position, Range
+from retinue.server.ledger.transaction import reading
+from retinue.server.nodes.compile import Compiler
+
+R = TypeVar("R", bound=Record)
+
+_ALL = 100_000
 
 
 class DatabaseSnapshot:
-    """Reads of one question. Each record is compiled at most once."""
+    """One consistent view of the database, as records."""
 
-    @cached_property
-    def _catalogue(self) -> Mapping[str, int]:
-        return queries.catalogue()
+    __slots__ = ("_compiler", "_head")
 
-    @cached_property
-    def _meta(self) -> Meta:
-        head = Head.objects.get(id=1)
-        return Meta(head.epoch, head.revision, complete=True)
+    def __init__(self, head: Position, compiler: Compiler) -> None:
+        self._head = head
+        self._compiler = compiler
 
     def meta(self) -> Meta:
-        return self._meta
+        return Meta(epoch=self._head.epoch, revision=self._head.revision, complete=True, schema=SCHEMA)
 
     def credential(self, kid: str) -> records.Credential | None:
-        kinds = (*credentials.REPLICATED, TokenKind.NODE.value)
-        return cast("records.Credential | None", credentials.compiled([kid], kinds).get(kid))
+        return self._read(Kind.CREDENTIAL, kid, records.Credential)
 
     def principal(self, principal_id: str) -> records.Principal | None:
-        return cast("records.Principal | None", self._one(Kind.PRINCIPAL, principal_id))
+        return self._read(Kind.PRINCIPAL, principal_id, records.Principal)
 
     def holder(self, holder_id: str) -> records.Holder | None:
-        return cast("records.Holder | None", self._one(Kind.HOLDER, holder_id))
+        return self._read(Kind.HOLDER, holder_id, records.Holder)
 
     def organization(self, organization_id: str) -> records.Organization | None:
-        return cast("records.Organization | None", self._one(Kind.ORGANIZATION, organization_id))
+        return self._read(Kind.ORGANIZATION, organization_id, records.Organization)
 
     def organization_by_handle(self, handle: str) -> records.Organization | None:
-        found = cast("records.OrganizationHandle | None", self._one(Kind.ORGANIZATION_HANDLE, handle))
+        found = self._read(Kind.ORGANIZATION_HANDLE, handle, records.OrganizationHandle)
         return None if found is None else self.organization(found.organization)
 
     def permission_index(self, name: str) -> int | None:
-        return self._catalogue.get(name)
+        return self._compiler.indexes.get(name)
 
     def identity_keys(self) -> Iterator[records.IdentityKey]:
-        from retinue.server.nodes.queries import identity_keys
+        for value in self._compiler.select(Kind.IDENTITY_KEY, Range("", _ALL)).values():
+            yield msgspec.msgpack.decode(value, type=records.IdentityKey)
 
-        return iter(identity_keys())
-
-    def _one(self, kind: Kind, key: str) -> records.Record | None:
-        return compiled(kind, [key], self._catalogue).get(key)
+    def _read(self, kind: Kind, key: str, type_: type[R]) -> R | None:
+        value = self._compiler.compile([(kind, key)])[kind, key]
+        return None if value is None else msgspec.msgpack.decode(value, type=type_)
 
 
 class DatabaseReplica:
-    """Implements :class:`retinue.replica.records.Replica` over the database."""
+    """Implements :class:`retinue.replica.records.Replica` by reading the database.
+
+    Only the catalogue of permissions is remembered, under the revision at which it was read: whatever
+    changes it takes a new revision in the same transaction.
+    """
+
+    def __init__(self) -> None:
+        self._catalogue: tuple[tuple[str, Position], Mapping[str, int]] | None = None
 
     @contextmanager
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
-        """Open the reads of one question."""
-        yield DatabaseSnapshot()
+        """Open a consistent read. No transaction may be open on this thread."""
+        with reading():
+            head = feed.position()
+            place = (str(connection.settings_dict["NAME"]), head)
+            remembered = self._catalogue
+            if remembered is None or remembered[0] != place:
+                remembered = self._catalogue = (place, queries.catalogue())
+            yield DatabaseSnapshot(head, Compiler(remembered[1], ACCEPTED))

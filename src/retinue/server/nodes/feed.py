@@ -1,68 +1,45 @@
-"""The feed: what nodes poll. The order is the protocol: record, then read.
+"""The feed: what changed since a node last applied, and the snapshot for those too far behind.
 
-An acknowledgement is stored and committed before the head is read for the answer; otherwise a change
-could slip between, see no row, and the node would get an answer with the old head.
+The order inside a poll carries the promise of a revoke: record what the node has applied and that it was
+heard, commit, and only then read the head. A change that commits in between is thus never missed by both
+the node's answer and the barrier of that change.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 import time
-from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
 import msgspec
-from django.db import connection
-from django.utils import timezone
 
-from retinue.replica.records import SCHEMA, Change, Kind
+from retinue.decision import Allowed, Decision
+from retinue.replica.records import Change, Kind
+from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
-from retinue.server.ledger import transaction as ledger
-from retinue.server.ledger.models import Change as ChangeRow
-from retinue.server.ledger.models import Head
-from retinue.server.nodes import actions, compile, wake
-from retinue.server.nodes.models import Lease, Node
+from retinue.server.ledger import feed as ledger
+from retinue.server.ledger.transaction import Actor, reading, transaction
+from retinue.server.nodes import actions, leases, queries, wake
+from retinue.server.nodes.compile import Compiler, Place
+from retinue.server.nodes.models import IdentityKey, Node
+from retinue.server.nodes.rules import Applied, PollRequest, PublishedKey, check_poll, hold_seconds
 from retinue.server.policies.native import NATIVE
 
-MOST_CHANGES = 1_000
-MOST_BYTES = 1 << 20
-#: A poll is held for at most an eighth of the lease, because lease time counts from its sending.
-MOST_HOLD_SECONDS = min(NATIVE.freshness_lease_seconds / 8, 20.0)
-#: Superseded lease rows older than this are removed.
-KEEP_LEASES = timedelta(days=7)
+__all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "node_of", "poll", "snapshot"]
+
+_log = logging.getLogger("retinue.feed")
+MAX_CHANGES = 1_000
+MAX_BYTES = 1 << 20
+PAGE_RECORDS = 5_000
+_REMEMBERED = 1_000
+#: What a record costs on the wire beside its value: revision, kind, key and punctuation.
+_OVERHEAD = 96
 
 
-class Applied(msgspec.Struct, forbid_unknown_fields=True):
-    """How far a replica has applied."""
+class PollAnswer(msgspec.Struct, frozen=True):
+    """The answer to a poll. ``time`` is the wall clock in ms; ``lease`` is true only up to the head.
 
-    epoch: int = 0
-    revision: int = 0
-
-
-class PublishedKey(msgspec.Struct, forbid_unknown_fields=True):
-    """The public half of a node's identity key."""
-
-    kid: str
-    x: str
-
-
-class PollRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What a follower sends. ``wait`` is in seconds, ``clock`` the node's boot-time clock in ns."""
-
-    node: str
-    incarnation: str
-    applied: Applied
-    wait: float = 0.0
-    retires: str = ""
-    clock: int = 0
-    schema: int = SCHEMA
-    pepper_ids: list[str] = []
-    identity_key: PublishedKey | None = None
-
-
-class PollAnswer(msgspec.Struct):
-    """What a follower gets. ``time`` is this clock in ms; ``lease`` is true only if ``more`` is false."""
+    ``snapshot`` tells the node to load a snapshot first; there are no changes then, and no lease.
+    """
 
     incarnation: str
     epoch: int
@@ -74,9 +51,11 @@ class PollAnswer(msgspec.Struct):
     snapshot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotPage:
-    """A page of a snapshot: records in key order, and the place to go on from."""
+class SnapshotPage(msgspec.Struct, frozen=True):
+    """The records in ``(after, next]``; the last page has no ``next`` and reaches to the end of all keys.
+
+    ``head`` of the first page is the revision from which a node polls when it has applied all pages.
+    """
 
     epoch: int
     head: int
@@ -84,162 +63,161 @@ class SnapshotPage:
     next: str | None
 
 
-class Superseded(Refused):
-    """A newer incarnation of the node is at work; this one must stop."""
+def node_of(decision: Decision) -> Node | None:
+    """Return the node whose credential was presented; ``None`` if the decision is not about one.
 
-
-class NodeRemoved(Refused):
-    """The node was removed; it must stop."""
+    Raises :class:`Refused` (``node_removed``) for the genuine credential of a node that was removed.
+    """
+    caller = decision.caller
+    node = None if caller is None else queries.by_credential(caller.credential_id)
+    if node is not None and node.state == "removed":
+        raise Refused("node_removed", f"the node {node.name} was removed; enrol it again")
+    return node if isinstance(decision, Allowed) else None
 
 
 def poll(node: Node, request: PollRequest) -> PollAnswer:
-    """Record the acknowledgement, then read; hold while there is nothing new.
+    """Record, read, and if there is nothing new hold until there is; see the module.
 
-    Raises :class:`Refused` for another node's name, :class:`Superseded`, :class:`NodeRemoved`.
+    Raises :class:`Refused`: ``caller_forbidden`` (the credential is another node's), ``invalid_value``,
+    ``superseded``, ``node_removed``.
     """
-    if node.state != "enrolled":
-        raise NodeRemoved("node_removed", f"the node {node.name} was removed")
-    if request.node != node.name:
-        raise Refused("forbidden", f"this credential is bound to the node {node.name}", field="node")
-    if not re.fullmatch(r"[0-9a-f]{32}", request.incarnation):
-        raise Refused("invalid_value", "32 hexadecimal characters", field="incarnation")
-    _publish(node, request.identity_key)
-    seen = wake.commits.rings
-    _record(node, request)
-    wake.acknowledgements.ring()
-    answer = _read(request)
-    deadline = time.monotonic() + min(max(request.wait, 0.0), MOST_HOLD_SECONDS)
-    while not (answer.changes or answer.snapshot or answer.more):
-        left = deadline - time.monotonic()
-        if left <= 0 or not _hold(seen, left):
-            break
-        seen = wake.commits.rings
-        answer = _read(request)
-    return answer
+    check_name(node, request.node)
+    check_poll(request)
+    _check_peppers(node, request)
+    ticket = wake.commits.ticket()
+    leases.record(node, request)
+    wake.acknowledgements.pulse()
+    if request.identity_key is not None:
+        _publish(node, request.identity_key)
+    answer = _read(node, request)
+    wait = hold_seconds(request.wait, NATIVE.freshness_lease_seconds)
+    if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
+        return answer
+    wake.release_connection()
+    wake.commits.hold(ticket, answer.head, wait)
+    leases.check(node, request.incarnation)
+    return _read(node, request)
 
 
-def _hold(seen: int, seconds: float) -> bool:
-    """Wait for a commit without holding a database connection; ``False`` to answer at once."""
-    if not wake.held.acquire(blocking=False):
-        return False
-    try:
-        if connection.vendor == "postgresql":
-            connection.close()
-        return wake.commits.wait(seen, seconds)
-    finally:
-        wake.held.release()
+def check_name(node: Node, name: str) -> None:
+    """Refuse a node that speaks with the credential of another."""
+    if name != node.name:
+        raise Refused("caller_forbidden", f"this credential is bound to the node {node.name}", field="node")
 
 
-def _publish(node: Node, key: PublishedKey | None) -> None:
-    if key is None or actions.is_published(node, key.kid):
-        return
-    actor = ledger.Actor(
-        kind="node", id=node.id, name=node.name, organization="", credential=node.credential_id
-    )
-    with ledger.transaction(actor) as tx:
-        actions.publish_key(tx, node, key.kid, key.x)
-
-
-def _record(node: Node, request: PollRequest) -> None:
-    """Store the acknowledgement of this incarnation; committed when this returns."""
-    fields = {
-        "epoch": request.applied.epoch,
-        "revision": request.applied.revision,
-        "granted_at_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-        "clock_id": _clock_id(),
-        "last_contact_at": timezone.now(),
-    }
-    changed = Lease.objects.filter(node=node, incarnation=request.incarnation, is_superseded=False).update(
-        **fields
-    )
-    if changed:
-        return
-    if Lease.objects.filter(node=node, incarnation=request.incarnation).exists():
-        raise Superseded("superseded", f"a newer follower of the node {node.name} is at work")
-    Lease.objects.filter(node=node, is_superseded=False).update(is_superseded=True)
-    Lease.objects.filter(
-        node=node, is_superseded=True, last_contact_at__lt=timezone.now() - KEEP_LEASES
-    ).delete()
-    Lease.objects.create(node=node, incarnation=request.incarnation, retires=request.retires[:32], **fields)
-
-
-def _read(request: PollRequest) -> PollAnswer:
-    """Read head, changes and their records in one consistent view."""
-    with ledger.reading():
-        head = Head.objects.get(id=1)
-        applied = request.applied
-        answer = PollAnswer(
-            request.incarnation, head.epoch, head.revision, [], False, True, time.time_ns() // 1_000_000
+def _check_peppers(node: Node, request: PollRequest) -> None:
+    active = peppers().active.id
+    if request.pepper_ids and active not in request.pepper_ids:
+        _complain(
+            f"node {node.name} does not hold the pepper {active}: it refuses every token issued with it"
         )
-        if (
-            applied.epoch != head.epoch
-            or applied.revision < max(head.compacted_revision, 1)
-            or applied.revision > head.revision
-        ):
-            answer.snapshot, answer.lease = True, False
-            return answer
-        if applied.revision == head.revision:
-            return answer
-        touched, last = _touched(applied.revision)
-        lines = compile.changes(touched)
-        answer.changes, complete = _cut(lines)
-        answer.more = not complete or last < head.revision
-        answer.lease = not answer.more
-    return answer
 
 
-def _touched(after: int) -> tuple[dict[tuple[Kind, str], int], int]:
-    """Return what was touched after a revision, whole revisions, at most ``MOST_CHANGES`` rows or one revision."""
-    rows = list(
-        ChangeRow.objects.filter(revision__gt=after)
-        .order_by("revision", "id")
-        .values_list("revision", "kind", "key")[: MOST_CHANGES + 1]
+def _publish(node: Node, key: PublishedKey) -> None:
+    """List a key that is not listed yet. A look first: the door is opened only to write."""
+    listed = IdentityKey.objects.filter(kid=key.kid, node=node, x=key.x, not_after__isnull=True)
+    if listed.exists():
+        return
+    organization = node.credential.organization_id
+    actor = Actor("node", node.id, node.name, organization, credential=node.credential_id)
+    with transaction(actor) as tx:
+        actions.publish_key(tx, node, key)
+
+
+def _read(node: Node, request: PollRequest) -> PollAnswer:
+    """Read head, changes and their records in one consistent read."""
+    with reading():
+        head = ledger.position()
+        if _needs_snapshot(node, request.applied, head):
+            return _answer(request, head, [], more=False, snapshot=True)
+        if request.applied.revision == head.revision:
+            return _answer(request, head, [], more=False)
+        touched, more = ledger.changes(request.applied.revision, MAX_CHANGES)
+        values = Compiler().compile((each.kind, each.key) for each in touched)
+    taken, is_cut = _fitting(touched, values)
+    return _answer(request, head, _changes(taken, values), more=more or is_cut)
+
+
+def _needs_snapshot(node: Node, applied: Applied, head: ledger.Position) -> bool:
+    if applied.epoch == head.epoch and applied.revision > head.revision:
+        _complain(
+            f"node {node.name} has applied {applied.revision}, but the database is at {head.revision}: "
+            "the database forgot committed changes (an old backup?); the node loads a snapshot"
+        )
+        return True
+    return applied.epoch != head.epoch or applied.revision < head.compacted_revision
+
+
+def _fitting(
+    touched: list[ledger.Touched], values: dict[Place, bytes | None]
+) -> tuple[list[ledger.Touched], bool]:
+    """Return the whole revisions that fit into one answer, at least one, and whether any was left out."""
+    size, sent, end = 0, set[Place](), 0
+    for place, each in enumerate(touched):
+        if place and each.revision != touched[place - 1].revision:
+            end = place
+        if (each.kind, each.key) in sent:
+            continue
+        sent.add((each.kind, each.key))
+        size += _OVERHEAD + len(each.key) + len(values[each.kind, each.key] or b"") * 4 // 3
+        if size > MAX_BYTES and end:
+            return touched[:end], True
+    return touched, False
+
+
+def _changes(touched: list[ledger.Touched], values: dict[Place, bytes | None]) -> list[Change]:
+    """Return one change for each object, in the order of its latest revision here."""
+    latest: dict[Place, int] = {}
+    for each in touched:
+        latest.pop((each.kind, each.key), None)
+        latest[each.kind, each.key] = each.revision
+    return [Change(revision, *place, values[place]) for place, revision in latest.items()]
+
+
+def _answer(
+    request: PollRequest, head: ledger.Position, changes: list[Change], *, more: bool, snapshot: bool = False
+) -> PollAnswer:
+    return PollAnswer(
+        incarnation=request.incarnation,
+        epoch=head.epoch,
+        head=head.revision,
+        changes=changes,
+        more=more,
+        lease=not more and not snapshot,
+        time=time.time_ns() // 1_000_000,
+        snapshot=snapshot,
     )
-    last = 1 << 62
-    if len(rows) > MOST_CHANGES:
-        cut = rows[-1][0]
-        if rows[0][0] == cut:
-            whole = ChangeRow.objects.filter(revision=cut).order_by("id")
-            rows = list(whole.values_list("revision", "kind", "key"))
-            last = cut
-        else:
-            rows = [row for row in rows if row[0] < cut]
-            last = rows[-1][0]
-    touched: dict[tuple[Kind, str], int] = {}
-    for revision, kind, key in rows:
-        touched[Kind(kind), key] = revision
-    return touched, last
 
 
-def _cut(lines: list[Change]) -> tuple[list[Change], bool]:
-    """Cut an answer at a revision boundary once it is too long; one revision is never cut."""
-    size = 0
-    for place, line in enumerate(lines):
-        size += len(line.value or b"") + len(line.key)
-        if size > MOST_BYTES and place and lines[place - 1].revision < line.revision:
-            return lines[:place], False
-    return lines, True
+def snapshot(after: str | None = None, *, limit: int = PAGE_RECORDS) -> SnapshotPage:
+    """Return the page of the snapshot that begins after the record ``after`` (``<kind>/<key>``).
+
+    Pages are read one by one, so a later page may hold newer records; the changes since the first page's
+    head are applied afterwards and make all of it the present state. Raises :class:`Refused`.
+    """
+    place = None if after is None else _place(after)
+    with reading():
+        head = ledger.position()
+        found = list(Compiler().after(place, limit))
+    changes = [Change(head.revision, kind, key, value) for (kind, key), value in found]
+    last = f"{changes[-1].kind.value}/{changes[-1].key}" if len(changes) == limit else None
+    return SnapshotPage(head.epoch, head.revision, changes, last)
 
 
-def snapshot(after: str | None) -> SnapshotPage:
-    """Return a page of all records. ``after`` is ``next`` of the page before, ``None`` for the first."""
-    place = None
-    if after:
-        kind, _, key = after.partition("/")
-        if kind not in set(Kind):
-            raise Refused("cursor_invalid", "not a place in a snapshot", field="after")
-        place = (Kind(kind), key)
-    with ledger.reading():
-        head = Head.objects.get(id=1)
-        lines, following = compile.page(place, head.revision)
-    return SnapshotPage(
-        head.epoch,
-        head.revision,
-        lines,
-        None if following is None else f"{following[0].value}/{following[1]}",
-    )
+def _place(text: str) -> Place:
+    kind, slash, key = text.partition("/")
+    if not slash or kind not in list(Kind) or not key.isascii() or "\0" in key:
+        raise Refused("invalid_value", "<kind>/<key> of the last record", field="after")
+    return Kind(kind), key
 
 
-def _clock_id() -> str:
-    """Name the clock that lease times are read from: this boot of this machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+_complained: set[str] = set()
+
+
+def _complain(what: str) -> None:
+    """Say something loudly, once a process."""
+    if what not in _complained:
+        if len(_complained) >= _REMEMBERED:
+            _complained.clear()
+        _complained.add(what)
+        _log.error("%s", what)

@@ -12,8 +12,11 @@ from django.utils import timezone
 from retinue.replica import records
 from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import NotFound
-from retinue.server.ledger.models import Head
+from retinue.server.ledger import feed
+from retinue.server.ledger.feed import Position
 from retinue.server.nodes.models import IdentityKey, Lease, Node
+
+__all__ = ["CONNECTED", "Node", "NodeView", "by_credential", "identity_keys", "node", "nodes", "views"]
 
 #: A follower that was heard within this time counts as connected: a few holds of a poll.
 CONNECTED = timedelta(seconds=5)
@@ -39,7 +42,7 @@ def nodes() -> QuerySet[Node]:
 
 def node(ident: str) -> Node:
     """Return a node by id. Raises :class:`NotFound`."""
-    found = Node.objects.filter(id=ident).first()
+    found = Node.objects.filter(id=ident).select_related("credential").first()
     if found is None:
         raise NotFound("node", ident)
     return found
@@ -47,7 +50,7 @@ def node(ident: str) -> Node:
 
 def by_credential(credential_id: str) -> Node | None:
     """Return the node to which a node credential is bound."""
-    return Node.objects.filter(credential_id=credential_id).first()
+    return Node.objects.filter(credential_id=credential_id).select_related("credential").first()
 
 
 def views(rows: Sequence[Node]) -> list[NodeView]:
@@ -55,16 +58,16 @@ def views(rows: Sequence[Node]) -> list[NodeView]:
     leases: dict[str, Lease] = {}
     for lease in Lease.objects.filter(node__in=rows, is_superseded=False).order_by("last_contact_at"):
         leases[lease.node_id] = lease
-    head = Head.objects.get(id=1).revision
+    head = feed.position()
     now = timezone.now()
     return [_view(row, leases.get(row.id), head, now) for row in rows]
 
 
-def _view(row: Node, lease: Lease | None, head: int, now: datetime) -> NodeView:
+def _view(row: Node, lease: Lease | None, head: Position, now: datetime) -> NodeView:
     if lease is None:
-        return NodeView(row, False, "", 0, 0, head, None)
+        return NodeView(row, False, "", 0, 0, head.revision, None)
     connected = row.state == "enrolled" and now - lease.last_contact_at < CONNECTED
-    lag = max(head - lease.revision, 0)
+    lag = max(head.revision - lease.revision, 0) if lease.epoch == head.epoch else head.revision
     return NodeView(
         row, connected, lease.incarnation, lease.epoch, lease.revision, lag, lease.last_contact_at
     )

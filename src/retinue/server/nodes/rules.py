@@ -15,8 +15,6 @@ from retinue.server.errors import Refused
 #: A held poll is answered after this many seconds at the latest, and after an eighth of the lease.
 HOLD_SECONDS = 20.0
 LEASE_SHARE = 8
-#: A node that was not heard for longer is not connected.
-CONNECTED_SECONDS = 5.0
 _BIGGEST = (1 << 63) - 1
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
@@ -25,25 +23,22 @@ _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _X_BYTES = 32
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a replica has come."""
 
     epoch: int = 0
     revision: int = 0
 
 
-class PublishedKey(msgspec.Struct, frozen=True):
+class PublishedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public half of the key with which a node signs: an Ed25519 key, ``x`` as in a JWK."""
 
     kid: str
     x: str
 
 
-class PollRequest(msgspec.Struct, frozen=True):
-    """What a follower says and asks. ``wait`` is in seconds; ``clock`` the node's boot-time clock in ns.
-
-    Fields that are not known are ignored: a node may be newer than its control plane.
-    """
+class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a follower says and asks. ``wait`` is in seconds; ``clock`` the node's boot-time clock in ns."""
 
     node: str
     incarnation: str

@@ -1,89 +1,221 @@
-"""Wakes held polls and waiting changes: at once, by the commit itself, never by an interval.
+"""Wakes held polls when a revision is committed, and barriers when a node acknowledges one.
 
-In this process a commit wakes them directly. Other processes of the same PostgreSQL database hear of it
-by NOTIFY. A wake is a hint: whoever wakes reads the database again.
+A commit of this process is heard at once; on PostgreSQL a thread listens for the commits of other
+processes. Being woken is a hint: whoever wakes reads the database.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
+from dataclasses import dataclass
+from typing import Any
 
-import psycopg
 from django.db import connection
 
 from retinue.server.ledger import transaction as ledger
 
 _log = logging.getLogger("retinue.feed")
-_MOST_HELD = 32
+#: Polls held at once; with more, polls are answered at once, so that threads are left for other calls.
+MAX_HELD = 32
+_BACKOFF_SECONDS = (0.05, 2.0)
+#: How long the listening connection may be silent before it is tried whether it still lives.
+_SILENCE_SECONDS = 5.0
 
 
-class Bell:
-    """A condition that counts how often it rang, so that no ring is missed between look and wait."""
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A moment. What happens after it wakes whoever waits with it."""
 
-    def __init__(self) -> None:
+    pulses: int
+
+
+class Wake:
+    """A condition on "something happened", with the latest revision that was heard of."""
+
+    def __init__(self, max_held: int = MAX_HELD) -> None:
+        self.max_held = max_held
         self._condition = threading.Condition()
-        self._rings = 0
-        self._closed = False
+        self._revision = 0
+        self._pulses = 0
+        self._held = 0
+        self._is_closed = False
 
     @property
-    def rings(self) -> int:
-        """How often it rang so far."""
-        return self._rings
+    def held(self) -> int:
+        """How many polls are held now."""
+        return self._held
 
-    def ring(self) -> None:
-        """Wake everybody who waits."""
+    def ticket(self) -> Ticket:
+        """Take a ticket before reading what is then waited for."""
         with self._condition:
-            self._rings += 1
+            return Ticket(self._pulses)
+
+    def announce(self, revision: int) -> None:
+        """Say that ``revision`` is committed."""
+        with self._condition:
+            self._revision = max(self._revision, revision)
             self._condition.notify_all()
+
+    def pulse(self) -> None:
+        """Wake everybody once: something may have happened."""
+        with self._condition:
+            self._pulses += 1
+            self._condition.notify_all()
+
+    def hold(self, ticket: Ticket, revision: int, seconds: float) -> None:
+        """Wait until a revision after ``revision`` is heard of, a pulse after ``ticket``, or ``seconds``.
+
+        Returns at once when closed, or when as many polls are held as may be.
+        """
+        with self._condition:
+            if self._is_closed or self._held >= self.max_held:
+                return
+            self._held += 1
+            try:
+                self._condition.wait_for(
+                    lambda: self._is_closed or self._revision > revision or self._pulses != ticket.pulses,
+                    seconds,
+                )
+            finally:
+                self._held -= 1
+
+    def wait(self, ticket: Ticket, seconds: float) -> Ticket:
+        """Wait for a pulse after ``ticket``, at most ``seconds``; return the next ticket."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_closed or self._pulses != ticket.pulses, seconds)
+            return Ticket(self._pulses)
+
+    def open(self) -> None:
+        """Hold polls (again), knowing of no revision."""
+        with self._condition:
+            self._revision = 0
+            self._is_closed = False
 
     def close(self) -> None:
-        """Wake everybody, and hold nobody any more."""
+        """Release everybody who waits, now and from now on."""
         with self._condition:
-            self._closed = True
+            self._is_closed = True
             self._condition.notify_all()
 
-    def wait(self, seen: int, seconds: float) -> bool:
-        """Wait until it has rung since ``seen``; ``False`` if the time is over or it is closed."""
-        with self._condition:
-            return (
-                self._condition.wait_for(lambda: self._rings != seen or self._closed, seconds)
-                and not self._closed
-            )
+
+#: Held polls wait here for commits, barriers for acknowledgements.
+commits = Wake()
+acknowledgements = Wake()
+
+_lock = threading.Lock()
+_listener: Listener | None = None
+_is_subscribed = False
 
 
-#: Rings at each commit that made a revision.
-commits = Bell()
-#: Rings when a node has acknowledged a revision.
-acknowledgements = Bell()
-#: Bounds the polls that are held at once: each occupies a thread.
-held = threading.BoundedSemaphore(_MOST_HELD)
+def start(max_held: int = MAX_HELD) -> None:
+    """Begin to hear of commits in this process, and on PostgreSQL of those of others. Twice is once."""
+    global _listener, _is_subscribed
+    with _lock:
+        commits.max_held = max_held
+        commits.open()
+        acknowledgements.open()
+        if not _is_subscribed:
+            ledger.on_revision(commits.announce)
+            _is_subscribed = True
+        if connection.vendor == "postgresql" and _listener is None:
+            _listener = Listener(commits)
+            _listener.start()
 
 
-def start() -> None:
-    """Connect the bells to the ledger; on PostgreSQL also listen to the other processes."""
-    ledger.on_revision(lambda _: commits.ring())
+def close() -> None:
+    """Answer all held polls and stop listening; for the end of the process."""
+    global _listener
+    with _lock:
+        commits.close()
+        acknowledgements.close()
+        if _listener is not None:
+            _listener.stop()
+            _listener = None
+
+
+def listener() -> Listener | None:
+    """Return the thread that hears the commits of other processes; ``None`` where there are none."""
+    return _listener
+
+
+def release_connection() -> None:
+    """Give this thread's database connection back before a wait; an open transaction would be an error."""
+    if connection.in_atomic_block:
+        raise RuntimeError("a poll is never held inside a transaction")
     if connection.vendor == "postgresql":
-        parameters = connection.get_connection_params()
-        threading.Thread(target=_listen, args=(parameters,), name="retinue-listen", daemon=True).start()
+        connection.close()
 
 
-def _listen(parameters: dict[str, object]) -> None:
-    wanted = {"dbname", "user", "password", "host", "port", "options"}
-    text = psycopg.conninfo.make_conninfo(
-        "", **{key: value for key, value in parameters.items() if key in wanted}
+class Listener(threading.Thread):
+    """Hears ``NOTIFY`` on a connection of its own; after each reconnect everybody wakes once."""
+
+    def __init__(self, wake: Wake) -> None:
+        super().__init__(name="retinue-listen", daemon=True)
+        self._wake = wake
+        self._is_stopped = threading.Event()
+        self.is_listening = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does within a second."""
+        self._is_stopped.set()
+
+    def run(self) -> None:
+        """Listen until stopped; a lost connection is made anew, with growing pauses."""
+        import psycopg
+
+        pause = _BACKOFF_SECONDS[0]
+        while not self._is_stopped.is_set():
+            try:
+                self._listen()
+                pause = _BACKOFF_SECONDS[0]
+            except psycopg.Error as error:
+                if self.is_listening.is_set():
+                    pause = _BACKOFF_SECONDS[0]
+                self.is_listening.clear()
+                _log.warning("listening for commits: %s; again in %.2f s", type(error).__name__, pause)
+                self._is_stopped.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  (spreads reconnects)
+                pause = min(pause * 2, _BACKOFF_SECONDS[1])
+
+    def _listen(self) -> None:
+        with _connect() as listening:
+            listening.execute(f"LISTEN {ledger.CHANNEL}")
+            # Whatever was committed while nobody listened: everybody looks once.
+            self.is_listening.set()
+            self._wake.pulse()
+            heard = time.monotonic()
+            while not self._is_stopped.is_set():
+                for notice in listening.notifies(timeout=0.5):
+                    self._wake.announce(int(notice.payload))
+                    heard = time.monotonic()
+                    if self._is_stopped.is_set():
+                        return
+                if time.monotonic() - heard > _SILENCE_SECONDS:
+                    listening.execute("SELECT 1")
+                    heard = time.monotonic()
+
+
+def _connect() -> Any:
+    """Open a connection of its own to Django's database."""
+    import psycopg
+
+    settings = connection.settings_dict
+    given = {
+        "dbname": settings["NAME"],
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+    }
+    options = {name: value for name, value in settings["OPTIONS"].items() if name != "pool"}
+    return psycopg.connect(
+        **{name: value for name, value in (given | options).items() if value},
+        autocommit=True,
+        application_name="retinue-listen",
+        connect_timeout=5,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
     )
-    pause = 0.1
-    while True:
-        try:
-            with psycopg.connect(text, autocommit=True) as own:
-                own.execute(f"LISTEN {ledger.CHANNEL}")
-                pause = 0.1
-                commits.ring()  # whatever was committed while nobody listened
-                for _ in own.notifies():
-                    commits.ring()
-        except psycopg.Error as error:
-            _log.warning("listen: %s; again in %.1f s", type(error).__name__, pause)
-        time.sleep(pause)
-        pause = min(pause * 2, 5.0)
