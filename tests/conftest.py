@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.support.installation import Installation
     from tests.support.postgres import PostgresServer
 
+pytest_plugins = ["tests.server_support.fixtures"]
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, or fail, a test whose components this machine lacks, before any fixture is made."""
