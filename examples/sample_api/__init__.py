@@ -1,0 +1,1 @@
+"""A small host application that Retinue protects."""
