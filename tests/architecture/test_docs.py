@@ -1,0 +1,74 @@
+"""The documents tell the truth about the code: what can be checked is checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from retinue.decision import Reason
+from retinue.problem import CATALOGUE
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def _reference(name: str) -> str:
+    return (ROOT / "docs" / "reference" / name).read_text()
+
+
+def _code() -> str:
+    return "\n".join(file.read_text() for file in sorted((ROOT / "src").rglob("*.py")))
+
+
+def test_every_reason_is_documented_with_its_status() -> None:
+    """
+    The page of reasons names each reason once, with the status that the code sends.
+    """
+    listed = re.findall(r"^\| `([a-z_]+)` \| ([0-9]{3}) \|", _reference("reasons.md"), re.MULTILINE)
+
+    assert [(reason.value, str(reason.status)) for reason in Reason] == listed
+
+
+def test_every_problem_is_documented_with_its_status() -> None:
+    """
+    The pages of problems and reasons name every code of the catalogue, and no other.
+    """
+    pages = _reference("problems.md") + _reference("reasons.md")
+    listed = re.findall(r"^\| `([a-z_]+)` \| ([0-9]{3}) \|", pages, re.MULTILINE)
+
+    assert {(code, str(meaning.status)) for code, meaning in CATALOGUE.items()} == set(listed)
+
+
+def test_every_audit_event_is_documented() -> None:
+    """
+    The page of audit events names each event of the catalogue, with whether it reduces access.
+    """
+    source = (ROOT / "src/retinue/server/ledger/catalogue.py").read_text()
+    names = set(re.findall(r'EventType\(\s*"([a-z_.]+)"', source))
+    listed = set(re.findall(r"^\| `([a-z_.]+)` \|", _reference("audit-events.md"), re.MULTILINE))
+
+    assert names
+    assert names == listed
+
+
+def test_every_setting_is_documented() -> None:
+    """
+    Each RETINUE_ variable that the code reads stands on the page of settings, and no other does.
+    """
+    read = set(re.findall(r"RETINUE_[A-Z_]*[A-Z]", _code()))
+    listed = set(re.findall(r"RETINUE_[A-Z_]*[A-Z]", _reference("settings.md")))
+
+    assert read == listed
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    """
+    Every relative link in a document leads to a file that exists.
+    """
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+    dead = [target for target in targets if not (document.parent / target).exists()]
+
+    assert [] == dead
