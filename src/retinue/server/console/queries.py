@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import Count
 
 from retinue.server.access.queries import effective, roles_of
 from retinue.server.access.roles import ROLES
-from retinue.server.credentials.queries import keys, with_status
-from retinue.server.directory.queries import Organization, Principal, accounts
-from retinue.server.ledger.catalogue import EVENTS
+from retinue.server.credentials.queries import by_ids, keys, with_status
+from retinue.server.directory.queries import Organization, Principal, accounts, principals
+from retinue.server.ledger.catalogue import EVENTS, EventType
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
 
 EXPIRING = timedelta(days=14)
 CHANGES_SHOWN = 8
+#: Equal events in a row are shown as one, so that a guesser does not push everything else off the page.
+CHANGES_READ = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,14 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One audit event in words."""
+    """One audit event in words, or several equal ones in a row: the latest, and how often."""
 
     event: Event
     meaning: str
     subject: str
     who: str
     tone: str
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +120,50 @@ def _fleet() -> Fleet:
 
 
 def _changes(organization_id: str) -> list[Happened]:
-    return [_happened(event) for event in latest(organization_id, CHANGES_SHOWN)]
+    found = latest(organization_id, limit=CHANGES_READ)
+    names = _names(found)
+    shown: list[Happened] = []
+    for event in found:
+        happened = _happened(event, names)
+        if shown and _says_the_same(shown[-1], happened):
+            shown[-1] = replace(shown[-1], times=shown[-1].times + 1)
+        elif len(shown) == CHANGES_SHOWN:
+            break
+        else:
+            shown.append(happened)
+    return shown
 
 
-def _happened(event: Event) -> Happened:
+def _says_the_same(one: Happened, other: Happened) -> bool:
+    return (one.meaning, one.subject, one.who) == (other.meaning, other.subject, other.who)
+
+
+def _names(found: list[Event]) -> dict[str, str]:
+    """Return a name for people of each subject that still exists: ``etl/prod`` for a key."""
+    subjects = [event.subject for event in found]
+    named = {ident: principal.name for ident, principal in principals(subjects).items()}
+    held = by_ids(subjects)
+    holders = principals([key.principal_id for key in held.values() if key.principal_id])
+    for ident, key in held.items():
+        holder = holders.get(key.principal_id or "")
+        named[ident] = f"{holder.handle}/{key.name}" if holder else key.name
+    return named
+
+
+def _happened(event: Event, names: dict[str, str]) -> Happened:
     type_ = EVENTS.get(event.type)
     told = {**event.before, **event.after}
-    subject = told.get("name") or told.get("handle") or told.get("email") or told.get("role") or event.subject
+    said = told.get("name") or told.get("handle") or told.get("email") or told.get("role")
     return Happened(
         event=event,
         meaning=type_.meaning.rstrip(".") if type_ else event.type,
-        subject=str(subject),
+        subject=str(names.get(event.subject) or said or event.subject),
         who=event.actor_name,
-        tone=_tone(event.type),
+        tone=_tone(event.type, type_),
     )
 
 
-def _tone(type_: str) -> str:
-    if type_.endswith(".refused"):
+def _tone(name: str, type_: EventType | None) -> str:
+    if name.endswith(".refused"):
         return "bad"
-    return "good" if EVENTS[type_].additive else "warn"
+    return "good" if type_ is None or type_.additive else "warn"

@@ -92,8 +92,14 @@ class SigninForm(LoginForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
-        self.fields["login"] = forms.CharField(label=_("E-mail address"), max_length=254, widget=widget)
+        self.fields["login"] = forms.CharField(
+            label=_("E-mail address"),
+            max_length=254,
+            widget=widget,
+            error_messages={"required": _("Enter your e-mail address.")},
+        )
         self.fields["password"].label = _("Password")
+        self.fields["password"].error_messages["required"] = _("Enter your password.")
         self.fields["password"].help_text = ""
         self.fields["password"].widget.attrs.pop("placeholder", None)
         self.order_fields(["login", "password"])
