@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from retinue import __version__
 from retinue.cli import output, settings
@@ -32,11 +32,17 @@ _ME = output.Shape[Me](
 )
 
 
+version_app = App(name="version")
+whoami_app = App(name="whoami")
+
+
+@version_app.default
 def version() -> None:
     """Print the version."""
     print(f"retinue {__version__}")
 
 
+@whoami_app.default
 def whoami(
     stdin: Annotated[
         str | None, Parameter(name="-", help="- reads another token from standard input.")

@@ -72,7 +72,9 @@ def create(
     key: Annotated[
         str | None, Parameter(help="Issue a key too: --key or --key=NAME.", metavar="NAME")
     ] = None,
-    out: Annotated[str | None, Parameter(help="File for the key's token, or - to print it.")] = None,
+    out: Annotated[
+        str | None, Parameter(help="File for the key's token, or - to print it.", allow_leading_hyphen=True)
+    ] = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Create a service account, with --key also its first key."""
@@ -139,6 +141,7 @@ def edit(
     role: Annotated[Many, Parameter(help="All its roles from now on.", negative="")] = (),
     add_role: Annotated[Many, Parameter(help="One more role.", negative="")] = (),
     remove_role: Annotated[Many, Parameter(help="A role less.", negative="")] = (),
+    justification: Annotated[str | None, Parameter(help="Why it gets what it gets.")] = None,
     options: Options = DEFAULTS,
 ) -> None:
     """Change what is known about a service account, its owners, its roles."""
@@ -160,7 +163,7 @@ def edit(
     }
     if all(value is None for value in body.values()):
         raise CommandError("nothing to change", "see: retinue account edit --help", Exit.USAGE)
-    made = session.perform(ops.EDIT_ACCOUNT, {"id": now.id}, body)
+    made = session.perform(ops.EDIT_ACCOUNT, {"id": now.id}, {**body, "justification": justification})
     session.say(f"changed service account {made.handle} ({made.id})")
     session.show_change([made], ACCOUNT)
     session.next(f"retinue account get {made.handle}")

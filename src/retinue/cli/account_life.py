@@ -38,7 +38,7 @@ def disable(
 
 
 def delete(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
-    """Delete service accounts: their keys are refused for good. An account can be restored, without its keys."""
+    """Delete service accounts: their keys are refused for good. Restoring brings back no key."""
     session = Session(options, ops.DELETE_ACCOUNT, ops.LIST_ACCOUNTS)
     _confirm(session, "delete", accounts, options, confirm)
     return _change(session, ops.DELETE_ACCOUNT, accounts, "deleted", None)
@@ -84,7 +84,8 @@ def _confirm(
 ) -> None:
     _some(accounts)
     if len(accounts) > 1:
-        return ask.several(act, list(accounts), options, given)
+        ask.several(act, list(accounts), options, given)
+        return
     evidence = []
     if ask.may_ask(options.no_input) and not options.yes and given is None:
         found = lookup.account(session, accounts[0])

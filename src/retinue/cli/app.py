@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cyclopts import App, Group
+from cyclopts import App, Group, Parameter
 
 from retinue import __version__
 
@@ -13,17 +13,17 @@ _OPERATE = Group("Operate", sort_key=4)
 
 #: Name, where it is, what it is for, under which heading.
 _COMMANDS = (
-    ("init", "init:init", "Create an installation on this host.", _START),
-    ("serve", "serve:serve", "Start control plane and node.", _START),
-    ("version", "about:version", "Print the version.", _START),
-    ("whoami", "about:whoami", "Who I am, where, with which permissions, until when.", _START),
-    ("help", "topics:topic", "Explain: environment, exit-codes, formats, auth.", _START),
+    ("init", "init:app", "Create an installation on this host.", _START),
+    ("serve", "serve:app", "Start control plane and node.", _START),
+    ("version", "about:version_app", "Print the version.", _START),
+    ("whoami", "about:whoami_app", "Who I am, where, with which permissions, until when.", _START),
+    ("help", "topics:app", "Explain: environment, exit-codes, formats, auth.", _START),
     ("account", "account:app", "Service accounts (alias: sa).", _ACCESS),
     ("key", "key:app", "API keys of service accounts.", _ACCESS),
     ("user", "user:app", "People.", _ACCESS),
     ("grant", "grant:app", "Permissions and roles of an account.", _ACCESS),
     ("pat", "pat:app", "My personal access tokens.", _ACCESS),
-    ("verify", "verify:verify", "Is this token allowed, now?", _OBSERVE),
+    ("verify", "verify:app", "Is this token allowed, now?", _OBSERVE),
     ("log", "log:app", "The request log: decisions of the nodes.", _OBSERVE),
     ("audit", "audit:app", "The audit log: who changed what.", _OBSERVE),
     ("node", "node:app", "The nodes that decide.", _OPERATE),
@@ -39,6 +39,8 @@ app = App(
     exit_on_error=False,
     print_error=False,
     suppress_keyboard_interrupt=False,
+    # An empty list or "false" as a default tells nobody anything; what matters is said in words.
+    default_parameter=Parameter(show_default=False),
 )
 for _name, _place, _help, _group in _COMMANDS:
     app.command(f"retinue.cli.{_place}", name=_name, help=_help, group=_group)

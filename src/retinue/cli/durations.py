@@ -12,7 +12,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def checked(text: str, flag: str, never: bool = False) -> str:
-    """Return ``text`` if it is a duration (or ``never``, if allowed); raises for anything else, also ``0``."""
+    """Return ``text`` if it is a duration (or ``never``, if allowed); raises for anything else and ``0``."""
     if (never and text == "never") or _DURATION.fullmatch(text):
         return text
     allowed = "15m, 24h, 7d, 90d" + (" or never" if never else "")
@@ -42,23 +42,25 @@ def instant(text: str | None, flag: str) -> str | None:
                 Exit.USAGE,
             ) from None
         return _rfc3339(given if given.tzinfo else given.replace(tzinfo=UTC))
-    return _rfc3339(datetime.now(UTC) - timedelta(seconds=seconds(text, flag)))
+    return _rfc3339(_now() - timedelta(seconds=seconds(text, flag)))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def ago(text: str | None, now: datetime | None = None) -> str:
+def ago(text: str | None) -> str:
     """Return an instant as people say it (``3 h ago``, ``in 12 d``); ``never`` for none."""
     if not text:
         return "never"
-    delta = (now or datetime.now(UTC)) - datetime.fromisoformat(text)
+    delta = _now() - datetime.fromisoformat(text)
     past = delta >= timedelta(0)
     total = abs(int(delta.total_seconds()))
     if total < 60:
         return "just now" if past else "in a moment"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if total >= size:
-            break
+    size, unit = next(each for each in ((86400, "d"), (3600, "h"), (60, "min")) if total >= each[0])
     return f"{total // size} {unit} ago" if past else f"in {total // size} {unit}"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from retinue.cli import confirm, durations, lookup, output
+from retinue.cli import confirm, lookup, output
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
 from retinue.cli.session import Session, each
@@ -38,16 +38,14 @@ def add(
     *,
     permission: Annotated[tuple[str, ...], Parameter(help="Permission to give.", negative="", required=True)],
     justification: Annotated[str | None, Parameter(help="Why.")] = None,
-    expires: Annotated[str | None, Parameter(help="Such as 30d, or never.", metavar="DURATION")] = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Give a service account permissions. (Roles: retinue account edit --add-role.)"""
     session = Session(options, ops.ADD_GRANT, ops.LIST_ACCOUNTS)
-    until = durations.checked(expires, "--expires", never=True) if expires else None
     path = {"id": lookup.account_id(session, account)}
 
     def act(name: str) -> Grant:
-        body = {"permission": name, "justification": justification, "expires": until}
+        body = {"permission": name, "justification": justification}
         made = session.perform(ops.ADD_GRANT, path, body)
         session.say(f"granted {made.permission} to {account} ({made.id})")
         return made

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 from retinue.cli import settings
@@ -43,7 +44,7 @@ class Handover:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
-                os.unlink(str(self._out))
+                Path(str(self._out)).unlink(missing_ok=True)
 
     def give(self, token: str, facts: dict[str, Any]) -> None:
         """Hand the token over; ``facts`` is the object that the form ``json`` shows with it."""
@@ -64,6 +65,8 @@ class Handover:
         return f"RETINUE_TOKEN={token}\n" if self._form == "env" else token + "\n"
 
     def _reserve(self) -> None:
+        if self._out is not None and self._out.startswith("-") and self._out != "-":
+            raise CommandError(f"--out {self._out}: not a file", "write ./ before its name", Exit.USAGE)
         if self._out is None and settings.flag("CI"):
             raise CommandError(
                 "CI is set, and a token on standard output would end in the log; nothing was issued",

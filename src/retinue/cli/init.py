@@ -10,12 +10,15 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from retinue.cli import confirm, extras, settings
 from retinue.cli.exits import CommandError, Exit
 
+app = App(name="init")
 
+
+@app.default
 def init(
     folder: Annotated[
         Path | None, Parameter(name="DIR", help="Where. [env: RETINUE_HOME, default ./retinue-data]")

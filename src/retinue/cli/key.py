@@ -20,9 +20,13 @@ from retinue.client import operations as ops
 from retinue.client.models import Key
 
 app = App(name="key", help="API keys of service accounts. A key is written ACCOUNT/NAME or as its id.")
+Status = Literal["usable", "retiring", "expired", "revoked", "suspended"]
 Because = Literal["no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other"]
 Out = Annotated[
-    str | None, Parameter(help="File for the token (mode 0600, never overwritten), or - to print it.")
+    str | None,
+    Parameter(
+        help="File for the token (mode 0600, never overwritten), or - to print it.", allow_leading_hyphen=True
+    ),
 ]
 Form = Annotated[TokenFormat, Parameter(name="--format", help="Form of the token.")]
 Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
@@ -33,8 +37,7 @@ def list_(
     account: str | None = None,
     /,
     *,
-    state: Annotated[str | None, Parameter(help="Only in this state.")] = None,
-    status: Annotated[str | None, Parameter(help="Only with this status.")] = None,
+    status: Annotated[Status | None, Parameter(help="Only with this status.")] = None,
     search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
     limit: Annotated[int | None, Parameter(help="At most so many.")] = None,
     options: Options = DEFAULTS,
@@ -42,7 +45,7 @@ def list_(
     """List the keys of the organization, or of one account."""
     session = Session(options, ops.LIST_KEYS)
     owner = lookup.account_id(session, account) if account else None
-    query = {"account": owner, "state": state, "status": status, "search": search}
+    query = {"account": owner, "status": status, "search": search}
     output.show_list(session.pages(ops.LIST_KEYS, None, query, limit), KEY, options)
 
 
@@ -133,7 +136,7 @@ def regenerate(
 @app.command
 def revoke(
     *keys: str,
-    because: Annotated[Because, Parameter(help="Why, by kind.")] = "no_longer_needed",
+    because: Annotated[Because, Parameter(help="Why, by kind.", show_default=True)] = "no_longer_needed",
     reason: Annotated[str | None, Parameter(help="Why, in words, for the audit log.")] = None,
     confirm: Confirm = None,
     options: DangerOptions = DANGER_DEFAULTS,

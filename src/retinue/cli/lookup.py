@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, TypeVar
 
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.session import Session
@@ -45,7 +45,7 @@ def account(session: Session, text: str) -> ServiceAccount:
         if living or found:
             return _only(living or found, "service account", text)
     known = session.look(ops.LIST_ACCOUNTS, None, limit=200).items
-    _missing("service account", text, [item.handle for item in known])
+    raise _missing("service account", text, [item.handle for item in known])
 
 
 def key(session: Session, text: str, prefer: Prefer = "live") -> Key:
@@ -61,7 +61,7 @@ def key(session: Session, text: str, prefer: Prefer = "live") -> Key:
     keys = session.look_all(ops.LIST_ACCOUNT_KEYS, {"id": account_id(session, owner)})
     named = [item for item in keys if item.name == name]
     if not named:
-        _missing("key", text, [f"{owner}/{item.name}" for item in keys])
+        raise _missing("key", text, [f"{owner}/{item.name}" for item in keys])
     preferred = [item for item in named if is_live(item) == (prefer == "live")]
     return _only(preferred or named, "key", text)
 
@@ -86,7 +86,7 @@ def user(session: Session, text: str) -> User:
     if found:
         return _only(found, "user", text)
     known = session.look(ops.LIST_USERS, None, limit=200).items
-    _missing("user", text, [item.email for item in known] + [item.handle for item in known])
+    raise _missing("user", text, [item.email for item in known] + [item.handle for item in known])
 
 
 def actor_id(session: Session, text: str) -> str:
@@ -105,7 +105,7 @@ def node(session: Session, text: str) -> Node:
     enrolled = [item for item in found if item.state != "removed"]
     if found:
         return _only(enrolled or found, "node", text)
-    _missing("node", text, [item.name for item in known])
+    raise _missing("node", text, [item.name for item in known])
 
 
 def personal_token(session: Session, text: str) -> PersonalToken:
@@ -116,7 +116,7 @@ def personal_token(session: Session, text: str) -> PersonalToken:
     living = [item for item in named if item.state == "active"]
     if found or named:
         return _only(found or living or named, "personal access token", text)
-    _missing("personal access token", text, [item.name for item in mine])
+    raise _missing("personal access token", text, [item.name for item in mine])
 
 
 def label(principal: PrincipalRef | None) -> str:
@@ -147,7 +147,7 @@ def _only(found: list[T], noun: str, text: str) -> T:
     return found[0]
 
 
-def _missing(noun: str, text: str, known: Iterable[str]) -> NoReturn:
-    close = difflib.get_close_matches(text, [name for name in known if name], n=3, cutoff=0.6)
+def _missing(noun: str, text: str, known: Iterable[str]) -> CommandError:
+    close = difflib.get_close_matches(text, sorted({name for name in known if name}), n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else f"see: retinue {_NOUNS.get(noun, noun)} list"
-    raise CommandError(f"no {noun} {text}", hint, Exit.NOT_FOUND)
+    return CommandError(f"no {noun} {text}", hint, Exit.NOT_FOUND)

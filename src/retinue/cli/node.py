@@ -45,7 +45,11 @@ def enrol(
     /,
     *,
     out: Annotated[
-        str | None, Parameter(help="File for the token (mode 0600, never overwritten), or - to print it.")
+        str | None,
+        Parameter(
+            help="File for the token (mode 0600, never overwritten), or - to print it.",
+            allow_leading_hyphen=True,
+        ),
     ] = None,
     options: Options = DEFAULTS,
 ) -> None:

@@ -44,7 +44,7 @@ class Shape(Generic[T]):
 
 
 def form(options: Options) -> str:
-    """Return the form to use: the flag, else ``RETINUE_OUTPUT``, else table on a terminal and TSV in a pipe."""
+    """Return the form to use: the flag, ``RETINUE_OUTPUT``, else table on a terminal and TSV in a pipe."""
     if options.output is not None:
         return options.output
     preset = os.environ.get("RETINUE_OUTPUT")
@@ -66,23 +66,28 @@ def show_list(pages: Iterable[Any], shape: Shape[T], options: Options, following
         for page in pages:
             items += [chosen(_plain(item), options) for item in page.items]
             cursor = page.next
-        return _document({"items": items, "next": cursor}, kind)
+        _document({"items": items, "next": cursor}, kind)
+        return
     if kind == "table" and not following:
         from retinue.cli.tables import print_rows
 
-        return print_rows(
+        print_rows(
             columns_of(shape, options),
             [_plain(item) for page in pages for item in page.items],
             options.no_color,
         )
+        return
     _stream(pages, shape, options, "tsv" if kind == "table" else kind)
 
 
 def _stream(pages: Iterable[Any], shape: Shape[T], options: Options, kind: str) -> None:
     columns = columns_of(shape, options)
-    if kind in ("csv", "tsv"):
-        _write(_row([column.title for column in columns], kind))
+    headed = kind not in ("csv", "tsv")
     for page in pages:
+        # Not before the first answer: a command that fails prints nothing.
+        if not headed:
+            _write(_row([column.title for column in columns], kind))
+            headed = True
         for item in page.items:
             _write(_line(item, columns, shape, options, kind))
         sys.stdout.flush()
@@ -103,11 +108,13 @@ def show_one(item: T, shape: Shape[T], options: Options) -> None:
     """Print one object: in a table its fields below one another."""
     kind = form(options)
     if kind in ("json", "yaml"):
-        return _document(chosen(_plain(item), options), kind)
+        _document(chosen(_plain(item), options), kind)
+        return
     if kind == "table":
         from retinue.cli.tables import print_fields
 
-        return print_fields(columns_of(shape, options), _plain(item), options.no_color)
+        print_fields(columns_of(shape, options), _plain(item), options.no_color)
+        return
     columns = columns_of(shape, options)
     if kind in ("csv", "tsv"):
         _write(_row([column.title for column in columns], kind))
@@ -118,9 +125,11 @@ def show_object(plain: dict[str, Any], options: Options) -> None:
     """Print a plain object as JSON or YAML, or its top fields as ``name<tab>value`` lines."""
     kind = form(options)
     if kind in ("json", "yaml"):
-        return _document(chosen(plain, options), kind)
+        _document(chosen(plain, options), kind)
+        return
     if kind == "jsonl":
-        return _write(json.dumps(chosen(plain, options), ensure_ascii=False, separators=(",", ":")) + "\n")
+        _write(json.dumps(chosen(plain, options), ensure_ascii=False, separators=(",", ":")) + "\n")
+        return
     for name, value in chosen(plain, options).items():
         _write(_row([name, cell(value)], "tsv" if kind == "table" else kind))
 
@@ -211,7 +220,8 @@ def _document(value: Any, kind: str) -> None:
     if kind == "yaml":
         import yaml
 
-        return _write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+        _write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+        return
     _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from retinue.cli import extras, planes, readiness, settings
 from retinue.cli.exits import CommandError, Exit
 
+app = App(name="serve")
 
+
+@app.default
 def serve(
     *,
     home: Annotated[Path | None, Parameter(help="The installation. [env: RETINUE_HOME]")] = None,

@@ -126,7 +126,7 @@ class Session:
         self.say(f"next: {command}")
 
     def show_change(self, items: list[T], shape: output.Shape[T], many: bool = False) -> None:
-        """Print what a change resulted in; on a terminal the line of talk is enough unless a form was asked."""
+        """Print what a change resulted in; on a terminal the line of talk is enough unless -o is given."""
         if output.form(self.options) == "table" and self.options.output is None:
             return
         if many:

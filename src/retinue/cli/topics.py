@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from retinue.cli.exits import MEANINGS
 
@@ -45,6 +45,10 @@ with `-`; a new one leaves by --out FILE (mode 0600, never overwritten) or alone
 """
 
 
+app = App(name="help")
+
+
+@app.default
 def topic(
     name: Annotated[
         Literal["environment", "exit-codes", "formats", "auth"] | None,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from retinue.cli import verification
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import Format
 
+app = App(name="verify")
 
+
+@app.default
 def verify(
     stdin: Annotated[str | None, Parameter(name="-", help="- reads the token from standard input.")] = None,
     /,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 T = TypeVar("T")
 
@@ -27,7 +27,8 @@ class PrincipalRef(Struct, kw_only=True):
     kind: str = ""
     handle: str = ""
     name: str = ""
-    email: str | None = None
+    #: Told where the API tells it, such as for the caller itself.
+    email: str | UnsetType = UNSET
 
 
 class KeyCount(Struct):
@@ -192,12 +193,20 @@ class PersonalToken(Struct, kw_only=True):
     last_used_at: str | None = None
 
 
+class Subject(Struct, kw_only=True):
+    """An object as the logs name it: with the name that it had then."""
+
+    kind: str = ""
+    id: str = ""
+    name: str = ""
+
+
 class RequestRecord(Struct, kw_only=True):
     """A decision that a node made."""
 
     id: str
     at: str
-    account: PrincipalRef | None = None
+    account: Subject | None = None
     credential_id: str | None = None
     decision: str
     reason: str | None = None
@@ -209,14 +218,6 @@ class RequestRecord(Struct, kw_only=True):
     node: str | None = None
     revision: int | None = None
     duration_us: float | None = None
-
-
-class Subject(Struct, kw_only=True):
-    """What an audit event is about."""
-
-    kind: str = ""
-    id: str = ""
-    name: str = ""
 
 
 class AuditEvent(Struct, kw_only=True):

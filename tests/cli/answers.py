@@ -1,0 +1,181 @@
+"""The objects that the tests' own control plane answers, in the API's shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ADMIN = {"id": "usr_" + "A" * 16, "kind": "user", "handle": "admin", "name": "Admin"}
+ETL_ID = "sa_" + "E" * 16
+ETL_REF = {"id": ETL_ID, "kind": "service_account", "handle": "etl", "name": "etl"}
+LIVE, OLD, DEAD = "key_LiveLiveLive", "key_OldOldOldOld", "key_DeadDeadDead"
+NOW = "2026-03-01T12:00:00.000Z"
+NEW_TOKEN = "rtnsa_LiveLiveLive_" + "s" * 49
+Reply = tuple[int, Any]
+
+
+def account(**more: Any) -> dict[str, Any]:
+    """Return a service account as the API answers it."""
+    return {
+        "id": ETL_ID,
+        "kind": "service_account",
+        "handle": "etl",
+        "name": "etl",
+        "description": "",
+        "purpose": "Loads the warehouse",
+        "documentation": "",
+        "environment": "production",
+        "systems": ["warehouse"],
+        "owners": [ADMIN],
+        "roles": ["auditor"],
+        "state": "enabled",
+        "status": "active",
+        "status_reason": "",
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "created_by": ADMIN,
+        "updated_at": "2026-01-02T03:04:05.678Z",
+        "keys": {"usable": 1, "total": 2},
+        "last_used_at": "2026-03-01T11:00:00.000Z",
+        **more,
+    }
+
+
+def key(ident: str = LIVE, name: str = "k1", **more: Any) -> dict[str, Any]:
+    """Return an API key as the API answers it."""
+    kid = ident.removeprefix("key_")
+    return {
+        "id": ident,
+        "key_id": kid,
+        "kind": "api_key",
+        "account": ETL_REF,
+        "name": name,
+        "display": f"rtnsa_{kid}_…",
+        "state": "active",
+        "status": "active",
+        "reason": "",
+        "reason_text": "",
+        "issued_at": "2026-02-01T00:00:00.000Z",
+        "issued_by": ADMIN,
+        "expires_at": "2026-05-01T00:00:00.000Z",
+        "retires_at": None,
+        "rotated_from": None,
+        "rotated_to": None,
+        "revoked_at": None,
+        "revoked_by": None,
+        "first_used_at": None,
+        "last_used_at": None,
+        "use_count": 7,
+        **more,
+    }
+
+
+def problem(status: int, code: str, **more: Any) -> Reply:
+    """Return an error answer."""
+    body = {"type": f"/docs/errors/{code}", "title": code.replace("_", " "), "status": status, "code": code}
+    return status, {**body, "request_id": "req_" + "R" * 16, **more}
+
+
+ISSUED = {
+    "key": key(),
+    "token": NEW_TOKEN,
+    "expiry": {"at": "2026-05-01T00:00:00.000Z", "because": "default"},
+}
+USER = {
+    **ADMIN,
+    "email": "admin@acme.example",
+    "roles": ["owner"],
+    "state": "enabled",
+    "operator": True,
+    "created_at": NOW,
+    "created_by": None,
+    "can_sign_in": True,
+}
+GRANT = {
+    "id": "grt_" + "G" * 16,
+    "subject": ETL_REF,
+    "permission": "report:read",
+    "source": "direct",
+    "justification": "nightly export",
+    "granted_by": ADMIN,
+    "granted_at": NOW,
+}
+REQUEST = {
+    "id": "req_" + "Q" * 16,
+    "at": NOW,
+    "account": {"id": ETL_ID, "kind": "service_account", "name": "etl"},
+    "credential_id": LIVE,
+    "decision": "denied",
+    "reason": "credential_revoked",
+    "permission": "report:read",
+    "method": "GET",
+    "path": "/reports",
+    "address": "127.0.0.1",
+    "client": "curl/8",
+    "node": "local",
+    "revision": 12,
+    "duration_us": 14,
+}
+EVENT = {
+    "id": "12.1",
+    "revision": 12,
+    "at": NOW,
+    "type": "key.revoked",
+    "actor": {"id": ADMIN["id"], "kind": "user", "name": "Admin"},
+    "credential_id": "pat_AdminAdminAd",
+    "request_id": "req_" + "R" * 16,
+    "address": "127.0.0.1",
+    "subject": {"kind": "api_key", "id": LIVE, "name": "k1"},
+    "reason": "no_longer_needed",
+    "before": {"state": "active"},
+    "after": {"state": "revoked"},
+}
+NODE = {
+    "id": "nod_" + "N" * 16,
+    "name": "local",
+    "state": "enrolled",
+    "created_at": NOW,
+    "connected": True,
+    "incarnation": "0" * 32,
+    "applied": {"epoch": 1, "revision": 12},
+    "lag": 0,
+    "last_contact_at": "2026-03-01T11:59:00.000Z",
+}
+PAT = {
+    "id": "pat_AdminAdminAd",
+    "key_id": "AdminAdminAd",
+    "kind": "personal_access_token",
+    "name": "init",
+    "display": "rtnpat_AdminAdminAd_…",
+    "state": "active",
+    "status": "active",
+    "reason": "",
+    "issued_at": NOW,
+    "expires_at": None,
+    "last_used_at": None,
+}
+ME = {
+    "principal": {**ADMIN, "email": "admin@acme.example"},
+    "organization": {"id": "org_" + "O" * 16, "handle": "acme", "name": "Acme"},
+    "credential": {"id": "pat_AdminAdminAd", "kind": "pat", "name": "init", "expires_at": None},
+    "permissions": ["service_account:read", "user:read"],
+    "operator": True,
+}
+ALLOWED: dict[str, Any] = {
+    "allowed": True,
+    "reason": None,
+    "account": {"id": ETL_ID, "kind": "service_account", "name": "etl"},
+    "organization": "org_" + "O" * 16,
+    "credential_id": LIVE,
+    "permission": "service_account:read",
+    "revision": 12,
+    "expires_at": None,
+    "rotate_by": None,
+    "warnings": [],
+}
+DENIED = {**ALLOWED, "allowed": False, "reason": "credential_revoked"}
+KEYS = [
+    key(),
+    key(OLD, "k2"),
+    key(DEAD, "k1", state="revoked", status="revoked", reason="compromised"),
+    key("key_TwinTwinTwi1", "twin"),
+    key("key_TwinTwinTwi2", "twin"),
+]

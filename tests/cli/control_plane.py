@@ -1,0 +1,176 @@
+"""A control plane and a node of the tests' own: fixed answers, and a record of the calls."""
+
+# ruff: noqa: ARG005  (each route takes call and match, whether it needs them or not)
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.cli.answers import (
+    ALLOWED,
+    ETL_ID,
+    EVENT,
+    GRANT,
+    ISSUED,
+    KEYS,
+    ME,
+    NODE,
+    PAT,
+    REQUEST,
+    USER,
+    Reply,
+    account,
+    key,
+    problem,
+)
+
+
+def _page(items: list[Any]) -> Reply:
+    return 200, {"items": items, "next": None}
+
+
+def _accounts(query: dict[str, str]) -> Reply:
+    known = account()
+    wanted = query.get("handle") or query.get("search")
+    fits = wanted in (None, "etl") and query.get("state") != "deleted"
+    return _page([known] if fits else [])
+
+
+@dataclass
+class Call:
+    """One request that arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class FakeServer:
+    """Fixed answers; :attr:`replies` puts others before them, by method and path."""
+
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+    replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
+
+    def answer(self, call: Call) -> Reply:
+        """Record the call and return status and body."""
+        self.calls.append(call)
+        special = self.replies.get((call.method, call.path))
+        if special is not None:
+            return special
+        for method, pattern, reply in _ROUTES:
+            match = re.fullmatch(pattern, call.path)
+            if method == call.method and match:
+                return reply(call, match)
+        return problem(404, "not_found")
+
+    def changes(self) -> list[Call]:
+        """Return the calls that change something."""
+        return [call for call in self.calls if call.method != "GET"]
+
+
+def _key(call: Call, match: re.Match[str]) -> Reply:
+    found = [item for item in KEYS if item["id"] == match[1]]
+    return (200, found[0]) if found else problem(404, "not_found")
+
+
+_A, _K = "/v1/service-accounts", "/v1/keys"
+_ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
+    ("GET", _A, lambda c, m: _accounts(c.query)),
+    ("POST", _A, lambda c, m: (201, account(name=c.body["name"], handle=c.body["name"]))),
+    ("GET", f"{_A}/{ETL_ID}", lambda c, m: (200, account())),
+    (
+        "PATCH",
+        f"{_A}/{ETL_ID}",
+        lambda c, m: (200, account(**{k: v for k, v in c.body.items() if k == "name"})),
+    ),
+    ("DELETE", f"{_A}/{ETL_ID}", lambda c, m: (200, account(state="deleted", status="deleted"))),
+    ("POST", f"{_A}/{ETL_ID}/enable", lambda c, m: (200, account())),
+    ("POST", f"{_A}/{ETL_ID}/disable", lambda c, m: (200, account(state="disabled", status="disabled"))),
+    ("POST", f"{_A}/{ETL_ID}/restore", lambda c, m: (200, account(state="disabled", status="disabled"))),
+    ("GET", f"{_A}/{ETL_ID}/keys", lambda c, m: _page(KEYS)),
+    ("POST", f"{_A}/{ETL_ID}/keys", lambda c, m: (201, ISSUED)),
+    ("GET", f"{_A}/{ETL_ID}/grants", lambda c, m: _page([GRANT])),
+    ("POST", f"{_A}/{ETL_ID}/grants", lambda c, m: (201, {**GRANT, "permission": c.body["permission"]})),
+    ("DELETE", f"{_A}/{ETL_ID}/grants/{GRANT['id']}", lambda c, m: (200, GRANT)),
+    ("GET", _K, lambda c, m: _page(KEYS)),
+    ("GET", f"{_K}/(key_[^/]+)", _key),
+    ("PATCH", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], c.body["name"]))),
+    ("POST", f"{_K}/(key_[^/]+)/(rotate|regenerate)", lambda c, m: (201, ISSUED)),
+    ("POST", f"{_K}/(key_[^/]+)/revoke", lambda c, m: (200, key(m[1], state="revoked", status="revoked"))),
+    ("DELETE", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], state="deleted", status="deleted"))),
+    (
+        "GET",
+        "/v1/users",
+        lambda c, m: _page([USER] if c.query.get("email", USER["email"]) == USER["email"] else []),
+    ),
+    ("POST", "/v1/users", lambda c, m: (201, {**USER, "email": c.body["email"], "name": c.body["name"]})),
+    ("GET", "/v1/users/(.+)", lambda c, m: (200, USER)),
+    ("GET", "/v1/me", lambda c, m: (200, ME)),
+    ("GET", "/v1/me/tokens", lambda c, m: _page([PAT])),
+    (
+        "POST",
+        "/v1/me/tokens/(.+)/revoke",
+        lambda c, m: (200, {**PAT, "state": "revoked", "status": "revoked"}),
+    ),
+    ("GET", "/v1/requests", lambda c, m: _page([REQUEST])),
+    ("GET", "/v1/audit-events", lambda c, m: _page([EVENT])),
+    ("GET", "/v1/nodes", lambda c, m: _page([NODE])),
+    ("GET", "/v1/nodes/(.+)", lambda c, m: (200, NODE)),
+    (
+        "POST",
+        "/v1/nodes",
+        lambda c, m: (201, {"node": {**NODE, "name": c.body["name"]}, "token": "rtnnode_" + "n" * 62}),
+    ),
+    ("DELETE", "/v1/nodes/(.+)", lambda c, m: (200, {**NODE, "state": "removed"})),
+    ("POST", "/v1/verify", lambda c, m: (200, ALLOWED)),
+]
+
+
+@contextmanager
+def serving() -> Iterator[FakeServer]:
+    """Serve on a free port of loopback until the block ends."""
+    fake = FakeServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _reply(self) -> None:
+            parts = urlsplit(self.path)
+            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = json.loads(data) if data else None
+            status, answer = fake.answer(
+                Call(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+            )
+            text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _reply
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
