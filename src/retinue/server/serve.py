@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from django.db import connection
@@ -12,6 +13,7 @@ from granian.http import HTTP1Settings
 from retinue.server import catalogue, schema
 from retinue.server.directory.queries import installation
 from retinue.server.installation import InstallationError
+from retinue.supervisor import SUPERVISED, SUPERVISOR_PID, die_with_parent
 
 #: A held poll and a waiting revoke each occupy a thread.
 BLOCKING_THREADS = 48
@@ -22,6 +24,9 @@ DRAIN_SECONDS = 20
 
 def serve(host: str, port: int, processes: int) -> int:
     """Check the installation, load the host's permissions, and serve until SIGTERM. Returns the exit code."""
+    die_with_parent()
+    # granian's workers are children of this process, and end with it as this one ends with its supervisor.
+    os.environ.update({SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())})
     check(processes)
     catalogue.load()
     connection.close()
