@@ -1,7 +1,5 @@
 """A control plane and a node of the tests' own: fixed answers, and a record of the calls."""
 
-# ruff: noqa: ARG005  (each route takes call and match, whether it needs them or not)
-
 from __future__ import annotations
 
 import json

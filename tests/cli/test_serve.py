@@ -1,0 +1,176 @@
+"""`serve` and `init`: settings, and what is refused before anything is started."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from retinue.cli import extras, planes
+from retinue.cli.exits import CommandError, Exit
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def home(tmp_path: Path, run: Run) -> Path:
+    """A folder that looks like an installation; the environment is a script's."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "retinue.toml").write_text('brand = "rtn"\n[control]\nport = 9470\n[node]\nport = 9471\n')
+    for name in ("pepper", "node-token"):
+        (folder / name).touch(0o600)
+    return folder
+
+
+def planned(home: Path, **given: object) -> planes.Plan:
+    """Return the plan for these flags."""
+    names = ["only", "host", "port", "node_host", "node_port", "workers", "control_url", "node_token_file"]
+    flags = {name: given.get(name) for name in names}
+    return planes.plan(home, **flags, open_decisions=bool(given.get("open_decisions")))  # type: ignore[arg-type]
+
+
+def test_flags_before_environment_before_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag wins over the environment, which wins over the installation's file."""
+    from_file = planned(home)
+    monkeypatch.setenv("RETINUE_PORT", "9570")
+    from_environment = planned(home)
+    from_flag = planned(home, port=9670)
+
+    assert [9470, 9570, 9670] == [from_file.port, from_environment.port, from_flag.port]
+    assert "http://127.0.0.1:9670" == from_flag.control_url
+
+
+def test_children(home: Path) -> None:
+    """Workers stop before the follower, and that before the control plane; no secret is an argument."""
+    children = {child.name: child for child in planes.children(planned(home, workers=2))}
+
+    assert ["control", "follower", "worker 0", "worker 1"] == list(children)
+    assert [2, 1, 0, 0] == [child.stop_order for child in children.values()]
+    assert "http://127.0.0.1:9470" == children["worker 1"].env["RETINUE_CONTROL_URL"]
+    assert [sys.executable, "-m", "retinue.node", "worker", "--index", "1"] == list(children["worker 1"].argv)
+
+
+def test_one_plane_alone(home: Path) -> None:
+    """`--only` starts one plane; a node alone follows the control plane that it is told."""
+    control = planes.children(planned(home, only="control"))
+    node = planes.children(planned(home, only="node", workers=1, control_url="https://control.example"))
+
+    assert ["control"] == [child.name for child in control]
+    assert ["follower", "worker 0"] == [child.name for child in node]
+    assert "https://control.example" == node[0].env["RETINUE_CONTROL_URL"]
+
+
+@pytest.mark.parametrize(("flag", "other"), [("--port", "--node-port"), ("--node-port", "--port")])
+@pytest.mark.parametrize("shared", [False, True])
+def test_port_in_use(flag: str, other: str, shared: bool, home: Path, run: Run) -> None:
+    """A port in use is named before anything is started, also one that its owner shares."""
+    with socket.socket() as taken, socket.socket() as free:
+        if shared:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        free.bind(("127.0.0.1", 0))
+        port, unused = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+
+        outcome = run("serve", "--home", str(home), flag, str(port), other, str(unused))
+
+    assert Exit.CONFLICT == outcome.code
+    assert f"{flag} {port}: cannot listen on 127.0.0.1:{port}" in outcome.err
+
+
+def test_missing_installation(run: Run) -> None:
+    """Without an installation `serve` says how to make one."""
+    outcome = run("serve")
+
+    assert Exit.FAILED == outcome.code
+    assert "retinue init" in outcome.err
+
+
+def test_node_alone_needs_its_token(tmp_path: Path, run: Run) -> None:
+    """A node without its token says where one comes from."""
+    outcome = run("serve", "--only", "node", "--control-url", "http://127.0.0.1:1")
+
+    assert Exit.FAILED == outcome.code
+    assert "retinue node enrol" in outcome.err
+
+
+@pytest.mark.parametrize(("only", "extra"), [("control", "server"), ("node", "node")])
+def test_missing_extra(only: str, extra: str, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plane whose packages are missing is told with the line that installs them."""
+    monkeypatch.setattr(extras, "find_spec", lambda _package: None)
+
+    outcome = run("serve", "--home", str(home), "--only", only)
+
+    assert Exit.FAILED == outcome.code
+    assert f"pip install 'retinue[{extra}]'" in outcome.err
+
+
+def test_a_plane_needs_its_own_extra_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node alone does not ask for the control plane's packages."""
+    monkeypatch.setattr(extras, "find_spec", lambda package: None if package == "django" else object())
+
+    extras.require_node()
+
+    with pytest.raises(CommandError):
+        extras.require_server()
+
+
+def test_light_install_names_the_extra(tmp_path: Path) -> None:
+    """Without the command framework each command prints the one line that adds it, and no trace."""
+    program = (
+        "import sys; sys.modules['cyclopts'] = None; from retinue.cli.__main__ import main; sys.exit(main())"
+    )
+
+    process = subprocess.run(
+        [sys.executable, "-c", program, "account", "list"], capture_output=True, text=True, cwd=tmp_path
+    )
+
+    assert (1, "") == (process.returncode, process.stdout)
+    assert "pip install 'retinue[cli]'" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    "missing", ["--organization", "--admin-email", "--admin-password-file", "--token-file"]
+)
+def test_init_without_a_terminal_names_what_is_missing(missing: str, run: Run) -> None:
+    """`init --no-input` asks nobody; the place of the token has a default only for people."""
+    flags = {
+        "--organization": "acme",
+        "--admin-email": "admin@acme.example",
+        "--admin-password-file": "P",
+        "--token-file": "T",
+    }
+    del flags[missing]
+
+    outcome = run("init", "--no-input", *[word for pair in flags.items() for word in pair])
+
+    assert Exit.USAGE == outcome.code
+    assert f"{missing}: needed" in outcome.err
+    assert not Path("retinue-data").exists()
+
+
+def test_init_passes_its_flags_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`init` runs the control plane's program with the same flags and ends with its exit code."""
+    seen: list[tuple[list[str], str]] = []
+
+    def child(argv: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        seen.append((argv[1:], env["RETINUE_HOME"]))
+        return subprocess.CompletedProcess(argv, 3)
+
+    monkeypatch.setattr("retinue.cli.init.subprocess.run", child)
+    monkeypatch.setenv("RETINUE_HOME", "D")
+    flags = ["--organization", "acme", "--admin-email", "admin@acme.example"]
+    flags += ["--admin-password-file", "P", "--token-file", "T"]
+
+    outcome = run("init", "--no-input", *flags)
+
+    (argv, where), code = seen[0], outcome.code
+    assert (3, str(tmp_path / "D")) == (code, where)
+    assert ["-m", "retinue.server", "init", "--no-input"] == argv[:4]
+    assert set(flags) == set(argv[4:])
+    assert Path(where).is_absolute()
