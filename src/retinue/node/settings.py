@@ -61,10 +61,14 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         spool=path("RETINUE_SPOOL", "spool"),
         pepper_file=path("RETINUE_PEPPER_FILE", "pepper"),
         node_token_file=path("RETINUE_NODE_TOKEN_FILE", "node-token"),
-        control_url=_matching(environ, "RETINUE_CONTROL_URL", "http://127.0.0.1:8470", _URL, "an http(s) URL"),
+        control_url=_matching(
+            environ, "RETINUE_CONTROL_URL", "http://127.0.0.1:8470", _URL, "an http(s) URL"
+        ),
         host=environ.get("RETINUE_NODE_HOST") or "127.0.0.1",
         port=_integer(environ, "RETINUE_NODE_PORT", 8471, 1, 65535),
-        node_name=_matching(environ, "RETINUE_NODE_NAME", "local", _NAME, "letters, digits, . _ - (at most 64)"),
+        node_name=_matching(
+            environ, "RETINUE_NODE_NAME", "local", _NAME, "letters, digits, . _ - (at most 64)"
+        ),
         issuer=environ.get("RETINUE_ISSUER") or "retinue",
         brands=_brands(environ),
         open_decisions=_flag(environ, "RETINUE_OPEN_DECISIONS"),

@@ -1,0 +1,68 @@
+"""Who may ask this node for decisions, when it listens to more than its own machine.
+
+A caller is not the one whom a decision is about: it is the gateway or service that asks. It sends a
+service account's own token, with the permission ``decision:ask``, in ``Retinue-Caller``. A refusal here is
+not a decision, and has codes of its own so that nobody takes it for one.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from retinue.decision import Allowed, Reason
+from retinue.node.decisions import FORWARD_AUTH, Decisions
+from retinue.node.exchange import Request
+from retinue.node.responses import Responses
+from retinue.problem import problem
+from retinue.token import Kind
+from retinue.verifier import Question, UnknownPermission
+
+PERMISSION = "decision:ask"
+#: Each question of a caller would double the request log. Once in so many seconds is enough for "last used".
+LOGGED_EVERY_SECONDS = 30.0
+_SERVICE = frozenset({Kind.API_KEY.value})
+_FORBIDDEN = frozenset({Reason.PERMISSION_MISSING, Reason.KIND_NOT_ACCEPTED})
+_REMEMBERED = 1024
+
+
+class Callers:
+    """Refuses to answer those who may not ask."""
+
+    def __init__(self, decisions: Decisions, responses: Responses) -> None:
+        self._decisions = decisions
+        self._responses = responses
+        self._logged: dict[str, float] = {}
+
+    def guard(self, request: Request) -> bytes | None:
+        """Return the refusal, or ``None`` if this caller may ask. Decided anew for each request."""
+        started = perf_counter_ns()
+        token = request.fields.get(b"retinue-caller", b"").strip(b" \t").decode("latin-1")
+        question = Question(token, (PERMISSION,), kinds=_SERVICE)
+        try:
+            decision = self._decisions.verifier.verify(question)
+        except UnknownPermission:
+            return self._refuse(request, "caller_forbidden", f"{PERMISSION} is not declared")
+        if isinstance(decision, Allowed):
+            now = started / 1e9
+            if (
+                now - self._logged.get(decision.caller.credential_id, -LOGGED_EVERY_SECONDS)
+                >= LOGGED_EVERY_SECONDS
+            ):
+                if len(self._logged) >= _REMEMBERED:
+                    self._logged.clear()
+                self._logged[decision.caller.credential_id] = now
+                self._decisions.record(decision, question, request, started)
+            return None
+        self._decisions.record(decision, question, request, started)
+        if decision.reason is Reason.REPLICA_STALE:
+            return self._refuse(request, "replica_stale", None)
+        code = "caller_forbidden" if decision.reason in _FORBIDDEN else "caller_required"
+        return self._refuse(request, code, f"Retinue-Caller: {decision.reason.value}")
+
+    def _refuse(self, request: Request, code: str, detail: str | None) -> bytes:
+        required = (PERMISSION,) if code == "caller_forbidden" else ()
+        found = problem(code, detail=detail, required=required, request_id=self._decisions.ids.next())
+        if request.target.startswith(FORWARD_AUTH):
+            return self._responses.forwarded_problem(found)
+        challenge = ((b"WWW-Authenticate", b'Retinue-Caller realm="retinue"'),) if found.status == 401 else ()
+        return self._responses.problem(found, *challenge)

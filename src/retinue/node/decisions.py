@@ -1,0 +1,250 @@
+"""The two ways to ask for a decision over HTTP: the question as JSON, and a gateway's sub-request.
+
+Each decision about a genuine token is written to the request log's spool; strangers are only counted, so
+that nobody can fill the log. An error never allows: it is an answer 500, and gateways keep the door closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from time import perf_counter_ns
+
+import msgspec
+
+from retinue.decision import Allowed, Decision, Denied, Reason
+from retinue.node import presentation, questions
+from retinue.node.exchange import Request
+from retinue.node.identity import IdentityKey
+from retinue.node.metrics import Metrics
+from retinue.node.presentation import Gateways
+from retinue.node.responses import RequestIds, Responses, rfc3339
+from retinue.node.settings import Settings
+from retinue.problem import Problem, problem, problem_for
+from retinue.usage import Entry, Spool
+from retinue.verifier import Question, UnknownOrganization, UnknownPermission, Verifier
+
+FORWARD_AUTH = b"/v1/forward-auth/"
+log = logging.getLogger("retinue.node")
+
+
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """Who presented a genuine token."""
+
+    id: str
+    kind: str
+    name: str
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """A decision as JSON. Everything about the account is null unless the token is genuine."""
+
+    allowed: bool
+    reason: Reason | None
+    account: Account | None
+    organization: str | None
+    credential_id: str | None
+    permission: str | None
+    revision: int | None
+    expires_at: str | None
+    rotate_by: str | None
+    warnings: tuple[str, ...]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Refused(Exception):
+    """A forward-auth call that cannot be decided, for a reason that is the gateway's or the client's path."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+class Decisions:
+    """Decides, answers, counts and logs. ``verifier`` and ``identity`` are exchanged while it works."""
+
+    def __init__(
+        self, settings: Settings, verifier: Verifier, spool: Spool, metrics: Metrics, responses: Responses
+    ) -> None:
+        self.verifier = verifier
+        self.identity: IdentityKey | None = None
+        self.ids = RequestIds()
+        self._issuer = settings.issuer
+        self._spool = spool
+        self._metrics = metrics
+        self._responses = responses
+        self._gateways = Gateways(settings.trusted_proxies)
+
+    def verify(self, request: Request) -> bytes:
+        """``POST /v1/verify``: every decision is 200; any other status means that none was made."""
+        started = perf_counter_ns()
+        try:
+            body = questions.read(request.body)
+            question = Question(
+                body.token,
+                body.need or (),
+                body.organization,
+                body.resource,
+                body.address,
+                body.method,
+                body.path,
+            )
+            decision = self.verifier.verify(question)
+        except questions.Refused as refused:
+            return self._responses.problem(self._identified(refused.problem))
+        except UnknownPermission as error:
+            return self._unknown("permission_unknown", "body.need", error.name)
+        except UnknownOrganization as error:
+            return self._unknown("organization_unknown", "body.organization", error.name)
+        self.record(decision, question, None, started)
+        return self._responses.decision(_encode(answer_for(decision, question)))
+
+    def forward_auth(self, request: Request) -> bytes:
+        """``/v1/forward-auth/<permission>[@organization]``: may the request behind this one pass?"""
+        started = perf_counter_ns()
+        try:
+            question = self._forwarded_question(request)
+            decision = self.verifier.verify(question)
+        except Refused as refused:
+            return self._responses.forwarded_problem(self._identified(refused.problem))
+        except UnknownPermission as error:
+            return self._misconfigured("permission_unknown", error.name)
+        except UnknownOrganization as error:
+            return self._misconfigured("organization_unknown", error.name)
+        if type(decision) is Allowed:
+            if self.identity is not None:
+                self.record(decision, question, request, started)
+                signed = self.identity.identify(
+                    decision.caller, decision.permission, self._issuer, int(time.time())
+                )
+                return self._responses.forwarded(signed, decision.caller)
+            # Without a key nothing can be proved to the application: as if there were no replica yet.
+            decision = Denied(Reason.REPLICA_STALE)
+        assert isinstance(decision, Denied)  # noqa: S101  (for the type checker)
+        request_id = self.record(decision, question, request, started)
+        return self._responses.forwarded_problem(problem_for(decision, request_id), decision)
+
+    def _forwarded_question(self, request: Request) -> Question:
+        path, _, _ = request.target.partition(b"?")
+        segment, slash, rest = path[len(FORWARD_AUTH) :].partition(b"/")
+        needed = presentation.need(segment)
+        if needed.permission is None:
+            raise Refused(problem("permission_unknown", status=500, detail="name one permission in the path"))
+        if not needed.organization_valid:
+            raise Refused(problem("organization_unknown", status=500, detail="after @ comes an organization"))
+        method, original = self._original(request, slash + rest)
+        fields = request.fields
+        token, scheme = presentation.bearer(fields.get(b"authorization"))
+        if token is None and presentation.token_in_query(
+            request.target + b"&" + fields.get(b"x-forwarded-uri", b"")
+        ):
+            token, scheme = "-", presentation.REFUSED
+        address = self._gateways.client(request.peer, fields.get(b"x-forwarded-for"))
+        need = (needed.permission,)
+        return Question(token, need, needed.organization, None, address, method, original, scheme)
+
+    def _original(self, request: Request, rest: bytes) -> tuple[str | None, str | None]:
+        """Return method and path of the request behind this one.
+
+        What follows the permission in the path was put there by the gateway's own configuration (Envoy)
+        and wins; header fields count only from a configured gateway.
+        """
+        if rest:
+            method: bytes | None = request.method
+            path: bytes | None = rest
+        elif self._gateways.trusts(request.peer):
+            method = request.fields.get(b"x-forwarded-method")
+            path = request.fields.get(b"x-forwarded-uri")
+        else:
+            return None, None
+        if path is not None:
+            path, _, _ = path.partition(b"?")
+            if path[:1] != b"/" or presentation.is_ambiguous(path):
+                raise Refused(problem("path_refused", detail="the path of the original request"))
+        if method is not None and not presentation.is_method(method):
+            raise Refused(problem("bad_request", detail="the method of the original request"))
+        return method.decode() if method else None, path.decode() if path else None
+
+    def record(
+        self, decision: Decision, question: Question, request: Request | None, started: int
+    ) -> str | None:
+        """Count a decision and, for a genuine token, log it. Returns the id under which a denial is found."""
+        nanoseconds = perf_counter_ns() - started
+        caller = decision.caller
+        allowed = type(decision) is Allowed
+        reason = None if allowed else decision.reason  # type: ignore[union-attr]
+        self._metrics.count(reason, stranger=caller is None, nanoseconds=nanoseconds)
+        request_id = None if allowed else self.ids.next()
+        if caller is None:
+            return request_id
+        entry = Entry(
+            time.time_ns() // 1_000_000,
+            caller.organization,
+            caller.id,
+            caller.name,
+            caller.kind,
+            caller.credential_id,
+            allowed,
+            reason,
+            decision.permission or (question.need[0] if question.need else None),
+            question.method,
+            question.path,
+            question.address,
+            _client(request),
+            caller.revision,
+            nanoseconds // 1000,
+            request_id,
+        )
+        try:
+            if not self._spool.append(entry):
+                self._metrics.dropped()
+        except (OSError, ValueError):
+            # Verification goes on when the disk does not; the loss is counted.
+            log.exception("the request log could not be written")
+            self._metrics.dropped()
+        return request_id
+
+    def _identified(self, found: Problem) -> Problem:
+        return msgspec.structs.replace(found, request_id=self.ids.next())
+
+    def _unknown(self, code: str, field: str, name: str) -> bytes:
+        detail = f"{name[:128]!r} does not exist"
+        return self._responses.problem(problem(code, field=field, detail=detail, request_id=self.ids.next()))
+
+    def _misconfigured(self, code: str, name: str) -> bytes:
+        found = problem(code, status=500, detail=f"{name[:128]!r} does not exist", request_id=self.ids.next())
+        return self._responses.forwarded_problem(found)
+
+
+def answer_for(decision: Decision, question: Question) -> Answer:
+    """Return a decision as it is sent. ``permission`` is the missing one, or the first that was asked for."""
+    caller = decision.caller
+    reason = None if type(decision) is Allowed else decision.reason  # type: ignore[union-attr]
+    permission = decision.permission or (question.need[0] if question.need else None)
+    if caller is None:
+        return Answer(False, reason, None, None, None, permission, None, None, None, ())
+    return Answer(
+        reason is None,
+        reason,
+        Account(caller.id, caller.kind, caller.name),
+        caller.organization,
+        caller.credential_id,
+        permission,
+        caller.revision,
+        _instant(caller.expires_at_ms),
+        _instant(caller.rotate_by_ms),
+        caller.warnings,
+    )
+
+
+def _instant(instant_ms: int) -> str | None:
+    return rfc3339(instant_ms) if instant_ms else None
+
+
+def _client(request: Request | None) -> str | None:
+    if request is None:
+        return None
+    agent = request.fields.get(b"user-agent")
+    return agent.decode("latin-1") if agent else None

@@ -1,0 +1,97 @@
+"""What the listener and the routes hand each other: a parsed request, and how it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+# The header fields that mean something here, as they are usually spelled, and the usual ones that do not.
+_MEANINGFUL = (
+    b"authorization", b"connection", b"content-length", b"expect", b"host", b"retinue-caller",
+    b"transfer-encoding", b"user-agent", b"x-forwarded-for", b"x-forwarded-method", b"x-forwarded-uri",
+)  # fmt: skip
+_IGNORED = (b"accept", b"accept-encoding", b"accept-language", b"content-type", b"cookie", b"x-real-ip")
+FIELDS = {
+    spelled: name if name in _MEANINGFUL else b""
+    for name in (*_MEANINGFUL, *_IGNORED)
+    for spelled in (name, name.title(), name.upper())
+}
+# A second line would leave it open which one counts.
+SINGLE_FIELDS = frozenset({b"host", b"content-length", b"expect", b"x-forwarded-method", b"x-forwarded-uri"})
+
+
+class Request:
+    """What has been parsed. ``fields`` holds the meaningful header fields by their lower-case names.
+
+    ``target`` is the raw request target. Several lines of one field come joined by commas.
+    """
+
+    __slots__ = ("body", "fields", "method", "peer", "target")
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.method = b""
+        self.target = b""
+        self.fields: dict[bytes, bytes] = {}
+        self.body = b""
+
+
+Handler = Callable[[Request], bytes]
+Guard = Callable[[Request], bytes | None]
+
+
+class Operation:
+    """How a request is answered. A body is read only if ``reads_body``; ``guard`` may refuse before that."""
+
+    __slots__ = ("guard", "handle", "reads_body")
+
+    def __init__(self, handle: Handler, *, reads_body: bool = False, guard: Guard | None = None) -> None:
+        self.handle = handle
+        self.reads_body = reads_body
+        self.guard = guard
+
+
+class Application(Protocol):
+    """What the listener needs to know about what it serves."""
+
+    def find(self, request: Request) -> Operation:
+        """Return the operation for a request's method and target; there always is one."""
+
+    def refusal(self, code: str) -> bytes:
+        """Return the answer to a request that the listener refuses."""
+
+    def failure(self) -> bytes:
+        """Return the answer to a request that could not be answered because of an error of ours."""
+
+    def connection(self, change: int) -> None:
+        """Note that a connection was opened (+1) or has ended (-1)."""
+
+
+class Checked(Protocol):
+    """A connection, as the sweep sees it."""
+
+    def check(self, now: float) -> None:
+        """End the connection if it has taken too long."""
+
+
+class Listener:
+    """The state that all connections of a worker share: the time, and whether the worker is going down."""
+
+    __slots__ = ("application", "connections", "draining", "loop", "max_connections", "now")
+
+    def __init__(
+        self, application: Application, loop: asyncio.AbstractEventLoop, max_connections: int
+    ) -> None:
+        self.application = application
+        self.loop = loop
+        self.max_connections = max_connections
+        self.connections: set[Checked] = set()
+        self.draining = False
+        self.now = loop.time()
+
+    def sweep(self) -> None:
+        """Note the time and end the connections that have taken too long."""
+        self.now = self.loop.time()
+        for connection in tuple(self.connections):
+            connection.check(self.now)

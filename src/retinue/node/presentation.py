@@ -1,0 +1,129 @@
+"""What a request says about itself: the presented token, for whom a gateway asks, and paths.
+
+Everything here is read from raw header values. Nothing that a client can write is trusted: header names
+are compared as they stand (an underscore is never a dash), and what a gateway forwards counts only when
+the connection comes from a configured gateway.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from retinue import permission
+from retinue.node.settings import Network
+
+#: A scheme that no organization accepts: the presentation is refused, whatever it holds.
+REFUSED = "refused"
+_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
+# Paths that two programs could read differently: empty and dot segments, encoded separators (also twice
+# encoded), control characters, and percent signs that encode nothing.
+_AMBIGUOUS = re.compile(
+    rb"//|\\|[\x00-\x20\x7f-\xff]|%(?:25)*(?:2[fF]|5[cC]|[01][0-9a-fA-F]|7[fF])|%(?![0-9a-fA-F]{2})"
+    rb"|(?:^|/)(?:\.|%(?:25)*2[eE]){1,2}(?:/|$)"
+)
+_TOKEN_IN_QUERY = re.compile(
+    rb"(?:^|[?&])(?:access_token|token|api_?key)=|[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot)_[0-9A-Za-z]{12}_"
+)
+_ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+
+
+class Need(NamedTuple):
+    """What the path of a forward-auth call asks for; ``None`` where that is not well formed."""
+
+    permission: str | None
+    organization: str | None
+    organization_valid: bool
+
+
+def bearer(value: bytes | None) -> tuple[str | None, str]:
+    """Return the token and the scheme of an ``Authorization`` value (several lines come joined by commas).
+
+    Two credentials, or another scheme, give :data:`REFUSED`: never "the first wins".
+    """
+    if not value:
+        return None, "bearer"
+    if value[:7] == b"Bearer " and b"," not in value:
+        return value[7:].strip(b" \t").decode("latin-1"), "bearer"
+    value = value.strip(b" \t")
+    if not value:
+        return None, "bearer"
+    scheme, _, rest = value.partition(b" ")
+    if b"," in value or scheme.lower() != b"bearer":
+        return "-", REFUSED
+    return rest.strip(b" \t").decode("latin-1"), "bearer"
+
+
+def token_in_query(target: bytes) -> bool:
+    """Tell whether the query of ``target`` seems to hold a token. It is never accepted there."""
+    _, mark, query = target.partition(b"?")
+    return bool(mark) and _TOKEN_IN_QUERY.search(query) is not None
+
+
+def is_ambiguous(path: bytes) -> bool:
+    """Tell whether two programs could take ``path`` (without query) for two different places."""
+    return _AMBIGUOUS.search(path) is not None
+
+
+def is_method(value: bytes) -> bool:
+    """Tell whether ``value`` can be an HTTP method."""
+    return _METHOD.fullmatch(value) is not None
+
+
+@lru_cache(maxsize=1024)
+def need(segment: bytes) -> Need:
+    """Read the segment ``<permission>[@organization]``. Only its form: that it exists is asked each time."""
+    text = segment.decode("latin-1")
+    name, mark, organization = text.partition("@")
+    valid = not mark or is_organization(organization)
+    return Need(name if permission.is_name(name) else None, organization if mark else None, valid)
+
+
+def is_organization(text: str) -> bool:
+    """Tell whether ``text`` can be the id or the handle of an organization."""
+    return _ORGANIZATION.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def address(text: str) -> str | None:
+    """Return an IP address in its one canonical form; ``None`` if ``text`` is none."""
+    try:
+        parsed = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return str(mapped or parsed)
+
+
+class Gateways:
+    """The networks of the gateways that may say for whom they ask."""
+
+    def __init__(self, networks: tuple[Network, ...]) -> None:
+        self._networks = networks
+        self.trusts = lru_cache(maxsize=4096)(self._trusts)
+        self.client = lru_cache(maxsize=4096)(self._client)
+
+    def _trusts(self, peer: str) -> bool:
+        """Tell whether ``peer`` is a configured gateway."""
+        canonical = address(peer)
+        if canonical is None:
+            return False
+        parsed = ipaddress.ip_address(canonical)
+        return any(parsed in network for network in self._networks if network.version == parsed.version)
+
+    def _client(self, peer: str, forwarded: bytes | None) -> str | None:
+        """Return the client's address: from the right, the first that is not one of our gateways.
+
+        ``forwarded`` is ``X-Forwarded-For``; from a stranger it counts for nothing. An entry that is no
+        address gives ``None``: nobody knows then who asks, and no network may be assumed.
+        """
+        nearest = address(peer)
+        if not forwarded or not self.trusts(peer):
+            return nearest
+        for entry in reversed(forwarded.decode("latin-1").split(",")):
+            nearest = address(entry.strip())
+            if nearest is None or not self.trusts(nearest):
+                return nearest
+        return nearest

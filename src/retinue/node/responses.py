@@ -1,0 +1,155 @@
+"""Answers as bytes. What does not change from one second to the next is put together once a second."""
+
+from __future__ import annotations
+
+import http
+import secrets
+import time
+from datetime import UTC, datetime
+from email.utils import formatdate
+from functools import lru_cache
+
+import msgspec
+
+from retinue.decision import Caller, Denied, Warning
+from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, challenge
+from retinue.token import BASE62
+
+_encode = msgspec.json.Encoder().encode
+_REASONS = {each.value: each.phrase.encode() for each in http.HTTPStatus}
+_RETRY_AFTER = b"%d" % RETRY_AFTER_SECONDS
+#: Header fields of forward-auth. A gateway that copies a field which is absent may copy nonsense instead,
+#: so each of them stands on each answer, even empty.
+FORWARDED_FIELDS = (
+    b"Retinue-Identity",
+    b"Retinue-Error",
+    b"WWW-Authenticate",
+    b"Retry-After",
+    b"Retinue-Token-Expires",
+    b"Retinue-Token-Retires",
+    b"Retinue-Token-Rotate-By",
+)
+
+
+class Responses:
+    """Puts answers together. :meth:`refresh` must be called about once a second, for the date."""
+
+    __slots__ = ("_allowed", "_date", "_decision", "_second", "hello")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rebuild what contains the date (RFC 9110 section 6.6.1), if the second has changed."""
+        second = int(time.time())
+        if second == self._second:
+            return
+        self._second = second
+        self._date = b"Date: " + formatdate(second, usegmt=True).encode() + b"\r\n"
+        start = b"HTTP/1.1 200 OK\r\n" + self._date
+        self._decision = (
+            start
+            + b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b"
+        )
+        self._allowed = (
+            start
+            + b"Cache-Control: no-store\r\nContent-Length: 0\r\n"
+            + b"Retinue-Error:\r\nWWW-Authenticate:\r\nRetry-After:\r\n"
+            + b"Retinue-Identity: %b\r\n%b\r\n"
+        )
+        self.hello = start + b"Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
+
+    def decision(self, body: bytes) -> bytes:
+        """A decision, allowed or denied, as JSON."""
+        return self._decision % (len(body), body)
+
+    def forwarded(self, identity: bytes, caller: Caller) -> bytes:
+        """Forward-auth allowed: empty body, the signed identity, and the warnings as instants."""
+        return self._allowed % (identity, warnings(caller))
+
+    def body(self, status: int, media_type: str, body: bytes, *fields: tuple[bytes, bytes]) -> bytes:
+        """Any other answer."""
+        lines = [b"%b: %b\r\n" % field for field in fields]
+        return b"HTTP/1.1 %d %b\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b" % (
+            status,
+            _REASONS[status],
+            self._date,
+            media_type.encode(),
+            len(body),
+            b"".join(lines),
+            body,
+        )
+
+    def problem(self, problem: Problem, *fields: tuple[bytes, bytes]) -> bytes:
+        """An error that is not a denial, with ``Retinue-Error`` and, for 503, ``Retry-After``."""
+        told = [(b"Cache-Control", b"no-store"), (b"Retinue-Error", problem.code.encode())]
+        if problem.status in (429, 503):
+            told.append((b"Retry-After", _RETRY_AFTER))
+        return self.body(problem.status, MEDIA_TYPE, _encode(problem), *told, *fields)
+
+    def forwarded_problem(self, problem: Problem, denied: Denied | None = None) -> bytes:
+        """Forward-auth refused: the problem as body, and every documented header field."""
+        told = dict.fromkeys(FORWARDED_FIELDS, b"")
+        told[b"Retinue-Error"] = problem.code.encode()
+        if denied is not None:
+            told[b"WWW-Authenticate"] = challenge(denied.reason, denied.permission).encode()
+        if problem.status in (429, 503):
+            told[b"Retry-After"] = _RETRY_AFTER
+        fields = ((b"Cache-Control", b"no-store"), *told.items())
+        return self.body(problem.status, MEDIA_TYPE, _encode(problem), *fields)
+
+
+def warnings(caller: Caller) -> bytes:
+    """The header fields for the warnings of a decision; those without a warning stand there empty."""
+    if not caller.warnings:
+        return b"Retinue-Token-Expires:\r\nRetinue-Token-Retires:\r\nRetinue-Token-Rotate-By:\r\n"
+    parts = []
+    for name, warning, instant in (
+        (b"Retinue-Token-Expires", Warning.EXPIRES_SOON, caller.expires_at_ms),
+        (b"Retinue-Token-Retires", Warning.RETIRING, caller.retires_at_ms),
+        (b"Retinue-Token-Rotate-By", Warning.ROTATION_DUE, caller.rotate_by_ms),
+    ):
+        text = rfc3339(instant) if warning in caller.warnings else ""
+        parts.append(b"%b: %b\r\n" % (name, text.encode()))
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def rfc3339(instant_ms: int) -> str:
+    """Return an instant as RFC 3339 in UTC with milliseconds."""
+    try:
+        moment = datetime.fromtimestamp(instant_ms // 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "9999-12-31T23:59:59.999Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1000:03d}Z"
+
+
+def with_close(answer: bytes) -> bytes:
+    """Return ``answer`` with the word that the connection ends after it."""
+    line, _, rest = answer.partition(b"\r\n")
+    return line + b"\r\nConnection: close\r\n" + rest
+
+
+def without_body(answer: bytes) -> bytes:
+    """Return ``answer`` as it answers HEAD: the same header, no body."""
+    return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+class RequestIds:
+    """Ids for problems and the request log: ``req_`` and 16 base62 characters, unique per process."""
+
+    __slots__ = ("_number", "_prefix")
+
+    def __init__(self) -> None:
+        self._prefix = "req_" + "".join(secrets.choice(BASE62) for _ in range(10))
+        self._number = secrets.randbelow(62**5)
+
+    def next(self) -> str:
+        """Return a new id; a counter behind a random prefix, since nothing relies on it being secret."""
+        self._number += 1
+        rest, text = self._number, ""
+        for _ in range(6):
+            rest, digit = divmod(rest, 62)
+            text = BASE62[digit] + text
+        return self._prefix + text

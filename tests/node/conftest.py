@@ -1,0 +1,22 @@
+"""Fixtures: a replica with known accounts and a worker process, shared by the tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.node.world import Node, World, build, running
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A complete replica with known accounts."""
+    return build(tmp_path_factory.mktemp("node") / "home")
+
+
+@pytest.fixture(scope="module")
+def node(world: World) -> Iterator[Node]:
+    """A worker over ``world``."""
+    with running(world, RETINUE_BENCH="1") as started:
+        yield started
