@@ -17,7 +17,16 @@ import msgspec
 from retinue import permission as permissions
 from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
 from retinue.pepper import Peppers
-from retinue.replica.records import SCHEMA, Credential, Digest, Meta, Organization, Principal, Replica, Snapshot
+from retinue.replica.records import (
+    SCHEMA,
+    Credential,
+    Digest,
+    Meta,
+    Organization,
+    Principal,
+    Replica,
+    Snapshot,
+)
 from retinue.token import DEFAULT_BRAND, Kind, Token, parse
 
 #: Kinds that act for a principal and may be presented to a protected API.
@@ -106,7 +115,9 @@ class Verifier:
             meta = snapshot.meta()
             loaded = meta.complete and meta.schema == SCHEMA
             indexes = [_index(snapshot, name) for name in question.need] if loaded else []
-            protected = _protected(snapshot, question.organization) if loaded and question.organization else None
+            protected = None
+            if loaded and question.organization is not None:
+                protected = _protected(snapshot, question.organization)
             if not question.token:
                 return _MISSING
             if question.scheme not in (_NATIVE_SCHEMES if protected is None else protected.schemes):

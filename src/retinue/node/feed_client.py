@@ -17,7 +17,7 @@ _Answer = TypeVar("_Answer")
 
 
 class FeedError(Exception):
-    """No usable answer: ``status`` 0 for a broken connection, else the HTTP status, with the problem's code."""
+    """No usable answer: ``status`` is 0 for a broken connection; ``code`` is the problem's."""
 
     def __init__(self, status: int, code: str, detail: str = "") -> None:
         super().__init__(f"{status or 'connection'} {code} {detail}".strip())

@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._listener.connections.add(self)
         self._listener.application.connection(+1)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._backlog = None
         self._parser = None  # the parser and this object hold each other

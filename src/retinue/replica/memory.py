@@ -93,9 +93,13 @@ class MemoryReplica:
         self._rows, self._meta = rows, meta
 
     def replace_range(
-        self, after: tuple[Kind, str] | None, upto: tuple[Kind, str] | None, changes: Iterable[records.Change], meta: Meta
+        self,
+        after: tuple[Kind, str] | None,
+        upto: tuple[Kind, str] | None,
+        changes: Iterable[records.Change],
+        meta: Meta,
     ) -> None:
-        """Make the keys in ``(after, upto]`` exactly those of ``changes``; see :meth:`Store.replace_range`."""
+        """Make the keys in ``(after, upto]`` exactly those of ``changes``; as ``Store`` does."""
         order = list(Kind)
 
         def rank(place: tuple[Kind, str]) -> tuple[int, bytes]:
@@ -104,7 +108,8 @@ class MemoryReplica:
         rows = {
             place: value
             for place, value in self._rows.items()
-            if (after is not None and rank(place) <= rank(after)) or (upto is not None and rank(place) > rank(upto))
+            if (after is not None and rank(place) <= rank(after))
+            or (upto is not None and rank(place) > rank(upto))
         }
         for change in changes:
             if change.value is not None:

@@ -104,7 +104,7 @@ class StoreSnapshot:
         prefix = _PREFIX[kind]
         cursor = self._transaction.cursor()
         found = cursor.set_range(prefix)
-        while found and cursor.key().startswith(prefix):
+        while found and bytes(cursor.key()).startswith(prefix):
             yield bytes(cursor.key()[1:]).decode(), bytes(cursor.value())
             found = cursor.next()
 
@@ -150,7 +150,11 @@ class Store:
             transaction.put(_META, records.encode(meta))
 
     def replace_range(
-        self, after: tuple[Kind, str] | None, upto: tuple[Kind, str] | None, changes: Iterable[records.Change], meta: Meta
+        self,
+        after: tuple[Kind, str] | None,
+        upto: tuple[Kind, str] | None,
+        changes: Iterable[records.Change],
+        meta: Meta,
     ) -> None:
         """Make the keys in ``(after, upto]`` exactly those of ``changes``, with ``meta``, in one transaction.
 

@@ -98,7 +98,7 @@ def install(home: Path, answers: Answers) -> list[str]:
     return [
         f"organization   {answers.organization}",
         f"administrator  {answers.admin_email} (Owner, operator)",
-        f"token          {answers.token_file} (personal access token `init`, {ADMINISTRATOR_TOKEN_DAYS} days)",
+        f"token          {answers.token_file} (access token `init`, {ADMINISTRATOR_TOKEN_DAYS} days)",
         f"node           {LOCAL_NODE} (token in {home / 'node-token'})",
     ]
 

@@ -124,7 +124,7 @@ def check_declaration(declared: Declaration, place: str = "permission") -> None:
     if permission.resource_of(declared.name).split(".")[0] in RESERVED_RESOURCES:
         raise Refused(
             "invalid_value",
-            f"{declared.name}: the resource {permission.resource_of(declared.name)!r} is reserved for Retinue itself",
+            f"the resource {permission.resource_of(declared.name)!r} is reserved for Retinue itself",
             field=f"{place}.name",
         )
     if declared.sensitivity not in SENSITIVITIES:

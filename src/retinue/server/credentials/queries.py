@@ -84,7 +84,7 @@ def by_ids(ids: Iterable[str]) -> dict[str, Credential]:
 
 def counts(account_ids: Iterable[str], now: datetime) -> dict[str, tuple[int, int]]:
     """Return (usable, total) API keys of each account, in one query; deleted keys are not counted."""
-    found = {ident: (0, 0) for ident in account_ids}
+    found = dict.fromkeys(account_ids, (0, 0))
     usable = Q(state="active") & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
     usable &= Q(retires_at__isnull=True) | Q(retires_at__gt=now)
     rows = Credential.objects.filter(principal_id__in=list(found)).exclude(state="deleted")

@@ -111,6 +111,6 @@ class Login(AbstractBaseUser):
     objects: ClassVar[LoginManager] = LoginManager()
 
     @property
-    def is_active(self) -> bool:
+    def is_active(self) -> bool:  # type: ignore[override]
         """A login works while its user and the organization are enabled."""
         return self.principal.state == "enabled" and self.principal.organization.state == "enabled"
