@@ -186,7 +186,13 @@ class Task(threading.Thread):
 
 
 @contextmanager
-def hooked(module: Any, name: str, *, before: Callable[[], None] | None = None, after: Callable[[], None] | None = None) -> Iterator[None]:
+def hooked(
+    module: Any,
+    name: str,
+    *,
+    before: Callable[[], None] | None = None,
+    after: Callable[[], None] | None = None,
+) -> Iterator[None]:
     """Call ``before`` and ``after`` around each call of ``module.name`` for a while."""
     original = getattr(module, name)
 
