@@ -21,7 +21,13 @@ def test_grant_holds_for_the_next_call(world: World) -> None:
     ended = world.owner.delete(f"{path(caller.id)}/{made.json['id']}")
     after = caller.get("/v1/users")
 
-    assert (403, 201, 200, 200, 403) == (before.status, made.status, during.status, ended.status, after.status)
+    assert (403, 201, 200, 200, 403) == (
+        before.status,
+        made.status,
+        during.status,
+        ended.status,
+        after.status,
+    )
     assert made.json == ended.json
     assert ("user:read", "direct", "reports", caller.id, world.owner.id) == (
         made.json["permission"], made.json["source"], made.json["justification"],
@@ -81,9 +87,15 @@ def test_elevated_grant_needs_a_justification(world: World) -> None:
     """
     account = world.account()
     without = world.owner.post(path(account.id), {"permission": "credential:issue"})
-    reasoned = world.owner.post(path(account.id), {"permission": "credential:issue", "justification": "robots"})
+    reasoned = world.owner.post(
+        path(account.id), {"permission": "credential:issue", "justification": "robots"}
+    )
 
-    assert (422, "justification_required", "body.justification") == (without.status, without.code, without.field)
+    assert (422, "justification_required", "body.justification") == (
+        without.status,
+        without.code,
+        without.field,
+    )
     assert 201 == reasoned.status
 
 

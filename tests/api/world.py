@@ -64,10 +64,15 @@ class Caller:
         return self.principal.id
 
     def call(
-        self, method: str, path: str, body: object = None, *, raw: bytes | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Make one call. ``body`` is sent as JSON, ``raw`` as it is; headers are named with underscores."""
-        sent = {"host": HOST} | {name.replace("_", "-"): value for name, value in headers.items()}
+        """Make one call. ``body`` is sent as JSON, ``raw`` as it is."""
+        sent = {"host": HOST} | (headers or {})
         if self.token is not None and "authorization" not in sent:
             sent["authorization"] = f"Bearer {self.token.reveal()}"
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
@@ -75,21 +80,21 @@ class Caller:
         answer = self._client.generic(method, path, data, content_type=kind, headers=sent)
         return Answer(answer.status_code, {k.lower(): v for k, v in answer.items()}, answer.content.decode())
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
         """GET ``path``."""
-        return self.call("GET", path, **headers)
+        return self.call("GET", path, headers=headers)
 
-    def post(self, path: str, body: object = None, **headers: str) -> Answer:
+    def post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
         """POST ``body`` to ``path``."""
-        return self.call("POST", path, {} if body is None else body, **headers)
+        return self.call("POST", path, {} if body is None else body, headers=headers)
 
-    def patch(self, path: str, body: object, **headers: str) -> Answer:
+    def patch(self, path: str, body: object, headers: dict[str, str] | None = None) -> Answer:
         """PATCH ``path`` with ``body``."""
-        return self.call("PATCH", path, body, **headers)
+        return self.call("PATCH", path, body, headers=headers)
 
-    def delete(self, path: str, **headers: str) -> Answer:
+    def delete(self, path: str, headers: dict[str, str] | None = None) -> Answer:
         """DELETE ``path``."""
-        return self.call("DELETE", path, **headers)
+        return self.call("DELETE", path, headers=headers)
 
 
 STRANGER = Caller(None)
@@ -108,12 +113,16 @@ class World:
         handle = f"org-{secrets.token_hex(6)}"
         with transaction(SYSTEM, reason="test") as tx:
             organization = directory.create_organization(tx, handle=handle, name=handle)
-            owner = directory.create_user(tx, organization.id, email=f"owner@{handle}.example", name="Olga Owner")
+            owner = directory.create_user(
+                tx, organization.id, email=f"owner@{handle}.example", name="Olga Owner"
+            )
             access.assign_roles(tx, owner, ["owner"], "first owner")
             issued = credentials.issue_personal_token(tx, owner, name="test", days=90)
         return cls(organization, Caller(issued.token, owner))
 
-    def account(self, name: str = "etl", *, permissions: tuple[str, ...] = (), roles: tuple[str, ...] = ()) -> Principal:
+    def account(
+        self, name: str = "etl", *, permissions: tuple[str, ...] = (), roles: tuple[str, ...] = ()
+    ) -> Principal:
         """Make a service account."""
         fields = AccountFields(name=name, purpose="a test", owners=(self.owner.id,))
         with transaction(SYSTEM, reason="test") as tx:
@@ -136,7 +145,9 @@ class World:
         """Make a user with a personal access token and no permission."""
         email = f"{secrets.token_hex(4)}@{self.organization.handle}.example"
         with transaction(SYSTEM, reason="test") as tx:
-            user = directory.create_user(tx, self.organization.id, email=email, name=name, is_operator=operator)
+            user = directory.create_user(
+                tx, self.organization.id, email=email, name=name, is_operator=operator
+            )
             issued = credentials.issue_personal_token(tx, user, name="test", days=90)
         return user, Caller(issued.token, user)
 

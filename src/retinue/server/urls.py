@@ -9,7 +9,6 @@ from retinue.server.api import routes
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", routes.healthz),
     path("readyz", routes.readyz),
-    path("v1/openapi.json", routes.openapi),
     path("v1/", routes.API.urls),
     re_path(r"^v1(?:/(?P<rest>.*))?$", routes.unknown),
     path("", include("retinue.server.console.urls")),

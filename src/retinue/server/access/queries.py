@@ -15,6 +15,8 @@ from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
 from retinue.server.policies.native import policy_of
 
+__all__ = ["Grant", "Source", "catalogue", "effective", "grant", "grants", "roles_of", "sources"]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

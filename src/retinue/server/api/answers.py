@@ -12,6 +12,13 @@ from retinue import problem as problems
 from retinue.decision import Denied, Reason
 
 _encode = msgspec.json.encode
+_REASONS = {reason.value: reason for reason in Reason}
+
+
+def request_id(request: HttpRequest) -> str:
+    """Return the id under which this request is logged; it was drawn by the intake."""
+    found: str = getattr(request, "retinue_id", "")
+    return found
 
 
 def json_answer(body: Any, status: int = 200) -> HttpResponse:
@@ -26,25 +33,44 @@ def problem_answer(
     request: HttpRequest,
     code: str,
     *,
+    status: int | None = None,
+    title: str | None = None,
     detail: str | None = None,
     field: str | None = None,
     required: tuple[str, ...] = (),
 ) -> HttpResponse:
-    """Return the problem ``code`` for this request."""
+    """Return the problem ``code`` for this request, with the challenge or the pause that belongs to it."""
     made = problems.problem(
-        code, detail=detail, field=field, required=required, request_id=getattr(request, "retinue_id", None)
+        code,
+        status=status,
+        title=title,
+        detail=detail,
+        field=field,
+        required=required,
+        request_id=request_id(request),
     )
     answer = _problem(made)
-    if code in (Reason.SCHEME_NOT_ACCEPTED, Reason.TOKEN_MISSING):
-        answer["WWW-Authenticate"] = problems.challenge(Reason(code))
-    if made.status == 503:
+    if code in _REASONS:
+        answer["Retinue-Error"] = code
+    told = _challenge(made)
+    if told:
+        answer["WWW-Authenticate"] = told
+    if made.status in (429, 503):
         answer["Retry-After"] = str(problems.RETRY_AFTER_SECONDS)
     return answer
 
 
+def _challenge(made: problems.Problem) -> str:
+    if made.code in _REASONS:
+        return problems.challenge(_REASONS[made.code], " ".join(made.required))
+    if made.status == 403 and made.required:
+        return problems.challenge(Reason.PERMISSION_MISSING, " ".join(made.required))
+    return ""
+
+
 def denial_answer(request: HttpRequest, denied: Denied) -> HttpResponse:
     """Return a denial of the caller's own token, with the challenge that belongs to it."""
-    answer = _problem(problems.problem_for(denied, getattr(request, "retinue_id", None)))
+    answer = _problem(problems.problem_for(denied, request_id(request)))
     for name, value in problems.headers_for(denied).items():
         answer[name] = value
     return answer

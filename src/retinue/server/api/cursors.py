@@ -1,76 +1,118 @@
 """Keyset cursors: signed, opaque, and bound to the list that made them.
 
-A cursor holds the sort values and the id of the last row; the next page begins strictly after them. So no
-row is lost or doubled when many rows have the same sort value, or when rows are added meanwhile.
+A cursor holds the sort values of the last row, the last of them unique; the next page begins strictly
+after them. So no row is lost or doubled when many rows have the same sort value, or when rows are added
+meanwhile. A row that is itself moved (renamed) between two pages may be seen where it was or where it is.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
 from django.core import signing
 from django.db.models import Model, Q, QuerySet
 
 from retinue.server.errors import Refused
 
-MOST_ITEMS = 200
+MAX_ITEMS = 200
 DEFAULT_ITEMS = 50
-MOST_LENGTH = 512
-_SALT = "retinue.cursor"
+MAX_LENGTH = 512
+_PURPOSE = b"retinue cursor v1"
 _Row = TypeVar("_Row", bound=Model)
 
 
-def page(
-    rows: QuerySet[_Row], *, order: Sequence[str], bound_to: str, cursor: str | None, limit: int
-) -> tuple[list[_Row], str | None]:
-    """Return one page of ``rows`` and the cursor of the next (``None`` at the end).
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a cursor is bound to: the list, whose it is, its filters and its order.
 
-    ``order`` are field names, ``-`` for descending, the last one unique. ``bound_to`` names the list with
-    its organization and filters: a cursor of another list is refused.
+    ``order`` are field names, ``-`` for descending, the last one unique.
     """
-    names = [name.lstrip("-") for name in order]
-    mark = hashlib.sha256("|".join([bound_to, *order]).encode()).hexdigest()[:16]
+
+    name: str
+    scope: str
+    filters: Mapping[str, Any]
+    order: tuple[str, ...]
+
+    @property
+    def mark(self) -> str:
+        """A short digest that two listings share only if they are the same."""
+        parts = (
+            self.name,
+            self.scope,
+            repr(sorted(self.filters.items(), key=lambda item: item[0])),
+            repr(self.order),
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def page(
+    rows: QuerySet[_Row], listing: Listing, *, cursor: str | None, limit: int
+) -> tuple[list[_Row], str | None]:
+    """Return one page of ``rows`` and the cursor of the next (``None`` at the end)."""
     if cursor:
-        rows = rows.filter(_after(order, _read(cursor, mark, len(names))))
-    found = list(rows.order_by(*order)[: limit + 1])
+        rows = rows.filter(_after(rows, listing.order, _read(cursor, listing)))
+    found = list(rows.order_by(*listing.order)[: limit + 1])
     if len(found) <= limit:
         return found, None
-    last = found[limit - 1]
-    values = [_plain(getattr(last, name)) for name in names]
-    return found[:limit], signing.dumps([mark, *values], salt=_SALT, compress=True)
+    return found[:limit], _made(found[limit - 1], listing)
 
 
-def _after(order: Sequence[str], values: list[Any]) -> Q:
+def _made(last: Model, listing: Listing) -> str:
+    values = [_plain(getattr(last, name.lstrip("-"))) for name in listing.order]
+    cursor = _signer().sign_object([listing.mark, *values], compress=True)
+    if len(cursor) > MAX_LENGTH:
+        # A long name does not fit: the row itself is asked for it when the next page is read.
+        cursor = _signer().sign_object([listing.mark, values[-1]])
+    return cursor
+
+
+def _after(rows: QuerySet[_Row], order: Sequence[str], values: list[Any]) -> Q:
     """Return the condition "strictly after these values" in this order."""
-    condition = Q()
-    equal = Q()
+    if len(values) == 1 < len(order):
+        unique = order[-1].lstrip("-")
+        found = rows.model._default_manager.filter(**{unique: values[0]})
+        values = list(found.values_list(*(name.lstrip("-") for name in order)).first() or ())
+        if not values:
+            raise _refused()
+    condition, equal = Q(), Q()
     for name, value in zip(order, values, strict=True):
         field = name.lstrip("-")
-        comparison: Callable[[str], str] = lambda each: f"{each}__{'lt' if name.startswith('-') else 'gt'}"  # noqa: B023, E731
-        condition |= equal & Q(**{comparison(field): value})
+        step = "lt" if name.startswith("-") else "gt"
+        condition |= equal & Q(**{f"{field}__{step}": value})
         equal &= Q(**{field: value})
     return condition
 
 
-def _read(cursor: str, mark: str, count: int) -> list[Any]:
-    refused = Refused("cursor_invalid", "not a cursor of this list with these filters", field="query.cursor")
-    if len(cursor) > MOST_LENGTH:
-        raise refused
+def _read(cursor: str, listing: Listing) -> list[Any]:
+    if len(cursor) > MAX_LENGTH:
+        raise _refused()
     try:
-        found = signing.loads(cursor, salt=_SALT)
+        mark, *values = _signer().unsign_object(cursor)
     except (signing.BadSignature, ValueError):
-        raise refused from None
-    if not isinstance(found, list) or len(found) != count + 1 or found[0] != mark:
-        raise refused
-    return [_typed(value) for value in found[1:]]
+        raise _refused() from None
+    if mark != listing.mark:
+        raise _refused()
+    return [datetime.fromisoformat(each["at"]) if isinstance(each, dict) else each for each in values]
+
+
+def _refused() -> Refused:
+    return Refused("cursor_invalid", "not a cursor of this list with these filters", field="query.cursor")
 
 
 def _plain(value: Any) -> Any:
     return {"at": value.isoformat()} if isinstance(value, datetime) else value
 
 
-def _typed(value: Any) -> Any:
-    return datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value
+@cache
+def _signer() -> signing.Signer:
+    """The signer of cursors, with a key of its own that is derived from the installation's secret."""
+    key = HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(settings.SECRET_KEY.encode())
+    return signing.Signer(key=key, salt="retinue.cursor")

@@ -1,69 +1,104 @@
 """``Idempotency-Key``: a repeated change answers again and happens once.
 
 The record commits with the change. It never holds a token: a retry whose answer held one gets a new
-secret for the same credential, as long as that credential was never used.
+secret for the same credential, as long as that credential was not used since.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+from django.http import HttpRequest
+
+from retinue.server.access import actions as access
 from retinue.server.api.models import IdempotencyRecord
 from retinue.server.credentials import actions as credentials
+from retinue.server.credentials.queries import by_ids
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.traffic.queries import was_used
+from retinue.server.nodes import queries as nodes
+from retinue.server.traffic import queries as traffic
 
+HEADER = "Idempotency-Key"
 KEEP = timedelta(days=1)
 
 
-def check(key: str) -> str:
-    """Refuse a key outside 1 to 255 visible ASCII characters."""
-    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key, re.ASCII):
-        raise Refused("invalid_value", "1 to 255 visible ASCII characters", field="header.Idempotency-Key")
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The answer of the first call, with a new secret where it held a token."""
+
+    status: int
+    body: dict[str, Any]
+    revision: int
+
+
+def key_of(request: HttpRequest) -> str | None:
+    """Return the key of a request. Refuses one outside 1 to 255 visible ASCII characters."""
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key, re.ASCII):
+        raise Refused("invalid_value", "1 to 255 visible ASCII characters", field=f"header.{HEADER}")
     return key
 
 
-def fingerprint(method: str, path: str, body: bytes) -> str:
-    """Return what two requests must share to be the same request."""
-    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
+def fingerprint(request: HttpRequest, sent: object) -> str:
+    """Return what two requests must share to be the same: method, address, and the meaning of the body."""
+    body = json.dumps(sent, sort_keys=True)
+    parts = (request.method or "", request.get_full_path(), body)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def claim(tx: Transaction, key: str, operation: str, mark: str) -> tuple[IdempotencyRecord, bool]:
-    """Take ``key`` for this request, or find the record of the first one.
+def claim(tx: Transaction, key: str, operation: str, mark: str) -> Replay | None:
+    """Take ``key`` for this change (``None``), or return the answer of the first call.
 
-    Returns (record, is new). Concurrent requests with one key wait for each other here, because the row
-    is unique and stays locked until the commit.
+    Of concurrent calls with one key the second waits here, because the row is unique and stays locked
+    until the first has committed or given up.
     """
     IdempotencyRecord.objects.filter(principal=tx.actor.id, key=key, created_at__lt=tx.now - KEEP).delete()
-    record, made = IdempotencyRecord.objects.get_or_create(
+    record, is_new = IdempotencyRecord.objects.get_or_create(
         principal=tx.actor.id,
         key=key,
         defaults={"operation": operation, "fingerprint": mark, "created_at": tx.now},
     )
-    if not made and record.fingerprint != mark:
+    if is_new:
+        return None
+    if record.fingerprint != mark or record.operation != operation:
         raise Refused(
-            "idempotency_conflict", "this key was used for another request", field="header.Idempotency-Key"
+            "idempotency_conflict", "this key was used for another request", field=f"header.{HEADER}"
         )
-    return record, made
+    return Replay(record.status, _with_new_secret(tx, record), record.revision)
 
 
-def replay(tx: Transaction, record: IdempotencyRecord) -> dict[str, Any]:
-    """Return the body of the first answer, with a new secret where it held a token."""
+def _with_new_secret(tx: Transaction, record: IdempotencyRecord) -> dict[str, Any]:
     body: dict[str, Any] = dict(record.body)
     if record.credential:
-        if was_used(record.credential):
-            raise Refused("idempotency_used", "the key of that answer is in use; rotate it instead")
+        credential = by_ids([record.credential])[record.credential]
+        if credential.principal is not None:
+            access.check_stronger(tx.actor, credential.principal)
+        if _was_used_since(record):
+            raise Refused(
+                "idempotency_used", "the token of the first answer is in use; rotate the credential instead"
+            )
         body["token"] = credentials.reissue(tx, record.credential).token.reveal()
     return body
 
 
-def remember(record: IdempotencyRecord, status: int, body: dict[str, Any], credential: str) -> None:
-    """Keep the answer, without its token."""
-    record.status = status
-    record.body = {name: value for name, value in body.items() if name != "token"}
-    record.credential = credential
-    record.save()
+def _was_used_since(record: IdempotencyRecord) -> bool:
+    used = traffic.usage([record.credential]).get(record.credential)
+    if used is not None and used.last_used_at >= record.created_at:
+        return True
+    node = nodes.by_credential(record.credential)
+    return node is not None and nodes.views([node])[0].last_contact_at is not None
+
+
+def remember(tx: Transaction, key: str, status: int, body: Any, credential: str) -> None:
+    """Keep the answer, without its token, and the revision that the commit will take."""
+    kept = {name: value for name, value in msgspec.to_builtins(body).items() if name != "token"}
+    rows = IdempotencyRecord.objects.filter(principal=tx.actor.id, key=key)
+    rows.update(status=status, body=kept, credential=credential)
+    tx.at_revision(lambda revision: rows.update(revision=revision))

@@ -13,16 +13,22 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from retinue import problem as problems
 from retinue.server.api.answers import problem_answer
 from retinue.server.ids import new_id
 
-MOST_HEADERS = 64
-MOST_BODY = 64 << 10
+MAX_HEADERS = 64
+MAX_BODY = 64 << 10
 #: Nodes ship their request log in batches.
-MOST_BODY_OF = {"/v1/feed/requests": 2 << 20}
-MOST_URL = 8 << 10
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?", re.ASCII)
+MAX_BODY_OF = {"/v1/feed/requests": 2 << 20}
+MAX_URL = 8 << 10
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 _BAD_PATH = re.compile(r"//|(?:^|/)\.\.?(?:/|$)|\\|[\x00-\x1f\x7f]|%2f|%5c|%2e|%00", re.IGNORECASE)
+_RAW_BAD_PATH = re.compile(r"%(?:2f|5c|00|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+_TOKEN = re.compile(r"[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot)_[0-9A-Za-z]{12}_[0-9A-Za-z]", re.ASCII)
+#: What the framework itself answers, as a code of ours.
+_PLAIN = {400: "bad_request", 404: "not_found", 405: "method_not_allowed_here", 500: "internal"}
 
 
 class Intake:
@@ -36,50 +42,56 @@ class Intake:
         answer = _refusal(request)
         if answer is None:
             answer = self._answer(request)
-            if answer.status_code == 405 and request.path.startswith("/v1/"):
-                answer = _wrong_method(request, answer)
+            if request.path.startswith("/v1/") and answer.status_code >= 400:
+                answer = _as_problem(request, answer)
         answer["Retinue-Request-Id"] = request.retinue_id  # type: ignore[attr-defined]
         return answer
 
 
-def _wrong_method(request: HttpRequest, plain: HttpResponse) -> HttpResponse:
-    """Turn the framework's plain 405 into a problem that keeps its ``Allow``."""
-    allowed = plain.get("Allow", "")
-    answer = problem_answer(request, "method_not_allowed_here", detail=f"allowed: {allowed}")
-    answer["Allow"] = allowed
-    return answer
+def _as_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Give the framework's own refusals (unknown address, wrong method) the form of all others."""
+    if answer.get("Content-Type", "").startswith(problems.MEDIA_TYPE) or answer.status_code not in _PLAIN:
+        return answer
+    made = problem_answer(request, _PLAIN[answer.status_code])
+    if "Allow" in answer:
+        made["Allow"] = answer["Allow"]
+    return made
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     meta = request.META
-    host = meta.get("HTTP_HOST", "")
-    if not _HOST.fullmatch(host):
+    host = _HOST.fullmatch(meta.get("HTTP_HOST", ""))
+    if host is None:
         return problem_answer(request, "bad_request", detail="one Host header with a name or an address")
-    if host.rpartition(":")[0] not in settings.ALLOWED_HOSTS and host not in settings.ALLOWED_HOSTS:
+    if host["name"].lower() not in settings.ALLOWED_HOSTS:
         return problem_answer(request, "bad_request", detail="this host is not served here (RETINUE_HOSTS)")
     if "HTTP_TRANSFER_ENCODING" in meta:
         return problem_answer(
-            request, "bad_request", detail="Transfer-Encoding is not accepted; send Content-Length"
+            request, "bad_request", detail="Transfer-Encoding is refused; send Content-Length"
         )
-    if sum(1 for name in meta if name.startswith("HTTP_")) > MOST_HEADERS:
-        return problem_answer(request, "headers_too_large", detail=f"at most {MOST_HEADERS} header fields")
+    if sum(1 for name in meta if name.startswith("HTTP_")) > MAX_HEADERS:
+        return problem_answer(request, "headers_too_large", detail=f"at most {MAX_HEADERS} header fields")
+    return _address_refusal(request, meta) or _length_refusal(request, meta)
+
+
+def _address_refusal(request: HttpRequest, meta: dict[str, Any]) -> HttpResponse | None:
     query: str = meta.get("QUERY_STRING", "")
-    if len(request.path) + len(query) > MOST_URL:
-        return problem_answer(request, "uri_too_long")
-    if _BAD_PATH.search(request.path) or not request.path.startswith("/"):
+    if len(request.path) + len(query) > MAX_URL:
+        return problem_answer(request, "uri_too_long", detail=f"at most {MAX_URL} characters")
+    # Only some servers pass the address as it was sent; the decoded one is checked in any case.
+    raw = str(meta.get("RAW_URI") or meta.get("REQUEST_URI") or "").partition("?")[0]
+    if _BAD_PATH.search(request.path) or not request.path.startswith("/") or _RAW_BAD_PATH.search(raw):
         return problem_answer(request, "path_refused")
-    if re.search(r"(?:^|[=&])[a-z][a-z0-9]{1,9}(?:sa|pat|node|boot)_[0-9A-Za-z]{12}_", query):
+    if _TOKEN.search(query) or _TOKEN.search(request.path):
         return problem_answer(request, "scheme_not_accepted", detail="a token never stands in an address")
-    return _length_refusal(request, meta)
+    return None
 
 
 def _length_refusal(request: HttpRequest, meta: dict[str, Any]) -> HttpResponse | None:
     announced = meta.get("CONTENT_LENGTH") or "0"
     if not re.fullmatch(r"[0-9]{1,15}", announced, re.ASCII):
         return problem_answer(request, "bad_request", detail="Content-Length is not a number")
-    most = MOST_BODY_OF.get(request.path, MOST_BODY)
+    most = MAX_BODY_OF.get(request.path, MAX_BODY)
     if int(announced) > most:
-        answer = problem_answer(request, "too_large", detail=f"at most {most} bytes here")
-        answer["Connection"] = "close"
-        return answer
+        return problem_answer(request, "too_large", detail=f"at most {most} bytes here")
     return None

@@ -1,153 +1,226 @@
 """API keys: list, get, issue, rename, rotate, regenerate, revoke, delete."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-from ninja import Query
+from pydantic import Field
 
 from retinue.server.api import render, schemas
+from retinue.server.api.accounts import ONE as ACCOUNT
 from retinue.server.api.answers import instant
-from retinue.server.api.cursors import page
+from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions, queries
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.rules import duration_seconds
 from retinue.server.directory import queries as directory
-from retinue.server.errors import Refused
+from retinue.server.errors import NotFound
 from retinue.server.policies.native import policy_of
+from retinue.server.traffic import queries as traffic
 
 TAG = "keys"
-_ONE = "/keys/{key_id}"
+LIST, ONE = "/keys", "/keys/{key_id}"
+State = Literal["active", "suspended", "revoked", "deleted"]
+Status = Literal[
+    "active",
+    "never_used",
+    "expiring",
+    "retiring",
+    "expired",
+    "blocked",
+    "suspended",
+    "revoked",
+    "deleted",
+    "usable",
+]
 
 
-class KeyFilter(schemas.ListQuery):
-    """Filters of the lists of keys."""
+class Key(schemas.Answer):
+    """A credential. It never holds the token."""
 
-    account: str | None = None
-    state: Literal["active", "suspended", "revoked", "deleted"] | None = None
-    status: Literal["usable", "retiring", "expired", "revoked", "suspended"] | None = None
-    name: str | None = None
-    search: str | None = None
+    id: str
+    key_id: str
+    kind: Literal["api_key", "personal_access_token"]
+    account: schemas.PrincipalRef
+    name: str
+    display: str
+    state: State
+    status: str
+    reason: str
+    reason_text: str
+    issued_at: str
+    issued_by: schemas.PrincipalRef | None
+    expires_at: str | None
+    retires_at: str | None
+    rotated_from: str | None
+    rotated_to: str | None
+    revoked_at: str | None
+    revoked_by: schemas.PrincipalRef | None
+    first_used_at: str | None
+    last_used_at: str | None
+    use_count: int
+
+
+class KeyList(schemas.Answer):
+    """A page of credentials, the newest first."""
+
+    items: list[Key]
+    next: str | None
+
+
+class EffectiveExpiry(schemas.Answer):
+    """When a credential ends, and which rule decided it."""
+
+    at: str | None
+    because: str
+
+
+class IssuedKey(schemas.Answer):
+    """A key with its token, which is shown here and never again."""
+
+    key: Key
+    token: str
+    expiry: EffectiveExpiry
 
 
 class AccountKeyFilter(schemas.ListQuery):
     """Filters of the list of an account's keys."""
 
-    state: Literal["active", "suspended", "revoked", "deleted"] | None = None
+    state: State | None = None
+    status: Status | None = None
+    name: str | None = None
+    search: str | None = None
+
+
+class KeyFilter(AccountKeyFilter):
+    """Filters of the organization's list of keys."""
+
+    account: str | None = Field(None, description="Id or handle of an account.")
+
+
+class IssueKey(schemas.Body):
+    """A key to issue."""
+
+    name: str | None = None
+    expires: str | None = Field(None, description="A duration (`90d`), an RFC 3339 instant, or `never`.")
+
+
+class RenameKey(schemas.Body):
+    """Another name for a key."""
+
+    name: str
+
+
+class RotateKey(schemas.Body):
+    """A rotation."""
+
+    overlap: str | None = Field(None, description="How long the old key is still accepted: `24h`, `0s`.")
     name: str | None = None
 
 
-def _listed(call: Call, query: schemas.ListQuery, account: str | None = None) -> schemas.JSON:
-    filters = query.model_dump(exclude={"limit", "cursor", "status"})
-    if account is not None:
-        filters["account"] = account
-    rows = queries.keys(call.organization, **filters)
-    status = getattr(query, "status", None)
-    if status is not None:
-        rows = queries.with_status(rows, status, call.now)
-    found, following = page(
-        rows,
-        order=("-issued_at", "-id"),
-        bound_to=f"keys|{call.organization}|{filters}|{status}",
-        cursor=query.cursor,
-        limit=query.limit,
-    )
-    return {"items": render.keys(found, call.now), "next": following}
+class RevokeKey(schemas.Body):
+    """Why a credential ends."""
+
+    reason: str = "no_longer_needed"
+    text: str = ""
 
 
-@operation("GET", "/keys", permission="credential:read", response=schemas.KeyList, tag=TAG)
-def list_keys(call: Call, query: Query[KeyFilter]) -> schemas.JSON:
+@operation("GET", LIST, permission="credential:read", response=KeyList, tag=TAG)
+def list_keys(call: Call, query: KeyFilter) -> schemas.JSON:
     """List the API keys of the organization."""
-    return _listed(call, query)
+    return _listed(call, query, query.account)
 
 
-@operation(
-    "GET",
-    "/service-accounts/{account_id}/keys",
-    permission="credential:read",
-    response=schemas.KeyList,
-    tag=TAG,
-)
-def list_keys_of_account(call: Call, account_id: str, query: Query[AccountKeyFilter]) -> schemas.JSON:
+@operation("GET", f"{ACCOUNT}/keys", permission="credential:read", response=KeyList, tag=TAG)
+def list_keys_of_account(call: Call, account_id: str, query: AccountKeyFilter) -> schemas.JSON:
     """List the API keys of a service account."""
     return _listed(call, query, directory.account(call.organization, account_id).id)
 
 
-@operation(
-    "POST",
-    "/service-accounts/{account_id}/keys",
-    permission="credential:issue",
-    response=schemas.IssuedKey,
-    status=201,
-    tag=TAG,
-)
-def issue_key(call: Call, account_id: str, body: schemas.IssueKey) -> schemas.JSON:
+@operation("POST", f"{ACCOUNT}/keys", permission="credential:issue", response=IssuedKey, status=201, tag=TAG)
+def issue_key(call: Call, account_id: str, body: IssueKey) -> schemas.JSON:
     """Issue an API key. The token stands in this answer and nowhere else."""
     account = directory.account(call.organization, account_id)
     return _issued(call, actions.issue(call.tx, account, name=body.name, expires=body.expires))
 
 
-@operation("GET", _ONE, permission="credential:read", response=schemas.Key, tag=TAG)
+@operation("GET", ONE, permission="credential:read", response=Key, tag=TAG)
 def get_key(call: Call, key_id: str) -> schemas.JSON:
     """Get an API key."""
     return _one(call, queries.key(call.organization, key_id))
 
 
-@operation("PATCH", _ONE, permission="credential:rename", response=schemas.Key, tag=TAG)
-def rename_key(call: Call, key_id: str, body: schemas.RenameKey) -> schemas.JSON:
+@operation("PATCH", ONE, permission="credential:rename", response=Key, tag=TAG)
+def rename_key(call: Call, key_id: str, body: RenameKey) -> schemas.JSON:
     """Rename an API key; its id stays."""
     return _one(call, actions.rename(call.tx, queries.key(call.organization, key_id), body.name))
 
 
 @operation(
     "POST",
-    f"{_ONE}/rotate",
+    f"{ONE}/rotate",
     permission="credential:rotate",
-    response=schemas.IssuedKey,
+    or_own=True,
+    response=IssuedKey,
     status=201,
     tag=TAG,
-    own=True,
 )
-def rotate_key(call: Call, key_id: str, body: schemas.RotateKey) -> schemas.JSON:
+def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
     """Issue a successor of a key; the old key is accepted beside it for the overlap, then retires."""
+    key = _rotatable(call, key_id)
     overlap = None if body.overlap is None else duration_seconds(body.overlap, "overlap", zero=True)
-    return _issued(call, actions.rotate(call.tx, _own(call, key_id), overlap_seconds=overlap, name=body.name))
+    return _issued(call, actions.rotate(call.tx, key, overlap_seconds=overlap, name=body.name))
 
 
 @operation(
-    "POST",
-    f"{_ONE}/regenerate",
-    permission="credential:rotate",
-    response=schemas.IssuedKey,
-    tag=TAG,
-    own=True,
+    "POST", f"{ONE}/regenerate", permission="credential:rotate", or_own=True, response=IssuedKey, tag=TAG
 )
 def regenerate_key(call: Call, key_id: str, body: schemas.Nothing) -> schemas.JSON:
     """Replace the secret of a key under the same id; the old token is refused at once."""
-    return _issued(call, actions.regenerate(call.tx, _own(call, key_id)))
+    return _issued(call, actions.regenerate(call.tx, _rotatable(call, key_id)))
 
 
-@operation("POST", f"{_ONE}/revoke", permission="credential:revoke", response=schemas.Key, tag=TAG)
-def revoke_key(call: Call, key_id: str, body: schemas.RevokeKey) -> schemas.JSON:
+@operation("POST", f"{ONE}/revoke", permission="credential:revoke", response=Key, tag=TAG)
+def revoke_key(call: Call, key_id: str, body: RevokeKey) -> schemas.JSON:
     """Revoke a key; a key that is revoked already stays as it is."""
     key = queries.key(call.organization, key_id)
     return _one(call, actions.revoke(call.tx, key, reason=body.reason, text=body.text))
 
 
-@operation("DELETE", _ONE, permission="credential:delete", response=schemas.Key, tag=TAG)
+@operation("DELETE", ONE, permission="credential:delete", response=Key, tag=TAG)
 def delete_key(call: Call, key_id: str) -> schemas.JSON:
     """Delete a revoked or expired key; a tombstone stays."""
     return _one(call, actions.delete(call.tx, queries.key(call.organization, key_id)))
 
 
-def _own(call: Call, key_id: str) -> Credential:
-    """Return the key to rotate. A service account may rotate its own without a permission, if the policy says so."""
-    if not call.only_own:
-        return queries.key(call.organization, key_id)
-    allowed = policy_of(call.organization).credentials_self_rotation
-    rows = queries.keys(call.organization, account=call.actor.id)
-    key = rows.filter(kid=key_id.removeprefix("key_")).first() if allowed else None
-    if key is None:
-        raise Refused("permission_missing", "this needs credential:rotate", required=("credential:rotate",))
+def _listed(call: Call, query: AccountKeyFilter, account: str | None) -> schemas.JSON:
+    filters = {**query.filters(), "account": account}
+    rows = queries.keys(
+        call.organization, **{name: value for name, value in filters.items() if name != "status"}
+    )
+    if query.status is not None:
+        rows = queries.with_status(
+            rows, query.status, call.now, used=traffic.used_credentials(), policy=policy_of(call.organization)
+        )
+    found, following = page(
+        rows,
+        Listing("keys", call.organization, filters, ("-issued_at", "-id")),
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    return {"items": render.keys(found, call.now), "next": following}
+
+
+def _rotatable(call: Call, key_id: str) -> Credential:
+    """Return the key, if the caller may rotate it: any with the permission, its own without."""
+    try:
+        key = queries.key(call.organization, key_id)
+    except NotFound:
+        call.need_unless_own(None)
+        raise
+    own = policy_of(call.organization).credentials_self_rotation
+    call.need_unless_own(key.principal_id if own else None)
     return key
 
 

@@ -1,124 +1,136 @@
-"""The table of operations, and what happens around each of them.
+"""The table of operations.
 
-An operation states method, path, permission, what it takes and what it answers. Routes, guard and OpenAPI
-document derive from it; one that states no permission does not start. A change runs in one ledger
-transaction, opened here, so that its idempotency record commits with it; after the commit the call waits
-for the connected nodes.
+An operation states method, path, permission, what it takes and what it answers, on one line above its
+handler. Routes, guard and OpenAPI document derive from it; one that states no permission does not start.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
+import re
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from ninja import Schema
 
-from retinue.decision import Allowed, Caller, Denied, Reason
-from retinue.server.api import authentication, idempotency
-from retinue.server.api.answers import denial_answer, json_answer
-from retinue.server.api.schemas import AnyAnswer
+from retinue.server.access.catalogue import MANAGEMENT
+from retinue.server.api import changes, guard, limits, reading
+from retinue.server.api.answers import json_answer
+from retinue.server.api.call import Call
+from retinue.server.api.guard import Access
 from retinue.server.errors import Refused
-from retinue.server.ledger.transaction import Actor, Transaction, transaction
-from retinue.server.nodes import barrier
 
-from retinue.server.nodes.queries import Node, by_credential
-from retinue.verifier import CALLER_KINDS
-
-BARRIER_SECONDS = 1.0
+Handler = Callable[..., Any]
 
 
-class Access(Enum):
-    """Who may use an operation that needs no permission."""
-
-    #: Anybody, without a token.
-    PUBLIC = "public"
-    #: Every holder of a genuine token, about itself.
-    SELF = "self"
-    #: An enrolled node, with its node credential.
-    NODE = "node"
-
-
-@dataclass(slots=True)
-class Call:
-    """One call of an operation: who calls, and the open transaction of a change."""
-
-    request: HttpRequest
-    actor: Actor
-    caller: Caller | None = None
-    node: Node | None = None
-    transaction: Transaction | None = None
-    #: Set by a handler whose answer holds a token: the credential that it belongs to.
-    credential: str = ""
-    #: The caller lacks the permission and may act on its own credentials alone.
-    only_own: bool = False
-    now: datetime = datetime.min
-
-    @property
-    def organization(self) -> str:
-        """Id of the organization whose objects exist for this caller."""
-        return self.actor.organization
-
-    @property
-    def tx(self) -> Transaction:
-        """The open ledger transaction. Only operations that change something have one."""
-        if self.transaction is None:
-            raise RuntimeError("this operation reads; it has no transaction")
-        return self.transaction
+class UndeclaredOperation(Exception):
+    """An operation states no permission, or one that does not exist. The control plane does not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One line of the table."""
+    """One line of the table. ``needs`` are all needed; ``also`` says which field of the body needs more."""
 
     name: str
     method: str
     path: str
-    permission: str | Access
+    needs: tuple[str, ...] | Access
     status: int
     tag: str
     summary: str
-    response: Any
+    answer: Any
+    query: Any
+    body: Any
     changes: bool
-    own: bool
-    view: Callable[..., HttpResponse]
+    handler: Handler
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: A principal may do it with what is its own, without a permission.
+    or_own: bool = False
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters in the path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    def authenticate(self, request: HttpRequest) -> bool:
+        """Decide who calls, from headers alone; ninja calls it before anything else."""
+        call = guard.admit(request, self.name, self.needs, undecided=self.or_own, changes=self.changes)
+        request.retinue_call = call  # type: ignore[attr-defined]
+        return True
+
+    def run(self, request: HttpRequest, arguments: dict[str, str]) -> HttpResponse:
+        """Read what was sent, call the handler, and answer."""
+        call: Call = request.retinue_call  # type: ignore[attr-defined]
+        with limits.in_flight(call, self.needs):
+            given: dict[str, Any] = dict(arguments)
+            query = reading.query(request, self.query)
+            body = reading.body(request, self.body)
+            given |= {} if query is None else {"query": query}
+            given |= {} if body is None else {"body": body}
+
+            def handle() -> Any:
+                self._check_also(call, body)
+                return self._rendered(self.handler(call, **given))
+
+            if not self.changes:
+                return json_answer(handle(), self.status)
+            sent = {} if body is None else msgspec.to_builtins(_plain(body))
+            return changes.run(call, self.name, sent, self.status, handle, " ".join(arguments.values()))
+
+    def _check_also(self, call: Call, body: Any) -> None:
+        for name, permissions in self.also.items():
+            stated = self.method == "PATCH" and name in body.model_fields_set
+            if stated or getattr(body, name):
+                call.need(*permissions)
+
+    def _rendered(self, result: Any) -> Any:
+        """Return the answer's body; what a model of the answer does not know never leaves."""
+        if isinstance(self.answer, type) and issubclass(self.answer, Schema):
+            return self.answer.model_validate(result).model_dump(mode="json")
+        return result
+
+
+def _plain(body: Any) -> Any:
+    return body.model_dump(mode="json", exclude_unset=True) if isinstance(body, Schema) else body
 
 
 OPERATIONS: list[Operation] = []
-Handler = Callable[..., Any]
 
 
 def operation(
     method: str,
     path: str,
     *,
-    permission: str | Access,
+    permission: str | tuple[str, ...] | Access,
     response: Any,
     status: int = 200,
     tag: str,
     changes: bool | None = None,
-    own: bool = False,
+    also: Mapping[str, tuple[str, ...]] | None = None,
+    or_own: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Put a handler into the table. Its first parameter is the :class:`Call`; the rest is path, query, body.
+    """Put a handler into the table.
 
-    ``own``: a caller without the permission may still act on its own credentials; the handler looks at
-    ``call.only_own``.
+    Its first parameter is the :class:`Call`; ``query`` and ``body`` are models, the rest stands in the path.
     """
 
     def register(handler: Handler) -> Handler:
-        change = method not in ("GET", "HEAD") if changes is None else changes
-        summary = (inspect.getdoc(handler) or "").splitlines()[0].rstrip(".")
-        view = _view(handler, permission, status, response, handler.__name__, change)
         OPERATIONS.append(
-            Operation(
-                handler.__name__, method, path, permission, status, tag, summary, response, change, own, view
+            declare(
+                handler,
+                method=method,
+                path=path,
+                needs=(permission,) if isinstance(permission, str) else permission,
+                status=status,
+                tag=tag,
+                answer=response,
+                changes=method != "GET" if changes is None else changes,
+                also=also or {},
+                or_own=or_own,
             )
         )
         return handler
@@ -126,134 +138,38 @@ def operation(
     return register
 
 
-def _view(
-    handler: Handler, permission: str | Access, status: int, response: Any, name: str, changes: bool
-) -> Callable[..., HttpResponse]:
-    hints = typing.get_type_hints(handler, include_extras=True)
-    parameters = list(inspect.signature(handler).parameters.values())[1:]
-
-    @functools.wraps(handler)
-    def view(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        _check_query(request, parameters, hints)
-        call: Call = request.retinue_call  # type: ignore[attr-defined]
-        call.now = timezone.now()
-        if not changes:
-            return _answer(response, handler(call, **arguments), status)
-        return _change(call, name, lambda: _body(response, handler(call, **arguments)), status)
-
-    view.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=HttpRequest)]
-        + [each.replace(annotation=hints[each.name]) for each in parameters]
+def declare(handler: Handler, **stated: Any) -> Operation:
+    """Return the line of the table for a handler. Raises :class:`UndeclaredOperation`."""
+    name = handler.__name__
+    hints = typing.get_type_hints(handler)
+    made = Operation(
+        name=name,
+        handler=handler,
+        summary=(inspect.getdoc(handler) or "").splitlines()[0].rstrip("."),
+        query=hints.get("query"),
+        body=hints.get("body"),
+        **stated,
     )
-    del view.__wrapped__  # type: ignore[attr-defined]
-    return view
+    if not isinstance(made.needs, Access):
+        named = (*made.needs, *(each for more in made.also.values() for each in more))
+        unknown = [each for each in named if each not in MANAGEMENT]
+        if unknown or not made.needs:
+            raise UndeclaredOperation(
+                f"{name}: {', '.join(unknown) or 'no permission'}: not a management permission"
+            )
+    taken = [each for each in inspect.signature(handler).parameters if each not in ("call", "query", "body")]
+    if taken != made.parameters:
+        raise UndeclaredOperation(f"{name}: takes {taken}, its path has {made.parameters}")
+    return made
 
 
-def _change(call: Call, name: str, run: Callable[[], Any], status: int) -> HttpResponse:
-    """Run a change in its transaction, remember its answer, and wait for the connected nodes."""
-    request = call.request
-    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    replayed = False
-    with transaction(call.actor) as tx:
-        call.transaction = tx
-        if key is None or call.node is not None:
-            body = run()
-        else:
-            mark = idempotency.fingerprint(request.method or "", request.get_full_path(), request.body)
-            record, is_new = idempotency.claim(tx, idempotency.check(key), name, mark)
-            if is_new:
-                body = run()
-                idempotency.remember(record, status, body, call.credential)
-            else:
-                body, replayed, status = idempotency.replay(tx, record), True, record.status
-    answer = json_answer(body, status)
-    if replayed:
-        answer["Idempotency-Replayed"] = "true"
-    if tx.revision is not None:
-        barrier.wait(tx.revision, BARRIER_SECONDS)
-        answer["Retinue-Revision"] = str(tx.revision)
-    return answer
-
-
-def _body(response: Any, result: Any) -> Any:
-    if isinstance(response, type) and issubclass(response, Schema) and response is not AnyAnswer:
-        return response.model_validate(result).model_dump(mode="json")
-    return result
-
-
-def _answer(response: Any, result: Any, status: int) -> HttpResponse:
-    return result if isinstance(result, HttpResponse) else json_answer(_body(response, result), status)
-
-
-def _check_query(request: HttpRequest, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> None:
-    """Refuse query parameters that the operation does not know, and those that stand twice."""
-    known: set[str] = set()
-    for each in parameters:
-        kind = typing.get_args(hints[each.name])
-        model = kind[0] if kind else hints[each.name]
-        if isinstance(model, type) and issubclass(model, Schema):
-            known |= {info.alias or name for name, info in model.model_fields.items()}
-    is_query = any(typing.get_args(hints[each.name]) for each in parameters)
-    for name, values in request.GET.lists():
-        if not is_query or name not in known:
-            raise Refused("unknown_field", "this operation has no such parameter", field=f"query.{name[:64]}")
-        if len(values) > 1:
-            raise Refused("invalid_value", "stands twice", field=f"query.{name}")
-
-
-def guard(permission: str | Access, own: bool = False) -> Callable[[HttpRequest], bool]:
-    """Return what ninja calls before it reads anything of a request but its headers."""
-
-    def authenticate(request: HttpRequest) -> bool:
-        request.retinue_call = _authenticated(request, permission, own)  # type: ignore[attr-defined]
-        return True
-
-    return authenticate
-
-
-class NotAllowed(Exception):
-    """The caller's own token does not allow the operation; carries the answer."""
-
-    def __init__(self, answer: HttpResponse) -> None:
-        super().__init__("not allowed")
-        self.answer = answer
-
-
-def _authenticated(request: HttpRequest, permission: str | Access, own: bool) -> Call:
-    if permission is Access.PUBLIC:
-        return Call(request, Actor(kind="anonymous", id="", name="", organization=""))
-    kinds = authentication.NODE_KINDS if permission is Access.NODE else CALLER_KINDS
-    need = (permission,) if isinstance(permission, str) else ()
-    decision = authentication.decide(request, need, kinds)
-    only_own = own and isinstance(decision, Denied) and decision.reason is Reason.PERMISSION_MISSING
-    if only_own:
-        decision = authentication.decide(request, (), kinds)
-    if isinstance(decision, Denied):
-        raise NotAllowed(denial_answer(request, decision))
-    assert isinstance(decision, Allowed)
-    _check_organization(request, decision.caller)
-    if permission is Access.NODE:
-        node = by_credential(decision.caller.credential_id)
-        if node is None:
-            raise Refused("caller_forbidden", "this credential belongs to no node")
-        acting = Actor("node", node.id, node.name, "", decision.caller.credential_id, request=_id(request))
-        return Call(request, acting, decision.caller, node)
-    return Call(request, authentication.actor(request, decision.caller), decision.caller, only_own=only_own)
-
-
-def _id(request: HttpRequest) -> str:
-    found: str = getattr(request, "retinue_id", "")
-    return found
-
-
-def _check_organization(request: HttpRequest, caller: Caller) -> None:
-    named = request.META.get("HTTP_RETINUE_ORGANIZATION")
-    if named is None:
-        return
-    from retinue.server.directory.queries import organization
-
-    own = organization(caller.organization)
-    if named not in (own.id, own.handle):
-        raise Refused(
-            "organization_not_found", "no such organization here", field="header.Retinue-Organization"
-        )
+__all__ = [
+    "OPERATIONS",
+    "Access",
+    "Call",
+    "Operation",
+    "Refused",
+    "UndeclaredOperation",
+    "declare",
+    "operation",
+]

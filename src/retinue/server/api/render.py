@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from retinue.server.access import queries as access
-from retinue.server.access.queries import Grant
+from retinue.server.access.queries import Grant, Source
 from retinue.server.api.answers import instant
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials import rules as credential_rules
@@ -78,7 +78,7 @@ def _key(row: Credential, used: traffic.Usage | None, people: dict[str, Principa
     return {
         "id": row.id,
         "key_id": row.kid,
-        "kind": "personal_access_token" if row.kind == Kind.PERSONAL else "api_key",
+        "kind": kind_of(row),
         "account": ref(account),
         "name": row.name,
         "display": f"{row.brand}{row.kind}_{row.kid}_…",
@@ -106,6 +106,11 @@ def _key(row: Credential, used: traffic.Usage | None, people: dict[str, Principa
         "last_used_at": instant(used.last_used_at) if used is not None else None,
         "use_count": used.count if used is not None else 0,
     }
+
+
+def kind_of(row: Credential) -> str:
+    """Return the kind of a credential in words."""
+    return "personal_access_token" if row.kind == Kind.PERSONAL else "api_key"
 
 
 def users(rows: Sequence[Principal]) -> list[JSON]:
@@ -144,6 +149,29 @@ def grants(rows: Sequence[Grant], subject: Principal) -> list[JSON]:
             "justification": row.justification,
             "granted_by": ref(people.get(row.granted_by)),
             "granted_at": instant(row.granted_at),
+            "expires_at": None,
         }
         for row in rows
+    ]
+
+
+def permissions(found: Mapping[str, Sequence[Source]]) -> list[JSON]:
+    """Return effective permissions, each with every way in which it is held."""
+    people = directory.principals(source.granted_by for sources in found.values() for source in sources)
+    return [
+        {
+            "permission": name,
+            "sources": [
+                {
+                    "kind": source.kind,
+                    "id": source.id,
+                    "name": source.name,
+                    "granted_by": ref(people.get(source.granted_by)),
+                    "granted_at": instant(source.granted_at),
+                    "justification": source.justification,
+                }
+                for source in sources
+            ],
+        }
+        for name, sources in found.items()
     ]

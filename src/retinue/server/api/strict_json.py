@@ -3,102 +3,112 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import unicodedata
 from typing import Any, NoReturn
 
 from retinue.server.errors import Refused
 
-MOST_DEPTH = 32
-MOST_KEYS = 256
-MOST_ITEMS = 1_000
-MOST_TEXT = 8 << 10
-MOST_INTEGER = 1 << 53
+MAX_DEPTH = 32
+MAX_KEYS = 256
+MAX_ITEMS = 1_000
+MAX_TEXT = 8 << 10
+MAX_INTEGER = 1 << 53
+#: Fields of several lines; everywhere else a line break is a control character.
+MULTILINE = frozenset({"description", "purpose"})
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
 
 
 def loads(body: bytes) -> dict[str, Any]:
-    """Return the object in ``body``, its texts in NFC. Raises :class:`Refused` naming the rule."""
-    if not body.strip():
+    """Return the object in ``body``, its texts in NFC; ``{}`` for an empty body.
+
+    Raises :class:`Refused` naming the rule and, with its path (``body.owners.0``), the member at fault.
+    """
+    if not body:
         return {}
+    value = _parsed(body)
+    if not isinstance(value, dict):
+        raise Refused("bad_json", "the body must be an object", field="body")
+    return {name: _checked(member, f"body.{name}", name in MULTILINE) for name, member in value.items()}
+
+
+def check_text(text: str, place: str, *, multiline: bool = False) -> str:
+    """Return ``text`` in NFC. Refuses control characters, lone surrogates, and what is too long."""
+    if len(text) > MAX_TEXT:
+        raise Refused("invalid_value", f"at most {MAX_TEXT} characters", field=place)
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n") if multiline else text)
+    if not text.isprintable():
+        for character in text:
+            if unicodedata.category(character) in ("Cc", "Cs") and not (multiline and character == "\n"):
+                raise Refused("invalid_value", f"control character U+{ord(character):04X}", field=place)
+    return text
+
+
+def _parsed(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
-        if _deepest(text) > MOST_DEPTH:
-            raise Refused("bad_json", f"nested deeper than {MOST_DEPTH}")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError:
-        raise Refused("bad_json", "not UTF-8") from None
+        raise Refused("bad_json", "not UTF-8", field="body") from None
+    if _deepest(text) > MAX_DEPTH:
+        raise Refused("bad_json", f"nested deeper than {MAX_DEPTH}", field="body")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
     except json.JSONDecodeError as error:
-        raise Refused("bad_json", f"{error.msg} at character {error.pos}") from None
-    except ValueError:
-        raise Refused("bad_json", "a number is too long") from None
-    if not isinstance(value, dict):
-        raise Refused("bad_json", "the body must be an object")
-    return {name: _checked(member, name) for name, member in value.items()}
+        raise Refused("bad_json", f"{error.msg} at character {error.pos}", field="body") from None
 
 
 def _deepest(text: str) -> int:
-    """Return how deep brackets nest, outside of strings, without recursion."""
+    """Return how deep brackets nest outside of strings, without recursion."""
     depth = deepest = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(pairs) > MOST_KEYS:
-        raise Refused("bad_json", f"more than {MOST_KEYS} members in one object")
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
-        raise Refused("bad_json", "a member stands twice", field=twice[:64])
+    if len(pairs) > MAX_KEYS:
+        raise Refused("bad_json", f"more than {MAX_KEYS} members in one object", field="body")
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise Refused("bad_json", "a member stands twice", field=f"body.{_shown(name)}")
+        made[name] = value
     return made
 
 
 def _constant(name: str) -> NoReturn:
-    raise Refused("bad_json", f"{name} is not JSON")
+    raise Refused("bad_json", f"{name} is not JSON", field="body")
 
 
-def _checked(value: Any, place: str) -> Any:
+def _integer(digits: str) -> int:
+    if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+        raise Refused("bad_json", "whole numbers lie within 2^53", field="body")
+    return int(digits)
+
+
+def _checked(value: Any, place: str, multiline: bool = False) -> Any:
     match value:
         case str():
-            return _text(value, place)
-        case bool() | None:
-            return value
-        case int() if abs(value) > MOST_INTEGER:
-            raise Refused("invalid_value", "integers lie within 2^53", field=place)
-        case float() if value in (float("inf"), float("-inf")):
-            raise Refused("invalid_value", "the number is too large", field=place)
+            return check_text(value, _shown(place), multiline=multiline)
+        case float() if not math.isfinite(value):
+            raise Refused("invalid_value", "the number is too large", field=_shown(place))
         case list():
-            if len(value) > MOST_ITEMS:
-                raise Refused("invalid_value", f"at most {MOST_ITEMS} items", field=place)
+            if len(value) > MAX_ITEMS:
+                raise Refused("invalid_value", f"at most {MAX_ITEMS} items", field=_shown(place))
             return [_checked(item, f"{place}.{number}") for number, item in enumerate(value)]
         case dict():
-            return {_text(name, place): _checked(member, f"{place}.{name}") for name, member in value.items()}
+            return {
+                check_text(name, _shown(place)): _checked(each, f"{place}.{name}")
+                for name, each in value.items()
+            }
         case _:
             return value
 
 
-def _text(text: str, place: str) -> str:
-    if len(text) > MOST_TEXT:
-        raise Refused("invalid_value", f"at most {MOST_TEXT} characters", field=place)
-    for character in text:
-        if (
-            (ord(character) < 32 and character not in "\n\t")
-            or ord(character) == 127
-            or 0xD800 <= ord(character) < 0xE000
-        ):
-            raise Refused("invalid_value", f"control character U+{ord(character):04X}", field=place)
-    return unicodedata.normalize("NFC", text)
+def _shown(place: str) -> str:
+    """Return a path as a problem shows it: short, and without characters that hide."""
+    return "".join(each if each.isprintable() else "?" for each in place[:128])

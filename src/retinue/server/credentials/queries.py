@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
 from retinue.server.credentials.models import Credential
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
+from retinue.server.policies.native import Policy
 from retinue.token import Kind
 
 __all__ = ["Credential", "counts", "key", "keys", "node_credential", "personal_token", "personal_tokens"]
@@ -43,19 +45,36 @@ def keys(
     return rows.select_related("principal", "organization")
 
 
-def with_status(rows: QuerySet[Credential], status: str, now: datetime) -> QuerySet[Credential]:
-    """Narrow keys to those whose life is over or not: ``expired``, ``retiring``, ``revoked``, ``usable``."""
-    retired = Q(retires_at__lte=now)
-    expired = Q(expires_at__lte=now)
+def with_status(
+    rows: QuerySet[Credential], status: str, now: datetime, *, used: QuerySet[Any, Any], policy: Policy
+) -> QuerySet[Credential]:
+    """Narrow keys to one status, as :func:`rules.status` gives it, or to ``usable``: neither ended nor retired.
+
+    ``used`` gives the ids of the credentials that were used.
+    """
+    retired, expired = Q(retires_at__lte=now), Q(expires_at__lte=now)
+    usable = rows.filter(state="active").exclude(retired).exclude(expired)
+    live = usable.filter(principal__state="enabled", retires_at__isnull=True)
+    soon = Q(expires_at__lte=now + timedelta(days=max(policy.expiry_warn_days, default=0)))
     match status:
+        case "usable":
+            return usable
         case "revoked":
-            return rows.filter(Q(state="revoked") | (retired & Q(state="active")))
+            return rows.filter(Q(state="revoked") | retired).exclude(state="deleted")
         case "expired":
             return rows.filter(expired, state__in=["active", "suspended"]).exclude(retired)
+        case "suspended":
+            return rows.filter(state="suspended").exclude(retired).exclude(expired)
+        case "blocked":
+            return usable.exclude(principal__state="enabled")
         case "retiring":
-            return rows.filter(state="active", retires_at__gt=now).exclude(expired)
-        case "usable":
-            return rows.filter(state="active").exclude(retired).exclude(expired)
+            return usable.filter(principal__state="enabled", retires_at__gt=now)
+        case "expiring":
+            return live.filter(soon)
+        case "never_used":
+            return live.exclude(soon).exclude(id__in=used)
+        case "active":
+            return live.exclude(soon).filter(id__in=used)
         case _:
             return rows.filter(state=status)
 

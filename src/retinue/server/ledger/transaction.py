@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction as database
+from django.db import connection
+from django.db import transaction as database
 from django.db.models import F
 from django.utils import timezone
 
@@ -72,6 +73,7 @@ class Transaction:
     reduces: bool = False
     _events: list[_Recorded] = field(default_factory=list)
     _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
+    _at_revision: list[Callable[[int], object]] = field(default_factory=list)
 
     def record(
         self,
@@ -91,6 +93,10 @@ class Transaction:
     def touch(self, kind: Kind, key: str) -> None:
         """Say that the record ``(kind, key)`` of every node must be compiled anew."""
         self._touched[kind, key] = None
+
+    def at_revision(self, act: Callable[[int], object]) -> None:
+        """Call ``act(revision)`` inside this transaction, once its revision is known; not if it has none."""
+        self._at_revision.append(act)
 
     def _finish(self) -> None:
         if not self._events:
@@ -114,6 +120,8 @@ class Transaction:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(revision)])
+        for act in self._at_revision:
+            act(revision)
         self.revision = revision
         database.on_commit(lambda: _announce(revision))
 

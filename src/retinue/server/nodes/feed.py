@@ -24,7 +24,7 @@ from retinue.server.nodes.models import IdentityKey, Node
 from retinue.server.nodes.rules import Applied, PollRequest, PublishedKey, check_poll, hold_seconds
 from retinue.server.policies.native import NATIVE
 
-__all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "node_of", "poll", "snapshot"]
+__all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of", "poll", "snapshot"]
 
 _log = logging.getLogger("retinue.feed")
 MAX_CHANGES = 1_000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max, QuerySet
 
 from retinue.server.traffic.models import Request, Usage
 
-__all__ = ["Request", "Usage", "last_used_by_account", "requests", "usage"]
+__all__ = ["Request", "Usage", "last_used_by_account", "requests", "usage", "used_credentials"]
 
 
 def requests(
@@ -42,6 +43,11 @@ def requests(
 def usage(credential_ids: Iterable[str]) -> dict[str, Usage]:
     """Return the counters of those credentials that were used, in one query."""
     return Usage.objects.in_bulk(list(set(credential_ids)))
+
+
+def used_credentials() -> QuerySet[Usage, Any]:
+    """Return the ids of the credentials that were used, for a query over credentials."""
+    return Usage.objects.values("credential")
 
 
 def was_used(credential_id: str) -> bool:

@@ -1,0 +1,107 @@
+"""The audit log: what was changed, and which changes were refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from retinue.server.api import schemas
+from retinue.server.api.answers import instant
+from retinue.server.api.cursors import Listing, page
+from retinue.server.api.operations import Call, operation
+from retinue.server.ledger import queries
+
+TAG = "audit-events"
+
+
+class EventActor(schemas.Answer):
+    """Who acted, as called at that time."""
+
+    id: str
+    kind: str
+    name: str
+
+
+class EventSubject(schemas.Answer):
+    """What was acted upon, as called at that time."""
+
+    kind: str
+    id: str
+    name: str
+
+
+class AuditEvent(schemas.Answer):
+    """One change, or one refused change."""
+
+    id: str = Field(description="Revision and place in it, such as `12.1`.")
+    revision: int
+    at: str
+    type: str
+    actor: EventActor
+    credential_id: str
+    request_id: str
+    address: str
+    subject: EventSubject
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class AuditEventList(schemas.Answer):
+    """A page of the audit log, the newest first."""
+
+    items: list[AuditEvent]
+    next: str | None
+
+
+class EventFilter(schemas.ListQuery):
+    """Filters of the audit log."""
+
+    type: str | None = Field(None, description="Such as `key.revoked`.")
+    actor: str | None = Field(None, description="Id of a principal.")
+    subject: str | None = Field(None, description="Id of what was acted upon.")
+    since: schemas.Instant | None = Field(None, description="From this instant on.")
+    until: schemas.Instant | None = Field(None, description="Before this instant.")
+
+
+@operation("GET", "/audit-events", permission="audit_log:read", response=AuditEventList, tag=TAG)
+def list_audit_events(call: Call, query: EventFilter) -> schemas.JSON:
+    """List what was changed in the organization, the newest first."""
+    filters = query.filters()
+    rows, following = page(
+        queries.events(call.organization, **filters),
+        Listing("events", call.organization, filters, ("-revision", "-n")),
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    return {"items": [_event(row) for row in rows], "next": following}
+
+
+@operation("GET", "/audit-events/{event_id}", permission="audit_log:read", response=AuditEvent, tag=TAG)
+def get_audit_event(call: Call, event_id: str) -> schemas.JSON:
+    """Get one event."""
+    return _event(queries.event(call.organization, event_id))
+
+
+def _event(row: queries.AuditEvent) -> schemas.JSON:
+    view = queries.view(row)
+    named = {**view.before, **view.after}
+    return {
+        "id": row.id,
+        "revision": row.revision,
+        "at": instant(row.at),
+        "type": row.type,
+        "actor": {"id": row.actor, "kind": row.actor_kind, "name": view.actor_name},
+        "credential_id": row.credential,
+        "request_id": row.request,
+        "address": view.address,
+        "subject": {
+            "kind": row.subject_kind,
+            "id": row.subject,
+            "name": str(named.get("handle") or named.get("name") or named.get("node") or ""),
+        },
+        "reason": view.reason,
+        "before": view.before,
+        "after": view.after,
+    }

@@ -1,0 +1,84 @@
+"""One call of an operation: who calls, with what, and the open transaction of a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from retinue.decision import Caller
+from retinue.server.access import queries as access
+from retinue.server.directory.queries import Principal
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import Actor, Transaction
+from retinue.server.nodes.queries import Node
+
+ANONYMOUS = Actor(kind="anonymous", id="", name="", organization="")
+
+
+@dataclass
+class Call:
+    """What a handler gets first. ``principal`` and ``node`` are the caller, whichever it is."""
+
+    request: HttpRequest
+    actor: Actor = ANONYMOUS
+    caller: Caller | None = None
+    principal: Principal | None = None
+    node: Node | None = None
+    transaction: Transaction | None = None
+    #: Set by a handler whose answer holds a token: the credential that it belongs to.
+    credential: str = ""
+    #: Permissions that the operation needs and that are not decided yet: they may depend on the object.
+    undecided: tuple[str, ...] = ()
+    started: datetime = field(default_factory=timezone.now)
+
+    @property
+    def organization(self) -> str:
+        """Id of the organization whose objects exist for this caller."""
+        return self.actor.organization
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the call: that of its transaction, if it changes something."""
+        return self.started if self.transaction is None else self.transaction.now
+
+    @property
+    def tx(self) -> Transaction:
+        """The open ledger transaction. Only operations that change something have one."""
+        if self.transaction is None:
+            raise RuntimeError("this operation reads; it has no transaction")
+        return self.transaction
+
+    @property
+    def own_principal(self) -> Principal:
+        """The user or service account that calls."""
+        if self.principal is None:
+            raise RuntimeError("no principal may call this operation")
+        return self.principal
+
+    @property
+    def own_node(self) -> Node:
+        """The node that calls."""
+        if self.node is None:
+            raise RuntimeError("no node may call this operation")
+        return self.node
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """The permissions that the caller effectively holds."""
+        return frozenset() if self.principal is None else access.effective(self.principal)
+
+    def need(self, *permissions: str) -> None:
+        """Refuse unless the caller holds all of ``permissions``."""
+        missing = tuple(name for name in permissions if name not in self.held)
+        if missing:
+            raise Refused("permission_missing", f"this needs {' and '.join(missing)}", required=missing)
+
+    def need_unless_own(self, principal_id: str | None) -> None:
+        """Decide an operation that a principal may do with what is its own, and others with a permission."""
+        undecided, self.undecided = self.undecided, ()
+        if principal_id != self.actor.id:
+            self.need(*undecided)

@@ -1,0 +1,69 @@
+"""What happens around a change: one ledger transaction, the idempotency record in it, and the nodes.
+
+The answer leaves after the commit, and after the connected nodes have applied it or a second has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+
+from retinue.problem import CATALOGUE
+from retinue.server.api import idempotency, refusals
+from retinue.server.api.answers import json_answer
+from retinue.server.api.call import Call
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import transaction
+from retinue.server.nodes import barrier
+
+BARRIER_SECONDS = 1.0
+
+
+def run(
+    call: Call, operation: str, sent: object, status: int, handle: Callable[[], Any], objects: str
+) -> HttpResponse:
+    """Run ``handle`` in its transaction and answer its body, or the body that a first call was given.
+
+    ``sent`` is what the caller sent, ``objects`` the ids in the address. Raises :class:`Refused`; by then
+    nothing is written but the event that says so.
+    """
+    key = idempotency.key_of(call.request)
+    replayed: idempotency.Replay | None = None
+    body: Any = None
+    try:
+        with transaction(call.actor) as tx:
+            call.transaction = tx
+            if key is not None:
+                mark = idempotency.fingerprint(call.request, sent)
+                replayed = idempotency.claim(tx, key, operation, mark)
+            if replayed is None:
+                body = handle()
+                _check_decided(call)
+                if key is not None:
+                    idempotency.remember(tx, key, status, body, call.credential)
+    except Refused as refused:
+        if refused.code in CATALOGUE and CATALOGUE[refused.code].status in (403, 409):
+            refusals.record(call.actor, operation, refused.code, refused.required, objects)
+        raise
+    if tx.revision is not None:
+        barrier.wait(tx.revision, BARRIER_SECONDS)
+    if replayed is None:
+        return _answer(body, status, tx.revision)
+    answer = _answer(replayed.body, replayed.status, tx.revision or replayed.revision)
+    answer["Idempotency-Replayed"] = "true"
+    return answer
+
+
+def _check_decided(call: Call) -> None:
+    """A handler that forgot to decide who may do this changes nothing: the transaction rolls back."""
+    if call.undecided:
+        raise RuntimeError(f"{', '.join(call.undecided)}: needed and never asked for")
+
+
+def _answer(body: Any, status: int, revision: int | None) -> HttpResponse:
+    answer = json_answer(body, status)
+    if revision:
+        answer["Retinue-Revision"] = str(revision)
+    return answer

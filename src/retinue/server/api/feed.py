@@ -1,0 +1,56 @@
+"""What nodes call, with their node credential: the feed that they follow, and the log that they ship."""
+
+from __future__ import annotations
+
+import msgspec
+from ninja import Schema
+from pydantic import Field
+
+from retinue.server.api.operations import Access, Call, operation
+from retinue.server.api.schemas import Whole
+from retinue.server.nodes import feed
+from retinue.server.nodes.feed import PollAnswer, PollRequest, SnapshotPage
+from retinue.server.traffic.actions import Entry, ingest
+
+TAG = "feed"
+
+
+class SnapshotPlace(Schema):
+    """Where a snapshot goes on."""
+
+    after: str | None = Field(None, description="`next` of the page before.")
+    revision: Whole | None = Field(None, description="`head` of the first page.")
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A batch of the request log; ``first`` is the sequence number of its first record."""
+
+    node: str
+    spool: str
+    first: int
+    records: list[Entry]
+
+
+class Shipped(msgspec.Struct, frozen=True):
+    """The sequence number that is expected next from this spool."""
+
+    next: int
+
+
+@operation("POST", "/feed/poll", permission=Access.NODE, response=PollAnswer, tag=TAG, changes=False)
+def poll_feed(call: Call, body: PollRequest) -> PollAnswer:
+    """Acknowledge what is applied and fetch what has changed; held while there is nothing new."""
+    return feed.poll(call.own_node, body)
+
+
+@operation("GET", "/feed/snapshot", permission=Access.NODE, response=SnapshotPage, tag=TAG)
+def get_snapshot(call: Call, query: SnapshotPlace) -> SnapshotPage:
+    """Fetch a page of all records, in key order."""
+    return feed.snapshot(query.after)
+
+
+@operation("POST", "/feed/requests", permission=Access.NODE, response=Shipped, tag=TAG, changes=False)
+def ship_requests(call: Call, body: Batch) -> Shipped:
+    """Store a batch of decisions, exactly once."""
+    feed.check_name(call.own_node, body.node)
+    return Shipped(ingest(body.node, body.spool, body.first, body.records))

@@ -1,0 +1,134 @@
+"""Who calls, and may it: decided from headers alone, before any body is read.
+
+The same verifier as on every node decides, over the database itself.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from retinue.decision import Caller, Decision, Denied, Reason
+from retinue.server.api import refusals
+from retinue.server.api.answers import denial_answer, request_id
+from retinue.server.api.call import Call
+from retinue.server.credentials.actions import peppers
+from retinue.server.directory import queries as directory
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import Actor, reading
+from retinue.server.nodes import feed
+from retinue.server.nodes.database import DatabaseReplica
+from retinue.token import Kind
+from retinue.verifier import CALLER_KINDS, Question, Verifier
+
+NODE_KINDS = frozenset({Kind.NODE.value})
+
+
+class Access(Enum):
+    """Who may use an operation that needs no permission."""
+
+    #: Anybody, without a token.
+    PUBLIC = "public"
+    #: Every holder of a genuine token, about itself.
+    SELF = "self"
+    #: An enrolled node, with its node credential.
+    NODE = "node"
+
+
+class NotAllowed(Exception):
+    """The caller's own token does not allow the operation; carries the answer."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        super().__init__("not allowed")
+        self.answer = answer
+
+
+@cache
+def verifier() -> Verifier:
+    """Return the control plane's verifier."""
+    return Verifier(DatabaseReplica(), peppers(), brands=(settings.INSTALLATION.brand,))
+
+
+def presented(request: HttpRequest) -> tuple[str | None, str]:
+    """Return (token, scheme) of the one ``Authorization`` header.
+
+    A server may join two headers with a comma; so may a caller. Either is no scheme that is accepted.
+    """
+    header: str = request.META.get("HTTP_AUTHORIZATION", "").strip()
+    if not header:
+        return None, "bearer"
+    scheme, _, token = header.partition(" ")
+    if "," in header or scheme.lower() != "bearer":
+        return "?", "other"
+    return token.strip() or None, "bearer"
+
+
+def admit(
+    request: HttpRequest, operation: str, needs: tuple[str, ...] | Access, *, undecided: bool, changes: bool
+) -> Call:
+    """Return the call of a caller that may use the operation.
+
+    ``undecided`` leaves the permissions to the handler, which knows the object. Raises
+    :class:`NotAllowed`, or :class:`Refused` for an organization that is not the caller's.
+    """
+    if needs is Access.PUBLIC:
+        return Call(request)
+    wanted = needs if isinstance(needs, tuple) else ()
+    token, scheme = presented(request)
+    kinds = NODE_KINDS if needs is Access.NODE else CALLER_KINDS
+    question = Question(token, () if undecided else wanted, scheme=scheme, kinds=kinds)
+    with reading():
+        decision = verifier().verify(question)
+        if needs is Access.NODE:
+            return _node(request, decision)
+        if not isinstance(decision, Denied):
+            call = _person(request, decision.caller)
+            call.undecided = wanted if undecided else ()
+            return call
+    if changes and decision.reason is Reason.PERMISSION_MISSING and decision.caller is not None:
+        required = () if decision.permission is None else (decision.permission,)
+        refusals.record(_actor(request, decision.caller), operation, decision.reason.value, required)
+    raise NotAllowed(denial_answer(request, decision))
+
+
+def _person(request: HttpRequest, caller: Caller) -> Call:
+    principal = directory.principals([caller.id]).get(caller.id)
+    actor = _actor(request, caller, is_operator=principal is not None and principal.is_operator)
+    _check_organization(request, caller)
+    return Call(request, actor, caller, principal)
+
+
+def _node(request: HttpRequest, decision: Decision) -> Call:
+    node = feed.node_of(decision)
+    if isinstance(decision, Denied):
+        raise NotAllowed(denial_answer(request, decision))
+    if node is None:
+        raise Refused("caller_forbidden", "this credential belongs to no node")
+    actor = Actor("node", node.id, node.name, "", decision.caller.credential_id, request=request_id(request))
+    return Call(request, actor, decision.caller, node=node)
+
+
+def _actor(request: HttpRequest, caller: Caller, *, is_operator: bool = False) -> Actor:
+    return Actor(
+        kind=caller.kind,
+        id=caller.id,
+        name=caller.name,
+        organization=caller.organization,
+        credential=caller.credential_id,
+        address=request.META.get("REMOTE_ADDR") or "",
+        request=request_id(request),
+        is_operator=is_operator,
+    )
+
+
+def _check_organization(request: HttpRequest, caller: Caller) -> None:
+    named = request.META.get("HTTP_RETINUE_ORGANIZATION")
+    if named is None or named == caller.organization:
+        return
+    if named != directory.organization(caller.organization).handle:
+        raise Refused(
+            "organization_not_found", "no such organization here", field="header.Retinue-Organization"
+        )

@@ -1,0 +1,88 @@
+"""The caller itself. Holders of no permission still see who they are, and end their own tokens."""
+
+from __future__ import annotations
+
+from retinue.server.api import render, schemas
+from retinue.server.api.answers import instant
+from retinue.server.api.cursors import Listing, page
+from retinue.server.api.keys import Key, KeyList, RevokeKey
+from retinue.server.api.operations import Access, Call, operation
+from retinue.server.credentials import actions, queries
+from retinue.server.directory import queries as directory
+
+TAG = "me"
+
+
+class Me(schemas.Answer):
+    """The principal that the token acts for."""
+
+    id: str
+    kind: str
+    handle: str
+    name: str
+    email: str | None = None
+
+
+class Home(schemas.Answer):
+    """The caller's organization."""
+
+    id: str
+    handle: str
+    name: str
+
+
+class PresentCredential(schemas.Answer):
+    """The credential of this call."""
+
+    id: str
+    kind: str
+    name: str
+    expires_at: str | None
+
+
+class WhoAmI(schemas.Answer):
+    """Who calls, with what, and what it may do."""
+
+    principal: Me
+    organization: Home
+    credential: PresentCredential
+    permissions: list[str]
+    operator: bool
+
+
+@operation("GET", "/me", permission=Access.SELF, response=WhoAmI, tag=TAG)
+def get_me(call: Call) -> schemas.JSON:
+    """Tell who the caller is, with which credential, and what it may do."""
+    home = directory.organization(call.organization)
+    credential = queries.by_ids([call.actor.credential])[call.actor.credential]
+    return {
+        "principal": {**(render.ref(call.own_principal) or {}), "email": call.own_principal.email or None},
+        "organization": {"id": home.id, "handle": home.handle, "name": home.name},
+        "credential": {
+            "id": credential.id,
+            "kind": render.kind_of(credential),
+            "name": credential.name,
+            "expires_at": instant(credential.expires_at),
+        },
+        "permissions": sorted(call.held),
+        "operator": call.own_principal.is_operator,
+    }
+
+
+@operation("GET", "/me/tokens", permission=Access.SELF, response=KeyList, tag=TAG)
+def list_my_tokens(call: Call, query: schemas.ListQuery) -> schemas.JSON:
+    """List the caller's own personal access tokens."""
+    rows, following = page(
+        queries.personal_tokens(call.actor.id),
+        Listing("tokens", call.actor.id, {}, ("-issued_at", "-id")),
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    return {"items": render.keys(rows, call.now), "next": following}
+
+
+@operation("POST", "/me/tokens/{token_id}/revoke", permission=Access.SELF, response=Key, tag=TAG)
+def revoke_my_token(call: Call, token_id: str, body: RevokeKey) -> schemas.JSON:
+    """Revoke one of the caller's own personal access tokens."""
+    token = queries.personal_token(call.actor.id, token_id)
+    return render.keys([actions.revoke(call.tx, token, reason=body.reason, text=body.text)], call.now)[0]
