@@ -10,7 +10,11 @@ from tests.architecture.source import ROOT, python_files, tree
 FILE_LINES = 300
 FUNCTION_LINES = 40
 #: What is longer, how long it may be, and why. An entry that is no longer needed fails the test.
-FILE_EXCEPTIONS: dict[str, tuple[int, str]] = {}
+FILE_EXCEPTIONS: dict[str, tuple[int, str]] = {
+    "src/retinue/usage.py": (400, "writer and reader of one file format, read side by side"),
+    "tests/storage/test_feed_poll.py": (340, "one protocol, its rules in order"),
+    "tests/storage/test_compile.py": (340, "one table of records, kind by kind"),
+}
 FUNCTION_EXCEPTIONS: dict[str, tuple[int, str]] = {}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
 

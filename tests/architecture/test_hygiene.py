@@ -19,6 +19,13 @@ _INDEX = re.compile(r"^\s*(?:--?(?:extra-)?index-url|-i|--find-links|--trusted-h
 #: Where a token becomes text, and why there. Any other file that calls ``reveal`` fails the test.
 REVEALS = {
     "src/retinue/token.py": "defines it",
+    "src/retinue/server/api/keys.py": "the answer that issues, rotates or regenerates a key",
+    "src/retinue/server/api/nodes.py": "the answer that enrols a node",
+    "src/retinue/server/api/idempotency.py": "the repeated answer to a lost one, with a new secret",
+    "src/retinue/server/setup.py": "the token files of init, mode 0600",
+    "src/retinue/server/__main__.py": "the token file of a new organization, mode 0600",
+    "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
+    "src/retinue/cli/node.py": "the token file of an enrolled node",
 }
 
 
