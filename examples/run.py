@@ -29,7 +29,9 @@ def main() -> int:
     serve = subprocess.Popen(
         [*_retinue(), "serve", "--port", str(CONTROL), "--node-port", str(NODE)], env=environment
     )
-    sample = subprocess.Popen([sys.executable, "-m", "examples.sample_api", "--port", str(SAMPLE)])
+    sample = subprocess.Popen(
+        [sys.executable, "-m", "examples.sample_api", "--mode", "direct", "--port", str(SAMPLE)]
+    )
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _wait_for(f"http://127.0.0.1:{CONTROL}/readyz", serve)
