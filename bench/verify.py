@@ -75,6 +75,14 @@ def _home(home: Path, size: int) -> Home:
         _change(Kind.HOLDER, "role:reader", records.Holder("role:reader", permission.mask([1, 7, 40]))),
     ]
     store.apply(first, records.Meta(1, 1, complete=True))
+    kept = _fill(store, size, active)
+    store.close()
+    random.shuffle(kept)
+    return home, kept
+
+
+def _fill(store: Store, size: int, active: pepper.Pepper) -> list[Token]:
+    """Write ``size`` accounts with a key each; returns the tokens of a sample of them."""
     kept: list[Token] = []
     every = max(size // SAMPLE, 1)
     batch: list[Change] = []
@@ -104,9 +112,7 @@ def _home(home: Path, size: int) -> Home:
             store.apply(batch, records.Meta(1, 1, complete=True))
             batch = []
     store.apply(batch, records.Meta(1, 1, complete=True))
-    store.close()
-    random.shuffle(kept)
-    return home, kept
+    return kept
 
 
 def _change(kind: Kind, key: str, record: records.Record) -> Change:

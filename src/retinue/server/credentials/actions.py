@@ -5,39 +5,26 @@ The plain token exists in the answer of the call that makes it, and nowhere else
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 
-from retinue import pepper
 from retinue.replica.records import Kind as RecordKind
 from retinue.server.access import actions as access
-from retinue.server.credentials import rules
+from retinue.server.credentials import rules, writing
 from retinue.server.credentials.models import Credential
+from retinue.server.credentials.writing import Issued, peppers
+from retinue.server.directory import actions as directory
 from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.native import policy_of
-from retinue.token import Kind, Token, mint
+from retinue.token import Kind, Token
 
-_ID_PREFIX = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "nkey"}
-_NOUN = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "node_credential"}
+__all__ = ["Issued", "peppers"]
+
 NODE_CREDENTIAL_DAYS = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A credential with its token (shown once), and which rule decided its end."""
-
-    credential: Credential
-    token: Token
-    expiry: rules.Expiry
 
 
 def issue(
@@ -56,19 +43,19 @@ def issue(
     account = _lock(account)
     _check_room(account, tx.now)
     name = _name(account, name, tx.now)
-    return _make(tx, account.organization, account, Kind.API_KEY, name, ends)
+    return writing.make(tx, account.organization, account, Kind.API_KEY, name, ends)
 
 
 def issue_personal_token(tx: Transaction, user: Principal, *, name: str, days: int) -> Issued:
     """Issue a personal access token of a user, ``days`` long."""
     ends = rules.Expiry(tx.now + timedelta(days=days), "requested")
-    return _make(tx, user.organization, user, Kind.PERSONAL, names.check_name(name), ends)
+    return writing.make(tx, user.organization, user, Kind.PERSONAL, names.check_name(name), ends)
 
 
 def issue_for_node(tx: Transaction, organization: Organization, name: str) -> tuple[Credential, Token]:
     """Issue the credential of a node, bound to the node's name."""
     ends = rules.Expiry(tx.now + timedelta(days=NODE_CREDENTIAL_DAYS), "default")
-    made = _make(tx, organization, None, Kind.NODE, name, ends)
+    made = writing.make(tx, organization, None, Kind.NODE, name, ends)
     return made.credential, made.token
 
 
@@ -103,13 +90,7 @@ def rotate(
     key = Credential.objects.select_for_update().get(id=key.id)
     _check_mode(key, "rotate", tx)
     access.check_stronger(tx.actor, account)
-    overlap = policy.rotation_overlap_seconds if overlap_seconds is None else overlap_seconds
-    if overlap > policy.rotation_overlap_seconds:
-        raise Refused(
-            "invalid_value",
-            f"the overlap is at most {policy.rotation_overlap_seconds} seconds here",
-            field="overlap",
-        )
+    overlap = _overlap(overlap_seconds, policy.rotation_overlap_seconds)
     if overlap > 0:
         _check_room(account, tx.now)
     retires = tx.now + timedelta(seconds=overlap)
@@ -119,7 +100,7 @@ def rotate(
     key.save()
     chosen = key.name if name is None else names.check_name(name)
     _check_name_free(account, chosen)
-    made = _make(
+    made = writing.make(
         tx,
         account.organization,
         account,
@@ -130,17 +111,24 @@ def rotate(
     )
     key.rotated_to = made.credential.id
     if overlap == 0:
-        _end(key, "superseded", "", tx)
+        writing.end(key, "superseded", "", tx)
     key.save()
     tx.record(
         "key.rotated",
         key.id,
         organization=key.organization_id,
         before={"retires_at": None},
-        after={"retires_at": _text(key.retires_at), "rotated_to": key.rotated_to},
+        after={"retires_at": writing.text(key.retires_at), "rotated_to": key.rotated_to},
     )
     tx.touch(RecordKind.CREDENTIAL, key.kid)
     return made
+
+
+def _overlap(asked: int | None, most: int) -> int:
+    """A call may shorten the overlap of the policy, never lengthen it. Seconds."""
+    if asked is not None and asked > most:
+        raise Refused("invalid_value", f"the overlap is at most {most} seconds here", field="overlap")
+    return most if asked is None else asked
 
 
 def regenerate(tx: Transaction, key: Credential) -> Issued:
@@ -149,7 +137,7 @@ def regenerate(tx: Transaction, key: Credential) -> Issued:
     key = Credential.objects.select_for_update().get(id=key.id)
     _check_mode(key, "regenerate", tx)
     access.check_stronger(tx.actor, account)
-    return _replace_secret(tx, key, "key.regenerated")
+    return writing.replace_secret(tx, key, "key.regenerated")
 
 
 def reissue(tx: Transaction, credential_id: str) -> Issued:
@@ -160,7 +148,7 @@ def reissue(tx: Transaction, credential_id: str) -> Issued:
     key = Credential.objects.select_for_update().get(id=credential_id)
     if not rules.is_usable(key.state, key.expires_at, key.retires_at, tx.now):
         raise Refused("idempotency_used", f"{key.id} has ended since; issue another one")
-    return _replace_secret(tx, key, "key.reissued")
+    return writing.replace_secret(tx, key, "key.reissued")
 
 
 def revoke(
@@ -172,9 +160,11 @@ def revoke(
     if key.state == "deleted" or (key.state == "revoked" and not (reason == "compromised" != key.reason)):
         return key
     before = {"state": key.state, "reason": key.reason}
-    _end(key, reason, text, tx)
+    writing.end(key, reason, text, tx)
     key.save()
-    _say(tx, key, "revoked", before=before, after={"state": "revoked", "reason_code": reason, "reason": text})
+    writing.say(
+        tx, key, "revoked", before=before, after={"state": "revoked", "reason_code": reason, "reason": text}
+    )
     return key
 
 
@@ -191,28 +181,26 @@ def delete(tx: Transaction, key: Credential) -> Credential:
     key.state = "deleted"
     key.deleted_at = tx.now
     key.save()
-    _say(tx, key, "deleted", before=before, after={"state": "deleted", "reason_code": key.reason})
+    writing.say(tx, key, "deleted", before=before, after={"state": "deleted", "reason_code": key.reason})
     return key
 
 
 def delete_account(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Delete a service account and revoke its credentials for good, in one transaction."""
-    from retinue.server.directory import actions as directory
-
     account = _lock(account)
     live = Credential.objects.select_for_update().filter(principal=account, state__in=["active", "suspended"])
     for key in live:
         before = {"state": key.state, "reason": key.reason}
-        _end(key, "account_deleted", "", tx)
+        writing.end(key, "account_deleted", "", tx)
         key.save()
-        _say(tx, key, "revoked", before=before, after={"state": "revoked", "reason_code": "account_deleted"})
+        writing.say(
+            tx, key, "revoked", before=before, after={"state": "revoked", "reason_code": "account_deleted"}
+        )
     return directory.mark_deleted(tx, account, reason)
 
 
 def restore_account(tx: Transaction, account: Principal) -> Principal:
     """Restore a deleted account: disabled, with its grants, without its credentials."""
-    from retinue.server.directory import actions as directory
-
     return directory.mark_restored(tx, _lock(account))
 
 
@@ -221,76 +209,9 @@ def revoke_for_node(tx: Transaction, credential_id: str) -> None:
     key = Credential.objects.select_for_update().get(id=credential_id, kind=Kind.NODE.value)
     if key.state != "active":
         return
-    _end(key, "no_longer_needed", "", tx)
+    writing.end(key, "no_longer_needed", "", tx)
     key.save()
-    _say(tx, key, "revoked", before={"state": "active"}, after={"state": "revoked"})
-
-
-def _make(
-    tx: Transaction,
-    organization: Organization,
-    principal: Principal | None,
-    kind: Kind,
-    name: str,
-    ends: rules.Expiry,
-    *,
-    rotated_from: str = "",
-) -> Issued:
-    token = mint(kind, settings.INSTALLATION.brand)
-    active = peppers().active
-    made = Credential.objects.create(
-        id=f"{_ID_PREFIX[kind]}_{token.kid}",
-        kid=token.kid,
-        kind=kind.value,
-        brand=token.brand,
-        organization=organization,
-        principal=principal,
-        name=name,
-        name_folded=names.fold(name),
-        digest=active.digest(token.as_bytes()),
-        pepper_id=active.id,
-        issued_at=tx.now,
-        issued_by=tx.actor.id,
-        expires_at=ends.at,
-        rotate_by=rules.rotate_by(tx.now, ends.at, policy_of(organization.id)),
-        rotated_from=rotated_from,
-    )
-    after = {
-        "name": name,
-        "account": made.principal_id,
-        "expires_at": _text(ends.at),
-        "rotated_from": rotated_from,
-    }
-    _say(tx, made, "issued", before={}, after=after)
-    return Issued(made, token, ends)
-
-
-def _replace_secret(tx: Transaction, key: Credential, event: str) -> Issued:
-    kind = Kind(key.kind)
-    token = mint(kind, key.brand, kid=key.kid)
-    active = peppers().active
-    key.digest = active.digest(token.as_bytes())
-    key.pepper_id = active.id
-    key.save()
-    tx.record(event, key.id, organization=key.organization_id, after={"name": key.name})
-    tx.touch(RecordKind.CREDENTIAL, key.kid)
-    return Issued(key, token, rules.Expiry(key.expires_at, "unchanged"))
-
-
-def _say(
-    tx: Transaction, key: Credential, verb: str, *, before: dict[str, Any], after: dict[str, Any]
-) -> None:
-    event = f"{_NOUN[Kind(key.kind)]}.{verb}"
-    tx.record(event, key.id, organization=key.organization_id, before=before, after=after)
-    tx.touch(RecordKind.CREDENTIAL, key.kid)
-
-
-def _end(key: Credential, reason: str, text: str, tx: Transaction) -> None:
-    key.state = "revoked"
-    key.reason = reason
-    key.reason_text = text
-    key.revoked_at = tx.now
-    key.revoked_by = tx.actor.id
+    writing.say(tx, key, "revoked", before={"state": "active"}, after={"state": "revoked"})
 
 
 def _principal(key: Credential) -> Principal:
@@ -358,17 +279,3 @@ def _check_mode(key: Credential, mode: str, tx: Transaction) -> None:
         raise Refused("state_conflict", f"the organization's policy does not {mode} keys")
     if key.retires_at is not None or not rules.is_usable(key.state, key.expires_at, None, tx.now):
         raise Refused("state_conflict", f"{key.id} is not in use any more: issue a new key")
-
-
-def _text(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@lru_cache(maxsize=4)
-def _peppers(path: Path) -> pepper.Peppers:
-    return pepper.load(path)
-
-
-def peppers() -> pepper.Peppers:
-    """Return the peppers of this installation."""
-    return _peppers(settings.INSTALLATION.pepper_file)

@@ -48,7 +48,7 @@ def keys(
 def with_status(
     rows: QuerySet[Credential], status: str, now: datetime, *, used: QuerySet[Any, Any], policy: Policy
 ) -> QuerySet[Credential]:
-    """Narrow keys to one status, as :func:`rules.status` gives it, or to ``usable``: neither ended nor retired.
+    """Narrow keys to one status, as :func:`rules.status` gives it, or to ``usable``: not ended or retired.
 
     ``used`` gives the ids of the credentials that were used.
     """

@@ -110,18 +110,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
         raise KeyError(sorted(set(changes) - known)[0])
     before = stated(account)
     owners = tuple(before["owners"])
-    fields = replace(
-        AccountFields(
-            name=account.name,
-            description=account.description,
-            purpose=account.purpose,
-            documentation=account.documentation,
-            environment=account.environment,
-            systems=tuple(account.systems),
-            owners=owners,
-        ),
-        **changes,
-    )
+    fields = replace(_fields(account, owners), **changes)
     fields = replace(fields, name=rules.check_name(fields.name))
     rules.check_texts(fields)
     rules.check_required(fields, policy_of(account.organization_id))
@@ -149,6 +138,18 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
     )
     tx.touch(Kind.PRINCIPAL, account.id)
     return account
+
+
+def _fields(account: Principal, owners: tuple[str, ...]) -> AccountFields:
+    return AccountFields(
+        name=account.name,
+        description=account.description,
+        purpose=account.purpose,
+        documentation=account.documentation,
+        environment=account.environment,
+        systems=tuple(account.systems),
+        owners=owners,
+    )
 
 
 def enable(tx: Transaction, account: Principal) -> Principal:
