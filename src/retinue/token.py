@@ -147,7 +147,6 @@ _KINDS = {kind.value: kind for kind in Kind}
 @lru_cache(maxsize=64)
 def _pattern(brands: tuple[str, ...]) -> Any:
     kinds = "|".join(_KINDS)
-    return re.compile(
-        f"({'|'.join(map(re.escape, brands))})({kinds})_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}[0-9A-Za-z]{{6}}",
-        re.ASCII,
-    ).fullmatch
+    live = "|".join(map(re.escape, brands))
+    text = f"({live})({kinds})_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}[0-9A-Za-z]{{6}}"
+    return re.compile(text, re.ASCII).fullmatch

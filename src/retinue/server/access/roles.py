@@ -48,7 +48,7 @@ ROLES: dict[str, Role] = {
         Role(
             "administrator",
             "Administrator",
-            "Manages everything but policy and end of the organization; may do all that the host's API offers.",
+            "Manages everything but policy and end of the organization; may do all that the API offers.",
             (
                 *(name for name in MANAGEMENT if name not in _NOT_ADMINISTRATOR and name not in INSTALLATION),
                 "*:*",
