@@ -53,7 +53,9 @@ class Installation:
             secret_key=_secret_key(home / "secret-key"),
             database=_database(environment.get("RETINUE_DATABASE_URL"), home),
             hosts=hosts + LOOPBACK_HOSTS,
-            origins=tuple(control.get("origins", ())),
+            # A proxy that ends TLS hands requests on in plain text: forms then name an origin that differs
+            # from what this process sees. Our own names over TLS are ours.
+            origins=tuple(control.get("origins", ())) or tuple(f"https://{host}" for host in hosts),
             secure_cookies=bool(hosts) and not plain_http,
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
             organization=str(options.get("organization", "")),

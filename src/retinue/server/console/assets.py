@@ -38,7 +38,7 @@ def _read(name: str, type_: str) -> Asset:
 
 
 @require_safe
-def serve(request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG001 - Django calls it so
+def serve(request: HttpRequest, name: str) -> HttpResponse:
     """Answer with a file. Its name holds its hash, so a browser need never ask again."""
     for asset in published().values():
         if asset.served == name:

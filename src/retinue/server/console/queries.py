@@ -14,6 +14,8 @@ from retinue.server.directory.queries import Organization, Principal, accounts, 
 from retinue.server.ledger.catalogue import EVENTS, EventType
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
+from retinue.server.policies.native import policy_of
+from retinue.server.traffic.queries import used_credentials
 
 EXPIRING = timedelta(days=14)
 CHANGES_SHOWN = 8
@@ -110,7 +112,9 @@ def _accounts(organization_id: str) -> Accounts:
 
 
 def _keys(organization_id: str, now: datetime) -> Keys:
-    live = with_status(keys(organization_id), "usable", now).filter(principal__state="enabled")
+    policy = policy_of(organization_id)
+    usable = with_status(keys(organization_id), "usable", now, used=used_credentials(), policy=policy)
+    live = usable.filter(principal__state="enabled")
     return Keys(live.count(), live.filter(expires_at__lte=now + EXPIRING).count())
 
 

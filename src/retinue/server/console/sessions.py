@@ -24,6 +24,11 @@ OPENED_AT, SEEN_AT = "retinue_opened_at", "retinue_seen_at"
 NOBODY = "unknown"
 
 
+def wall_clock() -> float:
+    """Return the present time in seconds since 1970."""
+    return time.time()
+
+
 def actor(request: HttpRequest, login: Login) -> Actor:
     """Return the person behind ``login`` as the actor of a transaction."""
     who = login.principal
@@ -45,7 +50,7 @@ def opened(request: HttpRequest, login: Login) -> None:
 
 def begin_clock(request: HttpRequest) -> None:
     """Start the two clocks of the present session."""
-    request.session[OPENED_AT] = request.session[SEEN_AT] = time.time()
+    request.session[OPENED_AT] = request.session[SEEN_AT] = wall_clock()
 
 
 def close(request: HttpRequest, cause: str) -> None:
@@ -104,7 +109,7 @@ class SessionLimits:
         cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
         if not cookie or not is_page(request.path) or not request.user.is_authenticated:
             return self._answer(request)
-        now = time.time()
+        now = wall_clock()
         cause = _over(request, now)
         if cause is not None:
             close(request, cause)

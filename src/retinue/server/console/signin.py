@@ -35,7 +35,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         TOO_MANY: _("Too many attempts. Wait five minutes, then try again."),
     }
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody makes a user of themselves."""
         return False
 
@@ -43,7 +43,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Redirects stay here: a path of this server, never an address with a host."""
         return url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
-    def is_ajax(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def is_ajax(self, request: HttpRequest) -> bool:
         """There is one kind of answer: pages."""
         return False
 
@@ -80,7 +80,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Close the session; its key is worth nothing afterwards."""
         sessions.close(request, "sign_out")
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # The library counts by (host, address); the port of the Host header is the caller's to choose, and
         # with each port an attacker would begin anew.
         return str(credentials.get("email", ""))

@@ -1,0 +1,53 @@
+"""Fixtures of the console's tests: each runs on SQLite and on PostgreSQL, with a person of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server_support import django_setup
+
+if TYPE_CHECKING:
+    from tests.console.browser import Browser
+    from tests.console.people import Person
+
+# Before any test module is imported: they import models.
+django_setup.setup()
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test is limited by the attempts of another."""
+    from django.core.cache import cache
+
+    from retinue.server.console import refusals, sessions
+
+    cache.clear()
+    monkeypatch.setattr(sessions, "BUDGET", refusals.Budget(burst=20, every_s=6.0))
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def person(server_database: str) -> Person:
+    """An operator and owner of a new organization, with a password."""
+    from tests.console.people import make_person
+
+    return make_person(operator=True)
+
+
+@pytest.fixture
+def browser(server_database: str) -> Browser:
+    """A browser without cookies."""
+    from tests.console.browser import Browser
+
+    return Browser()
+
+
+@pytest.fixture
+def signed_in(browser: Browser, person: Person) -> Browser:
+    """A browser in which ``person`` has signed in."""
+    assert browser.sign_in(person.email, person.password).status_code == 302
+    return browser
