@@ -23,6 +23,8 @@ from types import FrameType
 SUPERVISED = "RETINUE_SUPERVISED"
 SUPERVISOR_PID = "RETINUE_SUPERVISOR_PID"
 GRACE_SECONDS = 20.0
+#: What those that stop later have at least, after others have used up the grace.
+LATER_GRACE_SECONDS = 2.0
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 5.0
 #: A child that lived this long starts again without waiting longer than the first time.
@@ -48,7 +50,7 @@ def die_with_parent() -> None:
 
 @dataclass(frozen=True)
 class Child:
-    """A process to keep running. Children with a lower ``stop_order`` have ended before others are told to."""
+    """A process to keep running. Those with a lower ``stop_order`` have ended before others are told to."""
 
     name: str
     argv: Sequence[str]
@@ -99,7 +101,8 @@ class _Running:
 class Supervisor:
     """Runs ``children`` until SIGTERM or SIGINT. ``tell`` gets one line an event that a person should know.
 
-    ``grace`` is the time in seconds that all children together have to end before they are killed.
+    ``grace`` is the time in seconds that all children together have to end before they are killed; a child
+    that does not end cannot take all of it from those that stop after it.
     """
 
     def __init__(
@@ -115,7 +118,7 @@ class Supervisor:
         self._wake_read, self._wake_write = os.pipe()
 
     def run(self) -> int:
-        """Start the children and keep them running; return the exit code: 0, or 130 if a second signal killed.
+        """Start the children, keep them running; return the exit code: 0, or 130 if a second signal killed.
 
         Must be called in the main thread: it installs signal handlers, and puts back those it found.
         """
@@ -141,7 +144,7 @@ class Supervisor:
         """Return the process ids of the children that run now, by name."""
         return {each.child.name: each.process.pid for each in self._running if each.process is not None}
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
             self._signals.append(number)
 
@@ -171,6 +174,7 @@ class Supervisor:
         told = len(self._signals)
         for order in sorted({each.child.stop_order for each in self._running}):
             group = [each for each in self._running if each.child.stop_order == order]
+            deadline = max(deadline, time.monotonic() + min(self._grace, LATER_GRACE_SECONDS))
             for running in group:
                 running.signal(signal.SIGTERM)
             while any(each.process is not None for each in group):
@@ -181,7 +185,7 @@ class Supervisor:
                     return self._kill(self._running, 128 + signal.SIGINT)
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    self._tell(f"killing what did not end in {self._grace:g} s: {_names(group)}")
+                    self._tell(f"killing what did not end in time: {_names(group)}")
                     self._kill(group, 0)
                 elif any(each.process is not None for each in group):
                     self._wait(min(left, 1.0))

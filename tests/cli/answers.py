@@ -176,6 +176,8 @@ KEYS = [
     key(),
     key(OLD, "k2"),
     key(DEAD, "k1", state="revoked", status="revoked", reason="compromised"),
+    key("key_SpunSpunSpun", "spun", status="retiring", rotated_to="key_SpinSpinSpin"),
+    key("key_SpinSpinSpin", "spun", rotated_from="key_SpunSpunSpun"),
     key("key_TwinTwinTwi1", "twin"),
     key("key_TwinTwinTwi2", "twin"),
 ]

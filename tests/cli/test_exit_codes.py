@@ -161,6 +161,15 @@ def test_ambiguous_name(run: Run, server: FakeServer) -> None:
     assert "key_TwinTwinTwi1, key_TwinTwinTwi2" in outcome.err
 
 
+def test_rotated_key(run: Run, server: FakeServer) -> None:
+    """Of a rotated key the successor is meant; but revoking by name does not leave the old one accepted."""
+    found = run("key", "get", "etl/spun", "-o", "id")
+    revoked = run("key", "revoke", "etl/spun", "--yes")
+
+    assert (Exit.DONE, "key_SpinSpinSpin\n") == (found.code, found.out)
+    assert (Exit.CONFLICT, []) == (revoked.code, server.changes())
+
+
 def test_partly_done(run: Run, server: FakeServer) -> None:
     """Of several, each failure is told with its reason, the others are done, and the code is 8."""
     outcome = run("key", "revoke", "etl/k2", "etl/nope", "--confirm", "2", "-o", "id")

@@ -45,6 +45,11 @@ def instant(text: str | None, flag: str) -> str | None:
     return _rfc3339(_now() - timedelta(seconds=seconds(text, flag)))
 
 
+def clock(text: str | None) -> str:
+    """Return an instant as a table shows it: UTC, to the second."""
+    return text[:19].replace("T", " ") if text else ""
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

@@ -148,7 +148,7 @@ def revoke(
     def act(item: Key) -> Key:
         return session.perform(ops.REVOKE_KEY, {"id": item.id}, body)
 
-    code, done = _end(session, "revoke", keys, "live", options, confirm, act)
+    code, done = _end(session, "revoke", keys, "accepted", options, confirm, act)
     if done:
         session.next(f"retinue log list --key {done[0].id}")
     return code

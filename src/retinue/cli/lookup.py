@@ -18,7 +18,9 @@ from retinue.client.models import Key, Node, Page, PersonalToken, PrincipalRef, 
 
 _ID = re.compile(r"(sa|usr|nod|grt)_[0-9A-Za-z]{16}", re.ASCII)
 _CREDENTIAL_ID = re.compile(r"(?:(key|pat)_)?([0-9A-Za-z]{12})", re.ASCII)
-Prefer = Literal["live", "ended"]
+#: Which of several keys with one name is meant: the one to work with (not one that was rotated and retires),
+#: all that are still accepted, or those that are not.
+Prefer = Literal["current", "accepted", "ended"]
 T = TypeVar("T")
 _NOUNS = {"service account": "account", "personal access token": "pat"}
 
@@ -38,7 +40,8 @@ def account(session: Session, text: str) -> ServiceAccount:
     """Return the account with this id, handle or name; a deleted one only if no other has the name."""
     if is_id(text, "sa"):
         return session.look(ops.GET_ACCOUNT, {"id": text})
-    for query in ({"handle": text}, {"handle": text, "state": "deleted"}, {"search": text}):
+    gone = {"state": "deleted"}
+    for query in ({"handle": text}, {"search": text}, {"handle": text, **gone}, {"search": text, **gone}):
         page: Page[ServiceAccount] = session.look(ops.LIST_ACCOUNTS, None, limit=200, **query)
         found = [item for item in page.items if text in (item.handle, item.name)]
         living = [item for item in found if item.state != "deleted"]
@@ -48,10 +51,10 @@ def account(session: Session, text: str) -> ServiceAccount:
     raise _missing("service account", text, [item.handle for item in known])
 
 
-def key(session: Session, text: str, prefer: Prefer = "live") -> Key:
+def key(session: Session, text: str, prefer: Prefer = "current") -> Key:
     """Return the key that is written ``ACCOUNT/NAME`` or as its id or key id.
 
-    Of several keys with one name the live one is meant, or with ``prefer="ended"`` the one that is not.
+    ``prefer`` says which of several keys with one name is meant; the others are taken if there is none such.
     """
     owner, slash, name = text.partition("/")
     if not slash:
@@ -62,8 +65,11 @@ def key(session: Session, text: str, prefer: Prefer = "live") -> Key:
     named = [item for item in keys if item.name == name]
     if not named:
         raise _missing("key", text, [f"{owner}/{item.name}" for item in keys])
-    preferred = [item for item in named if is_live(item) == (prefer == "live")]
-    return _only(preferred or named, "key", text)
+    live = [item for item in named if is_live(item)]
+    if prefer == "ended":
+        return _only([item for item in named if not is_live(item)] or named, "key", text)
+    current = [item for item in live if not item.rotated_to] if prefer == "current" else []
+    return _only(current or live or named, "key", text)
 
 
 def credential_id(session: Session, text: str) -> str:

@@ -32,6 +32,8 @@ class Column:
     path: str
     #: How a person reads the value; other forms keep it as it is.
     person: Callable[[Any], str] | None = None
+    #: Left out of tables, which are as narrow as a terminal.
+    data_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def show_list(pages: Iterable[Any], shape: Shape[T], options: Options, following
         from retinue.cli.tables import print_rows
 
         print_rows(
-            columns_of(shape, options),
+            table_columns(shape, options),
             [_plain(item) for page in pages for item in page.items],
             options.no_color,
         )
@@ -139,6 +141,11 @@ def columns_of(shape: Shape[Any], options: Options) -> tuple[Column, ...]:
     if options.fields is None:
         return shape.columns
     return tuple(Column(path, path) for path in field_paths(options))
+
+
+def table_columns(shape: Shape[Any], options: Options) -> tuple[Column, ...]:
+    """Return the columns of a table of many rows."""
+    return tuple(column for column in columns_of(shape, options) if not column.data_only)
 
 
 def field_paths(options: Options) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retinue.cli.durations import ago
+from retinue.cli.durations import ago, clock
 from retinue.cli.lookup import key_label
 from retinue.cli.output import Column, Shape
 from retinue.client import models as m
@@ -74,16 +74,16 @@ PERSONAL_TOKEN = Shape[m.PersonalToken](
 )
 REQUEST = Shape[m.RequestRecord](
     columns=(
-        Column("at", "at"),
+        Column("at", "at", clock),
         Column("account", "account.name"),
         Column("decision", "decision"),
         Column("reason", "reason"),
         Column("permission", "permission"),
         Column("method", "method"),
         Column("path", "path"),
-        Column("address", "address"),
+        Column("address", "address", data_only=True),
         Column("credential", "credential_id"),
-        Column("node", "node"),
+        Column("node", "node", data_only=True),
     ),
     name=lambda record: record.id,
     id=lambda record: record.id,
@@ -91,14 +91,14 @@ REQUEST = Shape[m.RequestRecord](
 AUDIT_EVENT = Shape[m.AuditEvent](
     columns=(
         Column("id", "id"),
-        Column("at", "at"),
+        Column("at", "at", clock),
         Column("type", "type"),
         Column("actor", "actor.name"),
         Column("subject", "subject.name"),
-        Column("subject_id", "subject.id"),
+        Column("subject_id", "subject.id", data_only=True),
         Column("reason", "reason"),
-        Column("credential", "credential_id"),
-        Column("request", "request_id"),
+        Column("credential", "credential_id", data_only=True),
+        Column("request", "request_id", data_only=True),
     ),
     name=lambda event: event.id,
     id=lambda event: event.id,
@@ -110,7 +110,7 @@ NODE = Shape[m.Node](
         Column("state", "state"),
         Column("connected", "connected"),
         Column("revision", "applied.revision"),
-        Column("lag", "lag"),
+        Column("lag", "lag", data_only=True),
         Column("last_contact", "last_contact_at", ago),
     ),
     name=lambda node: node.name,
