@@ -83,7 +83,7 @@ _ERRORS: dict[str, Meaning] = {
     "duplicate_name": Meaning(409, "The name is taken"),
     "too_many_keys": Meaning(409, "The account has as many usable keys as it may"),
     "state_conflict": Meaning(409, "The present state does not allow this"),
-    "idempotency_conflict": Meaning(409, "The idempotency key was used for another request"),
+    "idempotency_conflict": Meaning(422, "The idempotency key was used for another request"),
     "idempotency_used": Meaning(409, "The idempotency key was used; the answer cannot be repeated"),
     "superseded": Meaning(409, "Another process speaks for this node"),
     "node_removed": Meaning(410, "The node was removed"),

@@ -1,0 +1,96 @@
+"""``/v1/audit-events`` and ``/v1/requests``."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from retinue.server.api.refusals import Budget
+from retinue.server.traffic.actions import Entry, ingest
+from tests.api.world import World
+
+AT_MS = 1_767_312_000_000
+
+
+def decided(world: World, account_id: str, *, allowed: bool = True, at_ms: int = AT_MS) -> Entry:
+    """A decision as a node ships it."""
+    return Entry(
+        at_ms=at_ms, organization=world.organization.id, account=account_id, account_name="etl",
+        account_kind="service_account", credential_id="key_000000000001", allowed=allowed,
+        reason=None if allowed else "permission_missing", permission="report:read", method="GET", path="/reports",
+    )  # fmt: skip
+
+
+def test_requests_are_listed_and_narrowed(world: World) -> None:
+    """
+    The request log of an account gives its decisions, the newest first, narrowed by decision and time.
+    """
+    account, other = world.account(), world.account("other")
+    entries = [decided(world, account.id), decided(world, account.id, allowed=False, at_ms=AT_MS + 1000)]
+    ingest("local", secrets.token_hex(8), 0, [*entries, decided(world, other.id)])
+    path = f"/v1/service-accounts/{account.id}/requests"
+    items = world.owner.get(path).json["items"]
+
+    assert [("denied", "permission_missing"), ("allowed", None)] == [
+        (r["decision"], r["reason"]) for r in items
+    ]
+    assert ("etl", "GET", "/reports", "local") == tuple(
+        (items[0]["account"]["name"], items[0]["method"], items[0]["path"], items[0]["node"])
+    )
+    assert 1 == len(world.owner.get(f"{path}?decision=denied").json["items"])
+    assert [items[0]] == world.owner.get(f"{path}?since={items[0]['at']}").json["items"]
+    assert [items[1]] == world.owner.get(f"{path}?until={items[0]['at']}").json["items"]
+    assert 3 == len(world.owner.get("/v1/requests").json["items"])
+    assert [] == World.create().owner.get("/v1/requests").json["items"]
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-01-02T03:04:05", "0001-01-01T00:00:00%2B23:00"])
+def test_instants_have_a_zone(world: World, at: str) -> None:
+    """
+    What is no instant with a zone is refused by name.
+    """
+    answer = world.owner.get(f"/v1/audit-events?since={at}")
+
+    assert (400, "invalid_value", "query.since") == (answer.status, answer.code, answer.field)
+
+
+def test_event_is_found_by_its_id_in_its_own_organization(world: World) -> None:
+    """
+    An event is read by its id; the events of another organization do not exist.
+    """
+    world.account()
+    event = world.owner.get("/v1/audit-events?type=account.created").json["items"][0]
+
+    assert event == world.owner.get(f"/v1/audit-events/{event['id']}").json
+    assert 404 == World.create().owner.get(f"/v1/audit-events/{event['id']}").status
+    assert 404 == world.owner.get("/v1/audit-events/0.0").status
+
+
+def test_refused_change_is_an_event(world: World) -> None:
+    """
+    A change that a rule or a missing permission refuses leaves an event with actor, operation and code.
+    """
+    account = world.account()
+    caller = world.caller("grant:create")
+    caller.post(f"/v1/service-accounts/{account.id}/grants", {"permission": "report:write"})
+    caller.delete(f"/v1/service-accounts/{account.id}")
+    events = world.owner.get("/v1/audit-events?type=change.refused").json["items"]
+
+    assert [("delete_service_account", "permission_missing"), ("create_grant", "ceiling_exceeded")] == [
+        (event["subject"]["id"], event["after"]["code"]) for event in events
+    ]
+    assert {caller.id} == {event["actor"]["id"] for event in events}
+    assert account.id == events[1]["after"]["object"]
+
+
+def test_refused_changes_do_not_fill_the_log() -> None:
+    """
+    Thirty refusals of one principal a minute are recorded; other principals are not affected.
+    """
+    budget = Budget()
+    taken = [budget.take("sa_1", now=n / 10) for n in range(40)]
+
+    assert [True] * 30 + [False] * 10 == taken
+    assert budget.take("sa_2", now=4.0)
+    assert budget.take("sa_1", now=61.0)
