@@ -9,6 +9,7 @@ import pytest
 
 from retinue.decision import Reason
 from retinue.problem import CATALOGUE
+from retinue.server.access.catalogue import MANAGEMENT
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -61,6 +62,15 @@ def test_every_setting_is_documented() -> None:
     listed = set(re.findall(r"RETINUE_[A-Z_]*[A-Z]", _reference("settings.md")))
 
     assert read == listed
+
+
+def test_every_permission_is_documented() -> None:
+    """
+    The page of permissions names each permission that guards Retinue itself, and no other.
+    """
+    listed = re.findall(r"`([a-z_]+:[a-z_]+)`", _reference("permissions.md"))
+
+    assert sorted(MANAGEMENT) == sorted(listed)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
