@@ -73,7 +73,7 @@ def test_no_row_is_lost_or_doubled_under_ties(
 
 
 def _fill(world: World, rows: list[tuple[str, int]]) -> set[str]:
-    made = set()
+    made: set[str] = set()
     for name, day in rows:
         account = world.account(f"{name}-{len(made)}-{datetime.now(UTC).timestamp()}".replace(".", "-"))
         with transaction(SYSTEM) as tx:

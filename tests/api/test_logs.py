@@ -18,7 +18,8 @@ def decided(world: World, account_id: str, *, allowed: bool = True, at_ms: int =
     return Entry(
         at_ms=at_ms, organization=world.organization.id, account=account_id, account_name="etl",
         account_kind="service_account", credential_id="key_000000000001", allowed=allowed,
-        reason=None if allowed else "permission_missing", permission="report:read", method="GET", path="/reports",
+        reason=None if allowed else "permission_missing", permission="report:read",
+        method="GET", path="/reports",
     )  # fmt: skip
 
 
@@ -35,9 +36,9 @@ def test_requests_are_listed_and_narrowed(world: World) -> None:
     assert [("denied", "permission_missing"), ("allowed", None)] == [
         (r["decision"], r["reason"]) for r in items
     ]
-    assert ("etl", "GET", "/reports", "local") == tuple(
-        (items[0]["account"]["name"], items[0]["method"], items[0]["path"], items[0]["node"])
-    )
+    assert ("etl", "GET", "/reports", "local") == (
+        items[0]["account"]["name"], items[0]["method"], items[0]["path"], items[0]["node"],
+    )  # fmt: skip
     assert 1 == len(world.owner.get(f"{path}?decision=denied").json["items"])
     assert [items[0]] == world.owner.get(f"{path}?since={items[0]['at']}").json["items"]
     assert [items[1]] == world.owner.get(f"{path}?until={items[0]['at']}").json["items"]

@@ -82,7 +82,8 @@ def test_caller_sees_itself(world: World) -> None:
     owner = world.owner.get("/v1/me").json
 
     assert (caller.id, world.organization.id, "api_key", ["report:read"], False) == (
-        me["principal"]["id"], me["organization"]["id"], me["credential"]["kind"], me["permissions"], me["operator"],
+        me["principal"]["id"], me["organization"]["id"], me["credential"]["kind"], me["permissions"],
+        me["operator"],
     )  # fmt: skip
     assert ("personal_access_token", "test") == (owner["credential"]["kind"], owner["credential"]["name"])
 

@@ -1,0 +1,90 @@
+"""``/v1/nodes`` and the door of the feed."""
+
+from __future__ import annotations
+
+import secrets
+
+from retinue.server.directory.queries import Principal
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.token import parse
+from tests.api.world import Caller, World
+
+
+def operator() -> Caller:
+    """The calls of an operator of an organization of its own."""
+    return World.create().user(operator=True)[1]
+
+
+def test_operator_enrols_and_removes(world: World) -> None:
+    """
+    A node's token opens the feed until the node is removed; then it hears that it was removed.
+    """
+    caller = operator()
+    name = f"n-{secrets.token_hex(4)}"
+    made = caller.post("/v1/nodes", {"name": name})
+    node = Caller(parse(made.json["token"]))
+    poll = {"node": name, "incarnation": "0" * 32, "applied": {"epoch": 0, "revision": 0}, "wait": 0}
+    polled = node.post("/v1/feed/poll", poll)
+    removed = caller.delete(f"/v1/nodes/{made.json['node']['id']}")
+    after = node.post("/v1/feed/poll", poll)
+
+    assert (201, name, "enrolled") == (made.status, made.json["node"]["name"], made.json["node"]["state"])
+    assert (200, True, False) == (polled.status, polled.json["snapshot"], polled.json["lease"]), polled.text
+    assert (200, "removed") == (removed.status, removed.json["state"])
+    assert (410, "node_removed") == (after.status, after.code)
+
+
+def test_name_is_taken_once(world: World) -> None:
+    """
+    Two enrolled nodes never share a name.
+    """
+    caller, name = operator(), f"n-{secrets.token_hex(4)}"
+    answers = [caller.post("/v1/nodes", {"name": name}) for _ in range(2)]
+
+    assert (201, 409, "duplicate_name") == (answers[0].status, answers[1].status, answers[1].code)
+
+
+def test_feed_refuses_other_names_and_bad_bodies(world: World) -> None:
+    """
+    A node speaks for itself only, and a body of the wrong type is refused by field.
+    """
+    _, node = world.node()
+    foreign = node.post("/v1/feed/requests", {"node": "other", "spool": "s", "first": 0, "records": []})
+    wrong = node.post("/v1/feed/requests", {"node": 1, "spool": "s", "first": 0, "records": []})
+    missing = node.post("/v1/feed/requests", {"node": "x"})
+    broken = node.call("POST", "/v1/feed/requests", raw=b"{")
+
+    assert (403, "caller_forbidden", "body.node") == (foreign.status, foreign.code, foreign.field)
+    assert (400, "invalid_value", "body.node") == (wrong.status, wrong.code, wrong.field)
+    assert (400, "missing_field", "body.spool") == (missing.status, missing.code, missing.field)
+    assert (400, "bad_json") == (broken.status, broken.code)
+
+
+def test_api_keys_do_not_open_the_feed(world: World) -> None:
+    """
+    The feed is for nodes alone.
+    """
+    answer = world.owner.get("/v1/feed/snapshot")
+
+    assert (403, "kind_not_accepted") == (answer.status, answer.code)
+
+
+def test_unknown_node_does_not_exist(world: World) -> None:
+    """
+    A node that was never enrolled is not found.
+    """
+    assert 404 == operator().delete("/v1/nodes/nod_0000000000000000").status
+    assert 404 == world.owner.get("/v1/nodes/nod_0000000000000000").status
+
+
+def test_permissions_of_the_installation_are_the_operators(world: World) -> None:
+    """
+    An owner who is no operator enrols no node; it may once an operator made it one.
+    """
+    refused = world.owner.post("/v1/nodes", {"name": "x"})
+    with transaction(SYSTEM) as tx:
+        Principal.objects.filter(id=world.owner.id).update(is_operator=True)
+        tx.record("account.updated", world.owner.id, organization=world.organization.id)
+    allowed = world.owner.post("/v1/nodes", {"name": f"n-{secrets.token_hex(4)}"})
+
+    assert (403, ["node:enrol"], 201) == (refused.status, refused.json["required"], allowed.status)

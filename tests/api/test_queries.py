@@ -1,0 +1,40 @@
+"""A list costs the same number of queries whatever its length."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.api.world import World
+
+LISTS = ("/v1/service-accounts", "/v1/keys", "/v1/users", "/v1/audit-events", "/v1/requests", "/v1/nodes")
+#: Deciding who calls reads the credential, its account, its organization and what it holds.
+GUARD_MAX = 10
+LIST_MAX = 8
+
+
+def cost(world: World, path: str) -> int:
+    """Return how many statements a call sends to the database."""
+    with CaptureQueriesContext(connection) as sent:
+        answer = world.owner.get(path)
+    assert 200 == answer.status
+    return len(
+        [each for each in sent.captured_queries if each["sql"].split()[0] in ("SELECT", "INSERT", "UPDATE")]
+    )
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_longer_lists_cost_no_more_queries(world: World, path: str) -> None:
+    """
+    Ten accounts with keys, owners, roles and grants are listed with as many queries as one.
+    """
+    world.key(world.account("a0", permissions=("report:read",), roles=("auditor",)))
+    short = cost(world, path)
+    for n in range(1, 10):
+        world.key(world.account(f"a{n}", permissions=("report:read",), roles=("auditor",)))
+    long = cost(world, path)
+
+    assert short == long
+    assert cost(world, "/v1/me") <= GUARD_MAX + LIST_MAX
+    assert long <= GUARD_MAX + LIST_MAX
