@@ -30,6 +30,15 @@ def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 as everywhere, but small: a hash of the real size takes 100 MiB and most of each test's time."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    for name, cost in {"time_cost": 1, "memory_cost": 64, "parallelism": 1}.items():
+        monkeypatch.setattr(Argon2PasswordHasher, name, cost)
+
+
 @pytest.fixture
 def person(server_database: str) -> Person:
     """An operator and owner of a new organization, with a password."""
