@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +115,11 @@ def _changes(world: World, peppers: pepper.Peppers) -> list[Change]:
 
 
 def _account(
-    world: World, peppers: pepper.Peppers, name: str, account: dict[str, object], credential: dict[str, object]
+    world: World,
+    peppers: pepper.Peppers,
+    name: str,
+    account: Mapping[str, object],
+    credential: Mapping[str, object],
 ) -> list[Change]:
     ident = f"sa_{name}"
     values: dict[str, object] = {

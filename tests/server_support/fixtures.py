@@ -14,7 +14,9 @@ from tests.support.requirements import need
 
 
 @pytest.fixture(scope="session", params=django_setup.kinds())
-def server_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The kind of the database that Django uses; all tests of one kind run together."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'retinue.db'}"

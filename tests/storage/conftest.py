@@ -29,8 +29,8 @@ def awake(server_database: str) -> Iterator[str]:
     from retinue.server.nodes import wake
 
     wake.start(max_held=64)
-    if wake.listener() is not None:
-        assert wake.listener().is_listening.wait(10)
+    listener = wake.listener()
+    assert listener is None or listener.is_listening.wait(10)
     yield connection.vendor
     wake.close()
 

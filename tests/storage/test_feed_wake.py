@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
 
 from retinue.server.ledger import feed
 from retinue.server.nodes import wake
-from retinue.server.nodes.wake import Listener, Wake
+from retinue.server.nodes.wake import Listener, Ticket, Wake
 from tests.storage.estate import Estate, Follower, Task
 from tests.support.processes import wait_for
 
@@ -28,6 +29,11 @@ def _hold(follower: Follower) -> Task:
     task = Task(lambda: (follower.poll(wait=1.25), time.monotonic())[1])
     wait_for("the poll is held", lambda: wake.commits.held > held)
     return task
+
+
+def _woken(other: Wake, ticket: Ticket, revision: int) -> float:
+    other.hold(ticket, revision, 10.0)
+    return time.monotonic()
 
 
 def test_a_commit_wakes_a_held_poll_at_once(estate: Estate) -> None:
@@ -82,7 +88,7 @@ def test_held_polls_hold_no_connection(estate: Estate) -> None:
     followers = [Follower.create() for _ in range(HELD)]
     for follower in followers:
         follower.catch_up()
-    tasks = [Task(lambda each=follower: each.poll(wait=1.25)) for follower in followers]
+    tasks = [Task(partial(follower.poll, wait=1.25)) for follower in followers]
     wait_for("all are held", lambda: wake.commits.held == HELD, seconds=1.2)
 
     if connection.vendor == "postgresql":
@@ -92,7 +98,7 @@ def test_held_polls_hold_no_connection(estate: Estate) -> None:
                 " AND pid <> pg_backend_pid() AND application_name <> 'retinue-listen' AND state <> 'idle'"
             )
             assert (0,) == cursor.fetchone()
-        pool = connection.pool.get_stats()
+        pool = connection.pool.get_stats()  # type: ignore[attr-defined]
         assert pool["pool_size"] - 1 == pool["pool_available"]  # this test's own is the one in use
     estate.account()
 
@@ -141,7 +147,7 @@ def test_a_commit_of_another_process_is_heard(estate: Estate) -> None:
     took = []
     for _ in range(20):
         ticket, seen = other.ticket(), _head()
-        task = Task(lambda ticket=ticket, seen=seen: (other.hold(ticket, seen, 5.0), time.monotonic())[1])
+        task = Task(partial(_woken, other, ticket, seen))
         wait_for("it waits", lambda: other.held == 1)
         estate.account()
         committed = time.monotonic()
@@ -164,7 +170,7 @@ def test_a_lost_listening_connection_is_made_anew_and_wakes_everybody(estate: Es
     listener.start()
     assert listener.is_listening.wait(10)
     ticket = other.ticket()
-    task = Task(lambda: (other.hold(ticket, 1 << 60, 10.0), time.monotonic())[1])
+    task = Task(partial(_woken, other, ticket, 1 << 60))
     wait_for("it waits", lambda: other.held == 1)
     began = time.monotonic()
     with connection.cursor() as cursor:

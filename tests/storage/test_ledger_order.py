@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from django.db import connection
@@ -46,7 +47,7 @@ def test_threads_make_one_order_without_gaps(estate: Estate) -> None:
     before = ledger.position().revision
     organization, owner = estate.organization.id, estate.owner.id
     began = time.monotonic()
-    tasks = [Task(lambda seed=seed: write(organization, owner, WRITES, seed)) for seed in range(THREADS)]
+    tasks = [Task(partial(write, organization, owner, WRITES, seed)) for seed in range(THREADS)]
     committed = [task.result(60) for task in tasks]
 
     took = time.monotonic() - began

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -102,7 +103,7 @@ def test_duplicated_reordered_and_concurrent_batches_count_once(seed: int) -> No
             first = max(0, following - chance.randrange(60))
             spool.ship(first, min(chance.randrange(1, 60), total - first))
 
-    for task in [Task(lambda number=number: some(number)) for number in range(4)]:
+    for task in [Task(partial(some, number)) for number in range(4)]:
         task.result(60)
     ship(spool.node, spool.name, spool.credential, total)
 

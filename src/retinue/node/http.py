@@ -54,7 +54,9 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._backlog: memoryview | None = None
         self._since = listener.now
-        self._quiet = True  # nothing of the next request has arrived
+        # Between two requests. The first one has its time from the connection on, later ones from their
+        # first byte on.
+        self._quiet = False
         self._in_body = False
         self._ended = False  # the last answer is written; whatever comes is thrown away
         self._choked = False  # the peer does not read
@@ -124,7 +126,7 @@ class Connection(asyncio.Protocol):
         elif self._choked:
             if age > UNREAD_SECONDS:
                 self._transport.abort()
-        elif self._quiet:
+        elif self._quiet or not (self._seen or self._in_body):
             if age > (LINGER_SECONDS if self._listener.draining else PATIENCE_SECONDS):
                 self._ended = True
                 self._transport.close()

@@ -8,7 +8,6 @@ import unicodedata
 
 import msgspec
 
-from retinue import permission
 from retinue.node import presentation
 from retinue.problem import Problem, problem
 
@@ -56,8 +55,8 @@ def read(data: bytes) -> Body:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(problem("bad_json", detail=_first_line(error))) from None
     plain = b"\\" not in data and data.isascii() and data.count(b'"') == _quotes(body)
-    if body.need is not None:
-        _check_need(body.need)
+    if body.need is not None and len(body.need) > MAX_NEED:
+        raise Refused(_at("need", f"at most {MAX_NEED} permissions"))
     if body.organization is not None and not presentation.is_organization(body.organization):
         raise Refused(problem("organization_unknown", field="body.organization", detail="an id or a handle"))
     if plain and body.address is body.method is body.path is None:
@@ -104,14 +103,6 @@ def _normalized(body: Body) -> Body:
         if len(value) > MAX_TEXT:
             raise Refused(_at(name, f"at most {MAX_TEXT} characters"))
     return msgspec.structs.replace(body, **texts)
-
-
-def _check_need(need: tuple[str, ...]) -> None:
-    if len(need) > MAX_NEED:
-        raise Refused(_at("need", f"at most {MAX_NEED} permissions"))
-    for name in need:
-        if len(name) > permission.MAX_LENGTH:
-            raise Refused(problem("permission_unknown", field="body.need", detail="too long to be declared"))
 
 
 def _check_repeats(data: bytes) -> None:

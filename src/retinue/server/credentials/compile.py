@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import BigIntegerField, Func
+from django.db.models.sql.compiler import SQLCompiler
+
 from retinue.replica import records
 from retinue.server.credentials.models import Credential
 from retinue.server.ledger.feed import Selection, narrow
@@ -15,10 +18,23 @@ REPLICATED = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
 #: What the control plane itself accepts.
 ACCEPTED = (*REPLICATED, Kind.NODE.value)
 
-_COLUMNS = (
-    "kid", "id", "kind", "organization_id", "principal_id", "state", "digest", "pepper_id",
-    "expires_at", "retires_at", "rotate_by",
-)  # fmt: skip
+
+class _Milliseconds(Func):
+    """An instant as records carry it, made by the database: a page of thousands makes no datetimes."""
+
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **_: Any) -> Any:
+        since = "(julianday(%(expressions)s) - 2440587.5) * 86400000"
+        return self.as_sql(compiler, connection, template=f"COALESCE(CAST(ROUND({since}) AS INTEGER), 0)")
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **_: Any) -> Any:
+        since = "EXTRACT(EPOCH FROM %(expressions)s) * 1000"
+        return self.as_sql(compiler, connection, template=f"COALESCE(({since})::bigint, 0)")
+
+
+_COLUMNS = ("kid", "id", "kind", "organization_id", "principal_id", "state", "digest", "pepper_id")
+_INSTANTS = tuple(_Milliseconds(name) for name in ("expires_at", "retires_at", "rotate_by"))
 
 
 def credentials(selection: Selection, kinds: tuple[str, ...] = REPLICATED) -> dict[str, bytes]:
@@ -26,8 +42,8 @@ def credentials(selection: Selection, kinds: tuple[str, ...] = REPLICATED) -> di
 
     Revoked and deleted credentials have a record too: their holder learns why the token is refused.
     """
-    rows = narrow(Credential.objects.filter(kind__in=kinds), "kid", selection).values_list(*_COLUMNS)
-    return {row[0]: records.encode(_credential(*row[1:])) for row in rows}
+    rows = narrow(Credential.objects.filter(kind__in=kinds), "kid", selection)
+    return {row[0]: records.encode(_credential(*row[1:])) for row in rows.values_list(*_COLUMNS, *_INSTANTS)}
 
 
 def _credential(
@@ -38,9 +54,9 @@ def _credential(
     state: str,
     digest: Any,
     pepper_id: str,
-    expires_at: datetime | None,
-    retires_at: datetime | None,
-    rotate_by: datetime | None,
+    expires_at_ms: int,
+    retires_at_ms: int,
+    rotate_by_ms: int,
 ) -> records.Credential:
     return records.Credential(
         id=ident,
@@ -49,9 +65,9 @@ def _credential(
         principal=principal or "",
         state=state,
         digests=(records.Digest(bytes(digest), pepper_id),),
-        expires_at_ms=milliseconds(expires_at),
-        retires_at_ms=milliseconds(retires_at),
-        rotate_by_ms=milliseconds(rotate_by),
+        expires_at_ms=expires_at_ms,
+        retires_at_ms=retires_at_ms,
+        rotate_by_ms=rotate_by_ms,
     )
 
 

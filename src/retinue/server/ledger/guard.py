@@ -59,7 +59,7 @@ def guarded_tables() -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def writes(sql: str) -> tuple[tuple[str, str], ...]:
-    """Return (verb, table) for each write in a statement, verbs in upper case; a name too many does no harm."""
+    """Return (verb, table) for each write in a statement; a name too many does no harm."""
     found: dict[tuple[str, str], None] = {}
     for text in (sql, _COMMENT.sub(" ", sql)):
         for match in _WRITE.finditer(text):
