@@ -1,0 +1,117 @@
+"""The order of a decision, one failing step at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from retinue import permission
+from retinue.decision import Allowed, Denied
+from retinue.pepper import Pepper, Peppers
+from retinue.replica.memory import MemoryReplica
+from retinue.replica.records import (
+    Change,
+    Credential,
+    Digest,
+    Kind,
+    Meta,
+    Organization,
+    Permission,
+    Principal,
+    encode,
+)
+from retinue.token import Kind as TokenKind
+from retinue.token import mint
+from retinue.verifier import Question, UnknownPermission, Verifier
+
+NOW = 1_000_000
+PEPPER = Pepper(bytes(32))
+TOKEN = mint(TokenKind.API_KEY)
+DIGEST = Digest(PEPPER.digest(TOKEN.as_bytes()), PEPPER.id)
+
+
+def ask(
+    question: Question | None = None, *, meta: Meta | None = None, clock: int = NOW, **changed: Any
+) -> str | None:
+    """Decide with one account whose records differ as ``organization_state=`` and so on say."""
+    rows: dict[str, Any] = {
+        "organization": Organization("org", "acme", "Acme", "enabled", ("bearer",)),
+        "principal": Principal("sa", "service_account", "org", "bot", "Bot", "enabled", permission.mask([0])),
+        "credential": Credential("key", "sa", "org", "sa", "active", (DIGEST,)),
+        "permission": Permission("report:read", 0),
+    }
+    for name, value in changed.items():
+        kind, _, field = name.partition("_")
+        rows[kind] = msgspec.structs.replace(rows[kind], **{field: value})
+    keys = {"organization": "org", "principal": "sa", "credential": TOKEN.kid, "permission": "report:read"}
+    replica = MemoryReplica()
+    changes = [Change(1, Kind(kind), keys[kind], encode(row)) for kind, row in rows.items()]
+    replica.apply(changes, meta or Meta(1, 1, True))
+    verifier = Verifier(replica, Peppers([PEPPER]), clock_ms=lambda: clock, boot_clock_ns=lambda: 0)
+    decision = verifier.verify(question or Question(TOKEN.reveal(), ("report:read",)))
+    assert isinstance(decision, Allowed | Denied)
+    return decision.reason.value if isinstance(decision, Denied) else None
+
+
+STEPS: list[tuple[str, dict[str, Any]]] = [
+    ("organization_disabled", {"organization_state": "disabled"}),
+    ("account_deleted", {"principal_state": "deleted"}),
+    ("account_disabled", {"principal_state": "disabled"}),
+    ("credential_revoked", {"credential_state": "revoked"}),
+    ("credential_suspended", {"credential_state": "suspended"}),
+    ("credential_expired", {"credential_expires_at_ms": NOW}),
+    ("kind_not_accepted", {"question": Question(TOKEN.reveal(), ("report:read",), kinds=frozenset({"pat"}))}),
+    ("permission_missing", {"principal_permissions": b""}),
+]
+
+
+@pytest.mark.parametrize("place", range(len(STEPS)))
+def test_the_first_failing_step_gives_the_reason(place: int) -> None:
+    """With this step and every later one failing, the answer is this step's reason."""
+    failing: dict[str, Any] = {}
+    for _, changed in reversed(STEPS[place:]):
+        failing |= changed
+
+    assert STEPS[place][0] == ask(**failing)
+
+
+def test_stranger_learns_nothing() -> None:
+    """An unknown key id and a wrong secret are answered alike, even when the account is disabled."""
+    wrong = Question(mint(TokenKind.API_KEY, kid=TOKEN.kid).reveal())
+    unknown = Question(mint(TokenKind.API_KEY).reveal())
+
+    assert "token_unknown" == ask(wrong, principal_state="disabled")
+    assert "token_unknown" == ask(unknown, principal_state="disabled")
+
+
+def test_expiry_follows_the_later_clock() -> None:
+    """A node's clock that steps back revives nothing; one millisecond before expiry still works."""
+    heard = Meta(1, 1, True, control_time_ms=NOW)
+
+    assert "credential_expired" == ask(meta=heard, clock=0, credential_expires_at_ms=NOW)
+    assert ask(meta=heard, clock=0, credential_expires_at_ms=NOW + 1) is None
+
+
+def test_a_previous_digest_ends() -> None:
+    """A previous digest is good before its end and unknown from then on."""
+    other = Digest(bytes(32), PEPPER.id)
+
+    for until, expected in ((NOW + 1, None), (NOW, "token_unknown")):
+        previous = msgspec.structs.replace(DIGEST, valid_until_ms=until)
+        assert expected == ask(credential_digests=(other, previous))
+
+
+def test_what_is_forbidden_for_services_is_not_held() -> None:
+    """A service account never holds a forbidden permission; a user with the same mask does."""
+    forbidden = permission.mask([0])
+
+    assert "permission_missing" == ask(organization_forbidden_for_service=forbidden)
+    assert ask(organization_forbidden_for_service=forbidden, principal_kind="user") is None
+
+
+def test_an_undeclared_permission_is_the_askers_error() -> None:
+    """A question about an undeclared permission raises; it is never a decision."""
+    with pytest.raises(UnknownPermission):
+        ask(Question(TOKEN.reveal(), ("report:delete",)))
