@@ -14,8 +14,6 @@ FILE_EXCEPTIONS: dict[str, tuple[int, str]] = {
     "src/retinue/usage.py": (400, "writer and reader of one file format, read side by side"),
     "tests/storage/test_feed_poll.py": (340, "one protocol, its rules in order"),
     "tests/storage/test_compile.py": (340, "one table of records, kind by kind"),
-    "tests/node/test_hostile.py": (450, "one probe after the other, a test each"),
-    "tests/node/test_forward_auth.py": (360, "one contract of one endpoint, rule by rule"),
 }
 FUNCTION_EXCEPTIONS: dict[str, tuple[int, str]] = {
     "tests/node/world.py:_changes": (50, "the records of a whole small world, one after the other"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.node.traffic import LIMIT_SECONDS, GoodTraffic
 from tests.node.world import Node, World, build, running
 
 
@@ -20,3 +21,16 @@ def node(world: World) -> Iterator[Node]:
     """A worker over ``world``."""
     with running(world, RETINUE_BENCH="1") as started:
         yield started
+
+
+@pytest.fixture
+def good_traffic(node: Node) -> Iterator[GoodTraffic]:
+    """Good traffic during each probe; every single good question must be answered well."""
+    traffic = GoodTraffic(node)
+    traffic.start()
+    yield traffic
+    traffic.end()
+
+    assert [] == traffic.failures
+    assert traffic.answered >= 2
+    assert traffic.slowest < LIMIT_SECONDS

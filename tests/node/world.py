@@ -217,6 +217,8 @@ def running(world: World, *, index: int = 0, port: int | None = None, **settings
 def _is_up(node: Node) -> bool:
     if node.process.poll() is not None:
         raise AssertionError(node.log.read_text())
+    if b"worker listens" not in node.log.read_bytes():  # another worker may answer on the same port
+        return False
     try:
         return node.get("/healthz").status == 200
     except OSError:

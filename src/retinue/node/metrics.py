@@ -50,6 +50,8 @@ class Metrics:
         self._path = folder / worker
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            if os.fstat(descriptor).st_size != _BYTES:
+                os.ftruncate(descriptor, 0)  # of another version, or damaged
             os.posix_fallocate(descriptor, 0, _BYTES)
             self._map = mmap.mmap(descriptor, _BYTES)
         finally:
@@ -174,6 +176,8 @@ class _Families:
 
 
 def _read(data: bytes | mmap.mmap) -> list[int] | None:
-    cells = array("Q")
-    cells.frombytes(data[:_BYTES])
-    return list(cells[1:]) if len(cells) == _CELLS + 1 and cells[0] == _MAGIC else None
+    """Return the counters in a file's bytes; ``None`` if they are not such a file's."""
+    if len(data) != _BYTES:
+        return None
+    cells = array("Q", data[:])
+    return list(cells[1:]) if cells[0] == _MAGIC else None
