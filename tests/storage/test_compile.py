@@ -299,7 +299,7 @@ def test_pages_are_compiled_in_bulk(estate: Estate) -> None:
                 Credential(
                     id=f"key_{kid}",
                     kid=kid,
-                    kind="sa",
+                    kind="boot",  # no replica has these: other tests compare whole snapshots
                     brand="rtn",
                     organization=Organization(id=estate.organization.id),
                     principal=made[place % 5],
@@ -315,13 +315,14 @@ def test_pages_are_compiled_in_bulk(estate: Estate) -> None:
             ],
             batch_size=500,
         )
+    compiler = Compiler(kinds=("boot",))
     with CaptureQueriesContext(connection) as captured:
         began = time.perf_counter()
-        found = Compiler().select(Kind.CREDENTIAL, Keys(kids))
+        found = compiler.select(Kind.CREDENTIAL, Keys(kids))
         took = time.perf_counter() - began
     with CaptureQueriesContext(connection) as page:
-        feed.snapshot(f"credential/{min(kids)}")
+        feed.snapshot()
 
     print(f"\n{connection.vendor}: 5,000 credentials compiled in {took * 1e3:.0f} ms")
     assert (5_000, 1) == (len(found), len(captured))
-    assert len(page) <= 8
+    assert len(page) <= 14
