@@ -9,8 +9,9 @@ on PostgreSQL.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,6 +46,9 @@ class Actor:
 
 #: Retinue itself: installation, start, housekeeping.
 SYSTEM = Actor(kind="system", id="system", name="Retinue", organization="")
+
+
+_queue = threading.RLock()
 
 
 class UnrecordedWrite(Exception):
@@ -181,6 +185,11 @@ def _announce(revision: int) -> None:
         listener(revision)
 
 
+def _one_writer() -> AbstractContextManager[object]:
+    """SQLite lets one writer in and the others retry without any order; here they queue instead."""
+    return _queue if connection.vendor == "sqlite" else nullcontext()
+
+
 @contextmanager
 def transaction(actor: Actor, *, reason: str = "") -> Iterator[Transaction]:
     """Open the write door for ``actor``; everything inside commits together or not at all.
@@ -189,7 +198,7 @@ def transaction(actor: Actor, *, reason: str = "") -> Iterator[Transaction]:
     event recorded, and ``RuntimeError`` inside another transaction: there is no half commit.
     """
     opened = Transaction(actor=actor, now=_now(), reason=reason)
-    with database.atomic(durable=True), current.entered(opened):
+    with _one_writer(), database.atomic(durable=True), current.entered(opened):
         yield opened
         opened._finish()
 
