@@ -12,7 +12,7 @@ from ninja.schema import NinjaGenerateJsonSchema
 
 from retinue import __version__
 from retinue import problem as problems
-from retinue.server.api.operations import OPERATIONS, Access, Operation
+from retinue.server.api.operations import Access, Operation
 from retinue.server.api.schemas import JSON, ProblemBody
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -47,8 +47,8 @@ _ORGANIZATION: JSON = {
 }
 
 
-def build(operations: Sequence[Operation] = OPERATIONS) -> JSON:
-    """Return the document."""
+def build(operations: Sequence[Operation]) -> JSON:
+    """Return the document of ``operations``."""
     schemas: JSON = {}
     paths: JSON = {}
     for each in operations:

@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 from retinue.server.api import document, schemas
-from retinue.server.api.operations import Access, Call, operation
+from retinue.server.api.operations import OPERATIONS, Access, Call, operation
 
 
 @cache
 def _document() -> schemas.JSON:
-    return document.build()
+    return document.build(OPERATIONS)
 
 
 @operation("GET", "/openapi.json", permission=Access.PUBLIC, response=dict[str, Any], tag="reference")
