@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 django_setup.setup()
 
 
+@pytest.fixture(autouse=True)
+def no_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is limited by the failures of another."""
+    from retinue.attempts import Attempts
+    from retinue.server.api import guard
+
+    monkeypatch.setattr(guard, "attempts", Attempts())
+
+
 @pytest.fixture
 def world(server_database: str) -> World:
     """A new organization with its first owner, and the means to fill it."""

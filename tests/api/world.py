@@ -70,14 +70,17 @@ class Caller:
         body: object = None,
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
+        address: str = HOST,
     ) -> Answer:
-        """Make one call. ``body`` is sent as JSON, ``raw`` as it is."""
+        """Make one call, from ``address``. ``body`` is sent as JSON, ``raw`` as it is."""
         sent = {"host": HOST} | (headers or {})
         if self.token is not None and "authorization" not in sent:
             sent["authorization"] = f"Bearer {self.token.reveal()}"
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         kind = sent.pop("content-type", "application/json" if data else "")
-        answer = self._client.generic(method, path, data, content_type=kind, headers=sent)
+        answer = self._client.generic(
+            method, path, data, content_type=kind, headers=sent, REMOTE_ADDR=address
+        )
         return Answer(answer.status_code, {k.lower(): v for k, v in answer.items()}, answer.content.decode())
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:

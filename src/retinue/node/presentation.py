@@ -7,13 +7,25 @@ the connection comes from a configured gateway.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from retinue import permission
-from retinue.node.settings import Network
+from retinue.network import Gateways, address
+
+__all__ = [
+    "REFUSED",
+    "Gateways",
+    "Need",
+    "address",
+    "bearer",
+    "is_ambiguous",
+    "is_method",
+    "is_organization",
+    "need",
+    "token_in_query",
+]
 
 #: A scheme that no organization accepts: the presentation is refused, whatever it holds.
 REFUSED = "refused"
@@ -84,46 +96,3 @@ def need(segment: bytes) -> Need:
 def is_organization(text: str) -> bool:
     """Tell whether ``text`` can be the id or the handle of an organization."""
     return _ORGANIZATION.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4096)
-def address(text: str) -> str | None:
-    """Return an IP address in its one canonical form; ``None`` if ``text`` is none."""
-    try:
-        parsed = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(mapped or parsed)
-
-
-class Gateways:
-    """The networks of the gateways that may say for whom they ask."""
-
-    def __init__(self, networks: tuple[Network, ...]) -> None:
-        self._networks = networks
-        self.trusts = lru_cache(maxsize=4096)(self._trusts)
-        self.client = lru_cache(maxsize=4096)(self._client)
-
-    def _trusts(self, peer: str) -> bool:
-        """Tell whether ``peer`` is a configured gateway."""
-        canonical = address(peer)
-        if canonical is None:
-            return False
-        parsed = ipaddress.ip_address(canonical)
-        return any(parsed in network for network in self._networks if network.version == parsed.version)
-
-    def _client(self, peer: str, forwarded: bytes | None) -> str | None:
-        """Return the client's address: from the right, the first that is not one of our gateways.
-
-        ``forwarded`` is ``X-Forwarded-For``; from a stranger it counts for nothing. An entry that is no
-        address gives ``None``: nobody knows then who asks, and no network may be assumed.
-        """
-        nearest = address(peer)
-        if not forwarded or not self.trusts(peer):
-            return nearest
-        for entry in reversed(forwarded.decode("latin-1").split(",")):
-            nearest = address(entry.strip())
-            if nearest is None or not self.trusts(nearest):
-                return nearest
-        return nearest

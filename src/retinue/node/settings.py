@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from retinue.network import Network, networks
 from retinue.token import DEFAULT_BRAND
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -121,11 +120,7 @@ def _brands(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _networks(environ: Mapping[str, str], name: str, default: str) -> tuple[Network, ...]:
-    text = environ.get(name, default)
-    networks = []
-    for part in filter(None, (each.strip() for each in text.split(","))):
-        try:
-            networks.append(ipaddress.ip_network(part))
-        except ValueError as error:
-            raise SettingError(f"{name}: a list of networks such as 10.0.0.0/8: {error}") from None
-    return tuple(networks)
+    try:
+        return networks(environ.get(name, default))
+    except ValueError as error:
+        raise SettingError(f"{name}: a list of networks such as 10.0.0.0/8: {error}") from None

@@ -15,9 +15,11 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retinue import pepper
+from retinue.network import Network, networks
 
 DEFAULT_HOME = "retinue-data"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1")
 
 
 class InstallationError(Exception):
@@ -37,6 +39,8 @@ class Installation:
     pepper_file: Path
     organization: str
     brand: str
+    #: Networks of the proxies that may say for whom they ask.
+    trusted_proxies: tuple[Network, ...]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
@@ -60,6 +64,7 @@ class Installation:
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
             organization=str(options.get("organization", "")),
             brand=str(options.get("brand", "rtn")),
+            trusted_proxies=_proxies(environment.get("RETINUE_TRUSTED_PROXIES"), control),
         )
 
     @property
@@ -75,6 +80,16 @@ def _options(path: Path) -> dict[str, Any]:
         return {}
     except tomllib.TOMLDecodeError as error:
         raise InstallationError(f"{path}: {error}") from None
+
+
+def _proxies(text: str | None, control: dict[str, Any]) -> tuple[Network, ...]:
+    """The environment wins over the file; an empty list trusts nobody."""
+    listed = control.get("trusted_proxies", LOOPBACK_NETWORKS)
+    try:
+        return networks(",".join(listed) if text is None else text)
+    except (ValueError, TypeError) as error:
+        name = "retinue.toml, control.trusted_proxies" if text is None else "RETINUE_TRUSTED_PROXIES"
+        raise InstallationError(f"{name}: a list of networks such as 10.0.0.0/8: {error}") from None
 
 
 def _secret_key(path: Path) -> str:

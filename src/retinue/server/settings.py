@@ -41,6 +41,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "retinue.server.api.forwarded.Forwarded",
     "retinue.server.console.security.SecurityHeaders",
     "retinue.server.api.intake.Intake",
     "retinue.server.console.security.SameOriginForms",

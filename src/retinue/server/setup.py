@@ -68,6 +68,7 @@ brand = "rtn"
 [control]
 host = "127.0.0.1"
 port = 8470
+# trusted_proxies = ["127.0.0.0/8", "::1"]  # whose X-Forwarded-For and X-Forwarded-Proto are believed
 
 [node]
 host = "127.0.0.1"

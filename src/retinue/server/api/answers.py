@@ -38,6 +38,7 @@ def problem_answer(
     detail: str | None = None,
     field: str | None = None,
     required: tuple[str, ...] = (),
+    retry_after: int = problems.RETRY_AFTER_SECONDS,
 ) -> HttpResponse:
     """Return the problem ``code`` for this request, with the challenge or the pause that belongs to it."""
     made = problems.problem(
@@ -56,7 +57,7 @@ def problem_answer(
     if told:
         answer["WWW-Authenticate"] = told
     if made.status in (429, 503):
-        answer["Retry-After"] = str(problems.RETRY_AFTER_SECONDS)
+        answer["Retry-After"] = str(retry_after)
     return answer
 
 

@@ -1,6 +1,7 @@
 """Who calls, and may it: decided from headers alone, before any body is read.
 
-The same verifier as on every node decides, over the database itself.
+The same verifier as on every node decides, over the database itself. A network that has guessed too often
+is refused before either is asked.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from functools import cache
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from retinue.attempts import Attempts
 from retinue.decision import Caller, Decision, Denied, Reason
+from retinue.network import neighbourhood
 from retinue.server.api import refusals
-from retinue.server.api.answers import denial_answer, request_id
+from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
 from retinue.server.credentials.actions import peppers
 from retinue.server.directory import queries as directory
@@ -21,10 +24,14 @@ from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Actor, reading
 from retinue.server.nodes import feed
 from retinue.server.nodes.database import DatabaseReplica
-from retinue.token import Kind
+from retinue.token import Kind, parse
 from retinue.verifier import CALLER_KINDS, Question, Verifier
 
 NODE_KINDS = frozenset({Kind.NODE.value})
+#: Denials of what is no token of ours: guesses.
+GUESSES = frozenset({Reason.SCHEME_NOT_ACCEPTED, Reason.TOKEN_MALFORMED, Reason.TOKEN_UNKNOWN})
+
+attempts = Attempts()
 
 
 class Access(Enum):
@@ -80,8 +87,10 @@ def admit(
     token, scheme = presented(request)
     kinds = NODE_KINDS if needs is Access.NODE else CALLER_KINDS
     question = Question(token, () if undecided else wanted, scheme=scheme, kinds=kinds)
+    origin = _origin(request, token)
     with reading():
         decision = verifier().verify(question)
+        _count(origin, decision)
         if needs is Access.NODE:
             return _node(request, decision)
         if not isinstance(decision, Denied):
@@ -92,6 +101,29 @@ def admit(
         required = () if decision.permission is None else (decision.permission,)
         refusals.record(_actor(request, decision.caller), operation, decision.reason.value, required)
     raise NotAllowed(denial_answer(request, decision))
+
+
+def _origin(request: HttpRequest, token: str | None) -> tuple[str, str | None]:
+    """Return the network that asks, and the key id of what it presents.
+
+    Raises :class:`NotAllowed` for one that has guessed too often: nothing was digested or read for it.
+    """
+    found = parse(token or "", (settings.INSTALLATION.brand,))
+    origin = (neighbourhood(request.META.get("REMOTE_ADDR") or ""), None if found is None else found.kid)
+    pause = attempts.pause(*origin)
+    if pause:
+        detail = "too many failed attempts from this network"
+        raise NotAllowed(problem_answer(request, "rate_limited", detail=detail, retry_after=pause))
+    return origin
+
+
+def _count(origin: tuple[str, str | None], decision: Decision) -> None:
+    network, kid = origin
+    if decision.caller is None:
+        if decision.reason in GUESSES:
+            attempts.failed(network, kid)
+    elif kid is not None:
+        attempts.succeeded(network, kid)
 
 
 def _person(request: HttpRequest, caller: Caller) -> Call:

@@ -1,0 +1,69 @@
+"""Addresses and networks: where a request comes from, and which peers may say that it is from elsewhere."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: What one customer of a provider usually holds: guesses from all of it count as one.
+_SHARED_PREFIX = {4: 24, 6: 64}
+
+
+@lru_cache(maxsize=4096)
+def address(text: str) -> str | None:
+    """Return an IP address in its one canonical form; ``None`` if ``text`` is none."""
+    try:
+        parsed = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return str(mapped or parsed)
+
+
+@lru_cache(maxsize=4096)
+def neighbourhood(text: str) -> str:
+    """Return the /24 (IPv4) or /64 (IPv6) around an address; what is no address is one network of its own."""
+    canonical = address(text)
+    if canonical is None:
+        return ""
+    version = ipaddress.ip_address(canonical).version
+    return str(ipaddress.ip_network((canonical.partition("%")[0], _SHARED_PREFIX[version]), strict=False))
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Read a list of networks, separated by commas. Raises ``ValueError`` that says which part is none."""
+    return tuple(ipaddress.ip_network(part) for part in map(str.strip, text.split(",")) if part)
+
+
+class Gateways:
+    """The networks of the gateways that may say for whom they ask."""
+
+    def __init__(self, networks: tuple[Network, ...]) -> None:
+        self._networks = networks
+        self.trusts = lru_cache(maxsize=4096)(self._trusts)
+        self.client = lru_cache(maxsize=4096)(self._client)
+
+    def _trusts(self, peer: str) -> bool:
+        """Tell whether ``peer`` is a configured gateway."""
+        canonical = address(peer)
+        if canonical is None:
+            return False
+        parsed = ipaddress.ip_address(canonical)
+        return any(parsed in network for network in self._networks if network.version == parsed.version)
+
+    def _client(self, peer: str, forwarded: bytes | None) -> str | None:
+        """Return the client's address: from the right, the first that is not one of our gateways.
+
+        ``forwarded`` is ``X-Forwarded-For``; from a stranger it counts for nothing. An entry that is no
+        address gives ``None``: nobody knows then who asks, and no network may be assumed.
+        """
+        nearest = address(peer)
+        if not forwarded or not self.trusts(peer):
+            return nearest
+        for entry in reversed(forwarded.decode("latin-1").split(",")):
+            nearest = address(entry.strip())
+            if nearest is None or not self.trusts(nearest):
+                return nearest
+        return nearest
