@@ -1,0 +1,281 @@
+"""Scenes for decisions: small organizations with accounts and credentials, and a question about them.
+
+A scene is plain data, with permissions as sets of names and digests as the tokens that they are of. The
+reference in ``order.py`` reads it as it stands; :func:`changes` makes the records that a node has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+from retinue.pepper import Pepper, Peppers
+from retinue.replica import records
+from retinue.replica.records import Change, Meta
+from retinue.token import Kind, mint
+from retinue.verifier import Question
+
+T = TypeVar("T")
+
+NOW = 1_700_000_000_000
+REVISION = 41
+CATALOGUE = {"report:read": 0, "report:write": 63, "report:export": 64, "company.email:view": 1_000}
+UNDECLARED = "report:delete"
+ROLES = ("reader", "editor", "gone")
+KIDS = ("a" * 12, "b" * 12)
+UNKNOWN_KID = "c" * 12
+ACTIVE, RETIRED, NOT_HELD = Pepper(b"\1" * 32), Pepper(b"\2" * 32), Pepper(b"\3" * 32)
+PEPPERS = Peppers([ACTIVE, RETIRED])
+GARBAGE = ("-", "rtnsa_", "Bearer x", "rtnsa_0EXAMPLE0KID_" + "x" * 43 + "1DkGSQ", "\ud800", "x" * 5_000)
+#: Clock, control plane's time as last heard, and nanoseconds since then: each pair has NOW as the later.
+CLOCKS = (
+    (NOW, 0, 0),
+    (NOW, NOW - 5, 5_999_999),
+    (NOW, NOW - 1, 0),
+    (NOW - 1_000, NOW - 5, 5_000_000),
+    (NOW - 1, NOW - 1, 1_999_999),
+    (0, NOW, 0),
+    (0, NOW, -7_000_000),
+)
+
+
+@cache
+def token(kid: str, kind: str, number: int) -> str:
+    """The ``number``-th token that was ever made for this key id and kind."""
+    return mint(Kind(kind), kid=kid).reveal()
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An organization; ``forbidden`` is what its service accounts can never have."""
+
+    id: str
+    handle: str
+    enabled: bool
+    schemes: tuple[str, ...]
+    forbidden: frozenset[str]
+    personal_tokens: bool
+    warn_ms: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user or service account, what it holds itself, and its roles."""
+
+    id: str
+    kind: str
+    state: str
+    own: frozenset[str]
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A token under which a credential is known, the pepper of its digest, and when it ends (0: never)."""
+
+    token: str
+    pepper: Pepper
+    until: int
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A credential; ``account`` is empty for one of the organization. Instants are 0 for never."""
+
+    kid: str
+    kind: str
+    organization: str
+    account: str
+    state: str
+    secrets: tuple[Secret, ...]
+    begins: int
+    expires: int
+    retires: int
+    rotate_by: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a node has, and what it is asked."""
+
+    organizations: tuple[Organization, ...]
+    roles: tuple[tuple[str, frozenset[str]], ...]
+    accounts: tuple[Account, ...]
+    credentials: tuple[Credential, ...]
+    complete: bool
+    readable: bool
+    clock: tuple[int, int, int]
+    question: Question
+    well_formed: bool
+
+
+def mask(names: Iterable[str]) -> bytes:
+    """The bit mask of permissions, the plain way."""
+    return sum(1 << CATALOGUE[name] for name in names).to_bytes(128, "little").rstrip(b"\0")
+
+
+def changes(scene: Scene) -> list[Change]:
+    """The records of a scene, as the feed brings them."""
+    rows: list[tuple[records.Kind, str, records.Record]] = [
+        (records.Kind.PERMISSION, name, records.Permission(name, index)) for name, index in CATALOGUE.items()
+    ]
+    for each in scene.organizations:
+        state = "enabled" if each.enabled else "disabled"
+        made = records.Organization(
+            each.id, each.handle, f"The {each.handle}", state, each.schemes, mask(each.forbidden), each.personal_tokens, 10_000, each.warn_ms
+        )  # fmt: skip
+        rows.append((records.Kind.ORGANIZATION, each.id, made))
+        rows.append((records.Kind.ORGANIZATION_HANDLE, each.handle, records.OrganizationHandle(each.id)))
+    rows += [(records.Kind.HOLDER, name, records.Holder(name, mask(held))) for name, held in scene.roles]
+    for who in scene.accounts:
+        person = records.Principal(
+            who.id, who.kind, "", who.id, f"The {who.id}", who.state, mask(who.own), who.roles
+        )
+        rows.append((records.Kind.PRINCIPAL, who.id, person))
+    for key in scene.credentials:
+        digests = tuple(
+            records.Digest(secret.pepper.digest(secret.token.encode()), secret.pepper.id, secret.until)
+            for secret in key.secrets
+        )
+        credential = records.Credential(
+            f"key_{key.kid}", key.kind, key.organization, key.account, key.state, digests, key.begins, key.expires, key.retires, key.rotate_by
+        )  # fmt: skip
+        rows.append((records.Kind.CREDENTIAL, key.kid, credential))
+    return [Change(1, kind, key, records.encode(row)) for kind, key, row in rows]
+
+
+def meta(scene: Scene) -> Meta:
+    """The position of a scene's replica; it was last heard at boot-time clock 0."""
+    schema = records.SCHEMA if scene.readable else records.SCHEMA + 1
+    return Meta(1, REVISION, scene.complete, schema, control_time_ms=scene.clock[1])
+
+
+# --- strategies ----------------------------------------------------------------------------------------
+
+#: What may be out of order, by the step that looks at it. One thing is, and some after it may be: so each
+#: step is reached often. Sometimes all are.
+ODDITIES = (
+    "presented", "scheme", "complete", "readable", "named", "secrets", "pepper", "until", "home",
+    "organization state", "account state", "account", "key state", "retires", "begins", "expires", "schemes",
+    "kind", "personal_tokens", "kinds", "forbidden", "own", "need",
+)  # fmt: skip
+EDGES = st.sampled_from([NOW - 1, NOW, NOW + 1, NOW + 999, NOW + 1_000, NOW + 1_001])
+SETS = st.frozensets(st.sampled_from(sorted(CATALOGUE)))
+
+
+class Draw:
+    """Draws a value that is in order, or, if its name is among the oddities of this scene, another one."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        first = draw(st.integers(-1, len(ODDITIES) - 1))
+        later = st.frozensets(st.sampled_from(ODDITIES[first:]), max_size=3)
+        self._odd = frozenset(ODDITIES) if first < 0 else draw(later) | {ODDITIES[first]}
+        self.any = draw
+
+    def __call__(self, name: str, usual: T, other: st.SearchStrategy[T]) -> T:
+        """The usual value, or one of ``other`` (which may hold the usual one too)."""
+        return self.any(other) if name in self._odd else usual
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    """Two organizations, two accounts, two credentials; the question is about the first of each."""
+    pick = Draw(draw)
+    key = _credential(pick)
+    question, well_formed = _question(pick, key)
+    return Scene(
+        organizations=(
+            _organization(pick),
+            Organization("org_1", "acme1", True, ("bearer", "basic_token"), frozenset(), True, 0),
+        ),
+        roles=(("reader", frozenset({"report:read"})), ("editor", draw(SETS))),
+        accounts=(
+            _account(pick, question.need),
+            Account("account_1", "user", "enabled", frozenset(CATALOGUE), ()),
+        ),
+        credentials=(
+            key,
+            replace(key, kid=KIDS[1], secrets=(Secret(token(KIDS[1], key.kind, 0), ACTIVE, 0),)),
+        ),
+        complete=pick("complete", True, st.just(False)),
+        readable=pick("readable", True, st.just(False)),
+        clock=draw(st.sampled_from(CLOCKS)),
+        question=question,
+        well_formed=well_formed,
+    )
+
+
+def _organization(pick: Draw) -> Organization:
+    return Organization(
+        "org_0",
+        "acme0",
+        pick("organization state", True, st.just(False)),
+        pick("schemes", ("bearer",), st.sampled_from([("basic_token",), ("bearer", "basic_token"), ()])),
+        pick("forbidden", frozenset(), SETS),
+        pick("personal_tokens", True, st.just(False)),
+        pick.any(st.sampled_from([0, 1, 1_000])),
+    )
+
+
+def _account(pick: Draw, need: tuple[str, ...]) -> Account:
+    own = pick("own", frozenset(need) & set(CATALOGUE), SETS)
+    return Account(
+        "account_0",
+        pick.any(st.sampled_from(["service_account", "user"])),
+        pick("account state", "enabled", st.sampled_from(["disabled", "deleted"])),
+        own,
+        pick.any(st.lists(st.sampled_from(ROLES), max_size=3).map(tuple)),
+    )
+
+
+def _credential(pick: Draw) -> Credential:
+    kind = pick("kind", "sa", st.sampled_from(["pat", "ing", "node"]))
+    count = pick("secrets", 1, st.integers(0, 3))
+    secrets = [
+        Secret(
+            token(KIDS[0], pick("kind", kind, st.sampled_from([kind, kind, "pat"])), number),
+            pick("pepper", ACTIVE, st.sampled_from([RETIRED, NOT_HELD])),
+            pick("until", 0, EDGES),
+        )
+        for number in range(count)
+    ]
+    return Credential(
+        KIDS[0],
+        kind,
+        pick("home", "org_0", st.sampled_from(["org_1", "org_gone"])),
+        ""
+        if kind in ("ing", "node")
+        else pick("account", "account_0", st.sampled_from(["account_1", "gone"])),
+        pick("key state", "active", st.sampled_from(["suspended", "revoked", "deleted"])),
+        tuple(pick.any(st.permutations(secrets))),
+        pick("begins", 0, EDGES),
+        pick("expires", 0, EDGES),
+        pick("retires", 0, EDGES),
+        pick.any(st.just(0) | EDGES),
+    )
+
+
+def _question(pick: Draw, key: Credential) -> tuple[Question, bool]:
+    """A question, and whether what it presents has the form of a token."""
+    texts = [token(kid, key.kind, number) for kid in (*KIDS, UNKNOWN_KID) for number in (0, 1, 2)]
+    texts += [token(KIDS[0], kind, 0) for kind in ("sa", "pat", "ing", "node", "boot")]
+    texts += [f"secret-token:{text}" for text in texts[:2]]
+    good = pick("secrets", texts[0], st.sampled_from(texts[:3]))
+    presented = pick("presented", good, st.sampled_from([*texts, None, "", *GARBAGE]))
+    named = pick("named", None, st.sampled_from(["org_0", "acme0", "org_1", "acme1", "nobody", "\ud800"]))
+    # Without a named organization a scheme is one that all accept or one that none does.
+    schemes = ["refused"] if named is None else ["basic_token", "basic_token", "refused"]
+    needs = st.lists(st.sampled_from([*CATALOGUE, *CATALOGUE, UNDECLARED]), max_size=3).map(tuple)
+    kinds = st.sampled_from([{"sa"}, {"pat"}, {"ing"}, {"sa", "pat", "ing", "node"}, set()]).map(frozenset)
+    question = Question(
+        presented,
+        pick("need", ("report:read",), needs),
+        named,
+        scheme=pick("scheme", "bearer", st.sampled_from(schemes)),
+        kinds=pick("kinds", frozenset({"sa", "pat", key.kind}), kinds),
+    )
+    return question, presented in texts
