@@ -1,4 +1,4 @@
-"""`serve` and `init`: settings, and what is refused before anything is started."""
+"""`serve`: settings, and what is refused before anything is started."""
 
 from __future__ import annotations
 
@@ -132,45 +132,3 @@ def test_light_install_names_the_extra(tmp_path: Path) -> None:
     assert (1, "") == (process.returncode, process.stdout)
     assert "pip install 'retinue[cli]'" in process.stderr
     assert "Traceback" not in process.stderr
-
-
-@pytest.mark.parametrize(
-    "missing", ["--organization", "--admin-email", "--admin-password-file", "--token-file"]
-)
-def test_init_without_a_terminal_names_what_is_missing(missing: str, run: Run) -> None:
-    """`init --no-input` asks nobody; the place of the token has a default only for people."""
-    flags = {
-        "--organization": "acme",
-        "--admin-email": "admin@acme.example",
-        "--admin-password-file": "P",
-        "--token-file": "T",
-    }
-    del flags[missing]
-
-    outcome = run("init", "--no-input", *[word for pair in flags.items() for word in pair])
-
-    assert Exit.USAGE == outcome.code
-    assert f"{missing}: needed" in outcome.err
-    assert not Path("retinue-data").exists()
-
-
-def test_init_passes_its_flags_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`init` runs the control plane's program with the same flags and ends with its exit code."""
-    seen: list[tuple[list[str], str]] = []
-
-    def child(argv: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        seen.append((argv[1:], env["RETINUE_HOME"]))
-        return subprocess.CompletedProcess(argv, 3)
-
-    monkeypatch.setattr("retinue.cli.init.subprocess.run", child)
-    monkeypatch.setenv("RETINUE_HOME", "D")
-    flags = ["--organization", "acme", "--admin-email", "admin@acme.example"]
-    flags += ["--admin-password-file", "P", "--token-file", "T"]
-
-    outcome = run("init", "--no-input", *flags)
-
-    (argv, where), code = seen[0], outcome.code
-    assert (3, str(tmp_path / "D")) == (code, where)
-    assert ["-m", "retinue.server", "init", "--no-input"] == argv[:4]
-    assert set(flags) == set(argv[4:])
-    assert Path(where).is_absolute()

@@ -10,7 +10,9 @@ import pytest
 from tests.server_support import django_setup
 
 if TYPE_CHECKING:
+    from retinue.server.directory.queries import Organization
     from tests.console.browser import Browser
+    from tests.console.pending import Pending
     from tests.console.people import Person
 
 # Before any test module is imported: they import models.
@@ -60,3 +62,23 @@ def signed_in(browser: Browser, person: Person) -> Browser:
     """A browser in which ``person`` has signed in."""
     assert browser.sign_in(person.email, person.password).status_code == 302
     return browser
+
+
+@pytest.fixture
+def organization(server_database: str) -> Iterator[Organization]:
+    """The installation's organization, without an administrator before and after."""
+    from retinue.server.directory.queries import installation
+    from tests.console.pending import undo
+
+    found = installation()
+    assert found is not None
+    yield found
+    undo(found)
+
+
+@pytest.fixture
+def pending(organization: Organization) -> Pending:
+    """A fresh installation with a setup code."""
+    from tests.console.pending import wait
+
+    return wait(organization)

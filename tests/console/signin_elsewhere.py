@@ -18,13 +18,12 @@ PASSWORD = "violet-anchor-parade-21"
 def _install(home: Path) -> None:
     import django
 
-    from retinue.server import setup
-
-    setup.prepare_files(home, "acme")
     os.environ["DJANGO_SETTINGS_MODULE"] = "retinue.server.settings"
     django.setup()
-    answers = setup.Answers("acme", "ada@acme.example", "Ada", PASSWORD, home / "admin-token")
-    setup.install(home, answers)
+    from retinue.server import setup
+
+    who = setup.Administrator("ada@acme.example", "Ada", PASSWORD)
+    setup.install(home, setup.Answers("acme", who, home / "admin-token"))
 
 
 def _sign_in(scheme: str) -> dict[str, object]:

@@ -43,9 +43,9 @@ def setup() -> Path:
         del os.environ[name]
     os.environ["RETINUE_HOME"] = str(home)
     os.environ["DJANGO_SETTINGS_MODULE"] = "retinue.server.settings"
-    from retinue.server.setup import prepare_files
+    from retinue.server.home import prepare
 
-    prepare_files(home, ORGANIZATION)
+    prepare(home, ORGANIZATION)
     (home / "permissions.yaml").write_text(PERMISSIONS)
     import django
 

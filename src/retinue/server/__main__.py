@@ -11,22 +11,38 @@ from retinue.pepper import PepperError
 from retinue.server.errors import Refused
 from retinue.server.installation import DEFAULT_HOME, InstallationError
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns its exit code; errors are one line on standard error."""
+    """Run one command. Returns its exit code; errors are one line each on standard error."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
     except (InstallationError, PepperError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return _failed(str(error))
     except Refused as error:
-        where = f" ({error.field})" if error.field else ""
-        print(f"error: {error.detail}{where}", file=sys.stderr)
-        return EXIT_FAILED
+        return _failed(error.detail + (f" ({error.field})" if error.field else ""))
+    except OSError as error:
+        return _failed(f"{error.filename or error.__class__.__name__}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if not _is_of_database(error):
+            raise
+        return _failed(f"the database: {str(error).strip().partition(chr(10))[0]}")
     return code
+
+
+def _failed(text: str) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return EXIT_FAILED
+
+
+def _is_of_database(error: Exception) -> bool:
+    # Django may not have been loaded, or not be there.
+    errors = sys.modules.get("django.db.utils")
+    return errors is not None and isinstance(error, errors.Error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,11 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     init = commands.add_parser("init", help="create an installation in $RETINUE_HOME")
     init.add_argument("--no-input", action="store_true", help="never ask; every answer comes from a flag")
+    init.add_argument("--no-admin", action="store_true", help="print a setup code for the page /setup")
     init.add_argument("--organization", help="handle of the first organization, such as acme")
     init.add_argument("--admin-email", help="e-mail address of the first administrator")
     init.add_argument("--admin-name", help="name of the first administrator (default: from the address)")
     init.add_argument("--admin-password-file", type=Path, help="file that holds the administrator's password")
-    init.add_argument("--token-file", type=Path, help="where the administrator's token is written, mode 0600")
+    init.add_argument("--token-file", type=Path, help="where the token, or the setup code, is written (0600)")
     init.set_defaults(run=_init)
     serve = commands.add_parser("serve", help="serve the control plane")
     serve.add_argument("--host", default="127.0.0.1")
@@ -69,62 +86,36 @@ def _setup() -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from retinue.server import setup
-
-    missing = [
-        flag
-        for flag, given in (
-            ("--organization", options.organization),
-            ("--admin-email", options.admin_email),
-            ("--admin-password-file", options.admin_password_file),
-            ("--token-file", options.token_file),
-        )
-        if not given
-    ]
-    if missing:
-        print(f"error: {', '.join(missing)}: needed", file=sys.stderr)
-        return EXIT_USAGE
-    from retinue.server.directory import rules
-
-    handle = rules.organization_handle(options.organization)
-    email = rules.email_address(options.admin_email)
-    password = _password(options.admin_password_file)
     home = _home()
-    setup.prepare_files(home, handle)
     _setup()
-    _check_password(password, email)
-    answers = setup.Answers(
-        organization=handle,
-        admin_email=email,
-        admin_name=options.admin_name or email.partition("@")[0],
-        password=password,
-        token_file=options.token_file.absolute(),
-    )
-    for line in setup.install(home, answers):
+    from retinue.server import questions, setup
+
+    found = setup.present(home)
+    token_file = options.token_file.absolute() if options.token_file else None
+    if found is not None and not found.is_waiting:
+        lines = setup.complete(home, found, token_file)
+    else:
+        flags = questions.Flags(
+            organization=options.organization,
+            admin_email=options.admin_email,
+            admin_name=options.admin_name,
+            admin_password_file=options.admin_password_file,
+            token_file=token_file,
+            no_admin=options.no_admin,
+            ask=not options.no_input,
+        )
+        try:
+            lines = setup.install(home, questions.answers(flags, home, found))
+        except questions.Unusable as unusable:
+            for line in unusable.lines:
+                print(f"error: {line}", file=sys.stderr)
+            return EXIT_USAGE
+        except EOFError:
+            print("error: no answer; nothing was created", file=sys.stderr)
+            return EXIT_USAGE
+    for line in lines:
         print(line, file=sys.stderr)
     return 0
-
-
-def _password(path: Path) -> str:
-    try:
-        password = path.read_text().rstrip("\r\n")
-    except OSError as error:
-        raise InstallationError(f"--admin-password-file: {path}: {error.strerror}") from None
-    if not password:
-        raise InstallationError(f"--admin-password-file: {path} is empty")
-    return password
-
-
-def _check_password(password: str, email: str) -> None:
-    from django.contrib.auth.password_validation import validate_password
-    from django.core.exceptions import ValidationError
-
-    from retinue.server.directory.queries import Login
-
-    try:
-        validate_password(password, Login(email=email))
-    except ValidationError as error:
-        raise InstallationError(f"the administrator's password: {' '.join(error.messages)}") from None
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from retinue.server.installation import InstallationError
 from retinue.server.ledger import guard
 
 
@@ -21,7 +22,7 @@ def is_current() -> bool:
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
-class WeakDurability(Exception):
+class WeakDurability(InstallationError):
     """The database would lose confirmed commits in a power cut."""
 
 

@@ -85,7 +85,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
-ACCOUNT_RATE_LIMITS = {"login": "20/5m/ip", "login_failed": "20/5m/ip,5/5m/key"}
+ACCOUNT_RATE_LIMITS = {"login": "20/5m/ip", "login_failed": "20/5m/ip,5/5m/key", "setup": "20/5m/ip"}
 # The counters of these limits. In memory, so they are exact on SQLite (one process); each further process
 # counts for itself. Room for many addresses: a full cache forgets, and forgetting would lift a limit.
 CACHES = {

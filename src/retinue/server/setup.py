@@ -1,145 +1,238 @@
-"""``init``: makes an installation, all of it or nothing. Running it again changes nothing."""
+"""``init``: makes an installation, all of it or nothing. Running it again changes nothing.
+
+A run that was killed is completed by the next one, whatever it had done: files and migrations are whole or
+absent, one transaction makes everything else, and tokens wait for its commit.
+"""
 
 from __future__ import annotations
 
-import os
-import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retinue import pepper
+from retinue.server import home as files
 from retinue.server.installation import InstallationError
+from retinue.token import Token, parse
+
+if TYPE_CHECKING:
+    from retinue.server.directory.queries import Organization
+    from retinue.server.ledger.transaction import Transaction
 
 ADMINISTRATOR_TOKEN_DAYS = 90
 LOCAL_NODE = "local"
 
-_PERMISSIONS = """\
-# The permissions of your API. `retinue serve` loads this file at each start.
-# A permission is resource:action in lower case; the resource may be dotted.
-permissions:
-  - name: report:read
-    label: Read reports
-    description: See the list of reports and open each of them.
-    sensitivity: normal
-  - name: report:write
-    label: Write reports
-    description: Create and change reports.
-    sensitivity: normal
-  - name: report:export
-    label: Export reports
-    description: Download reports in bulk.
-    sensitivity: sensitive
-"""
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """The first administrator."""
+
+    email: str
+    name: str
+    password: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What ``init`` is told. ``token_file`` gets the administrator's token, mode 0600."""
+    """What ``init`` is told.
+
+    ``token_file`` gets the administrator's token, or without an administrator the setup code (mode 0600);
+    ``None`` prints the code.
+    """
 
     organization: str
-    admin_email: str
-    admin_name: str
-    password: str
-    token_file: Path
+    administrator: Administrator | None
+    token_file: Path | None
 
 
-def prepare_files(home: Path, organization: str) -> None:
-    """Make the folder with pepper, cookie key and settings; what exists stays as it is."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for folder in ("replica", "spool"):
-        (home / folder).mkdir(mode=0o700, exist_ok=True)
-    pepper_file = Path(os.environ.get("RETINUE_PEPPER_FILE") or home / "pepper")
-    if not pepper_file.exists():
-        pepper.create(pepper_file)
-    if not (home / "secret-key").exists():
-        pepper.write_private(home / "secret-key", secrets.token_urlsafe(48) + "\n")
-    if not (home / "permissions.yaml").exists():
-        (home / "permissions.yaml").write_text(_PERMISSIONS)
-    if not (home / "retinue.toml").exists():
-        (home / "retinue.toml").write_text(_options(organization))
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What an earlier ``init`` has made; ``is_waiting`` while its first administrator is still to come."""
+
+    organization: str
+    is_waiting: bool
 
 
-def _options(organization: str) -> str:
-    return f"""\
-# Settings of this installation. Flags and RETINUE_* win over this file.
-organization = "{organization}"
-brand = "rtn"
+def present(home: Path) -> Present | None:
+    """Return what is there, making nothing; ``None`` if the database holds no installation.
 
-[control]
-host = "127.0.0.1"
-port = 8470
-# trusted_proxies = ["127.0.0.0/8", "::1"]  # whose X-Forwarded-For and X-Forwarded-Proto are believed
+    Raises :class:`InstallationError` if its pepper is not the one in this home.
+    """
+    from django.conf import settings
+    from django.db import connection
 
-[node]
-host = "127.0.0.1"
-port = 8471
-"""
+    from retinue.server.credentials import setup_code
+    from retinue.server.directory import queries
+
+    # Asking SQLite would make the file.
+    if connection.vendor == "sqlite" and not Path(settings.INSTALLATION.database["NAME"]).exists():
+        return None
+    if "directory_principal" not in connection.introspection.table_names():
+        return None
+    found = queries.installation()
+    if found is None:
+        return None
+    _check_pepper(home, found)
+    return Present(found.handle, not setup_code.has_administrator(found))
 
 
 def install(home: Path, answers: Answers) -> list[str]:
-    """Create organization, administrator and the node ``local``. Returns what was done, a line each.
+    """Make what is missing: all of it, or the first administrator. Returns what was done, a line each.
 
-    Needs Django to be set up. The two tokens are written beside their place before the commit and moved
-    there after it, so that neither a token without its row nor a row without its token can remain.
+    Needs Django to be set up. The files of the two tokens are made after the commit.
     """
-    from retinue.server import schema
-    from retinue.server.directory import queries
+    from django.db import IntegrityError
 
+    from retinue.server import schema
+
+    with files.locked(home):
+        found = present(home)
+        if found is not None and not found.is_waiting:
+            return _complete(home, found, answers.token_file)
+        _check_free(home, found, answers)
+        files.prepare(home, answers.organization)
+        schema.migrate()
+        try:
+            return _make(home, found, answers)
+        except IntegrityError:
+            raise InstallationError(
+                "another init has made an installation in this database meanwhile"
+            ) from None
+
+
+def complete(home: Path, found: Present, token_file: Path | None) -> list[str]:
+    """Hand over what a killed run left waiting, if it did; say that nothing else changes."""
+    with files.locked(home):
+        return _complete(home, found, token_file)
+
+
+def _complete(home: Path, found: Present, token_file: Path | None) -> list[str]:
+    from retinue.server import schema
+
+    files.prepare(home, found.organization)
     schema.migrate()
-    places = {home / "node-token": "", answers.token_file: ""}
-    present = queries.installation()
+    lines = []
+    for staged, path in _tokens(home, token_file or home / "admin-token"):
+        if _has_row(staged.text()):
+            staged.hand_over(path)
+            lines.append(f"{path}: completed")
+        staged.drop()
+    return [*lines, f"already initialized: organization {found.organization} in {home}; nothing changed"]
+
+
+def _make(home: Path, found: Present | None, answers: Answers) -> list[str]:
+    from retinue.server.ledger.transaction import SYSTEM, transaction
+
+    (node, node_file), (staged, token_file) = _tokens(home, answers.token_file or home)
+    try:
+        with transaction(SYSTEM, reason="init") as tx:
+            organization = _organization(tx, found, answers.organization, node)
+            token = _first(tx, organization, answers.administrator)
+            if answers.token_file is not None:
+                staged.put(token.reveal())
+    except BaseException:
+        node.drop()
+        staged.drop()
+        raise
+    node.hand_over(node_file)
+    staged.hand_over(token_file)
+    if answers.token_file is None:
+        sys.stdout.write(token.reveal() + "\n")
+        sys.stdout.flush()
+    return _told(home, found, answers)
+
+
+def _organization(tx: Transaction, found: Present | None, handle: str, node: files.Staged) -> Organization:
+    """Return the organization, made with the catalogue and the node ``local`` if it is not there yet."""
+    from retinue.server import catalogue
+    from retinue.server.access import actions as access
+    from retinue.server.directory import actions as directory
+    from retinue.server.directory import queries
+    from retinue.server.nodes import actions as nodes
+
+    present = queries.installation() if found is not None else None
     if present is not None:
-        moved = [f"{place}: completed" for place in places if _complete(place)]
-        return [*moved, f"already initialized: organization {present.handle} in {home}; nothing changed"]
-    if answers.token_file.exists():
-        raise InstallationError(f"{answers.token_file} exists already; init never overwrites a token file")
-    _create(home, answers)
-    for place in places:
-        _complete(place)
+        return present
+    made = directory.create_organization(tx, handle=handle, name=handle, is_installation=True)
+    access.declare(tx, catalogue.declared())
+    _, token = nodes.enrol(tx, LOCAL_NODE)
+    node.put(token.reveal())
+    return made
+
+
+def _first(tx: Transaction, organization: Organization, who: Administrator | None) -> Token:
+    """Make the first administrator and return an access token, or return a setup code for one."""
+    from retinue.server.credentials import actions as credentials
+    from retinue.server.credentials import setup_code
+
+    if who is None:
+        return setup_code.issue(tx, organization).token
+    made = setup_code.make_administrator(
+        tx, organization, email=who.email, name=who.name, password=who.password
+    )
+    return credentials.issue_personal_token(tx, made, name="init", days=ADMINISTRATOR_TOKEN_DAYS).token
+
+
+def _told(home: Path, found: Present | None, answers: Answers) -> list[str]:
+    lines = []
+    if found is None:
+        lines += [
+            f"organization   {answers.organization}",
+            f"node           {LOCAL_NODE} (token in {home / 'node-token'})",
+        ]
+    who = answers.administrator
+    if who is not None:
+        return [
+            *lines,
+            f"administrator  {who.email} (Owner, operator)",
+            f"token          {answers.token_file} (access token `init`, {ADMINISTRATOR_TOKEN_DAYS} days)",
+        ]
+    ended = "; the one before has ended" if found is not None else ""
+    where = answers.token_file or "printed"
     return [
-        f"organization   {answers.organization}",
-        f"administrator  {answers.admin_email} (Owner, operator)",
-        f"token          {answers.token_file} (access token `init`, {ADMINISTRATOR_TOKEN_DAYS} days)",
-        f"node           {LOCAL_NODE} (token in {home / 'node-token'})",
+        *lines,
+        f"setup code     {where}: works once, for 24 hours{ended}",
+        "next           retinue serve, then open /setup on the control plane and enter the code",
     ]
 
 
-def _create(home: Path, answers: Answers) -> None:
-    from retinue.server import catalogue
-    from retinue.server.access import actions as access
-    from retinue.server.credentials import actions as credentials
-    from retinue.server.directory import actions as directory
-    from retinue.server.ledger.transaction import SYSTEM, transaction
-    from retinue.server.nodes import actions as nodes
+def _tokens(home: Path, token_file: Path) -> tuple[tuple[files.Staged, Path], tuple[files.Staged, Path]]:
+    return (
+        (files.Staged(home, "node-token"), home / "node-token"),
+        (files.Staged(home, "token"), token_file),
+    )
 
-    with transaction(SYSTEM, reason="init") as tx:
-        organization = directory.create_organization(
-            tx, handle=answers.organization, name=answers.organization, is_installation=True
+
+def _has_row(text: str | None) -> bool:
+    from django.conf import settings
+
+    from retinue.server.credentials.queries import Credential
+
+    token = None if text is None else parse(text, (settings.INSTALLATION.brand,))
+    return token is not None and Credential.objects.filter(kid=token.kid).exists()
+
+
+def _check_free(home: Path, found: Present | None, answers: Answers) -> None:
+    """Refuse, before anything is made, what could not be finished."""
+    if answers.token_file is not None and answers.token_file.exists():
+        raise InstallationError(f"--token-file: {answers.token_file} exists and is not overwritten")
+    if found is None and (home / "node-token").exists():
+        raise InstallationError(
+            f"{home} belongs to an installation, but the database holds none: set RETINUE_DATABASE_URL to "
+            "its database, or take another RETINUE_HOME"
         )
-        access.declare(tx, catalogue.declared())
-        admin = directory.create_user(
-            tx, organization.id, email=answers.admin_email, name=answers.admin_name, is_operator=True
+    if found is not None and found.organization != answers.organization:
+        raise InstallationError(f"--organization: {found.organization} here, not {answers.organization}")
+
+
+def _check_pepper(home: Path, organization: Organization) -> None:
+    from retinue.server.credentials.queries import Credential
+
+    path = files.pepper_file(home)
+    ids = pepper.load(path).ids if path.exists() else ()
+    if not Credential.objects.filter(pepper_id__in=ids).exists():
+        raise InstallationError(
+            f"the database holds the organization {organization.handle}, and {path} is not its pepper: name "
+            "the home that init made for this database by RETINUE_HOME"
         )
-        directory.set_password(tx, admin, answers.password)
-        access.assign_roles(tx, admin, ["owner"], "first administrator")
-        issued = credentials.issue_personal_token(tx, admin, name="init", days=ADMINISTRATOR_TOKEN_DAYS)
-        _, node_token = nodes.enrol(tx, LOCAL_NODE)
-        _write(answers.token_file, issued.token.reveal())
-        _write(home / "node-token", node_token.reveal())
-
-
-def _pending(place: Path) -> Path:
-    return place.with_name(place.name + ".new")
-
-
-def _write(place: Path, token: str) -> None:
-    _pending(place).unlink(missing_ok=True)
-    pepper.write_private(_pending(place), token + "\n")
-
-
-def _complete(place: Path) -> bool:
-    """Move a token into its place after the commit; tells whether there was one to move."""
-    if not _pending(place).exists():
-        return False
-    _pending(place).replace(place)
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -12,8 +13,9 @@ from django.urls import reverse
 
 from retinue.server.console.refusals import BUDGET
 from retinue.server.console.security import Answer, is_page
+from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Login, installation
-from retinue.server.ledger.transaction import Actor, transaction
+from retinue.server.ledger.transaction import SYSTEM, Actor, transaction
 
 IDLE_SECONDS = 30 * 60
 ABSOLUTE_SECONDS = 12 * 3600
@@ -38,7 +40,7 @@ def actor(request: HttpRequest, login: Login) -> Actor:
         name=who.name,
         organization=who.organization_id,
         address=_address(request),
-        request=getattr(request, "retinue_id", ""),
+        request=_request_id(request),
         is_operator=who.is_operator,
     )
 
@@ -81,17 +83,38 @@ def refused(request: HttpRequest, email: str, cause: str) -> None:
         return
     subject = NOBODY if login is None else login.principal_id
     organization = home.id if login is None else login.principal.organization_id
-    stranger = Actor(
+    after = {"email": email, "cause": cause, "unwritten_before": unwritten}
+    with transaction(_stranger(request)) as tx:
+        tx.record("session.refused", subject, organization=organization, after=after)
+
+
+def setup_refused(request: HttpRequest, waiting: Credential) -> None:
+    """Write down that a wrong setup code was sent; over the budget it is only counted."""
+    unwritten = BUDGET.take()
+    if unwritten is not None:
+        with transaction(_stranger(request)) as tx:
+            after = {"unwritten_before": unwritten}
+            tx.record("setup_code.refused", waiting.id, organization=waiting.organization_id, after=after)
+
+
+def holder_of(code: Credential, request: HttpRequest) -> Actor:
+    """Return the actor of a set-up: Retinue itself, for whoever holds the code that ``init`` printed."""
+    return replace(SYSTEM, credential=code.id, address=_address(request), request=_request_id(request))
+
+
+def _stranger(request: HttpRequest) -> Actor:
+    return Actor(
         kind="anonymous",
         id="anonymous",
         name="",
         organization="",
         address=_address(request),
-        request=getattr(request, "retinue_id", ""),
+        request=_request_id(request),
     )
-    after = {"email": email, "cause": cause, "unwritten_before": unwritten}
-    with transaction(stranger) as tx:
-        tx.record("session.refused", subject, organization=organization, after=after)
+
+
+def _request_id(request: HttpRequest) -> str:
+    return getattr(request, "retinue_id", "")
 
 
 def _address(request: HttpRequest) -> str:

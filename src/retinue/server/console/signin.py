@@ -15,10 +15,12 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from retinue.server.console import sessions
+from retinue.server.credentials import setup_code
 from retinue.server.directory.queries import Login
 from retinue.server.directory.rules import email_address
 from retinue.server.errors import Refused
@@ -118,6 +120,13 @@ class Signin(LoginView):  # type: ignore[misc]
     template_name = "console/login.html"
     form_class = SigninForm
     http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form; before there is anybody who could sign in, the set-up page."""
+        if setup_code.pending() is not None:
+            return redirect("console_setup")
+        page: HttpResponse = super().get(request, *args, **kwargs)
+        return page
 
     def form_invalid(self, form: SigninForm) -> HttpResponse:
         """Show the form again, without the password."""

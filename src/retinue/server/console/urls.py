@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from retinue.server.console import assets, pages, signin
+from retinue.server.console import assets, pages, setup, signin
 
 urlpatterns = [
     path("", pages.home, name="console_home"),
     path("login/", signin.Signin.as_view(), name="account_login"),
     path("login", RedirectView.as_view(url="/login/", query_string=True)),
     path("logout/", signin.Signout.as_view(), name="account_logout"),
+    path("setup/", setup.setup, name="console_setup"),
+    path("setup", RedirectView.as_view(url="/setup/")),
     path("static/<str:name>", assets.serve, name="console_asset"),
 ]

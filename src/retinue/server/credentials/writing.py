@@ -23,8 +23,13 @@ from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.native import policy_of
 from retinue.token import Kind, Token, mint
 
-_ID_PREFIX = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "nkey"}
-_NOUN = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "node_credential"}
+_ID_PREFIX = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "nkey", Kind.SETUP: "boot"}
+_NOUN = {
+    Kind.API_KEY: "key",
+    Kind.PERSONAL: "pat",
+    Kind.NODE: "node_credential",
+    Kind.SETUP: "setup_code",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(?:\.[^@\s\x00-\x1f.
 NAME_MAX = 255
 TEXT_MAX = 8192
 SYSTEMS_MAX = 64
+#: A password may be a long sentence; hashing must not become work for a stranger to cause.
+PASSWORD_MAX = 1024
 OWNERS_MAX = 16
 
 

@@ -68,6 +68,10 @@ EVENTS: dict[str, EventType] = {
         EventType("node_credential.issued", "node_credential", "A node got its credential.", additive=True),
         EventType("node_credential.revoked", "node_credential", "The credential of a node was revoked."),
         EventType("node.key_published", "identity_key", "A node published an identity key.", additive=True),
+        EventType("setup_code.issued", "setup_code", "A one-time setup code was printed.", additive=True),
+        EventType("setup_code.replaced", "setup_code", "A setup code ended: another one was printed."),
+        EventType("setup_code.used", "setup_code", "A setup code ended: the first administrator was made."),
+        EventType("setup_code.refused", "setup_code", "A wrong setup code was refused.", additive=True),
         EventType(
             "session.opened", "user", "A person signed in to the console.", additive=True, personal=("email",)
         ),

@@ -1,0 +1,167 @@
+"""``/setup``: who holds the setup code that ``init --no-admin`` printed makes the first administrator here.
+
+Without a setup that waits, the page leads to the sign-in page. Neither the code nor a password is ever sent
+back to the browser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.core import ratelimit
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from retinue.server.console import sessions
+from retinue.server.credentials import setup_code
+from retinue.server.credentials.actions import peppers
+from retinue.server.credentials.queries import Credential
+from retinue.server.directory.queries import Login, Principal
+from retinue.server.directory.rules import PASSWORD_MAX, check_name, email_address
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import transaction
+from retinue.token import MAX_LENGTH
+
+WRONG = _("This code is wrong, used, or older than 24 hours.")
+
+
+class _NotSentBack(forms.TextInput):
+    """A field whose text people should see while they enter it, and that no page repeats."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class SetupForm(forms.Form):
+    """Setup code and the first administrator."""
+
+    code = forms.CharField(
+        label=_("Setup code"),
+        max_length=2 * MAX_LENGTH,
+        widget=_NotSentBack(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "autofocus": True,
+                "class": "mono",
+            }
+        ),
+        error_messages={"required": _("Enter the setup code.")},
+    )
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        error_messages={"required": _("Enter your name.")},
+    )
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
+        error_messages={"required": _("Enter your e-mail address.")},
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=PASSWORD_MAX,
+        strip=False,
+        help_text=_("At least 8 characters; 15 or more are better."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": _("Enter a password.")},
+    )
+    again = forms.CharField(
+        label=_("Password once more"),
+        max_length=PASSWORD_MAX,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": _("Enter the password once more.")},
+    )
+
+    def __init__(self, *args: Any, waiting: Credential, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting = waiting
+
+    def clean_code(self) -> str:
+        """Return the code without white space: a terminal may have broken its line."""
+        code = "".join(str(self.cleaned_data["code"]).split())
+        if not setup_code.opens(self._waiting, code, timezone.now(), peppers()):
+            raise ValidationError(WRONG, "wrong")
+        return code
+
+    def clean_name(self) -> str:
+        """Return the name, stripped; refuses control characters."""
+        try:
+            return check_name(self.cleaned_data["name"])
+        except Refused as refused:
+            raise ValidationError(refused.detail) from None
+
+    def clean_email(self) -> str:
+        """Return the folded address."""
+        try:
+            return email_address(self.cleaned_data["email"])
+        except Refused:
+            raise ValidationError(_("Enter an e-mail address, such as ada@acme.example.")) from None
+
+    def clean(self) -> dict[str, Any]:
+        """Judge the password, which must not be like the address, and its repetition."""
+        given = self.cleaned_data
+        password, again = given.get("password"), given.get("again")
+        if password is None:
+            return given
+        if again is not None and again != password:
+            self.add_error("again", _("The two passwords differ."))
+        try:
+            validate_password(password, Login(email=given.get("email", "")))
+        except ValidationError as error:
+            self.add_error("password", error)
+        return given
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def setup(request: HttpRequest) -> HttpResponse:
+    """Show the form, or make the first administrator and sign in as that person."""
+    waiting = setup_code.pending()
+    if waiting is None:
+        return redirect("account_login")
+    if request.method != "POST":
+        return _page(request, waiting, SetupForm(waiting=waiting))
+    limited: HttpResponse | None = ratelimit.consume_or_429(request, action="setup")
+    if limited is not None:
+        return limited
+    form = SetupForm(request.POST, waiting=waiting)
+    if not form.is_valid():
+        if form.has_error("code", "wrong"):
+            sessions.setup_refused(request, waiting)
+        return _page(request, waiting, form)
+    try:
+        made = _redeem(request, waiting, form.cleaned_data)
+    except Refused as refused:
+        if refused.field != "code":
+            raise
+        # Somebody else was faster.
+        return redirect("account_login")
+    login = Login.objects.select_related("principal__organization").get(principal=made)
+    get_adapter().login(request, login)
+    return redirect("console_home")
+
+
+def _redeem(request: HttpRequest, waiting: Credential, given: dict[str, str]) -> Principal:
+    with transaction(sessions.holder_of(waiting, request), reason="setup") as tx:
+        return setup_code.redeem(
+            tx, given["code"], email=given["email"], name=given["name"], password=given["password"]
+        )
+
+
+def _page(request: HttpRequest, waiting: Credential, form: SetupForm) -> HttpResponse:
+    is_over = waiting.expires_at is not None and waiting.expires_at <= timezone.now()
+    shown = {"form": form, "organization": waiting.organization.name, "is_over": is_over}
+    return render(request, "console/setup.html", shown)
