@@ -51,6 +51,7 @@ format: $(VENV)/.test-stamp
 
 bench: $(VENV)/.test-stamp
 	$(BIN)/python bench/verify.py
+	$(BIN)/python -m bench.writes
 
 docs: $(VENV)/.test-stamp
 	$(BIN)/pytest -q tests/architecture/test_docs.py

@@ -33,11 +33,16 @@ def held_by(actor: Actor) -> Collection[str] | None:
 
 def check_stronger(actor: Actor, principal: Principal, field: str | None = None) -> None:
     """Refuse to hand out a credential of an account that can do more than the actor."""
-    held = held_by(actor)
-    if held is not None and actor.id != principal.id:
-        rules.check_ceiling(
-            queries.effective(principal), held, policy_of(principal.organization_id), field or "account"
-        )
+    if actor.kind == SYSTEM.kind or actor.id == principal.id:
+        return
+    acting = people.principals([actor.id]).values()
+    held = queries.effective_of([principal, *acting])
+    rules.check_ceiling(
+        held[principal.id],
+        held.get(actor.id, frozenset()),
+        policy_of(principal.organization_id),
+        field or "account",
+    )
 
 
 def create_account(

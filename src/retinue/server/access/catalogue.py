@@ -7,6 +7,7 @@ host cannot declare them, and ``*`` as resource never reaches them in any role b
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +144,25 @@ def covers(pattern: str, name: str, *, reaches_management: bool = False) -> bool
     if not reaches_management and permission.resource_of(pattern) == "*" and name in _MANAGEMENT_SET:
         return False
     return permission.matches(pattern, name)
+
+
+def expand(
+    patterns: Iterable[str], names: Collection[str], *, reaches_management: bool = False
+) -> frozenset[str]:
+    """Return those of the declared ``names`` that ``patterns`` grant, as :func:`covers` tells for each.
+
+    A pattern without ``*`` is looked up; only the others are tried against every name.
+    """
+    given = frozenset(patterns)
+    wild = [pattern for pattern in given if "*" in pattern]
+    named = frozenset(name for name in given if name in names)
+    if not wild:
+        return named
+    return named | {
+        name
+        for name in names
+        if any(covers(pattern, name, reaches_management=reaches_management) for pattern in wild)
+    }
 
 
 _MANAGEMENT_SET = frozenset(MANAGEMENT)

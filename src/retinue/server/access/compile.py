@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import CharField, Value
-
 from retinue import permission
 from retinue.replica import records
-from retinue.server.access.catalogue import INSTALLATION, covers
-from retinue.server.access.models import Grant, Permission, RoleAssignment
+from retinue.server.access.catalogue import INSTALLATION, expand
+from retinue.server.access.models import Permission
+from retinue.server.access.queries import held
 from retinue.server.access.roles import ROLES
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.feed import Selection, narrow, pick
-
-_GRANT, _ROLE = "grant", "role"
 
 
 def permissions(selection: Selection) -> dict[str, bytes]:
@@ -32,9 +29,7 @@ def holders(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes
     roles = {role.holder_id: role for role in ROLES.values()}
     return {
         key: records.encode(
-            records.Holder(
-                key, permission.mask(index for name, index in indexes.items() if roles[key].grants(name))
-            )
+            records.Holder(key, permission.mask(indexes[name] for name in roles[key].names(indexes)))
         )
         for key in pick(roles, selection)
     }
@@ -51,7 +46,7 @@ def principals(selection: Selection, indexes: Mapping[str, int]) -> dict[str, by
             "id", "kind", "organization_id", "handle", "name", "state", "is_operator"
         )
     )
-    grants, roles = _held([row[0] for row in rows])
+    grants, roles = held([row[0] for row in rows])
     masks = _Masks(indexes)
     return {row[0]: records.encode(_principal(row, grants, roles, masks)) for row in rows}
 
@@ -70,20 +65,6 @@ def _principal(
         permissions=masks.of(grants.get(ident, ()), is_operator),
         holders=tuple(ROLES[role].holder_id for role in sorted(roles.get(ident, ())) if role in ROLES),
     )
-
-
-def _held(ids: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return the patterns granted to each principal and the roles that it holds, in one query."""
-    direct = Grant.objects.filter(principal_id__in=ids).values_list(
-        "principal_id", "permission", Value(_GRANT, CharField())
-    )
-    assigned = RoleAssignment.objects.filter(principal_id__in=ids).values_list(
-        "principal_id", "role", Value(_ROLE, CharField())
-    )
-    found: dict[str, dict[str, list[str]]] = {_GRANT: {}, _ROLE: {}}
-    for ident, text, source in direct.union(assigned, all=True) if ids else ():
-        found[source].setdefault(ident, []).append(text)
-    return found[_GRANT], found[_ROLE]
 
 
 class _Masks:
@@ -109,9 +90,6 @@ class _Masks:
 
     def _expand(self, pattern: str) -> int:
         if pattern not in self._bits:
-            if "*" in pattern:
-                covered = [index for name, index in self._indexes.items() if covers(pattern, name)]
-            else:
-                covered = [self._indexes[pattern]] if pattern in self._indexes else []
-            self._bits[pattern] = sum(1 << index for index in covered)
+            names = expand([pattern], self._indexes)
+            self._bits[pattern] = sum(1 << self._indexes[name] for name in names)
         return self._bits[pattern]

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from retinue.server.access import rules
+from retinue.server.access.catalogue import expand
 from retinue.server.access.models import Grant, Permission, RoleAssignment
 from retinue.server.access.roles import ROLES
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
 from retinue.server.policies.native import policy_of
 
-__all__ = ["Grant", "Source", "catalogue", "effective", "grant", "grants", "roles_of", "sources"]
+__all__ = [
+    "Grant",
+    "Source",
+    "catalogue",
+    "effective",
+    "effective_of",
+    "grant",
+    "grants",
+    "held",
+    "roles_of",
+    "sources",
+]
+
+_HELD = """
+SELECT principal_id, permission, true FROM access_grant WHERE principal_id IN ({ids})
+UNION ALL SELECT principal_id, role, false FROM access_roleassignment WHERE principal_id IN ({ids})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +64,39 @@ def roles_of(principal_ids: Iterable[str]) -> dict[str, list[str]]:
 
 def effective(principal: Principal) -> frozenset[str]:
     """Return the permissions that a principal effectively holds, now."""
-    return rules.effective(
-        principal.kind,
-        patterns=Grant.objects.filter(principal=principal).values_list("permission", flat=True),
-        roles=RoleAssignment.objects.filter(principal=principal).values_list("role", flat=True),
-        operator=principal.is_operator,
-        catalogue=catalogue(),
-        policy=policy_of(principal.organization_id),
-    )
+    return effective_of([principal])[principal.id]
+
+
+def effective_of(principals: Sequence[Principal]) -> dict[str, frozenset[str]]:
+    """Return the permissions that each principal effectively holds, now, in two queries."""
+    names = catalogue()
+    grants, roles = held([principal.id for principal in principals])
+    return {
+        principal.id: rules.effective(
+            principal.kind,
+            patterns=grants.get(principal.id, ()),
+            roles=roles.get(principal.id, ()),
+            operator=principal.is_operator,
+            catalogue=names,
+            policy=policy_of(principal.organization_id),
+        )
+        for principal in principals
+    }
+
+
+def held(ids: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the patterns granted to each principal and the roles that it holds, in one query.
+
+    Each call of the API and each change asks this, so it is not put together by the ORM.
+    """
+    grants: dict[str, list[str]] = {}
+    roles: dict[str, list[str]] = {}
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_HELD.format(ids=", ".join(["%s"] * len(ids))), [*ids, *ids])
+            for ident, text, is_grant in cursor.fetchall():
+                (grants if is_grant else roles).setdefault(ident, []).append(text)
+    return grants, roles
 
 
 def sources(principal: Principal) -> dict[str, list[Source]]:
@@ -61,7 +104,7 @@ def sources(principal: Principal) -> dict[str, list[Source]]:
     names = sorted(effective(principal))
     found: dict[str, list[Source]] = {name: [] for name in names}
     for grant in Grant.objects.filter(principal=principal).order_by("permission"):
-        for name in rules.granted_names([grant.permission], names):
+        for name in expand([grant.permission], found):
             found[name].append(
                 Source(
                     "direct",
@@ -72,11 +115,18 @@ def sources(principal: Principal) -> dict[str, list[Source]]:
                     grant.justification,
                 )
             )
-    for held in RoleAssignment.objects.filter(principal=principal).order_by("role"):
-        label = ROLES[held.role].name if held.role in ROLES else held.role
-        for name in rules.role_names([held.role], names):
+    for assignment in RoleAssignment.objects.filter(principal=principal).order_by("role"):
+        label = ROLES[assignment.role].name if assignment.role in ROLES else assignment.role
+        for name in rules.role_names([assignment.role], found):
             found[name].append(
-                Source("role", held.role, label, held.granted_by, held.granted_at, held.justification)
+                Source(
+                    "role",
+                    assignment.role,
+                    label,
+                    assignment.granted_by,
+                    assignment.granted_at,
+                    assignment.justification,
+                )
             )
     for name in names:
         if not found[name]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT, covers
+from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,9 @@ class Role:
         """Key of the role's record in a replica."""
         return f"role:{self.handle}"
 
-    def grants(self, name: str) -> bool:
-        """Tell whether the role has the declared permission ``name``."""
-        if name in INSTALLATION:
-            return False
-        return any(covers(pattern, name, reaches_management=self.people_only) for pattern in self.patterns)
+    def names(self, catalogue: Collection[str]) -> frozenset[str]:
+        """Return those of the declared permissions that the role has."""
+        return expand(self.patterns, catalogue, reaches_management=self.people_only) - INSTALLATION
 
 
 def _of(*resources: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from retinue import permission
-from retinue.server.access.catalogue import INSTALLATION, covers
+from retinue.server.access.catalogue import INSTALLATION, expand
 from retinue.server.access.roles import ROLES, Role
 from retinue.server.errors import Refused
 from retinue.server.policies.native import Policy
@@ -19,16 +19,9 @@ def role(handle: str, field: str = "roles") -> Role:
     return found
 
 
-def granted_names(patterns: Iterable[str], catalogue: Collection[str]) -> frozenset[str]:
-    """Return the declared permissions that direct grants with these patterns give."""
-    wanted = tuple(patterns)
-    return frozenset(name for name in catalogue if any(covers(pattern, name) for pattern in wanted))
-
-
 def role_names(handles: Iterable[str], catalogue: Collection[str]) -> frozenset[str]:
     """Return the declared permissions that these roles give."""
-    held = [ROLES[handle] for handle in handles if handle in ROLES]
-    return frozenset(name for name in catalogue if any(each.grants(name) for each in held))
+    return frozenset().union(*(ROLES[handle].names(catalogue) for handle in handles if handle in ROLES))
 
 
 def effective(
@@ -41,7 +34,7 @@ def effective(
     policy: Policy,
 ) -> frozenset[str]:
     """Return all permissions that a principal effectively holds: the union of its sources, less the bans."""
-    held = granted_names(patterns, catalogue) | role_names(roles, catalogue)
+    held = expand(patterns, catalogue) | role_names(roles, catalogue)
     if operator:
         held |= INSTALLATION & frozenset(catalogue)
     if kind == "service_account":
@@ -55,7 +48,7 @@ def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permis
         raise Refused(
             "invalid_value", f"{pattern!r}: resource:action, such as report:read or report:*", field=field
         )
-    covered = granted_names([pattern], catalogue)
+    covered = expand([pattern], catalogue)
     if not covered:
         raise Refused("permission_unknown", f"no declared permission is {pattern!r}", field=field)
     return covered

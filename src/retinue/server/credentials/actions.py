@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db import connection
 
 from retinue.replica.records import Kind as RecordKind
 from retinue.server.access import actions as access
@@ -25,6 +25,14 @@ from retinue.token import Kind, Token
 __all__ = ["Issued", "peppers"]
 
 NODE_CREDENTIAL_DAYS = 90
+#: Every key that is issued asks this; putting it together in the ORM would take longer than the answer.
+_PRESENT = """
+SELECT id, name, name_folded, state, expires_at, retires_at FROM credentials_credential
+WHERE principal_id = %s AND state IN ('active', 'suspended')
+  AND ((name_folded = %s AND retires_at IS NULL)
+    OR ((expires_at IS NULL OR expires_at > %s) AND (retires_at IS NULL OR retires_at > %s)))
+ORDER BY issued_at, id
+"""
 
 
 def issue(
@@ -41,21 +49,23 @@ def issue(
     policy = policy_of(account.organization_id)
     ends = rules.expiry(expires, tx.now, policy)
     account = _lock(account)
-    _check_room(account, tx.now)
     name = _name(account, name, tx.now)
-    return writing.make(tx, account.organization, account, Kind.API_KEY, name, ends)
+    present = _present(account, tx.now, name)
+    _check_room(account, present, tx.now)
+    _check_name_free(account, present, name)
+    return writing.make(tx, account.organization_id, account, Kind.API_KEY, name, ends)
 
 
 def issue_personal_token(tx: Transaction, user: Principal, *, name: str, days: int) -> Issued:
     """Issue a personal access token of a user, ``days`` long."""
     ends = rules.Expiry(tx.now + timedelta(days=days), "requested")
-    return writing.make(tx, user.organization, user, Kind.PERSONAL, names.check_name(name), ends)
+    return writing.make(tx, user.organization_id, user, Kind.PERSONAL, names.check_name(name), ends)
 
 
 def issue_for_node(tx: Transaction, organization: Organization, name: str) -> tuple[Credential, Token]:
     """Issue the credential of a node, bound to the node's name."""
     ends = rules.Expiry(tx.now + timedelta(days=NODE_CREDENTIAL_DAYS), "default")
-    made = writing.make(tx, organization, None, Kind.NODE, name, ends)
+    made = writing.make(tx, organization.id, None, Kind.NODE, name, ends)
     return made.credential, made.token
 
 
@@ -67,8 +77,7 @@ def rename(tx: Transaction, key: Credential, name: str) -> Credential:
     if name == key.name:
         return key
     account = _lock(_principal(key))
-    if names.fold(name) != key.name_folded:
-        _check_name_free(account, name)
+    _check_name_free(account, _present(account, tx.now, name), name, but=key)
     before = key.name
     key.name, key.name_folded = name, names.fold(name)
     key.save()
@@ -91,18 +100,19 @@ def rotate(
     _check_mode(key, "rotate", tx)
     access.check_stronger(tx.actor, account)
     overlap = _overlap(overlap_seconds, policy.rotation_overlap_seconds)
+    chosen = key.name if name is None else names.check_name(name)
+    present = _present(account, tx.now, chosen)
     if overlap > 0:
-        _check_room(account, tx.now)
+        _check_room(account, present, tx.now)
+    _check_name_free(account, present, chosen, but=key)
     retires = tx.now + timedelta(seconds=overlap)
     if key.expires_at is not None:
         retires = min(retires, key.expires_at)
     key.retires_at = retires
     key.save()
-    chosen = key.name if name is None else names.check_name(name)
-    _check_name_free(account, chosen)
     made = writing.make(
         tx,
-        account.organization,
+        account.organization_id,
         account,
         Kind.API_KEY,
         chosen,
@@ -222,26 +232,24 @@ def _principal(key: Credential) -> Principal:
 
 def _lock(account: Principal) -> Principal:
     """Hold the account's row until the commit: limits and names are decided one caller at a time."""
-    locked = (
-        Principal.objects.select_for_update(of=("self",)).select_related("organization").get(id=account.id)
-    )
+    locked = Principal.objects.select_for_update().get(id=account.id)
     if locked.state == "deleted" and account.state != "deleted":
         raise Refused("state_conflict", f"{locked.handle} was deleted meanwhile")
     return locked
 
 
-def _usable(account: Principal, now: datetime) -> list[Credential]:
-    rows = Credential.objects.filter(principal=account, kind=Kind.API_KEY.value, state="active")
-    rows = rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-    return list(rows.filter(Q(retires_at__isnull=True) | Q(retires_at__gt=now)).order_by("issued_at", "id"))
+def _present(account: Principal, now: datetime, name: str) -> list[Credential]:
+    """Return the keys that count against the limit or bear the name, the oldest first, in one query."""
+    at = connection.ops.adapt_datetimefield_value(now)
+    return list(Credential.objects.raw(_PRESENT, [account.id, names.fold(name), at, at]))
 
 
-def _check_room(account: Principal, now: datetime) -> None:
+def _check_room(account: Principal, present: list[Credential], now: datetime) -> None:
     """Refuse one usable key too many, naming the candidates to revoke."""
     if account.state == "deleted":
         raise Refused("state_conflict", f"{account.handle} is deleted")
     most = policy_of(account.organization_id).credentials_max_usable
-    usable = _usable(account, now)
+    usable = [key for key in present if rules.is_usable(key.state, key.expires_at, key.retires_at, now)]
     if most is not None and len(usable) >= most:
         oldest = ", ".join(f"{key.name} ({key.id})" for key in usable[:3])
         raise Refused(
@@ -251,26 +259,23 @@ def _check_room(account: Principal, now: datetime) -> None:
 
 
 def _name(account: Principal, name: str | None, now: datetime) -> str:
-    if name is None:
-        if policy_of(account.organization_id).credentials_name_required:
-            raise Refused("missing_field", "a key needs a name here", field="name")
-        return f"key-{now:%Y%m%d-%H%M%S%f}"
-    name = names.check_name(name)
-    _check_name_free(account, name)
-    return name
+    if name is not None:
+        return names.check_name(name)
+    if policy_of(account.organization_id).credentials_name_required:
+        raise Refused("missing_field", "a key needs a name here", field="name")
+    return f"key-{now:%Y%m%d-%H%M%S%f}"
 
 
-def _check_name_free(account: Principal, name: str) -> None:
-    taken = Credential.objects.filter(
-        principal=account,
-        name_folded=names.fold(name),
-        state__in=["active", "suspended"],
-        retires_at__isnull=True,
-    ).first()
-    if taken is not None:
-        raise Refused(
-            "duplicate_name", f"{account.handle} has a key named {name!r} already: {taken.id}", field="name"
-        )
+def _check_name_free(
+    account: Principal, present: list[Credential], name: str, *, but: Credential | None = None
+) -> None:
+    """Refuse a name that another key bears; a key that is being rotated or renamed may keep its own."""
+    folded, own = names.fold(name), None if but is None else but.id
+    for key in present:
+        if key.name_folded == folded and key.retires_at is None and key.id != own:
+            raise Refused(
+                "duplicate_name", f"{account.handle} has a key named {name!r} already: {key.id}", field="name"
+            )
 
 
 def _check_mode(key: Credential, mode: str, tx: Transaction) -> None:

@@ -18,7 +18,7 @@ from retinue.replica.records import Kind as RecordKind
 from retinue.server.credentials import rules
 from retinue.server.credentials.models import Credential
 from retinue.server.directory import rules as names
-from retinue.server.directory.queries import Organization, Principal
+from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.native import policy_of
 from retinue.token import Kind, Token, mint
@@ -43,7 +43,7 @@ class Issued:
 
 def make(
     tx: Transaction,
-    organization: Organization,
+    organization_id: str,
     principal: Principal | None,
     kind: Kind,
     name: str,
@@ -58,7 +58,7 @@ def make(
         kid=token.kid,
         kind=kind.value,
         brand=token.brand,
-        organization=organization,
+        organization_id=organization_id,
         principal=principal,
         name=name,
         name_folded=names.fold(name),
@@ -67,7 +67,7 @@ def make(
         issued_at=tx.now,
         issued_by=tx.actor.id,
         expires_at=ends.at,
-        rotate_by=rules.rotate_by(tx.now, ends.at, policy_of(organization.id)),
+        rotate_by=rules.rotate_by(tx.now, ends.at, policy_of(organization_id)),
         rotated_from=rotated_from,
     )
     after = {

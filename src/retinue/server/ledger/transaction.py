@@ -18,16 +18,11 @@ from typing import Any
 
 from django.db import connection
 from django.db import transaction as database
-from django.db.models import F
 from django.utils import timezone
 
 from retinue.replica.records import Kind
-from retinue.server.ledger import current
+from retinue.server.ledger import current, rows
 from retinue.server.ledger.catalogue import EVENTS, EventType
-from retinue.server.ledger.models import AuditEvent, Change, Head, PersonalPart
-
-#: PostgreSQL channel on which other processes hear of a new revision.
-CHANNEL = "retinue_head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,46 +103,29 @@ class Transaction:
                 raise UnrecordedWrite("the transaction wrote and recorded nothing")
             return
         self.reduces = not all(said.type.additive for said in self._events)
-        revision = _next_revision()
-        AuditEvent.objects.bulk_create(
-            [self._event(revision, n, said) for n, said in enumerate(self._events, start=1)]
+        revision = rows.next_revision()
+        said = list(enumerate(self._events, start=1))
+        rows.write(
+            revision,
+            [self._event(revision, n, each) for n, each in said],
+            [self._personal(revision, n, each) for n, each in said],
+            [(revision, kind.value, key, self.reduces) for kind, key in self._touched],
         )
-        PersonalPart.objects.bulk_create(
-            [self._personal(revision, n, said) for n, said in enumerate(self._events, start=1)]
-        )
-        Change.objects.bulk_create(
-            [
-                Change(revision=revision, kind=kind.value, key=key, reduces=self.reduces)
-                for kind, key in self._touched
-            ]
-        )
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(revision)])
         for act in self._at_revision:
             act(revision)
         self.revision = revision
         database.on_commit(lambda: _announce(revision))
 
-    def _event(self, revision: int, n: int, said: _Recorded) -> AuditEvent:
-        return AuditEvent(
-            id=f"{revision}.{n}",
-            revision=revision,
-            n=n,
-            at=self.now,
-            organization=said.organization,
-            type=said.type.name,
-            actor_kind=self.actor.kind,
-            actor=self.actor.id,
-            credential=self.actor.credential,
-            request=self.actor.request,
-            subject_kind=said.type.subject,
-            subject=said.subject,
-            before=_without(said.before, said.type.personal),
-            after=_without(said.after, said.type.personal),
+    def _event(self, revision: int, n: int, said: _Recorded) -> tuple[Any, ...]:
+        actor, personal = self.actor, said.type.personal
+        return (
+            *(f"{revision}.{n}", revision, n, self.now, said.organization, said.type.name),
+            *(actor.kind, actor.id, actor.credential, actor.request),
+            *(said.type.subject, said.subject),
+            *(_without(said.before, personal), _without(said.after, personal)),
         )
 
-    def _personal(self, revision: int, n: int, said: _Recorded) -> PersonalPart:
+    def _personal(self, revision: int, n: int, said: _Recorded) -> tuple[Any, ...]:
         data = {
             "actor_name": self.actor.name,
             "address": self.actor.address,
@@ -155,7 +133,7 @@ class Transaction:
             "before": _only(said.before, said.type.personal),
             "after": _only(said.after, said.type.personal),
         }
-        return PersonalPart(event_id=f"{revision}.{n}", salt=secrets.token_bytes(16), data=data)
+        return f"{revision}.{n}", secrets.token_bytes(16), data
 
 
 def _without(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -164,12 +142,6 @@ def _without(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in names}
-
-
-def _next_revision() -> int:
-    """Take the next revision. The lock on the head row is held until the commit."""
-    Head.objects.filter(id=1).update(revision=F("revision") + 1)
-    return Head.objects.values_list("revision", flat=True).get(id=1)
 
 
 _listeners: list[Callable[[int], None]] = []

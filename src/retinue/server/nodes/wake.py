@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 
 from retinue.server.ledger import transaction as ledger
+from retinue.server.ledger.rows import CHANNEL
 
 _log = logging.getLogger("retinue.feed")
 #: Polls held at once; with more, polls are answered at once, so that threads are left for other calls.
@@ -181,7 +182,7 @@ class Listener(threading.Thread):
 
     def _listen(self) -> None:
         with _connect() as listening:
-            listening.execute(f"LISTEN {ledger.CHANNEL}")
+            listening.execute(f"LISTEN {CHANNEL}")
             # Whatever was committed while nobody listened: everybody looks once.
             self.is_listening.set()
             self._wake.pulse()
