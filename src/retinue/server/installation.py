@@ -22,6 +22,22 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1")
 
 
+#: A confirmed commit stays; no statement or lock wait outlives the caller's patience, and no stopped process
+#: holds a lock for ever. What the URL adds comes later, and wins.
+SERVER_OPTIONS = (
+    "-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=4000"
+    " -c idle_in_transaction_session_timeout=10000"
+)
+#: libpq: a server that vanished without a word is noticed.
+DEAD_PEER = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+
+
 class InstallationError(Exception):
     """The installation is missing, incomplete or weak; the text says what to do."""
 
@@ -112,6 +128,7 @@ def _database(url: str | None, home: Path) -> dict[str, Any]:
         raise InstallationError(f"RETINUE_DATABASE_URL: postgresql:// or sqlite:///, not {parts.scheme}://")
     if not parts.path.strip("/"):
         raise InstallationError("RETINUE_DATABASE_URL: names no database after the host")
+    query = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -121,9 +138,9 @@ def _database(url: str | None, home: Path) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": 24, "timeout": 5},
-            # A confirmed commit stays, and no statement or lock wait outlives the caller's patience.
-            "options": "-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=4000",
-            **dict(parse_qsl(parts.query)),
+            **DEAD_PEER,
+            **query,
+            "options": f"{SERVER_OPTIONS} {query.get('options', '')}".strip(),
         },
     }
 

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "retinue.server.api.forwarded.Forwarded",
     "retinue.server.console.security.SecurityHeaders",
     "retinue.server.api.intake.Intake",
+    "retinue.server.api.limits.CallTime",
     "retinue.server.console.security.SameOriginForms",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

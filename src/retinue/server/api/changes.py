@@ -5,13 +5,15 @@ The answer leaves after the commit, and after the connected nodes have applied i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpResponse
 
 from retinue.problem import CATALOGUE
-from retinue.server.api import idempotency, refusals
+from retinue.server.api import idempotency, limits, refusals
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
@@ -19,6 +21,7 @@ from retinue.server.ledger.transaction import transaction
 from retinue.server.nodes import barrier
 
 BARRIER_SECONDS = 1.0
+_log = logging.getLogger("retinue.api")
 
 
 def run(
@@ -48,12 +51,21 @@ def run(
             refusals.record(call.actor, operation, refused.code, refused.required, objects)
         raise
     if tx.revision is not None:
-        barrier.wait(tx.revision, BARRIER_SECONDS)
+        _await_nodes(call, tx.revision)
     if replayed is None:
         return _answer(body, status, tx.revision)
     answer = _answer(replayed.body, replayed.status, tx.revision or replayed.revision)
     answer["Idempotency-Replayed"] = "true"
     return answer
+
+
+def _await_nodes(call: Call, revision: int) -> None:
+    """The change is committed: a database that fails now must not make it look refused."""
+    limits.allow(call.request, BARRIER_SECONDS)
+    try:
+        barrier.wait(revision, BARRIER_SECONDS)
+    except DatabaseError as error:
+        _log.warning("barrier of %d: %s, request %s", revision, type(error).__name__, call.actor.request)
 
 
 def _check_decided(call: Call) -> None:

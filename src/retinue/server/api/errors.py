@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
@@ -27,6 +27,8 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(NotAllowed, _not_allowed)
     api.add_exception_handler(OperationalError, _database)
     api.add_exception_handler(InterfaceError, _database)
+    # A server that became read-only, or a transaction that an earlier failure has ended.
+    api.add_exception_handler(InternalError, _database)
     api.add_exception_handler(IntegrityError, _conflict)
     api.add_exception_handler(Exception, _internal)
 

@@ -1,11 +1,19 @@
-"""How many calls of one principal may run at once. Nodes are not counted: their polls are held on purpose."""
+"""How many calls of one principal may run at once, and for how long one may keep the database busy.
+
+Nodes are exempt where their polls are held on purpose.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from django.db import OperationalError, connection
+from django.http import HttpRequest, HttpResponse
 
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
@@ -35,3 +43,42 @@ def in_flight(call: Call, needs: tuple[str, ...] | Access) -> Iterator[None]:
             _running[principal] -= 1
             if not _running[principal]:
                 del _running[principal]
+
+
+#: A call takes 10 s at most: no statement begins later than this, the last one runs for at most 5 s (the
+#: database's own timeout), and the barrier takes one.
+START_SECONDS = 4.0
+_HELD = "/v1/feed/poll"
+
+
+class CallTime:
+    """Django middleware: a call that is out of time is refused at its next statement and rolls back."""
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer; out of time, the API's handlers make it 503 ``database_unavailable``."""
+        if not request.path.startswith("/v1/") or request.path == _HELD:
+            return self._answer(request)
+        clock = _Clock()
+        request.retinue_clock = clock  # type: ignore[attr-defined]
+        with connection.execute_wrapper(clock):
+            return self._answer(request)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.ends_at = time.monotonic() + START_SECONDS
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        if time.monotonic() > self.ends_at:
+            raise OperationalError("the call is out of time")
+        return execute(sql, params, many, context)
+
+
+def allow(request: HttpRequest, seconds: float) -> None:
+    """Give a call so much time from now on, for what must follow its commit."""
+    request.retinue_clock.ends_at = time.monotonic() + seconds  # type: ignore[attr-defined]

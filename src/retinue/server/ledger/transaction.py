@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db import transaction as database
 from django.utils import timezone
 
@@ -44,6 +44,8 @@ SYSTEM = Actor(kind="system", id="system", name="Retinue", organization="")
 
 
 _queue = threading.RLock()
+#: As long as PostgreSQL waits for a lock.
+QUEUE_SECONDS = 4.0
 
 
 class UnrecordedWrite(Exception):
@@ -159,7 +161,17 @@ def _announce(revision: int) -> None:
 
 def _one_writer() -> AbstractContextManager[object]:
     """SQLite lets one writer in and the others retry without any order; here they queue instead."""
-    return _queue if connection.vendor == "sqlite" else nullcontext()
+    return _queued() if connection.vendor == "sqlite" else nullcontext()
+
+
+@contextmanager
+def _queued() -> Iterator[None]:
+    if not _queue.acquire(timeout=QUEUE_SECONDS):
+        raise OperationalError("too many writers wait")
+    try:
+        yield
+    finally:
+        _queue.release()
 
 
 @contextmanager

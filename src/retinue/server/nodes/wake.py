@@ -215,8 +215,4 @@ def _connect() -> Any:
         **{name: value for name, value in (given | options).items() if value},
         autocommit=True,
         application_name="retinue-listen",
-        connect_timeout=5,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
     )
