@@ -50,7 +50,7 @@ def issue(tx: Transaction, organization: Organization) -> Issued:
         raise Refused("state_conflict", "the first administrator exists already")
     _end(tx, "superseded", "replaced")
     ends = rules.Expiry(tx.now + LIFETIME, "default")
-    return writing.make(tx, organization, None, Kind.SETUP, "setup", ends)
+    return writing.make(tx, organization.id, None, Kind.SETUP, "setup", ends)
 
 
 def redeem(tx: Transaction, text: str, *, email: str, name: str, password: str) -> Principal:
