@@ -43,15 +43,15 @@ class Pepper:
         self.id = hkdf(secret, "retinue pepper id").hex()[:16]
         key = hkdf(secret, "retinue token digest")
         block = key.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(bytes(b ^ 0x36 for b in block))
-        self._outer = hashlib.sha256(bytes(b ^ 0x5C for b in block))
+        self._inner = hashlib.sha256(bytes(b ^ 0x36 for b in block)).copy
+        self._outer = hashlib.sha256(bytes(b ^ 0x5C for b in block)).copy
         self._self_test(key)
 
     def digest(self, token: bytes) -> bytes:
         """Return the 32-byte keyed digest of a whole token."""
-        inner = self._inner.copy()
+        inner = self._inner()
         inner.update(token)
-        outer = self._outer.copy()
+        outer = self._outer()
         outer.update(inner.digest())
         return outer.digest()
 

@@ -10,30 +10,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from hmac import compare_digest
 
 import msgspec
 
-from retinue import permission as permissions
 from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
 from retinue.pepper import Peppers
 from retinue.replica.records import (
     SCHEMA,
     Credential,
-    Digest,
     Meta,
     Organization,
     Principal,
     Replica,
     Snapshot,
 )
-from retinue.token import DEFAULT_BRAND, Kind, Token, parse
+from retinue.token import DEFAULT_BRAND, Grammar, Kind
 
 #: Kinds that act for a principal and may be presented to a protected API.
 CALLER_KINDS = frozenset({Kind.API_KEY.value, Kind.PERSONAL.value})
 _PERSONAL = Kind.PERSONAL.value
 _NATIVE_SCHEMES = ("bearer",)
-_ABSENT_DIGEST = Digest(bytes(32), "")
+_ENDED_STATES = {"revoked": Reason.CREDENTIAL_REVOKED, "deleted": Reason.CREDENTIAL_REVOKED}
+#: Stands where a credential has no second digest, or there is no credential: two are always compared.
+_NO_DIGEST = bytes(32)
 _MISSING = Denied(Reason.TOKEN_MISSING)
 _SCHEME_NOT_ACCEPTED = Denied(Reason.SCHEME_NOT_ACCEPTED)
 _MALFORMED = Denied(Reason.TOKEN_MALFORMED)
@@ -82,9 +83,8 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def boot_clock_ns() -> int:
-    """Return the boot-time clock in nanoseconds: it never steps, and goes on while the machine sleeps."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+#: The boot-time clock in nanoseconds: it never steps, and goes on while the machine sleeps.
+boot_clock_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 
 
 class Verifier:
@@ -101,7 +101,9 @@ class Verifier:
     ) -> None:
         self._replica = replica
         self._peppers = peppers
-        self._brands = brands
+        self._active_id = peppers.active.id
+        self._active_digest = peppers.active.digest
+        self._read = Grammar(brands).read
         self._clock_ms = clock_ms
         self._boot_clock_ns = boot_clock_ns
 
@@ -114,60 +116,63 @@ class Verifier:
         with self._replica.snapshot() as snapshot:
             meta = snapshot.meta()
             loaded = meta.complete and meta.schema == SCHEMA
-            indexes = [_index(snapshot, name) for name in question.need] if loaded else []
-            protected = None
-            if loaded and question.organization is not None:
-                protected = _protected(snapshot, question.organization)
+            protected = _check_named(snapshot, question) if loaded else None
             if not question.token:
                 return _MISSING
             if question.scheme not in (_NATIVE_SCHEMES if protected is None else protected.schemes):
                 return _SCHEME_NOT_ACCEPTED
-            token = parse(question.token, self._brands)
+            token = self._read(question.token)
             if token is None:
                 return _MALFORMED
             if not loaded:
                 return _STALE
+            whole, kind, kid = token
             now = self._now_ms(meta)
-            credential = snapshot.credential(token.kid)
-            if not self._is_genuine(token, credential, now) or credential is None:
+            credential = snapshot.credential(kid)
+            if credential is not None and credential.kind != kind:
+                credential = None
+            if not self._is_genuine(whole, credential, now) or credential is None:
                 return _UNKNOWN
             organization = snapshot.organization(credential.organization)
             if organization is None or (protected is not None and protected.id != organization.id):
                 return _UNKNOWN
             principal = snapshot.principal(credential.principal) if credential.principal else None
             caller = _caller(meta, organization, principal, credential, now)
-            reason = _ended(organization, principal, credential, now) or _misplaced(
-                question, organization, credential
-            )
+            reason = _refusal(question, organization, principal, credential, now)
             if reason is not None:
                 return Denied(reason, caller)
-            for name, index in zip(question.need, indexes, strict=True):
-                if principal is None or not holds(snapshot, organization, principal, index):
+            need = question.need
+            for name in need:
+                if principal is None or not holds(snapshot, organization, principal, name):
                     return Denied(Reason.PERMISSION_MISSING, caller, name)
-            return Allowed(caller, question.need[0] if question.need else None)
+            return Allowed(caller, need[0] if need else None)
 
-    def _is_genuine(self, token: Token, credential: Credential | None, now: int) -> bool:
-        """Compare the token's digest with the record's, by public key id alone.
+    def _is_genuine(self, whole: bytes, credential: Credential | None, now: int) -> bool:
+        """Compare the token's digest with the record's.
 
         An unknown key id, a wrong secret, and a key with or without a previous digest cost the same: one
         digest by the active pepper, and two comparisons.
         """
-        digests = credential.digests if credential is not None and credential.kind == token.kind else ()
-        text = token.as_bytes()
-        active = self._peppers.active
-        presented = active.digest(text)
+        presented = self._active_digest(whole)
         genuine = False
-        for digest in digests if len(digests) > 1 else (*digests, _ABSENT_DIGEST, _ABSENT_DIGEST)[:2]:
-            computed = presented
-            if digest.pepper_id not in ("", active.id):
-                pepper = self._peppers.get(digest.pepper_id)
-                if pepper is None:
-                    continue
-                computed = pepper.digest(text)
-            same = compare_digest(computed, digest.value) and digest is not _ABSENT_DIGEST
-            if same and (digest.valid_until_ms == 0 or now < digest.valid_until_ms):
+        digests = () if credential is None else credential.digests
+        for digest in digests:
+            pepper_id = digest.pepper_id
+            computed = presented if pepper_id == self._active_id else self._digest(pepper_id, whole)
+            if compare_digest(computed, digest.value) and (
+                digest.valid_until_ms == 0 or now < digest.valid_until_ms
+            ):
                 genuine = True
+        if len(digests) < 2:
+            compare_digest(presented, _NO_DIGEST)
+            if not digests:
+                compare_digest(presented, _NO_DIGEST)
         return genuine
+
+    def _digest(self, pepper_id: str, whole: bytes) -> bytes:
+        """Digest with another pepper than the active one; nothing equals the answer if it is not held."""
+        pepper = self._peppers.get(pepper_id)
+        return b"" if pepper is None else pepper.digest(whole)
 
     def _now_ms(self, meta: Meta) -> int:
         """The later of this clock and the control plane's, as last heard plus the time since then."""
@@ -178,59 +183,70 @@ class Verifier:
         return max(now, heard)
 
 
-def holds(snapshot: Snapshot, organization: Organization, principal: Principal, index: int) -> bool:
-    """Tell whether ``principal`` effectively holds the permission with this catalogue index, now."""
-    if principal.kind == "service_account" and permissions.holds(organization.forbidden_for_service, index):
+def holds(snapshot: Snapshot, organization: Organization, principal: Principal, name: str) -> bool:
+    """Tell whether ``principal`` effectively holds the permission ``name``, now.
+
+    Sets of permissions are bit masks over the catalogue (see :mod:`retinue.permission`), so a check costs
+    the same at any size of the set.
+    """
+    index = snapshot.permission_index(name)
+    if index is None:
         return False
-    if permissions.holds(principal.permissions, index):
+    place, bit = index >> 3, 1 << (index & 7)
+    forbidden = organization.forbidden_for_service
+    if place < len(forbidden) and forbidden[place] & bit and principal.kind == "service_account":
+        return False
+    held = principal.permissions
+    if place < len(held) and held[place] & bit:
         return True
     for holder_id in principal.holders:
         holder = snapshot.holder(holder_id)
-        if holder is not None and permissions.holds(holder.permissions, index):
+        if holder is not None and place < len(held := holder.permissions) and held[place] & bit:
             return True
     return False
 
 
-def _index(snapshot: Snapshot, name: str) -> int:
-    index = snapshot.permission_index(name)
-    if index is None:
-        raise UnknownPermission(name)
-    return index
-
-
-def _protected(snapshot: Snapshot, name: str) -> Organization:
-    organization = snapshot.organization(name) or snapshot.organization_by_handle(name)
+def _check_named(snapshot: Snapshot, question: Question) -> Organization | None:
+    """Return the organization that the question protects, if it names one; what it names must exist."""
+    for name in question.need:
+        if snapshot.permission_index(name) is None:
+            raise UnknownPermission(name)
+    named = question.organization
+    if named is None:
+        return None
+    organization = snapshot.organization(named) or snapshot.organization_by_handle(named)
     if organization is None:
-        raise UnknownOrganization(name)
+        raise UnknownOrganization(named)
     return organization
 
 
-def _ended(
-    organization: Organization, principal: Principal | None, credential: Credential, now: int
+def _refusal(
+    question: Question,
+    organization: Organization,
+    principal: Principal | None,
+    credential: Credential,
+    now: int,
 ) -> Reason | None:
-    """The life of organization, account and credential, in this order."""
+    """The life of organization, account and credential, then the scheme and kind accepted here."""
     if organization.state != "enabled":
         return Reason.ORGANIZATION_DISABLED
-    if principal is not None and principal.state == "deleted":
-        return Reason.ACCOUNT_DELETED
-    if credential.principal and (principal is None or principal.state != "enabled"):
-        return Reason.ACCOUNT_DISABLED
-    if credential.state in ("revoked", "deleted") or 0 < credential.retires_at_ms <= now:
+    if principal is None:
+        if credential.principal:
+            return Reason.ACCOUNT_DISABLED
+    elif principal.state != "enabled":
+        return Reason.ACCOUNT_DELETED if principal.state == "deleted" else Reason.ACCOUNT_DISABLED
+    if 0 < credential.retires_at_ms <= now:
         return Reason.CREDENTIAL_REVOKED
-    if credential.state != "active" or now < credential.not_before_ms:
+    if credential.state != "active":
+        return _ENDED_STATES.get(credential.state, Reason.CREDENTIAL_SUSPENDED)
+    if now < credential.not_before_ms:
         return Reason.CREDENTIAL_SUSPENDED
     if 0 < credential.expires_at_ms <= now:
         return Reason.CREDENTIAL_EXPIRED
-    return None
-
-
-def _misplaced(question: Question, organization: Organization, credential: Credential) -> Reason | None:
-    """The scheme and the kind of credential that this organization and this endpoint accept."""
     if question.scheme not in organization.schemes:
         return Reason.SCHEME_NOT_ACCEPTED
-    if credential.kind not in question.kinds or (
-        credential.kind == _PERSONAL and not organization.personal_tokens
-    ):
+    kind = credential.kind
+    if kind not in question.kinds or (kind == _PERSONAL and not organization.personal_tokens):
         return Reason.KIND_NOT_ACCEPTED
     return None
 

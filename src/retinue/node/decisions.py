@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 
 import msgspec
 
@@ -173,26 +173,28 @@ class Decisions:
         """Count a decision and, for a genuine token, log it. Returns the id under which a denial is found."""
         nanoseconds = perf_counter_ns() - started
         caller = decision.caller
-        allowed = type(decision) is Allowed
-        reason = None if allowed else decision.reason  # type: ignore[union-attr]
-        self._metrics.count(reason, stranger=caller is None, nanoseconds=nanoseconds)
-        request_id = None if allowed else self.ids.next()
+        if type(decision) is Allowed:
+            reason = request_id = None
+        else:
+            reason = decision.reason  # type: ignore[union-attr]
+            request_id = self.ids.next()
+        self._metrics.count(reason, caller is None, nanoseconds)
         if caller is None:
             return request_id
         entry = Entry(
-            time.time_ns() // 1_000_000,
+            time_ns() // 1_000_000,
             caller.organization,
             caller.id,
             caller.name,
             caller.kind,
             caller.credential_id,
-            allowed,
+            reason is None,
             reason,
             decision.permission or (question.need[0] if question.need else None),
             question.method,
             question.path,
             question.address,
-            _client(request),
+            None if request is None else _client(request),
             caller.revision,
             nanoseconds // 1000,
             request_id,
@@ -243,8 +245,6 @@ def _instant(instant_ms: int) -> str | None:
     return rfc3339(instant_ms) if instant_ms else None
 
 
-def _client(request: Request | None) -> str | None:
-    if request is None:
-        return None
+def _client(request: Request) -> str | None:
     agent = request.fields.get(b"user-agent")
     return agent.decode("latin-1") if agent else None

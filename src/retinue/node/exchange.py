@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 # The header fields that mean something here, as they are usually spelled, and the usual ones that do not.
@@ -52,6 +52,34 @@ class Operation:
         self.guard = guard
 
 
+class Head:
+    """The meaning of a header block: what the parser made of these very bytes, and how it is answered.
+
+    Clients on kept connections send the same header block again and again. Parsing is a function of the
+    bytes, so its result is kept for some blocks, by their bytes. A block that carries a credential is not
+    kept, nor one that says anything about the connection or that a guard has to look at.
+    """
+
+    __slots__ = ("fields", "length", "method", "operation", "target")
+
+    #: Longest block that is kept, and how many are.
+    MAX_BYTES = 1024
+    MAX_KEPT = 256
+    _NEVER = frozenset({b"authorization", b"connection", b"expect", b"retinue-caller"})
+
+    def __init__(self, request: Request, operation: Operation, length: int) -> None:
+        self.method = request.method
+        self.target = request.target
+        self.fields = request.fields
+        self.operation = operation
+        self.length = length  # bytes of the body
+
+    @classmethod
+    def may_keep(cls, block: bytes, fields: Mapping[bytes, bytes], operation: Operation) -> bool:
+        """Tell whether this block's meaning may be kept."""
+        return len(block) <= cls.MAX_BYTES and operation.guard is None and cls._NEVER.isdisjoint(fields)
+
+
 class Application(Protocol):
     """What the listener needs to know about what it serves."""
 
@@ -78,7 +106,7 @@ class Checked(Protocol):
 class Listener:
     """The state that all connections of a worker share: the time, and whether the worker is going down."""
 
-    __slots__ = ("application", "connections", "draining", "loop", "max_connections", "now")
+    __slots__ = ("application", "connections", "draining", "heads", "loop", "max_connections", "now")
 
     def __init__(
         self, application: Application, loop: asyncio.AbstractEventLoop, max_connections: int
@@ -88,7 +116,14 @@ class Listener:
         self.max_connections = max_connections
         self.connections: set[Checked] = set()
         self.draining = False
+        self.heads: dict[bytes, Head] = {}
         self.now = loop.time()
+
+    def keep(self, block: bytes, head: Head) -> None:
+        """Keep the meaning of a header block. What strangers can fill is emptied when it is full."""
+        if len(self.heads) >= Head.MAX_KEPT:
+            self.heads.clear()
+        self.heads[block] = head
 
     def sweep(self) -> None:
         """Note the time and end the connections that have taken too long."""

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, cast
 
 import httptools
 
-from retinue.node.exchange import FIELDS, SINGLE_FIELDS, Handler, Listener, Operation, Request
+from retinue.node.exchange import FIELDS, SINGLE_FIELDS, Handler, Head, Listener, Operation, Request
 from retinue.node.responses import with_close
 
 MAX_HEADER_BYTES = 16 << 10
@@ -45,8 +45,8 @@ class Connection(asyncio.Protocol):
     """One connection of a client."""
 
     __slots__ = (
-        "_backlog", "_choked", "_count", "_ended", "_in_body", "_listener", "_operation", "_out", "_parser",
-        "_quiet", "_request", "_seen", "_since", "_transport",
+        "_backlog", "_between", "_block", "_choked", "_count", "_ended", "_in_body", "_length", "_listener",
+        "_operation", "_out", "_parser", "_quiet", "_request", "_rest", "_seen", "_since", "_transport",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -62,8 +62,12 @@ class Connection(asyncio.Protocol):
         self._choked = False  # the peer does not read
         self._seen = 0  # bytes of a header block that is not complete
         self._count = 0  # header lines
+        self._length = 0  # bytes of the body, as announced
         self._operation = _NO_OPERATION
         self._parser: Any = None
+        self._between = True  # the parser has seen whole requests and nothing of the next one
+        self._block = b""  # the header block that came, if it came at once when the parser stood between two
+        self._rest = 0  # how many bytes came with it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -89,6 +93,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._ended:
             return
+        self._block = b""
+        if self._between:
+            block, end, rest = data.partition(b"\r\n\r\n")
+            head = self._listener.heads.get(block)
+            if head is not None and end and head.length == len(rest) and not self._listener.draining:
+                self._answer_known(head, rest)
+                return
+            self._between = False
+            self._block, self._rest = block, len(rest)
         if self._quiet:
             self._quiet = False
             self._since = self._listener.now
@@ -167,8 +180,9 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method()
         operation = self._listener.application.find(request)
         length = fields.get(b"content-length")
+        self._length = int(length or b"0")
         if length is not None or b"expect" in fields or operation.guard is not None:
-            self._before_body(operation, int(length or b"0"))
+            self._before_body(operation, self._length)
         self._in_body = True
         self._operation = operation
 
@@ -186,12 +200,34 @@ class Connection(asyncio.Protocol):
             self._last(answer)
         else:
             self._out.append(answer)
+            self._remember()
         self._since = self._listener.now
         self._quiet = True
         self._in_body = False
         self._seen = self._count = 0
         request.target = request.body = b""
         request.fields = {}
+
+    def _answer_known(self, head: Head, body: bytes) -> None:
+        """Answer one whole request whose header block means what it meant before."""
+        request = self._request
+        request.method = head.method
+        request.target = head.target
+        request.fields = head.fields
+        request.body = body
+        self._since = self._listener.now
+        self._quiet = True
+        self._transport.write(self._answer(head.operation.handle))
+        request.target = request.body = b""
+        request.fields = {}
+
+    def _remember(self) -> None:
+        """Keep the meaning of the header block if what came was this one request, no more and no less."""
+        block, self._block = self._block, b""
+        if block and self._rest == self._length:
+            self._between = True
+            if Head.may_keep(block, self._request.fields, self._operation):
+                self._listener.keep(block, Head(self._request, self._operation, self._length))
 
     def _is_last(self) -> bool:
         """Tell whether the connection ends with this request. What is not HTTP/1.x ends with a refusal."""

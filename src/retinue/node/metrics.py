@@ -59,12 +59,15 @@ class Metrics:
         self._cells = _read(self._map) or [0] * _CELLS
         self._cells[_CONNECTIONS] = 0
 
-    def count(self, reason: Reason | None, *, stranger: bool, nanoseconds: int) -> None:
+    def count(self, reason: Reason | None, stranger: bool, nanoseconds: int) -> None:
         """Count a decision: denied for ``reason``, or allowed (``None``), decided in so many nanoseconds."""
         cells = self._cells
-        cells[0 if reason is None else REASON_CELL[reason]] += 1
-        if stranger:
-            cells[_STRANGERS] += 1
+        if reason is None:
+            cells[0] += 1
+        else:
+            cells[REASON_CELL[reason]] += 1
+            if stranger:
+                cells[_STRANGERS] += 1
         cells[_NANOSECONDS] += nanoseconds
         bucket = (nanoseconds >> 10).bit_length()
         cells[_BUCKETS + bucket if bucket < BUCKET_COUNT else _CELLS - 1] += 1

@@ -45,7 +45,7 @@ _decode = msgspec.json.Decoder(Body).decode
 def read(data: bytes) -> Body:
     """Return the question in ``data``. Raises :class:`Refused`.
 
-    A body in which each quotation mark belongs to one known field, with no escape and no character
+    A short body in which each quotation mark belongs to one known field, with no escape and no character
     outside ASCII, needs no second look: the parser has checked the rest.
     """
     try:
@@ -54,23 +54,21 @@ def read(data: bytes) -> Body:
         raise Refused(_invalid(data, str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(problem("bad_json", detail=_first_line(error))) from None
-    plain = b"\\" not in data and data.isascii() and data.count(b'"') == _quotes(body)
-    if body.need is not None and len(body.need) > MAX_NEED:
+    need = body.need
+    if need is not None and len(need) > MAX_NEED:
         raise Refused(_at("need", f"at most {MAX_NEED} permissions"))
+    others = (body.organization, body.resource, body.address, body.method, body.path)
+    # The quotation marks of a body in which each field stands once, and no null or empty list.
+    quotes = (6 + 2 * len(need) if need else 4) + 4 * (len(others) - others.count(None))
+    plain = data.count(b'"') == quotes and b"\\" not in data and data.isascii() and len(data) <= MAX_TEXT
+    if plain and others == _NOTHING:
+        return body
     if body.organization is not None and not presentation.is_organization(body.organization):
         raise Refused(problem("organization_unknown", field="body.organization", detail="an id or a handle"))
-    if plain and body.address is body.method is body.path is None:
-        return body
     return _look_closely(data, body, plain)
 
 
-def _quotes(body: Body) -> int:
-    """How many quotation marks a body has in which each field stands once, and no null or empty list."""
-    quotes = 4 if not body.need else 6 + 2 * len(body.need)
-    for value in (body.organization, body.resource, body.address, body.method, body.path):
-        if value is not None:
-            quotes += 4
-    return quotes
+_NOTHING = (None,) * 5
 
 
 def _look_closely(data: bytes, body: Body, plain: bool) -> Body:

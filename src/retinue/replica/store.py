@@ -8,9 +8,9 @@ range of keys in one transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import lmdb
 import msgspec
@@ -20,6 +20,8 @@ from retinue.replica.records import Kind, Meta
 
 DEFAULT_MAP_BYTES = 64 << 30
 MAX_READERS = 1024
+#: Most organizations, holders and permissions that a process keeps decoded, each.
+MAX_COMMON = 4096
 
 _PREFIX = {
     Kind.PERMISSION: b"a",
@@ -38,11 +40,9 @@ _decode_principal = msgspec.msgpack.Decoder(records.Principal).decode
 _decode_permission = msgspec.msgpack.Decoder(records.Permission).decode
 _decode_handle = msgspec.msgpack.Decoder(records.OrganizationHandle).decode
 _decode_identity_key = msgspec.msgpack.Decoder(records.IdentityKey).decode
-# Few distinct values, read by every verification. What is remembered is the meaning of these bytes, which
-# never changes; the bytes themselves are read anew each time.
-_decode_meta = lru_cache(maxsize=16)(msgspec.msgpack.Decoder(Meta).decode)
-_decode_organization = lru_cache(maxsize=1024)(msgspec.msgpack.Decoder(records.Organization).decode)
-_decode_holder = lru_cache(maxsize=4096)(msgspec.msgpack.Decoder(records.Holder).decode)
+_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+_decode_organization = msgspec.msgpack.Decoder(records.Organization).decode
+_decode_holder = msgspec.msgpack.Decoder(records.Holder).decode
 
 
 def _foreign_key(prefix: bytes, text: str) -> bytes:
@@ -50,14 +50,33 @@ def _foreign_key(prefix: bytes, text: str) -> bytes:
     return (prefix + text.encode("utf-8", "surrogatepass"))[:_MAX_KEY]
 
 
+class _Common:
+    """What many verifications of one snapshot read: decoded once for this snapshot, and for no other.
+
+    ``number`` is LMDB's transaction number, the name of one committed state of the whole file. Each
+    verification opens a transaction of its own and asks for its number first, so nothing here outlives
+    the state that it was read from: a change that is committed gives the next verification a new number.
+    Only what exists is kept, so a stranger's inventions fill nothing.
+    """
+
+    __slots__ = ("holders", "meta", "number", "organizations", "permissions")
+
+    def __init__(self, number: int, meta: Meta) -> None:
+        self.number = number
+        self.meta = meta
+        self.organizations: dict[str, records.Organization] = {}
+        self.holders: dict[str, records.Holder] = {}
+        self.permissions: dict[str, int] = {}
+
+
 class StoreSnapshot:
     """One read transaction. Use it as a context manager; it must be closed by the thread that opened it."""
 
-    __slots__ = ("_get", "_transaction")
+    __slots__ = ("_common", "_transaction")
 
-    def __init__(self, transaction: lmdb.Transaction) -> None:
+    def __init__(self, transaction: lmdb.Transaction, common: _Common) -> None:
         self._transaction = transaction
-        self._get = transaction.get
+        self._common = common
 
     def __enter__(self) -> StoreSnapshot:
         return self
@@ -68,32 +87,49 @@ class StoreSnapshot:
         self._transaction.abort()
 
     def meta(self) -> Meta:
-        value = self._get(_META)
-        return Meta() if value is None else _decode_meta(value)
+        return self._common.meta
 
     def credential(self, kid: str) -> records.Credential | None:
-        value = self._get(b"f" + kid.encode())
+        value = self._transaction.get(b"f" + kid.encode())
         return None if value is None else _decode_credential(value)
 
     def principal(self, principal_id: str) -> records.Principal | None:
-        value = self._get(b"e" + principal_id.encode())
+        value = self._transaction.get(b"e" + principal_id.encode())
         return None if value is None else _decode_principal(value)
 
     def holder(self, holder_id: str) -> records.Holder | None:
-        value = self._get(b"d" + holder_id.encode())
-        return None if value is None else _decode_holder(value)
+        known = self._common.holders
+        found = known.get(holder_id)
+        if found is None:
+            value = self._transaction.get(b"d" + holder_id.encode())
+            if value is not None:
+                _make_room(known)
+                found = known[holder_id] = _decode_holder(value)
+        return found
 
     def organization(self, organization_id: str) -> records.Organization | None:
-        value = self._get(_foreign_key(b"b", organization_id))
-        return None if value is None else _decode_organization(value)
+        known = self._common.organizations
+        found = known.get(organization_id)
+        if found is None:
+            value = self._transaction.get(_foreign_key(b"b", organization_id))
+            if value is not None:
+                _make_room(known)
+                found = known[organization_id] = _decode_organization(value)
+        return found
 
     def organization_by_handle(self, handle: str) -> records.Organization | None:
-        value = self._get(_foreign_key(b"c", handle))
+        value = self._transaction.get(_foreign_key(b"c", handle))
         return None if value is None else self.organization(_decode_handle(value).organization)
 
     def permission_index(self, name: str) -> int | None:
-        value = self._get(_foreign_key(b"a", name))
-        return None if value is None else _decode_permission(value).index
+        known = self._common.permissions
+        found = known.get(name)
+        if found is None:
+            value = self._transaction.get(_foreign_key(b"a", name))
+            if value is not None:
+                _make_room(known)
+                found = known[name] = _decode_permission(value).index
+        return found
 
     def identity_keys(self) -> Iterator[records.IdentityKey]:
         for _, value in self.items(Kind.IDENTITY_KEY):
@@ -107,6 +143,12 @@ class StoreSnapshot:
         while found and bytes(cursor.key()).startswith(prefix):
             yield bytes(cursor.key()[1:]).decode(), bytes(cursor.value())
             found = cursor.next()
+
+
+def _make_room(known: dict[str, Any]) -> None:
+    """Keep a worker small, however many roles and organizations there are."""
+    if len(known) >= MAX_COMMON:
+        known.clear()
 
 
 class Store:
@@ -125,10 +167,18 @@ class Store:
             readahead=False,
         )
         self._begin = self._environment.begin
+        self._common = _Common(-1, Meta())
 
     def snapshot(self) -> StoreSnapshot:
         """Open a new read transaction."""
-        return StoreSnapshot(self._begin())
+        transaction = self._begin()
+        common = self._common
+        number = transaction.id()
+        if common.number != number:
+            value = transaction.get(_META)
+            common = _Common(number, Meta() if value is None else _decode_meta(value))
+            self._common = common
+        return StoreSnapshot(transaction, common)
 
     def close(self) -> None:
         """Unmap the file. No snapshot may be open."""
