@@ -17,6 +17,8 @@ from retinue.token import BASE62
 
 _encode = msgspec.json.Encoder().encode
 _REASONS = {each.value: each.phrase.encode() for each in http.HTTPStatus}
+#: A body as long as the usual decision's, for measurements.
+_CONSTANT = b'{"allowed":true,"padding":"%b"}' % (b"x" * 220)
 _RETRY_AFTER = b"%d" % RETRY_AFTER_SECONDS
 #: Header fields of forward-auth. A gateway that copies a field which is absent may copy nonsense instead,
 #: so each of them stands on each answer, even empty.
@@ -34,7 +36,7 @@ FORWARDED_FIELDS = (
 class Responses:
     """Puts answers together. :meth:`refresh` must be called about once a second, for the date."""
 
-    __slots__ = ("_allowed", "_date", "_decision", "_second", "hello")
+    __slots__ = ("_allowed", "_date", "_decision", "_second", "constant", "hello")
 
     def __init__(self) -> None:
         self._second = 0
@@ -58,6 +60,7 @@ class Responses:
             + b"Retinue-Error:\r\nWWW-Authenticate:\r\nRetry-After:\r\n"
             + b"Retinue-Identity: %b\r\n%b\r\n"
         )
+        self.constant = self.decision(_CONSTANT)
         self.hello = start + b"Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
 
     def decision(self, body: bytes) -> bytes:

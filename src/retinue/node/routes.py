@@ -53,8 +53,13 @@ class Routes:
             b"/metrics": self._reading(self.metrics),
         }
         if settings.bench:
-            # The baseline of measurements: the same listener with an answer that costs nothing.
-            self._exact[b"/hello"] = self._reading(lambda _: responses.hello)
+            # The baselines of measurements: the same listener with answers that cost nothing. A POST takes
+            # the same question as a verification and gives an answer as long as a decision's.
+            greeting = {
+                **self._reading(lambda _: responses.hello),
+                b"POST": Operation(lambda _: responses.constant, reads_body=True),
+            }
+            self._exact[b"/hello"] = self._methods(greeting)
 
     # --- what the listener asks for ---
 
