@@ -16,10 +16,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-# Run as a script, the folder of this file is where modules are looked for first.
-import load
-import replica
+# Run as a script, so the root of the repository is not where modules are looked for.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import load, replica
 from retinue import pepper
 from retinue.decision import Allowed
 from retinue.replica.store import Store

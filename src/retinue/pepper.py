@@ -112,6 +112,8 @@ def read_private(path: Path) -> str:
             return file.read()
     except OSError as error:
         raise PepperError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PepperError(f"{path}: not a text file") from None
 
 
 def write_private(path: Path, text: str) -> None:

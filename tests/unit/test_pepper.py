@@ -196,7 +196,6 @@ def test_what_is_no_pepper_is_refused(tmp_path: Path, text: str, words: str) -> 
     assert SECRET.hex()[:8] not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="pepper.py: read_private lets UnicodeDecodeError through")
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     """A binary file is a malformed pepper file, not a crash."""
     path = written(tmp_path / "pepper", "")

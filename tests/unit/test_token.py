@@ -207,11 +207,13 @@ def test_the_uri_form_is_read() -> None:
 
 
 def test_the_longest_token_fits() -> None:
-    """The longest brand and kind in the URI form is read: the bound on the length cuts nothing off."""
-    longest = SECRET_TOKEN_SCHEME + mint(Kind.NODE, "a123456789").reveal()
+    """The longest brand and kind is read, also in the URI form: the bound on the length cuts nothing off."""
+    longest = mint(Kind.NODE, "a123456789").reveal()
 
-    assert len(longest) <= MAX_LENGTH
+    assert MAX_LENGTH == len(longest)
     assert parse(longest, ("a123456789",)) is not None
+    assert parse(SECRET_TOKEN_SCHEME + longest, ("a123456789",)) is not None
+    assert parse(SECRET_TOKEN_SCHEME * 2 + longest, ("a123456789",)) is None
 
 
 def test_retired_brands_are_still_read() -> None:
