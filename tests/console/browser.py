@@ -10,14 +10,18 @@ from django.http import HttpResponse
 from django.test import Client
 
 HOST = "127.0.0.1"
+#: Where browsers are; each test has a network of its own.
+HERE = ["127.0.0.1"]
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Browser:
     """Opens pages and sends forms. CSRF is checked, as it is for everybody."""
 
-    def __init__(self, host: str = HOST) -> None:
-        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    def __init__(self, host: str = HOST, address: str | None = None) -> None:
+        self.client = Client(
+            enforce_csrf_checks=True, raise_request_exception=False, REMOTE_ADDR=address or HERE[0]
+        )
         self.host = host
 
     def get(self, path: str, **headers: str) -> Any:

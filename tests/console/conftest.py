@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,15 @@ django_setup.setup()
 
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test is limited by the attempts of another."""
+    """No test is limited by the attempts of another: each has a network of its own."""
     from django.core.cache import cache
 
     from retinue.server.console import refusals, sessions
+    from tests.console import browser
 
     cache.clear()
     monkeypatch.setattr(sessions, "BUDGET", refusals.Budget(burst=20, every_s=6.0))
+    monkeypatch.setattr(browser, "HERE", [f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"])
     yield
     cache.clear()
 

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from retinue.server.console import sessions
 from retinue.server.directory.queries import installation
 from retinue.server.ledger.queries import Event, latest
+from tests.console import browser as browser_module
 from tests.console.browser import Browser
 from tests.console.people import Person, disable
 
@@ -29,7 +30,7 @@ def test_session_is_recorded_from_beginning_to_end(browser: Browser, person: Per
 
     assert ("session.opened", "session.closed") == (beginning.type, end.type)
     assert {person.principal.id} == {beginning.actor, beginning.subject, end.actor, end.subject}
-    assert "127.0.0.1" == beginning.address
+    assert {browser_module.HERE[0]} == {beginning.address, end.address}
     assert opened["Retinue-Request-Id"] == beginning.request
     assert "sign_out" == end.after["cause"]
 

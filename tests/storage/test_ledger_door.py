@@ -60,7 +60,7 @@ _RAW = [
     "EXPLAIN ANALYZE DELETE FROM directory_principal",
     "CREATE TRIGGER t AFTER INSERT ON nodes_lease BEGIN DELETE FROM ledger_auditevent; END",
 ]
-_APPS = ("ledger", "directory", "access", "credentials", "nodes", "traffic", "api")
+_APPS = ("ledger", "directory", "access", "credentials", "nodes", "traffic", "api", "console")
 _READS = [
     "SELECT * FROM directory_principal WHERE name = 'update' FOR UPDATE",
     "SELECT * FROM directory_principal FOR UPDATE OF directory_principal",

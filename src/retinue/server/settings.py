@@ -86,15 +86,9 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
-ACCOUNT_RATE_LIMITS = {"login": "20/5m/ip", "login_failed": "20/5m/ip,5/5m/key", "setup": "20/5m/ip"}
-# The counters of these limits. In memory, so they are exact on SQLite (one process); each further process
-# counts for itself. Room for many addresses: a full cache forgets, and forgetting would lift a limit.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
-}
+# Failed sign-ins are counted by ``console.failures``, for all processes; guesses of the setup code by the
+# library, in the memory of each.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "setup": "20/5m/ip"}
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

@@ -39,7 +39,7 @@ def actor(request: HttpRequest, login: Login) -> Actor:
         id=who.id,
         name=who.name,
         organization=who.organization_id,
-        address=_address(request),
+        address=address(request),
         request=_request_id(request),
         is_operator=who.is_operator,
     )
@@ -99,7 +99,7 @@ def setup_refused(request: HttpRequest, waiting: Credential) -> None:
 
 def holder_of(code: Credential, request: HttpRequest) -> Actor:
     """Return the actor of a set-up: Retinue itself, for whoever holds the code that ``init`` printed."""
-    return replace(SYSTEM, credential=code.id, address=_address(request), request=_request_id(request))
+    return replace(SYSTEM, credential=code.id, address=address(request), request=_request_id(request))
 
 
 def _stranger(request: HttpRequest) -> Actor:
@@ -108,7 +108,7 @@ def _stranger(request: HttpRequest) -> Actor:
         id="anonymous",
         name="",
         organization="",
-        address=_address(request),
+        address=address(request),
         request=_request_id(request),
     )
 
@@ -117,7 +117,8 @@ def _request_id(request: HttpRequest) -> str:
     return getattr(request, "retinue_id", "")
 
 
-def _address(request: HttpRequest) -> str:
+def address(request: HttpRequest) -> str:
+    """Return the client's address."""
     return str(request.META.get("REMOTE_ADDR") or "")
 
 

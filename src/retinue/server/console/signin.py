@@ -6,6 +6,8 @@ users. A service account has no login, so its token is a wrong password like any
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -16,17 +18,28 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
-from retinue.server.console import sessions
+from retinue.server.console import failures, hashing, sessions
 from retinue.server.credentials import setup_code
 from retinue.server.directory.queries import Login
 from retinue.server.directory.rules import email_address
 from retinue.server.errors import Refused
 
-TOO_MANY = "too_many_login_attempts"
+TOO_MANY, BUSY = "too_many_login_attempts", "busy"
 WRONG = "email_password_mismatch"
+_WAITS = {
+    TOO_MANY: ngettext_lazy(
+        "Too many attempts. Try again in %(minutes)s minute.",
+        "Too many attempts. Try again in %(minutes)s minutes.",
+        "minutes",
+    ),
+    BUSY: _("Too many people sign in at this moment. Try again."),
+}
+_STATUSES = {TOO_MANY: 429, BUSY: 503}
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -34,7 +47,6 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     error_messages = DefaultAccountAdapter.error_messages | {
         WRONG: _("The e-mail address or the password is wrong."),
-        TOO_MANY: _("Too many attempts. Wait five minutes, then try again."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -55,22 +67,37 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Login | None:
         """Check a password. ``None`` for a wrong one, an unknown address and a disabled user alike.
 
-        Raises ``ValidationError`` when an address has been tried too often.
+        Raises ``ValidationError`` when this was tried too often, or by too many at once.
         """
         email = credentials.get("email", "")
+        origin = failures.Origin(email, sessions.address(request))
         try:
-            login: Login | None = super().authenticate(request, **credentials)
-        except ValidationError:
-            sessions.refused(request, email, "rate_limited")
-            raise
-        if login is not None and not login.is_active:
-            sessions.refused(request, email, "disabled")
-            return None
+            with hashing.place():
+                login, cause, until = self._judged(request, origin, credentials)
+        except hashing.Busy:
+            raise _wait(BUSY, 1) from None
+        if cause:
+            sessions.refused(request, email, cause)
+        if until is not None:
+            raise _wait(TOO_MANY, math.ceil((until - timezone.now()).total_seconds()))
         return login
 
-    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Called by the library for a wrong password or an unknown address."""
-        sessions.refused(request, credentials.get("email", ""), "credentials")
+    def _judged(
+        self, request: HttpRequest, origin: failures.Origin, credentials: dict[str, Any]
+    ) -> tuple[Login | None, str, datetime | None]:
+        """Return who signs in; or why not, and until when it is of no use to try again.
+
+        Look, hash and count happen in one place for hashing: no crowd outruns the limits.
+        """
+        until = failures.paused_until(origin, timezone.now())
+        if until is not None:
+            return None, "rate_limited", until
+        login: Login | None = super().authenticate(request, **credentials)
+        if login is None or not login.is_active:
+            failures.count(origin, timezone.now())
+            return None, "credentials" if login is None else "disabled", None
+        failures.forget(origin)
+        return login, "", None
 
     def login(self, request: HttpRequest, user: Login) -> None:
         """Open a session under a new key."""
@@ -82,10 +109,10 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Close the session; its key is worth nothing afterwards."""
         sessions.close(request, "sign_out")
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        # The library counts by (host, address); the port of the Host header is the caller's to choose, and
-        # with each port an attacker would begin anew.
-        return str(credentials.get("email", ""))
+
+def _wait(code: str, seconds: int) -> ValidationError:
+    minutes = math.ceil(seconds / 60)
+    return ValidationError(_WAITS[code], code, params={"seconds": seconds, "minutes": minutes})
 
 
 class SigninForm(LoginForm):  # type: ignore[misc]
@@ -115,7 +142,7 @@ class SigninForm(LoginForm):  # type: ignore[misc]
 
 
 class Signin(LoginView):  # type: ignore[misc]
-    """The sign-in page. 429 once an address or a caller has tried too often."""
+    """The sign-in page. 429 where it was tried too often, 503 while too many are signing in."""
 
     template_name = "console/login.html"
     form_class = SigninForm
@@ -131,8 +158,10 @@ class Signin(LoginView):  # type: ignore[misc]
     def form_invalid(self, form: SigninForm) -> HttpResponse:
         """Show the form again, without the password."""
         page: HttpResponse = super().form_invalid(form)
-        if form.has_error(NON_FIELD_ERRORS, TOO_MANY):
-            page.status_code = 429
+        for error in form.errors.as_data().get(NON_FIELD_ERRORS, ()):
+            if error.code in _STATUSES:
+                page.status_code = _STATUSES[error.code]
+                page["Retry-After"] = str(error.params["seconds"])
         return page
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
