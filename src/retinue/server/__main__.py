@@ -78,11 +78,15 @@ def _home() -> Path:
     return Path(os.environ.get("RETINUE_HOME") or DEFAULT_HOME).absolute()
 
 
-def _setup() -> None:
+def _setup(*, pool: bool = False) -> None:
+    """Set Django up. A command needs one connection; a pool would warn of each attempt, for seconds."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "retinue.server.settings")
     import django
+    from django.db import connection
 
     django.setup()
+    if not pool:
+        connection.settings_dict["OPTIONS"].pop("pool", None)
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -119,7 +123,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    _setup()
+    _setup(pool=True)
     from retinue.server import serve
 
     return serve.serve(options.host, options.port, options.processes)

@@ -39,12 +39,9 @@ class Flags:
 def answers(flags: Flags, home: Path, found: Present | None) -> Answers:
     """Return the answers, all of them good. Raises :class:`Unusable`, naming everything at fault."""
     asked = _Asked(flags.ask)
-    known = found.organization if found is not None else None
+    known = found.organization if found is not None and flags.organization is None else flags.organization
     organization = asked.text(
-        "--organization",
-        "organization (a handle, such as acme)",
-        flags.organization or known,
-        rules.organization_handle,
+        "--organization", "organization (a handle, such as acme)", known, rules.organization_handle
     )
     who = None if flags.no_admin else _administrator(asked, flags)
     token_file = flags.token_file
