@@ -39,6 +39,9 @@ class _Table:
     def __contains__(self, key: Hashable) -> bool:
         return key in self._counts
 
+    def __len__(self) -> int:
+        return len(self._counts)
+
     def left(self, key: Hashable, clock: Callable[[], float]) -> int:
         """Return the seconds, rounded up, until ``key`` may try again; 0 if it may now."""
         count = self._counts.get(key)
@@ -69,6 +72,10 @@ class Attempts:
         self._lock = threading.Lock()
         self._networks = _Table(MOST_OF_NETWORK, NETWORK_SECONDS, renews=False)
         self._rows = _Table(MOST_IN_A_ROW, ROW_SECONDS, renews=True)
+
+    def __bool__(self) -> bool:
+        """Tell whether any failure is remembered; while there is none, nobody has to be asked about."""
+        return bool(self._networks)
 
     def pause(self, network: str, kid: str | None = None) -> int:
         """Return for how many seconds this network must be refused unheard; 0 for not at all.

@@ -52,6 +52,10 @@ _STATUS = {
 }
 
 
+#: Denials of what is no token of ours: somebody may be guessing.
+GUESSES = frozenset({Reason.SCHEME_NOT_ACCEPTED, Reason.TOKEN_MALFORMED, Reason.TOKEN_UNKNOWN})
+
+
 class Warning(StrEnum):
     """What a caller should know although the call is allowed."""
 

@@ -15,6 +15,7 @@ import msgspec
 from retinue.decision import Allowed, Decision, Denied, Reason
 from retinue.node import presentation, questions
 from retinue.node.exchange import Request
+from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
 from retinue.node.metrics import Metrics
 from retinue.node.presentation import Gateways
@@ -26,6 +27,7 @@ from retinue.verifier import Question, UnknownOrganization, UnknownPermission, V
 
 FORWARD_AUTH = b"/v1/forward-auth/"
 log = logging.getLogger("retinue.node")
+_UNHEARD = Denied(Reason.RATE_LIMITED)
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,7 @@ class Decisions:
         self._metrics = metrics
         self._responses = responses
         self._gateways = Gateways(settings.trusted_proxies)
+        self._guessing = Guessing(self._gateways, settings.brands)
 
     def verify(self, request: Request) -> bytes:
         """``POST /v1/verify``: every decision is 200; any other status means that none was made."""
@@ -91,7 +94,7 @@ class Decisions:
                 body.method,
                 body.path,
             )
-            decision = self.verifier.verify(question)
+            decision = self._decide(question)
         except questions.Refused as refused:
             return self._responses.problem(self._identified(refused.problem))
         except UnknownPermission as error:
@@ -106,7 +109,7 @@ class Decisions:
         started = perf_counter_ns()
         try:
             question = self._forwarded_question(request)
-            decision = self.verifier.verify(question)
+            decision = self._decide(question)
         except Refused as refused:
             return self._responses.forwarded_problem(self._identified(refused.problem))
         except UnknownPermission as error:
@@ -125,6 +128,15 @@ class Decisions:
         assert isinstance(decision, Denied)  # noqa: S101  (for the type checker)
         request_id = self.record(decision, question, request, started)
         return self._responses.forwarded_problem(problem_for(decision, request_id), decision)
+
+    def _decide(self, question: Question) -> Decision:
+        if question.address is None:
+            return self.verifier.verify(question)
+        if self._guessing.refuses(question):
+            return _UNHEARD
+        decision = self.verifier.verify(question)
+        self._guessing.learn(question, decision)
+        return decision
 
     def _forwarded_question(self, request: Request) -> Question:
         path, _, _ = request.target.partition(b"?")

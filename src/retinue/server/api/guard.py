@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from retinue.attempts import Attempts
-from retinue.decision import Caller, Decision, Denied, Reason
+from retinue.decision import GUESSES, Caller, Decision, Denied, Reason
 from retinue.network import neighbourhood
 from retinue.server.api import refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
@@ -28,8 +28,6 @@ from retinue.token import Kind, parse
 from retinue.verifier import CALLER_KINDS, Question, Verifier
 
 NODE_KINDS = frozenset({Kind.NODE.value})
-#: Denials of what is no token of ours: guesses.
-GUESSES = frozenset({Reason.SCHEME_NOT_ACCEPTED, Reason.TOKEN_MALFORMED, Reason.TOKEN_UNKNOWN})
 
 attempts = Attempts()
 
