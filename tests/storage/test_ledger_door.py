@@ -107,6 +107,21 @@ def test_the_guard_is_on_in_production_settings_and_on_every_connection(estate: 
         Task(lambda: Organization.objects.update(name="x")).result()
 
 
+def test_a_wrapper_around_the_opening_of_a_connection_takes_itself_away(estate: Estate) -> None:
+    """
+    A call whose own wrapper is on before its thread has a connection leaves the guard on, and nothing else.
+    """
+
+    def call() -> list[object]:
+        with connection.execute_wrapper(lambda execute, *given: execute(*given)):
+            ledger.position()
+        with pytest.raises(UnguardedWrite):
+            Organization.objects.update(name="x")
+        return list(connection.execute_wrappers)
+
+    assert [guard.check] == Task(call).result()
+
+
 def test_every_table_of_ours_is_guarded_or_excepted_by_name(server_database: str) -> None:
     """
     A new table is guarded from its first day; an exception stands in the list with its reason.

@@ -89,7 +89,8 @@ def check(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
 
 def _on_connection(sender: Any, connection: BaseDatabaseWrapper, **_: Any) -> None:
     if check not in connection.execute_wrappers:
-        connection.execute_wrappers.append(check)
+        # First: whoever put a wrapper on before the connection was opened takes the last one away.
+        connection.execute_wrappers.insert(0, check)
 
 
 def install() -> None:
