@@ -222,15 +222,15 @@ class SpoolTail:
         self.name = path.name
         self.next = 0
         self.lost = 0
+        self._due = 0  # the sequence that follows what was returned so far
         self._map: mmap.mmap | None = None
         self._offset = 0
 
     def seek(self, sequence: int) -> None:
         """Go to ``sequence``; if that entry is not there, to the nearest one that may come or is left."""
         self.close()
-        segments = self._segments()
-        if not segments:
-            self.next = sequence
+        self.next = self._due = sequence
+        if not (segments := self._segments()):
             return
         self._open(max((first for first in segments if first <= sequence), default=segments[0]))
         while self.next < sequence and self._take() is not None:
@@ -239,19 +239,25 @@ class SpoolTail:
     def read(self, limit: int) -> tuple[int, list[Entry]]:
         """Return the sequence of the first entry, and at most ``limit`` entries, no gap between them."""
         if self._map is None:
-            self.seek(self.next)
-        first = self.next
+            self.seek(self._due)
+        first = self._due
         entries: list[Entry] = []
         while len(entries) < limit and (taken := self._take()) is not None:
             sequence, data = taken
-            if gap := sequence - first - len(entries):
-                self.lost += gap
-                if entries:
-                    self.seek(sequence)
-                    break
+            try:
+                entry = _decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError):  # a gap before the next one
+                continue
+            if entries and sequence > self._due:
+                due = self._due
+                self.seek(sequence)  # it comes again, and the gap before it is counted then
+                self._due = due
+                break
+            if not entries:
                 first = sequence
-            with suppress(msgspec.DecodeError):  # what cannot be read is a gap before the next one
-                entries.append(_decode(data))
+            self.lost += sequence - self._due
+            self._due = sequence + 1
+            entries.append(entry)
         return first, entries
 
     def release(self, shipped: int) -> None:
@@ -273,6 +279,7 @@ class SpoolTail:
         lock = _lock_if_free(self.path)
         if lock is None:
             return False
+        self.lost += max(self.next - self._due, 0) + self._is_damaged()
         self.close()
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(lock)
@@ -311,6 +318,12 @@ class SpoolTail:
         data = self._map[self._offset + 8 : self._offset + 8 + size]
         return data if len(data) == size and adler32(data) == checksum else None
 
+    def _is_damaged(self) -> bool:
+        """Tell whether something stands at the present place that is no entry and no end."""
+        if self._map is None or self._offset + 8 > len(self._map) or self._look() is not None:
+            return False
+        return _words.unpack_from(self._map, self._offset)[0] not in (0, _END)
+
     def _open(self, first: int) -> None:
         self.close()
         with (self.path / f"{first:020d}.seg").open("rb") as file:
@@ -321,7 +334,9 @@ class SpoolTail:
             self._offset = len(self._map)
 
     def _segments(self) -> list[int]:
-        return sorted(int(file.stem) for file in self.path.glob("*.seg"))
+        """Return the first sequences of the segments. An empty one (a power cut) cannot be mapped."""
+        files = self.path.glob("*.seg")
+        return sorted(int(file.stem) for file in files if file.stem.isdecimal() and file.stat().st_size)
 
 
 def spools(folder: Path) -> list[Path]:

@@ -1,28 +1,39 @@
-"""Speaks the feed with the control plane: one connection, kept alive, no redirects, no retries of its own."""
+"""Speaks the feed with the control plane: one connection, kept alive, no redirects, no answer after its time.
+
+Every call may be sent twice: a poll says what is applied, a batch is stored once. One is repeated at once
+in two cases only: a connection that was kept turns out to be closed, and a refused credential has been
+replaced in its file meanwhile.
+"""
 
 from __future__ import annotations
 
 import http.client
+import io
+import socket
 import ssl
+import time
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from retinue.node.credential import NodeToken
 from retinue.replica.records import Change
 
 #: A snapshot page or a batch of changes is far below this; a longer answer is not read.
 MOST_ANSWER_BYTES = 64 << 20
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _Answer = TypeVar("_Answer")
 
 
 class FeedError(Exception):
-    """No usable answer: ``status`` is 0 for a broken connection; ``code`` is the problem's."""
+    """No usable answer: ``status`` is 0 for a broken connection; ``code`` and ``field`` are the problem's."""
 
-    def __init__(self, status: int, code: str, detail: str = "") -> None:
-        super().__init__(f"{status or 'connection'} {code} {detail}".strip())
+    def __init__(self, status: int, code: str, detail: str = "", field: str = "") -> None:
+        super().__init__(" ".join(filter(None, (str(status or "connection"), code, field, detail))))
         self.status = status
         self.code = code
+        self.field = field
 
 
 class PollAnswer(msgspec.Struct):
@@ -54,12 +65,13 @@ class _Next(msgspec.Struct):
 class _Problem(msgspec.Struct):
     code: str = "unknown"
     detail: str | None = None
+    field: str | None = None
 
 
 class FeedClient:
     """One connection to the control plane. Not shared between threads."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: NodeToken) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -89,22 +101,45 @@ class FeedClient:
             self._connection = None
 
     def _send(self, method: str, path: str, body: Any, timeout_s: float) -> bytes:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        data = None
-        if body is not None:
-            data = msgspec.json.encode(body)
-            headers["Content-Type"] = "application/json"
-        try:
-            connection = self._connect(timeout_s)
-            connection.request(method, self._prefix + path, data, headers)
-            answer = connection.getresponse()
-            text = answer.read(MOST_ANSWER_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise FeedError(0, type(error).__name__) from None
-        if answer.status != 200:
-            raise self._error(answer.status, text)
+        data = None if body is None else msgspec.json.encode(body)
+        token = self._token.reveal()
+        status, text = self._exchange(method, path, data, token, timeout_s)
+        if status == 401 and self._token.has_changed(token):
+            status, text = self._exchange(method, path, data, self._token.reveal(), timeout_s)
+        if status != 200:
+            raise self._error(status, text)
         return text
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, token: str, timeout_s: float
+    ) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        deadline = time.monotonic() + timeout_s
+        while True:
+            is_used = self._connection is not None
+            try:
+                return self._once(method, self._prefix + path, data, headers, deadline)
+            except (ConnectionResetError, BrokenPipeError) as error:  # RemoteDisconnected is one, too
+                self.close()
+                if not is_used:
+                    raise FeedError(0, type(error).__name__) from None
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                raise FeedError(0, type(error).__name__) from None
+
+    def _once(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], deadline: float
+    ) -> tuple[int, bytes]:
+        connection = self._connect(_left(deadline))
+        connection.request(method, path, data, headers)
+        connection.sock.settimeout(_left(deadline))
+        answer = connection.getresponse()
+        text = answer.read(MOST_ANSWER_BYTES)
+        if not answer.isclosed():  # longer than we read, or cut: the next answer cannot be found behind it
+            self.close()
+        return answer.status, text
 
     def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._connection is None:
@@ -113,6 +148,7 @@ class FeedClient:
                 if self._tls is None
                 else http.client.HTTPSConnection(self._host, self._port, context=self._tls)
             )
+            self._connection.response_class = _Response
         self._connection.timeout = timeout_s
         if self._connection.sock is not None:
             self._connection.sock.settimeout(timeout_s)
@@ -122,13 +158,49 @@ class FeedClient:
     def _error(status: int, text: bytes) -> FeedError:
         try:
             problem = msgspec.json.decode(text, type=_Problem)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             problem = _Problem()
-        return FeedError(status, problem.code, problem.detail or "")
+        return FeedError(status, problem.code, problem.detail or "", problem.field or "")
 
     def _decode(self, text: bytes, kind: type[_Answer]) -> _Answer:
         try:
             return msgspec.json.decode(text, type=kind)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             self.close()
             raise FeedError(0, "unreadable", str(error)) from None
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that must be complete when the socket's timeout has passed, however slowly it drips."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(_Until(self.fp, sock))
+
+
+class _Until(io.RawIOBase):
+    """Reads from ``stream`` with what is left of the time that ``sock`` allowed when this was made."""
+
+    def __init__(self, stream: io.BufferedReader, sock: socket.socket) -> None:
+        self._stream = stream.detach()
+        self._socket = sock
+        self._deadline = time.monotonic() + (sock.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(_left(self._deadline))
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds until ``deadline``. Raises ``TimeoutError`` when it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

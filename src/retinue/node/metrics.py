@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retinue.decision import Reason
+from retinue.node import follower_metrics
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -114,15 +115,23 @@ class Metrics:
             if cells is not None:
                 total = [a + b for a, b in zip(total, cells, strict=True)]
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(total, revision, epoch, loaded))
+        registry.register(_Families(total, follower_metrics.read(self._folder), revision, epoch, loaded))
         return generate_latest(registry)
 
 
 class _Families:
     """The sums as metric families; what the library calls a collector."""
 
-    def __init__(self, cells: list[int], revision: int, epoch: int, loaded: bool) -> None:
+    def __init__(
+        self,
+        cells: list[int],
+        follower: dict[follower_metrics.Counter, int],
+        revision: int,
+        epoch: int,
+        loaded: bool,
+    ) -> None:
         self._cells = cells
+        self._follower = follower
         self._revision = revision
         self._epoch = epoch
         self._loaded = loaded
@@ -130,6 +139,7 @@ class _Families:
     def collect(self) -> Iterator[Metric]:
         yield from self._decisions()
         yield from self._counters()
+        yield from follower_metrics.families(self._follower)
         yield from self._gauges()
 
     def _decisions(self) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ range of keys in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -171,7 +171,11 @@ class Store:
 
     def snapshot(self) -> StoreSnapshot:
         """Open a new read transaction."""
-        transaction = self._begin()
+        try:
+            transaction = self._begin()
+        except lmdb.MapResizedError:  # the follower has made the map larger
+            self._environment.set_mapsize(0)
+            transaction = self._begin()
         common = self._common
         number = transaction.id()
         if common.number != number:
@@ -190,7 +194,8 @@ class Store:
 
     def apply(self, changes: Iterable[records.Change], meta: Meta) -> None:
         """Write changes and ``meta`` in one durable transaction: all of it or nothing."""
-        with self._environment.begin(write=True) as transaction:
+
+        def write(transaction: lmdb.Transaction) -> None:
             for change in changes:
                 key = _PREFIX[change.kind] + change.key.encode()
                 if change.value is None:
@@ -198,6 +203,9 @@ class Store:
                 else:
                     transaction.put(key, change.value)
             transaction.put(_META, records.encode(meta))
+
+        changes = list(changes)
+        self._commit(write)
 
     def replace_range(
         self,
@@ -213,7 +221,8 @@ class Store:
         """
         lower = b"\x01" if after is None else _PREFIX[after[0]] + after[1].encode() + b"\x00"
         upper = b"\xff" if upto is None else _PREFIX[upto[0]] + upto[1].encode()
-        with self._environment.begin(write=True) as transaction:
+
+        def write(transaction: lmdb.Transaction) -> None:
             cursor = transaction.cursor()
             found = cursor.set_range(lower)
             while found and bytes(cursor.key()) <= upper:
@@ -222,3 +231,16 @@ class Store:
                 if change.value is not None:
                     transaction.put(_PREFIX[change.kind] + change.key.encode(), change.value)
             transaction.put(_META, records.encode(meta))
+
+        changes = list(changes)
+        self._commit(write)
+
+    def _commit(self, write: Callable[[lmdb.Transaction], None]) -> None:
+        """Run ``write`` in one durable transaction. A map that is full grows, and readers follow."""
+        while True:
+            try:
+                with self._environment.begin(write=True) as transaction:
+                    write(transaction)
+                return
+            except lmdb.MapFullError:
+                self._environment.set_mapsize(2 * self._environment.info()["map_size"])

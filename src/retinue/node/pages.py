@@ -1,0 +1,58 @@
+"""What an answer of the feed must be, so that it may be applied. Pure functions; all raise ``FeedError``."""
+
+from __future__ import annotations
+
+from retinue.node.feed_client import FeedError, PollAnswer, SnapshotAnswer
+from retinue.replica.records import Kind, Meta
+
+_ORDER = {kind: number for number, kind in enumerate(Kind)}
+
+
+def reached(answer: PollAnswer, meta: Meta) -> int:
+    """Return the revision that a replica at ``meta`` has when it has applied the changes of ``answer``.
+
+    Refuses one that leads back, one that says that there is more but leads nowhere, and changes of another
+    epoch: they do not begin where this replica stands.
+    """
+    if answer.epoch != meta.epoch:
+        raise FeedError(0, "stale", "changes of another epoch than this replica's")
+    if not answer.more:
+        revision = answer.head
+    else:
+        revision = max((change.revision for change in answer.changes), default=0)
+        if revision <= meta.revision:
+            raise FeedError(0, "stalled", "an answer that has more and brings nothing")
+    if revision < meta.revision:
+        raise FeedError(0, "stale", "an answer that is behind this replica")
+    return revision
+
+
+def check(page: SnapshotAnswer, after: str, meta: Meta) -> None:
+    """Refuse a page of an epoch before that of ``meta``, one that does not go on, and one that strays.
+
+    A page holds the records in ``(after, next]`` and no others; the last page has no ``next``.
+    """
+    if page.epoch < meta.epoch:
+        raise FeedError(0, "stale", "a snapshot of an epoch before this replica's")
+    first, last = place(after), place(page.next)
+    if last is not None and first is not None and _rank(last) <= _rank(first):
+        raise FeedError(0, "stalled", "a page of a snapshot that does not go on")
+    for change in page.changes:
+        rank = _rank((change.kind, change.key))
+        if (first is not None and rank <= _rank(first)) or (last is not None and rank > _rank(last)):
+            raise FeedError(0, "unreadable", "a page of a snapshot that holds what belongs to another")
+
+
+def place(text: str | None) -> tuple[Kind, str] | None:
+    """Return the kind and key in ``<kind>/<key>``; ``None`` for no place."""
+    if not text:
+        return None
+    kind, _, key = text.partition("/")
+    try:
+        return Kind(kind), key
+    except ValueError:
+        raise FeedError(0, "unreadable", "a place in a snapshot of an unknown kind") from None
+
+
+def _rank(place: tuple[Kind, str]) -> tuple[int, bytes]:
+    return _ORDER[place[0]], place[1].encode()

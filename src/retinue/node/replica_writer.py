@@ -1,0 +1,131 @@
+"""Writes the replica: what an answer of the control plane brings, with position and freshness, in one go.
+
+What is known of the replica is what stands in it. After a write that failed it is opened and read anew, so
+that nothing is acknowledged but what was found there.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from pathlib import Path
+
+import lmdb
+import msgspec
+
+from retinue.node import pages, succession
+from retinue.node.feed_client import PollAnswer, SnapshotAnswer
+from retinue.replica.records import Change, Meta
+from retinue.replica.store import Store
+
+_log = logging.getLogger("retinue.follower")
+READER_CHECK_SECONDS = 30.0
+
+
+class ReplicaWriter:
+    """The one writer of the replica in ``folder``, under an incarnation: its name on this one file.
+
+    Methods raise ``lmdb.Error`` and ``OSError`` if the replica cannot be written; then nothing is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store: Store | None = None
+        self._place: succession.Place | None = None
+        self._checked = time.monotonic()
+        self.meta = Meta()
+        self.incarnation = ""
+        #: The incarnation before, if it worked on this very file in this boot.
+        self.retires: str | None = None
+
+    def open(self) -> None:
+        """Open the replica if that is due: at first, after a failure, for another file that stands there."""
+        found = succession.place(self._folder)  # while the old file is open, no new one has its inode
+        if self._store is not None and found == self._place:
+            return
+        self.close()
+        self._store = Store(self._folder, writable=True)
+        with self._store.snapshot() as snapshot:
+            self.meta = snapshot.meta()
+        if found is None or found != self._place:
+            # No other file may profit from what this incarnation has acknowledged.
+            self.retires = None if found is None else succession.predecessor(self._folder)
+            self.incarnation = secrets.token_hex(16)
+            if self.retires is None:
+                self._begin_anew()
+            succession.succeed(self._folder, self.incarnation)
+            self._place = succession.place(self._folder)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def tend(self) -> None:
+        """Now and then free what readers that were killed still hold."""
+        if self._store is not None and time.monotonic() - self._checked > READER_CHECK_SECONDS:
+            self._store.release_dead_readers()
+            self._checked = time.monotonic()
+
+    def apply(self, answer: PollAnswer, clock_ns: int) -> None:
+        """Apply the answer to a poll that was sent at ``clock_ns`` (boot-time): freshness counts from then.
+
+        Raises :class:`retinue.node.feed_client.FeedError` for an answer that no control plane gives.
+        """
+        revision = pages.reached(answer, self.meta)
+        fresh = answer.lease and not answer.more
+        meta = msgspec.structs.replace(
+            self.meta,
+            epoch=answer.epoch,
+            revision=revision,
+            complete=self.meta.complete or fresh,
+            boot_id=succession.boot_id(),
+            fresh_from_ns=clock_ns if fresh else self.meta.fresh_from_ns,
+            control_time_ms=max(answer.time, self.meta.control_time_ms),
+            heard_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        )
+        was_complete = self.meta.complete
+        self._write(answer.changes, meta)
+        if meta.complete and not was_complete:
+            _log.info("replica complete at revision %d", revision)
+
+    def take(self, page: SnapshotAnswer, after: str) -> None:
+        """Apply the page of a snapshot that begins after ``after``; the first one begins it anew.
+
+        Until the end of the snapshot and the next poll the replica is not complete: it decides nothing.
+        """
+        pages.check(page, after, self.meta)
+        head = self.meta.snapshot_revision if after else page.head
+        meta = msgspec.structs.replace(
+            self.meta,
+            epoch=page.epoch,
+            complete=False,
+            revision=0 if page.next else head,
+            snapshot_after=page.next or "",
+            snapshot_revision=head if page.next else 0,
+            fresh_from_ns=0,
+        )
+        self._opened().replace_range(pages.place(after), pages.place(page.next), page.changes, meta)
+        self.meta = meta
+
+    def end_lease(self) -> None:
+        """Nothing may be decided from this replica until it is fresh again."""
+        self.open()
+        self._write([], msgspec.structs.replace(self.meta, fresh_from_ns=0))
+
+    def _begin_anew(self) -> None:
+        """Another boot, or a copy: what was fresh then, or there, is not fresh here."""
+        boot = succession.boot_id()
+        heard = self.meta.heard_ns if self.meta.boot_id == boot else 0
+        self._write([], msgspec.structs.replace(self.meta, fresh_from_ns=0, heard_ns=heard, boot_id=boot))
+
+    def _write(self, changes: list[Change], meta: Meta) -> None:
+        self._opened().apply(changes, meta)
+        self.meta = meta
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise lmdb.Error("the replica is not open")
+        return self._store
