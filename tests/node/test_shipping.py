@@ -15,11 +15,10 @@ from retinue.node.feed_client import FeedClient
 from retinue.node.follower_metrics import Counter, FollowerMetrics, read
 from retinue.node.metrics import Metrics
 from retinue.node.shipping import Shipper
-from retinue.usage import Spool
 from tests.node.control import JSON, Control, Fault
-from tests.node.entries import entry
 from tests.node.faults import drop, garbage, half, late, refuse
 from tests.support.processes import wait_for
+from tests.unit.spool import append, entry, opened
 
 SKEW = (400, {"code": "unknown_field", "field": "body.records.added"})
 
@@ -32,14 +31,13 @@ class Ship:
         (home / "token").write_text("a token")
         (home / "token").chmod(0o600)
         self.client = FeedClient(control.url, NodeToken(home / "token"))
-        self.spool = Spool(home / "spool", "worker-0", segment_bytes=4096)
+        self.spool = opened(home / "spool")
         self.shipper = Shipper(self.client, "n", home / "spool", FollowerMetrics(home / "metrics"))
 
     def write(self, count: int, first: int = 0) -> None:
         """Append entries."""
         for number in range(first, first + count):
-            while not self.spool.append(entry(number)):
-                self.spool.prepare()
+            assert append(self.spool, entry(number))
 
     def counted(self, counter: Counter) -> int:
         """Return what the node's metrics say."""
@@ -58,15 +56,15 @@ def ship(tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch) -> I
     made.client.close()
 
 
-def _durations(control: Control, spool: str) -> list[int]:
-    return [record["duration_us"] for _, record in sorted(control.shipped[spool].items())]
+def _numbers(control: Control, spool: str) -> list[int]:
+    return [record["revision"] for _, record in sorted(control.shipped[spool].items())]
 
 
 def _bad(*numbers: int) -> object:
     """Return a refusal of every batch that holds one of these entries, as the control plane words it."""
 
     def refusal(records: list[JSON]) -> tuple[int, JSON] | None:
-        if any(record["duration_us"] in numbers for record in records):
+        if any(record["revision"] in numbers for record in records):
             return 400, {
                 "code": "invalid_value",
                 "field": "body.records.at_ms",
@@ -105,7 +103,7 @@ def test_where_everything_is_refused_nothing_is_lost(
     control.refusal = lambda _records: None
     wait_for("all entries", lambda: control.next[ship.spool.name] == 300)
 
-    assert list(range(300)) == _durations(control, ship.spool.name)
+    assert list(range(300)) == _numbers(control, ship.spool.name)
     assert (0, 300) == (ship.counted(Counter.REFUSED), ship.counted(Counter.SHIPPED))
     assert tries <= 2 * shipping.MOST_SUSPECTS + 16
     wait_for("the all-clear", lambda: "works again" in caplog.text)
@@ -125,7 +123,7 @@ def test_an_invalid_entry_loses_itself_alone(ship: Ship, control: Control, bad: 
     wait_for("the others", lambda: ship.counted(Counter.SHIPPED) == 300 - len(bad))
     wait_for("the loss", lambda: ship.counted(Counter.REFUSED) == len(bad))
 
-    assert [n for n in range(300) if n not in bad] == _durations(control, ship.spool.name)
+    assert [n for n in range(300) if n not in bad] == _numbers(control, ship.spool.name)
     assert control.count("requests") <= 2 + 20 * len(bad)
 
 
@@ -142,7 +140,7 @@ def test_a_lone_refused_entry_waits_for_evidence(ship: Ship, control: Control) -
     ship.write(1, first=1)
     wait_for("the loss", lambda: ship.counted(Counter.REFUSED))
 
-    assert (0, [1]) == (before, _durations(control, ship.spool.name))
+    assert (0, [1]) == (before, _numbers(control, ship.spool.name))
 
 
 def test_a_held_spool_does_not_keep_up_others(ship: Ship, control: Control) -> None:
@@ -152,11 +150,11 @@ def test_a_held_spool_does_not_keep_up_others(ship: Ship, control: Control) -> N
     """
     control.refusal = _bad(*range(50))  # type: ignore[assignment]
     ship.write(50)
-    other = Spool(ship.home / "spool", "worker-1", segment_bytes=4096)
+    other = opened(ship.home / "spool", "other")
     ship.shipper.start()
     wait_for("some tries", lambda: ship.counted(Counter.HELD_BATCHES) >= 3)
     before = ship.counted(Counter.REFUSED)
-    assert other.append(entry(1000))
+    assert append(other, entry(1000))
     wait_for("the other's", lambda: control.next[other.name] == 1)
     wait_for("the loss", lambda: ship.counted(Counter.REFUSED) == 50)
 
@@ -179,7 +177,7 @@ def test_each_entry_arrives_once_in_spite_of(ship: Ship, control: Control, fault
     wait_for("all entries", lambda: control.next[ship.spool.name] == 400)
     wait_for("deleted segments", lambda: len(list(ship.spool.path.glob("*.seg"))) <= 2)
 
-    assert list(range(400)) == _durations(control, ship.spool.name)
+    assert list(range(400)) == _numbers(control, ship.spool.name)
     assert 0 == ship.counted(Counter.REFUSED) + ship.counted(Counter.UNREADABLE)
 
 
@@ -220,13 +218,13 @@ def test_what_cannot_be_read_is_counted(ship: Ship, control: Control) -> None:
     ship.write(100)
     first = min(ship.spool.path.glob("*.seg"))
     data = bytearray(first.read_bytes())
-    place = data.index(b"org_x", 1000)
+    place = data.index(b"etl", 1000)
     data[place] ^= 0xFF
     first.write_bytes(data)
     ship.shipper.start()
     wait_for("the last entry", lambda: control.next[ship.spool.name] == 100)
     wait_for("the loss", lambda: ship.counted(Counter.UNREADABLE))
-    arrived = _durations(control, ship.spool.name)
+    arrived = _numbers(control, ship.spool.name)
 
     assert 100 == len(arrived) + ship.counted(Counter.UNREADABLE)
     assert (0, 99) == (arrived[0], arrived[-1])

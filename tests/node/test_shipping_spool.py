@@ -8,7 +8,7 @@ import pytest
 
 from retinue import usage
 from retinue.usage import Entry, Spool, SpoolTail
-from tests.node.entries import entry
+from tests.unit.spool import entry
 
 
 def test_an_entry_that_is_no_entry_is_a_gap(tmp_path: Path) -> None:
@@ -41,13 +41,12 @@ def _append_raw(spool: Spool, data: bytes) -> None:
         assert spool.append(entry(0))
 
 
-def test_a_foreign_or_empty_file_in_a_spool_is_passed_over(tmp_path: Path) -> None:
+def test_a_foreign_file_in_a_spool_is_passed_over(tmp_path: Path) -> None:
     """
-    A file that a power cut left empty, or that is none of ours, does not stop the reader.
+    A file that is none of ours does not stop the reader.
     """
     spool = Spool(tmp_path, "worker-0")
     spool.append(entry(0))
-    (spool.path / f"{5:020d}.seg").touch()
     (spool.path / "copy of.seg").write_text("x")
 
     assert (0, [entry(0)]) == SpoolTail(spool.path).read(10)
