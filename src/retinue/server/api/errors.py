@@ -59,7 +59,9 @@ def _not_allowed(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _database(request: HttpRequest, error: Any) -> HttpResponse:
-    _log.warning("database: %s, request %s", type(error).__name__, request_id(request))
+    # The first line says what is wrong; what a server adds after it may repeat values.
+    said = str(error).partition("\n")[0]
+    _log.warning("database: %s: %s, request %s", type(error).__name__, said, request_id(request))
     return problem_answer(
         request, "database_unavailable", detail="nothing is changed that is not confirmed; try again"
     )
