@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections
 
 from retinue.server.api.models import IdempotencyRecord
+from retinue.server.traffic import recorder
 from retinue.server.traffic.actions import Entry, ingest
-from retinue.token import parse
+from retinue.token import Kind, mint, parse
 from tests.api.world import JSON, Answer, Caller, World
 
 ACCOUNTS = "/v1/service-accounts"
@@ -96,6 +99,55 @@ def test_token_in_use_is_not_replaced(world: World) -> None:
 
     assert (409, "idempotency_used") == (second.status, second.code)
     assert 200 == Caller(parse(first.json["token"])).get("/v1/me").status
+
+
+def test_token_used_at_the_control_plane_alone_is_not_replaced(world: World) -> None:
+    """
+    A use of Retinue's own API is a use, from the moment it is answered, and so is one that was denied a
+    permission later on; a token that only somebody guessed at was not used.
+    """
+    account, answers = world.account(permissions=("user:read",)), {}
+    for name, use in {"me": "/v1/me", "users": "/v1/users", "guess": None}.items():
+        path = f"{ACCOUNTS}/{account.id}/keys"
+        key = {"Idempotency-Key": name}
+        token = parse(world.owner.post(path, {"name": name}, key).json["token"])
+        assert token is not None
+        used = Caller(token if use else mint(Kind.API_KEY, kid=token.kid)).get(use or "/v1/me")
+        again = world.owner.post(path, {"name": name}, key)
+        answers[name] = (used.status, again.status, Caller(token).get("/v1/me").status)
+
+    assert {"me": (200, 409, 200), "users": (200, 409, 200), "guess": (401, 201, 401)} == answers
+
+
+def test_use_in_another_process_counts(world: World) -> None:
+    """
+    A use that another process of this host has logged and not stored yet, and that it never will because it
+    was killed, keeps the token.
+    """
+    account = world.account()
+    path, key = f"{ACCOUNTS}/{account.id}/keys", {"Idempotency-Key": "k-1"}
+    first = world.owner.post(path, {"name": "k1"}, key).json
+    arguments = [str(recorder._folder()), world.organization.id, account.id, first["key"]["id"]]
+    subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
+
+    assert (409, "idempotency_used") == (
+        (again := world.owner.post(path, {"name": "k1"}, key)).status,
+        again.code,
+    )
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from retinue.usage import Entry, Spool
+folder, organization, account, credential = sys.argv[1:]
+at_ms = time.time_ns() // 1_000_000
+Spool(Path(folder), "control").append(Entry(
+    at_ms, organization, account, "etl", "service_account", credential, True, None, None, "GET", "/v1/me",
+    "192.0.2.1", None, 1, 1,
+))
+os.kill(os.getpid(), 9)
+"""
 
 
 def test_two_at_once_make_one_change(world: World) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from retinue.cli import log
+from retinue.client import models
 from tests.cli.answers import ALLOWED, NEW_TOKEN, account
 from tests.cli.commands import COMMANDS, TREE
 from tests.cli.conftest import OWN_TOKEN, Run, Terminal
@@ -251,3 +253,19 @@ def test_list_loads_no_drawing_library_for_json(run: Run) -> None:
     """No command loads Django; YAML and drawing are loaded for who asks for them."""
     assert "django" not in _loaded("account", "list", "-o", "json")
     assert "yaml" not in _loaded("account", "list", "-o", "json")
+
+
+def test_following_the_log_does_not_show_the_following() -> None:
+    """
+    A look at the request log is in it, like every call of the API; `log tail` leaves it out.
+    """
+    look = models.RequestRecord(
+        id="req_1", at="", decision="allowed", node="control plane", path="/v1/requests"
+    )
+    others = [("control plane", "/v1/me"), ("local", "/v1/requests")]
+
+    assert log._is_look(look)
+    assert not any(
+        log._is_look(models.RequestRecord(id="", at="", decision="allowed", node=node, path=path))
+        for node, path in others
+    )

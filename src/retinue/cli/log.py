@@ -73,7 +73,7 @@ def _following(session: Session, query: dict[str, Any], since: str | None) -> It
         fresh = [
             record
             for record in session.look_all(ops.LIST_REQUESTS, None, **query, since=since)
-            if record.id not in seen
+            if record.id not in seen and not _is_look(record)
         ]
         fresh.sort(key=lambda record: (record.at, record.id))
         seen.extend(record.id for record in fresh)
@@ -81,6 +81,11 @@ def _following(session: Session, query: dict[str, Any], since: str | None) -> It
             since = fresh[-1].at
         yield Page(fresh)
         time.sleep(_POLL_SECONDS)
+
+
+def _is_look(record: RequestRecord) -> bool:
+    """Whether it is a look at this log itself: following it would else show nothing but the following."""
+    return record.node == "control plane" and record.path == "/v1/requests"
 
 
 def _filters(

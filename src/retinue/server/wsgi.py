@@ -17,8 +17,10 @@ django.setup()
 
 def _application() -> WSGIHandler:
     from retinue.server.nodes import wake
+    from retinue.server.traffic import recorder
 
     wake.start()
+    recorder.start()
     return WSGIHandler()
 
 

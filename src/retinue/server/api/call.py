@@ -33,6 +33,9 @@ class Call:
     credential: str = ""
     #: Permissions that the operation needs and that are not decided yet: they may depend on the object.
     undecided: tuple[str, ...] = ()
+    #: The permission that was decided, and how long that took in microseconds.
+    permission: str | None = None
+    decision_us: int = 0
     started: datetime = field(default_factory=timezone.now)
 
     @property

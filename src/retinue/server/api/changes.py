@@ -33,6 +33,8 @@ def run(
     nothing is written but the event that says so.
     """
     key = idempotency.key_of(call.request)
+    if key is not None:
+        idempotency.look(call.actor.id, key)
     replayed: idempotency.Replay | None = None
     body: Any = None
     try:

@@ -6,6 +6,7 @@ is refused before either is asked.
 
 from __future__ import annotations
 
+import time
 from enum import Enum
 from functools import cache
 
@@ -15,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from retinue.attempts import Attempts
 from retinue.decision import GUESSES, Caller, Decision, Denied, Reason
 from retinue.network import neighbourhood
-from retinue.server.api import refusals
+from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
 from retinue.server.credentials.actions import peppers
@@ -77,7 +78,7 @@ def admit(
     """Return the call of a caller that may use the operation.
 
     ``undecided`` leaves the permissions to the handler, which knows the object. Raises
-    :class:`NotAllowed`, or :class:`Refused` for an organization that is not the caller's.
+    :class:`NotAllowed`.
     """
     if needs is Access.PUBLIC:
         return Call(request)
@@ -86,15 +87,20 @@ def admit(
     kinds = NODE_KINDS if needs is Access.NODE else CALLER_KINDS
     question = Question(token, () if undecided else wanted, scheme=scheme, kinds=kinds)
     origin = _origin(request, token)
+    began = time.perf_counter_ns()
     with reading():
         decision = verifier().verify(question)
+        spent_us = (time.perf_counter_ns() - began) // 1000
         _count(origin, decision)
         if needs is Access.NODE:
             return _node(request, decision)
         if not isinstance(decision, Denied):
             call = _person(request, decision.caller)
+            call.permission, call.decision_us = decision.permission, spent_us
             call.undecided = wanted if undecided else ()
             return call
+    if decision.caller is not None:
+        decided.log(request, decision.caller, decision.reason.value, decision.permission, spent_us)
     if changes and decision.reason is Reason.PERMISSION_MISSING and decision.caller is not None:
         required = () if decision.permission is None else (decision.permission,)
         refusals.record(_actor(request, decision.caller), operation, decision.reason.value, required)
@@ -127,7 +133,6 @@ def _count(origin: tuple[str, str | None], decision: Decision) -> None:
 def _person(request: HttpRequest, caller: Caller) -> Call:
     principal = directory.principals([caller.id]).get(caller.id)
     actor = _actor(request, caller, is_operator=principal is not None and principal.is_operator)
-    _check_organization(request, caller)
     return Call(request, actor, caller, principal)
 
 
@@ -154,11 +159,12 @@ def _actor(request: HttpRequest, caller: Caller, *, is_operator: bool = False) -
     )
 
 
-def _check_organization(request: HttpRequest, caller: Caller) -> None:
-    named = request.META.get("HTTP_RETINUE_ORGANIZATION")
-    if named is None or named == caller.organization:
+def check_organization(call: Call) -> None:
+    """Refuse a call that is meant for another organization than the caller's."""
+    named = call.request.META.get("HTTP_RETINUE_ORGANIZATION")
+    if named is None or call.principal is None or named == call.organization:
         return
-    if named != directory.organization(caller.organization).handle:
+    if named != directory.organization(call.organization).handle:
         raise Refused(
             "organization_not_found", "no such organization here", field="header.Retinue-Organization"
         )

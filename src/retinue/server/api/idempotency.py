@@ -19,11 +19,12 @@ from django.http import HttpRequest
 from retinue.server.access import actions as access
 from retinue.server.api.models import IdempotencyRecord
 from retinue.server.credentials import actions as credentials
-from retinue.server.credentials.queries import by_ids
+from retinue.server.credentials.queries import Credential, by_ids
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.nodes import queries as nodes
 from retinue.server.traffic import queries as traffic
+from retinue.server.traffic import recorder
 
 HEADER = "Idempotency-Key"
 KEEP = timedelta(days=1)
@@ -53,6 +54,12 @@ def fingerprint(request: HttpRequest, sent: object) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def look(principal: str, key: str) -> None:
+    """Before a call that may repeat an answer with a token: store every use of that token here until now."""
+    if IdempotencyRecord.objects.filter(principal=principal, key=key).exclude(credential="").exists():
+        recorder.store_all()
+
+
 def claim(tx: Transaction, key: str, operation: str, mark: str) -> Replay | None:
     """Take ``key`` for this change (``None``), or return the answer of the first call.
 
@@ -80,7 +87,7 @@ def _with_new_secret(tx: Transaction, record: IdempotencyRecord) -> dict[str, An
         credential = by_ids([record.credential])[record.credential]
         if credential.principal is not None:
             access.check_stronger(tx.actor, credential.principal)
-        if _was_used_since(record):
+        if _was_used_since(record, credential):
             raise Refused(
                 "idempotency_used", "the token of the first answer is in use; rotate the credential instead"
             )
@@ -88,9 +95,10 @@ def _with_new_secret(tx: Transaction, record: IdempotencyRecord) -> dict[str, An
     return body
 
 
-def _was_used_since(record: IdempotencyRecord) -> bool:
+def _was_used_since(record: IdempotencyRecord, credential: Credential) -> bool:
     used = traffic.usage([record.credential]).get(record.credential)
-    if used is not None and used.last_used_at >= record.created_at:
+    # Any use of a credential that the first call made, whatever a node's clock said of it.
+    if used is not None and max(used.last_used_at, credential.issued_at) >= record.created_at:
         return True
     node = nodes.by_credential(record.credential)
     return node is not None and nodes.views([node])[0].last_contact_at is not None

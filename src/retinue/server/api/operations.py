@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 
 from retinue.server.access.catalogue import MANAGEMENT
-from retinue.server.api import changes, guard, limits, reading
+from retinue.server.api import changes, decided, guard, limits, reading
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
@@ -65,7 +65,8 @@ class Operation:
     def run(self, request: HttpRequest, arguments: dict[str, str]) -> HttpResponse:
         """Read what was sent, call the handler, and answer."""
         call: Call = request.retinue_call  # type: ignore[attr-defined]
-        with limits.in_flight(call, self.needs):
+        with decided.logged(call), limits.in_flight(call, self.needs):
+            guard.check_organization(call)
             given: dict[str, Any] = dict(arguments)
             query = reading.query(request, self.query)
             body = reading.body(request, self.body)
