@@ -1,14 +1,17 @@
 """``make run``: Retinue with sample data on SQLite, and a sample API that it protects.
 
 Makes what is not there yet in ``$RETINUE_HOME`` (default ``./retinue-data``), starts everything, and
-prints a ``curl`` that works. Ctrl-C ends all of it.
+prints a ``curl`` that works. Ctrl-C ends all of it. ``RETINUE_PORT``, ``RETINUE_NODE_PORT`` and
+``SAMPLE_PORT`` choose other ports.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,35 +20,50 @@ import urllib.request
 from pathlib import Path
 from types import FrameType
 
+from retinue.supervisor import SUPERVISED, SUPERVISOR_PID
+
 HOME = Path(os.environ.get("RETINUE_HOME") or "retinue-data").absolute()
-CONTROL, NODE, SAMPLE = 8470, 8471, 8472
+CONTROL, NODE, SAMPLE = (
+    int(os.environ.get(name) or default)
+    for name, default in (("RETINUE_PORT", 8470), ("RETINUE_NODE_PORT", 8471), ("SAMPLE_PORT", 8472))
+)
+CONTROL_URL, NODE_URL, SAMPLE_URL = (f"http://127.0.0.1:{port}" for port in (CONTROL, NODE, SAMPLE))
 START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+EMAIL = "admin@acme.example"
+#: What the command line needs to reach this installation.
+ENVIRONMENT = {
+    **os.environ,
+    "RETINUE_HOME": str(HOME),
+    "RETINUE_URL": CONTROL_URL,
+    "RETINUE_NODE_URL": NODE_URL,
+    "RETINUE_TOKEN_FILE": str(HOME / "admin-token"),
+}
 
 
 def main() -> int:
-    """Set up, start, print, wait. Returns the exit code of ``retinue serve``."""
-    environment = {**os.environ, "RETINUE_HOME": str(HOME), "RETINUE_TOKEN_FILE": str(HOME / "admin-token")}
-    _initialize(environment)
-    serve = subprocess.Popen(
-        [*_retinue(), "serve", "--port", str(CONTROL), "--node-port", str(NODE)], env=environment
-    )
-    sample = subprocess.Popen(
-        [sys.executable, "-m", "examples.sample_api", "--mode", "direct", "--port", str(SAMPLE)]
-    )
+    """Set up, start, print, wait. Returns 0 after Ctrl-C, otherwise the exit code of ``retinue serve``."""
     signal.signal(signal.SIGTERM, _interrupt)
+    processes: list[subprocess.Popen[bytes]] = []
     try:
-        _wait_for(f"http://127.0.0.1:{CONTROL}/readyz", serve)
-        _wait_for(f"http://127.0.0.1:{NODE}/readyz", serve)
-        _sample_data(environment)
+        _check_free()
+        _initialize()
+        serve = _start([*_retinue(), "serve", "--port", str(CONTROL), "--node-port", str(NODE)])
+        processes.append(serve)
+        sample = ["-m", "examples.sample_api", "--mode", "direct", "--port", str(SAMPLE)]
+        processes.append(_start([sys.executable, *sample, "--node-url", NODE_URL]))
+        _wait_for(f"{CONTROL_URL}/readyz", serve)
+        _wait_for(f"{NODE_URL}/readyz", serve)
+        _sample_data()
         _tell()
         return serve.wait()
     except KeyboardInterrupt:
         return 0
     finally:
-        for process in (sample, serve):
+        for process in reversed(processes):
             process.terminate()
-        for process in (sample, serve):
-            process.wait(30)
+        for process in reversed(processes):
+            process.wait(STOP_SECONDS)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -56,39 +74,57 @@ def _retinue() -> list[str]:
     return [sys.executable, "-m", "retinue.cli"]
 
 
-def _initialize(environment: dict[str, str]) -> None:
+def _start(argv: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process that ends with this one, and that Ctrl-C on the terminal reaches only through it."""
+    supervised = {SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())}
+    return subprocess.Popen(argv, env={**ENVIRONMENT, **supervised}, start_new_session=True)
+
+
+def _check_free() -> None:
+    """The sample API's port; ``retinue serve`` looks after its own two."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", SAMPLE))
+        except OSError as error:
+            raise SystemExit(
+                f"error: port {SAMPLE}: {error.strerror}; choose another by SAMPLE_PORT"
+            ) from None
+
+
+def _cli(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line quietly; what it complains of is shown."""
+    return subprocess.run([*_retinue(), *arguments], env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=True)
+
+
+def _is_so(*arguments: str) -> bool:
+    """Ask the command line something that has an exit code for yes."""
+    return subprocess.run([*_retinue(), *arguments], env=ENVIRONMENT, capture_output=True).returncode == 0
+
+
+def _initialize() -> None:
+    """Run ``retinue init``; where it has run before it changes nothing."""
     password = HOME / "admin-password"
-    if not (HOME / "admin-token").exists():
-        HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not password.exists():
-            _private(password, secrets.token_urlsafe(18) + "\n")
-        command = ["init", "--no-input", "--organization", "acme", "--admin-email", "admin@acme.example"]
-        files = ["--admin-password-file", str(password), "--token-file", str(HOME / "admin-token")]
-        subprocess.run([*_retinue(), *command, *files], env=environment, check=True)
+    if (HOME / "admin-token").exists():
+        return
+    HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not password.exists():
+        _private(password, secrets.token_urlsafe(18) + "\n")
+    who = ["--organization", "acme", "--admin-email", EMAIL]
+    files = ["--admin-password-file", str(password), "--token-file", str(HOME / "admin-token")]
+    _cli("init", "--no-input", *who, *files)
 
 
-def _sample_data(environment: dict[str, str]) -> None:
-    """One service account with a key, made through the CLI like any other."""
+def _sample_data() -> None:
+    """One service account with a key, made through the command line like any other."""
     token = HOME / "demo-token"
+    if token.exists() and not _is_so("verify", "--file", str(token), "--need", "report:read"):
+        token.unlink()  # revoked or expired meanwhile
     if not token.exists():
-        made = subprocess.run(
-            [*_retinue(), "account", "get", "demo-etl", "-o", "json"], env=environment, capture_output=True
-        )
-        if made.returncode != 0:
-            create = ["account", "create", "demo-etl", "--permission", "report:read"]
-            stated = ["--owner", "admin@acme.example", "--purpose", "Loads the sales reports every night"]
-            subprocess.run(
-                [*_retinue(), *create, *stated, "-o", "json"],
-                env=environment,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-        subprocess.run(
-            [*_retinue(), "key", "issue", "demo-etl", "--name", "main", "--out", str(token)],
-            env=environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        if not _is_so("account", "get", "demo-etl"):
+            stated = ["--owner", EMAIL, "--purpose", "Loads the sales reports every night"]
+            _cli("account", "create", "demo-etl", "--permission", "report:read", *stated, "-q")
+        _cli("key", "issue", "demo-etl", "--name", "main", "--out", str(token), "-q")
     header = HOME / "curl-header"
     header.unlink(missing_ok=True)
     _private(header, f"Authorization: Bearer {token.read_text().strip()}\n")
@@ -104,24 +140,27 @@ def _wait_for(url: str, serve: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if serve.poll() is not None:
-            raise SystemExit(f"retinue serve ended with {serve.returncode}")
+            raise SystemExit(serve.returncode)  # it has said why
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise SystemExit(f"{url} does not answer after {START_SECONDS:.0f} s")
+    raise SystemExit(f"error: {url} does not answer after {START_SECONDS:.0f} s")
 
 
 def _tell() -> None:
+    program = Path(sys.executable).with_name("retinue")
+    names = ("RETINUE_URL", "RETINUE_TOKEN_FILE")
+    settings = " ".join(f"{name}={shlex.quote(ENVIRONMENT[name])}" for name in names)
     print(
         f"""
-  console   http://127.0.0.1:{CONTROL}   sign in as admin@acme.example, password in {HOME / "admin-password"}
-  node      http://127.0.0.1:{NODE}
-  sample    http://127.0.0.1:{SAMPLE}/reports
+  console   {CONTROL_URL}   sign in as {EMAIL}, password in {HOME / "admin-password"}
+  node      {NODE_URL}
+  sample    {SAMPLE_URL}/reports
 
-  try it    curl -H @{HOME / "curl-header"} http://127.0.0.1:{SAMPLE}/reports
-  then      RETINUE_TOKEN_FILE={HOME / "admin-token"} .venv/bin/retinue key revoke demo-etl/main --yes
+  try it    curl -H @{shlex.quote(str(HOME / "curl-header"))} {SAMPLE_URL}/reports
+  then      {settings} {shlex.quote(str(program))} key revoke demo-etl/main --yes
             and run the curl again: 401
 """,
         flush=True,

@@ -22,6 +22,7 @@ import msgspec
 from examples.sample_api.callers import Asked, Caller, Direct, Gateway, Refused
 from examples.sample_api.reports import Book, Invalid
 from retinue import problem
+from retinue.supervisor import die_with_parent
 
 MAX_BODY = 64 << 10
 
@@ -146,6 +147,7 @@ class Server(ThreadingHTTPServer):
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
+    die_with_parent()
     parser = argparse.ArgumentParser(
         prog="python -m examples.sample_api",
         description=__doc__,

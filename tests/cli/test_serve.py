@@ -78,7 +78,7 @@ def test_port_in_use(flag: str, other: str, shared: bool, home: Path, run: Run) 
 
         outcome = run("serve", "--home", str(home), flag, str(port), other, str(unused))
 
-    assert Exit.CONFLICT == outcome.code
+    assert (Exit.FAILED, 1) == (outcome.code, len(outcome.err.splitlines()))
     assert f"{flag} {port}: cannot listen on 127.0.0.1:{port}" in outcome.err
 
 

@@ -160,9 +160,7 @@ def _check_free(flag: str, host: str, port: int) -> None:
             probe.listen(1)
     except OSError as error:
         raise CommandError(
-            f"{flag} {port}: cannot listen on {host}:{port} ({error.strerror}); nothing was started",
-            f"choose another with {flag}",
-            Exit.CONFLICT,
+            f"{flag} {port}: cannot listen on {host}:{port} ({error.strerror}); choose another with {flag}"
         ) from None
 
 

@@ -52,7 +52,7 @@ def serve(
 
     Flags come before RETINUE_* variables, those before $RETINUE_HOME/retinue.toml. A second Ctrl-C kills.
     """
-    from retinue.supervisor import Supervisor
+    from retinue.supervisor import Supervisor, die_with_parent
 
     if only == "control" and (control_url or node_token_file or open_decisions):
         raise CommandError(
@@ -60,6 +60,7 @@ def serve(
             "leave them out",
             Exit.USAGE,
         )
+    die_with_parent()
     folder = (home or settings.home()).absolute()
     plan = planes.plan(
         folder, only, host, port, node_host, node_port, workers, control_url, node_token_file, open_decisions
