@@ -11,8 +11,11 @@ from retinue.server.access.catalogue import INSTALLATION, expand
 from retinue.server.access.models import Permission
 from retinue.server.access.queries import held
 from retinue.server.access.roles import ROLES
-from retinue.server.directory.queries import Principal
-from retinue.server.ledger.feed import Selection, narrow, pick
+from retinue.server.ledger.feed import Selection, narrow, pick, select
+
+_PRINCIPALS = """
+SELECT id, kind, organization_id, handle, name, state, is_operator FROM directory_principal WHERE true
+"""
 
 
 def permissions(selection: Selection) -> dict[str, bytes]:
@@ -41,11 +44,7 @@ def principals(selection: Selection, indexes: Mapping[str, int]) -> dict[str, by
     A principal's own mask holds its direct grants and, for an operator, the permissions of the
     installation. What a service account may never have is left in: the organization's record bans it.
     """
-    rows = list(
-        narrow(Principal.objects.all(), "id", selection).values_list(
-            "id", "kind", "organization_id", "handle", "name", "state", "is_operator"
-        )
-    )
+    rows = select(_PRINCIPALS, "id", selection)
     grants, roles = held([row[0] for row in rows])
     masks = _Masks(indexes)
     return {row[0]: records.encode(_principal(row, grants, roles, masks)) for row in rows}

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BigIntegerField, Func
-from django.db.models.sql.compiler import SQLCompiler
+from django.db import connection
 
 from retinue.replica import records
-from retinue.server.credentials.models import Credential
-from retinue.server.ledger.feed import Selection, narrow
+from retinue.server.ledger.feed import Selection, select
 from retinue.token import Kind
 
 #: Node and setup credentials are presented to the control plane alone; nodes need not know them.
@@ -19,22 +17,13 @@ REPLICATED = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
 ACCEPTED = (*REPLICATED, Kind.NODE.value)
 
 
-class _Milliseconds(Func):
-    """An instant as records carry it, made by the database: a page of thousands makes no datetimes."""
-
-    output_field = BigIntegerField()
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **_: Any) -> Any:
-        since = "(julianday(%(expressions)s) - 2440587.5) * 86400000"
-        return self.as_sql(compiler, connection, template=f"COALESCE(CAST(ROUND({since}) AS INTEGER), 0)")
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **_: Any) -> Any:
-        since = "EXTRACT(EPOCH FROM %(expressions)s) * 1000"
-        return self.as_sql(compiler, connection, template=f"COALESCE(({since})::bigint, 0)")
-
-
-_COLUMNS = ("kid", "id", "kind", "organization_id", "principal_id", "state", "digest", "pepper_id")
-_INSTANTS = tuple(_Milliseconds(name) for name in ("expires_at", "retires_at", "rotate_by"))
+# An instant as records carry it, made by the database: a page of thousands makes no datetimes.
+_MILLISECONDS = {
+    "sqlite": "COALESCE(CAST(ROUND((julianday({0}) - 2440587.5) * 86400000) AS INTEGER), 0)",
+    "postgresql": "COALESCE((EXTRACT(EPOCH FROM {0}) * 1000)::bigint, 0)",
+}
+_COLUMNS = "kid, id, kind, organization_id, principal_id, state, digest, pepper_id"
+_INSTANTS = ("expires_at", "retires_at", "rotate_by")
 
 
 def credentials(selection: Selection, kinds: tuple[str, ...] = REPLICATED) -> dict[str, bytes]:
@@ -42,8 +31,11 @@ def credentials(selection: Selection, kinds: tuple[str, ...] = REPLICATED) -> di
 
     Revoked and deleted credentials have a record too: their holder learns why the token is refused.
     """
-    rows = narrow(Credential.objects.filter(kind__in=kinds), "kid", selection)
-    return {row[0]: records.encode(_credential(*row[1:])) for row in rows.values_list(*_COLUMNS, *_INSTANTS)}
+    instants = ", ".join(_MILLISECONDS[connection.vendor].format(name) for name in _INSTANTS)
+    among = ", ".join(["%s"] * len(kinds))
+    statement = f"SELECT {_COLUMNS}, {instants} FROM credentials_credential WHERE kind IN ({among})"  # noqa: S608
+    rows = select(statement, "kid", selection, *kinds)
+    return {row[0]: records.encode(_credential(*row[1:])) for row in rows}
 
 
 def _credential(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from retinue import permission
 from retinue.replica import records
 from retinue.server.directory.models import Organization
-from retinue.server.ledger.feed import Selection, narrow
+from retinue.server.ledger.feed import Selection, narrow, select
 from retinue.server.policies.native import DAY_SECONDS, policy_of
 
 _MS = 1_000
@@ -15,8 +15,12 @@ _MS = 1_000
 
 def organizations(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
     """Return organization records by id. ``indexes`` is the catalogue of permissions."""
-    rows = narrow(Organization.objects.all(), "id", selection).values_list("id", "handle", "name", "state")
-    return {row[0]: records.encode(_organization(*row, indexes)) for row in rows}
+    statement = "SELECT id, handle, name, state FROM directory_organization WHERE true"
+    rows = select(statement, "id", selection)
+    return {
+        ident: records.encode(_organization(ident, handle, name, state, indexes))
+        for ident, handle, name, state in rows
+    }
 
 
 def _organization(

@@ -10,10 +10,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 from retinue.replica.records import Kind
-from retinue.server.ledger.models import Change, Head
+from retinue.server.ledger.models import Change
 
 M = TypeVar("M", bound=Model)
 
@@ -53,12 +54,34 @@ class Range:
 
 Selection = Keys | Range
 
+# Every poll and every decision about a caller reads these: the ORM would take longer than the database.
+_CHANGES = "SELECT revision, kind, key FROM ledger_change WHERE revision"
+_AFTER = f"{_CHANGES} > %s ORDER BY revision, id LIMIT %s"
+_WHOLE = f"{_CHANGES} = %s ORDER BY id"
+
 
 def narrow(rows: QuerySet[M], column: str, selection: Selection) -> QuerySet[M]:
     """Narrow ``rows`` to a selection by ``column``, in its order. The column must sort by its bytes."""
     if isinstance(selection, Keys):
         return rows.filter(**{f"{column}__in": list(selection.keys)}).order_by(column)
     return rows.filter(**{f"{column}__gt": selection.after}).order_by(column)[: selection.limit]
+
+
+def select(statement: str, column: str, selection: Selection, *given: Any) -> list[tuple[Any, ...]]:
+    """Run ``statement``, which ends in a condition, narrowed to a selection by ``column``; return its rows.
+
+    For what each call of the API and each poll reads: the ORM would take longer than the database.
+    """
+    if isinstance(selection, Keys):
+        among = ", ".join(["%s"] * len(selection.keys)) or "NULL"
+        more: list[Any] = list(selection.keys)
+        chosen = f"{column} IN ({among}) ORDER BY {column}"
+    else:
+        chosen, more = f"{column} > %s ORDER BY {column} LIMIT %s", [selection.after, selection.limit]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} AND {chosen}", [*given, *more])
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def pick(items: dict[str, Any], selection: Selection) -> list[str]:
@@ -70,8 +93,9 @@ def pick(items: dict[str, Any], selection: Selection) -> list[str]:
 
 def position() -> Position:
     """Return the head."""
-    row = Head.objects.values_list("epoch", "revision", "compacted_revision").get(id=1)
-    return Position(*row)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT epoch, revision, compacted_revision FROM ledger_head WHERE id = 1")
+        return Position(*cursor.fetchone())
 
 
 def changes(after: int, limit: int) -> tuple[list[Touched], bool]:
@@ -80,17 +104,17 @@ def changes(after: int, limit: int) -> tuple[list[Touched], bool]:
     A revision is never cut, because a node says only up to which revision it has come: where the first
     one alone is longer than ``limit``, all of it is returned.
     """
-    rows = _rows(Change.objects.filter(revision__gt=after).order_by("revision", "id")[: limit + 1])
+    rows = _rows(_AFTER, after, limit + 1)
     if len(rows) <= limit:
         return rows, False
     whole = [row for row in rows if row.revision < rows[-1].revision]
     if whole:
         return whole, True
     first = rows[0].revision
-    rows = _rows(Change.objects.filter(revision=first).order_by("id"))
-    return rows, Change.objects.filter(revision__gt=first).exists()
+    return _rows(_WHOLE, first), Change.objects.filter(revision__gt=first).exists()
 
 
-def _rows(rows: QuerySet[Change]) -> list[Touched]:
-    found = rows.values_list("revision", "kind", "key")
-    return [Touched(revision, Kind(kind), key) for revision, kind, key in found]
+def _rows(statement: str, *given: int) -> list[Touched]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        return [Touched(revision, Kind(kind), key) for revision, kind, key in cursor.fetchall()]

@@ -159,8 +159,11 @@ def _announce(revision: int) -> None:
         listener(revision)
 
 
-def _one_writer() -> AbstractContextManager[object]:
-    """SQLite lets one writer in and the others retry without any order; here they queue instead."""
+def one_writer() -> AbstractContextManager[object]:
+    """SQLite lets one writer in, and the others sleep and try again; here they queue instead.
+
+    Whatever writes beside the door (leases, the request log) waits here too, before it begins.
+    """
     return _queued() if connection.vendor == "sqlite" else nullcontext()
 
 
@@ -182,7 +185,7 @@ def transaction(actor: Actor, *, reason: str = "") -> Iterator[Transaction]:
     event recorded, and ``RuntimeError`` inside another transaction: there is no half commit.
     """
     opened = Transaction(actor=actor, now=_now(), reason=reason)
-    with _one_writer(), database.atomic(durable=True), current.entered(opened):
+    with one_writer(), database.atomic(durable=True), current.entered(opened):
         yield opened
         opened._finish()
 

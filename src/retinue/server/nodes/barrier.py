@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
 from retinue.server.nodes import wake
@@ -19,6 +18,10 @@ from retinue.server.nodes.queries import CONNECTED
 
 #: Acknowledgements that other processes received are looked for so often (PostgreSQL).
 _LOOK_SECONDS = 0.01
+_SETTLED = """
+SELECT node_id, incarnation, retires FROM nodes_lease JOIN nodes_node ON nodes_node.id = node_id
+WHERE (revision >= %s OR state <> 'enrolled') AND node_id IN ({nodes})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,11 @@ def _confirmed(pending: Iterable[Lease], revision: int) -> list[int]:
     rows = {(row.node_id, row.incarnation): row.pk for row in pending}
     if not rows:
         return []
-    nodes = {node for node, _ in rows}
-    settled = Lease.objects.filter(Q(revision__gte=revision) | ~Q(node__state="enrolled"), node_id__in=nodes)
+    nodes = list({node for node, _ in rows})
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLED.format(nodes=", ".join(["%s"] * len(nodes))), [revision, *nodes])
+        settled = cursor.fetchall()
     found = []
-    for node, incarnation, retires in settled.values_list("node_id", "incarnation", "retires"):
+    for node, incarnation, retires in settled:
         found += [rows[place] for place in ((node, incarnation), (node, retires)) if place in rows]
     return list(dict.fromkeys(found))

@@ -50,7 +50,7 @@ def node(ident: str) -> Node:
 
 def by_credential(credential_id: str) -> Node | None:
     """Return the node to which a node credential is bound."""
-    return Node.objects.filter(credential_id=credential_id).select_related("credential").first()
+    return Node.objects.filter(credential_id=credential_id).first()
 
 
 def views(rows: Sequence[Node]) -> list[NodeView]:

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from retinue.server.ledger.transaction import one_writer
 from retinue.server.traffic import rules
 from retinue.server.traffic.models import Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
@@ -39,7 +40,7 @@ def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
     """
     rules.check_batch(spool, first, len(entries))
     now = timezone.now()
-    with transaction.atomic(durable=True):
+    with one_writer(), transaction.atomic(durable=True):
         progress = _progress(node, spool, now)
         fresh = entries[max(progress.next - first, 0) :]
         if fresh:
