@@ -1,7 +1,7 @@
 """What is refused before anything is looked at: the shape of a request, its size, its path.
 
-The server in front (granian) refuses broken HTTP; this middleware refuses what it lets pass. No body is
-read here: what is announced too long is answered at once.
+The server in front (granian) refuses broken HTTP; this middleware refuses what it lets pass. What is
+announced too long is answered at once; of the API no body is read here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from retinue import problem as problems
+from retinue.server.api import limits
 from retinue.server.api.answers import problem_answer
+from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 
 MAX_HEADERS = 64
@@ -39,7 +41,7 @@ class Intake:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.retinue_id = new_id("req")  # type: ignore[attr-defined]
-        answer = _refusal(request)
+        answer = _refusal(request) or _form_refusal(request)
         if answer is None:
             answer = self._answer(request)
             if request.path.startswith("/v1/") and answer.status_code >= 400:
@@ -94,4 +96,15 @@ def _length_refusal(request: HttpRequest, meta: dict[str, Any]) -> HttpResponse 
     most = MAX_BODY_OF.get(request.path, MAX_BODY)
     if int(announced) > most:
         return problem_answer(request, "too_large", detail=f"at most {most} bytes here")
+    return None
+
+
+def _form_refusal(request: HttpRequest) -> HttpResponse | None:
+    """Read the body of a form, which strangers send; the API reads its own, once it knows who calls."""
+    if request.path.startswith("/v1/") or request.META.get("CONTENT_LENGTH") in (None, "", "0"):
+        return None
+    try:
+        limits.read_body(request, limits.FORMS)
+    except Refused as refused:
+        return problem_answer(request, refused.code, detail=refused.detail)
     return None

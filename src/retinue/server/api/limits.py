@@ -1,6 +1,6 @@
-"""How many calls of one principal may run at once, and for how long one may keep the database busy.
+"""How many calls of one principal run at once, how many bodies are on their way, and how long a call lasts.
 
-Nodes are exempt where their polls are held on purpose.
+Nodes are exempt: their polls are held on purpose.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ from typing import Any
 
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
 
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
 from retinue.server.errors import Refused
 
 MAX_IN_FLIGHT = 20
+
+#: Bodies that may be on their way at once: of forms, which strangers send, and of the API. Who announces one
+#: and sends nothing holds a thread; so many can be held, and the others stay free.
+FORMS = threading.BoundedSemaphore(8)
+BODIES = threading.BoundedSemaphore(24)
+_BODY_WAIT_SECONDS = 0.2
 
 _running: Counter[str] = Counter()
 _lock = threading.Lock()
@@ -43,6 +50,20 @@ def in_flight(call: Call, needs: tuple[str, ...] | Access) -> Iterator[None]:
             _running[principal] -= 1
             if not _running[principal]:
                 del _running[principal]
+
+
+def read_body(request: HttpRequest, places: threading.Semaphore) -> bytes:
+    """Return the body. Raises :class:`Refused` if it ends early, or if too many are on their way."""
+    is_node = request.path.startswith("/v1/feed/")
+    if not is_node and not places.acquire(timeout=_BODY_WAIT_SECONDS):
+        raise Refused("rate_limited", "too many bodies are on their way; try again")
+    try:
+        return request.body
+    except UnreadablePostError:
+        raise Refused("bad_request", "the body ended before its announced length") from None
+    finally:
+        if not is_node:
+            places.release()
 
 
 #: A call takes 10 s at most: no statement begins later than this, the last one runs for at most 5 s (the

@@ -9,11 +9,11 @@ import re
 from typing import Any, TypeVar
 
 import msgspec
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
-from django.http.request import UnreadablePostError
 from pydantic import BaseModel, ValidationError
 
-from retinue.server.api import strict_json
+from retinue.server.api import limits, strict_json
 from retinue.server.errors import Refused
 
 JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
@@ -48,7 +48,11 @@ def query(request: HttpRequest, model: type[M] | None) -> M | None:
     """Return the query of a request as ``model``; ``None`` means that the operation has no parameters."""
     fields = model.model_fields if model is not None and issubclass(model, BaseModel) else {}
     given: dict[str, str] = {}
-    for name, values in request.GET.lists():
+    try:
+        sent = request.GET.lists()
+    except TooManyFieldsSent:
+        raise Refused("invalid_value", "too many parameters", field="query") from None
+    for name, values in sent:
         place = f"query.{strict_json.check_text(name[:64], 'query')}"
         if name not in fields:
             raise Refused("unknown_field", "this operation has no such parameter", field=place)
@@ -67,10 +71,7 @@ def body(request: HttpRequest, model: type[M] | None) -> M | None:
         return None
     if announced and not JSON_TYPE.fullmatch(request.META.get("CONTENT_TYPE", "")):
         raise Refused("unsupported_media_type", "send application/json", field="header.Content-Type")
-    try:
-        sent = request.body
-    except UnreadablePostError:
-        raise Refused("bad_request", "the body ended before its announced length") from None
+    sent = limits.read_body(request, limits.BODIES) if announced else b""
     if issubclass(model, BaseModel):
         return _validated(model, strict_json.loads(sent), "body")
     return _struct(sent, model)

@@ -74,6 +74,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise Refused("bad_json", f"more than {MAX_KEYS} members in one object", field="body")
     made: dict[str, Any] = {}
     for name, value in pairs:
+        name = check_text(name, "body")
         if name in made:
             raise Refused("bad_json", "a member stands twice", field=f"body.{_shown(name)}")
         made[name] = value
@@ -101,10 +102,7 @@ def _checked(value: Any, place: str, multiline: bool = False) -> Any:
                 raise Refused("invalid_value", f"at most {MAX_ITEMS} items", field=_shown(place))
             return [_checked(item, f"{place}.{number}") for number, item in enumerate(value)]
         case dict():
-            return {
-                check_text(name, _shown(place)): _checked(each, f"{place}.{name}")
-                for name, each in value.items()
-            }
+            return {name: _checked(each, f"{place}.{name}") for name, each in value.items()}
         case _:
             return value
 
