@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.db.models import Count, Max
 
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.models import AuditEvent, Change
+from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.storage.estate import Estate, Task, truth
 from tests.storage.writer import write
 
@@ -75,6 +77,28 @@ def test_processes_make_one_order_without_gaps(estate: Estate) -> None:
     orphans = sorted(set(range(before + 1, head + 1)) - known)  # the victim could not tell
     _check(before, [*committed, orphans])
     assert truth()
+
+
+def test_who_has_taken_the_head_waits_for_nobody(estate: Estate) -> None:
+    """
+    A writer has written a row of an organization that another one has locked. It comes to the head only when
+    it needs no further lock; at the commit the two would wait for each other.
+    """
+    account = estate.account()
+    is_locked = threading.Event()
+
+    def create() -> int | None:
+        with transaction(SYSTEM, reason="test") as tx:
+            estate.account_in(tx)  # an account's name is decided under a lock on the organization
+            is_locked.set()
+            time.sleep(0.5)  # the other one gets as far as it can
+        return tx.revision
+
+    creating = Task(create)
+    assert is_locked.wait(10)
+    estate.key(account)
+
+    assert creating.result() == ledger.position().revision - 1
 
 
 def _start(estate: Estate, seed: int, count: int = WRITES) -> subprocess.Popen[bytes]:

@@ -23,8 +23,14 @@ _CHANGE = ("revision", "kind", "key", "reduces")
 
 
 def next_revision() -> int:
-    """Take the next revision. The lock on the head row is held until the commit."""
+    """Take the next revision. The lock on the head row is held until the commit.
+
+    Whoever holds it must not wait for another lock. So PostgreSQL checks foreign keys now, which locks the
+    rows that they name; left to the commit, that would be after the head.
+    """
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("UPDATE ledger_head SET revision = revision + 1 WHERE id = 1 RETURNING revision")
         revision: int = cursor.fetchone()[0]
     return revision
