@@ -5,21 +5,32 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import end_with_parent, free_ports, is_alive, status_of, stop, wait_for
+from tests.support.processes import (
+    descendants,
+    end_with_parent,
+    free_ports,
+    is_alive,
+    status_of,
+    stop,
+    wait_for,
+)
 
 ADMIN_EMAIL = "admin@acme.example"
 ORGANIZATION = "acme"
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "retinue")
+# Commands run in the tree that is tested, so that an editable install of another one is not what is tested.
+_ROOT = Path(__file__).resolve().parents[2]
 # Only what a child needs: no setting of the machine that runs the tests leaks into a test.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE")
 
@@ -122,7 +133,7 @@ class Installation:
         return subprocess.run(
             [PROGRAM, *arguments],
             env=self.environment,
-            cwd=self.home.parent,
+            cwd=_ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -146,7 +157,7 @@ class Installation:
             self.process = subprocess.Popen(
                 command,
                 env=self.environment,
-                cwd=self.home.parent,
+                cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -166,6 +177,18 @@ class Installation:
         code = stop(self.process)
         self.process = None
         return code
+
+    def kill(self) -> None:
+        """Kill ``retinue serve`` and everything below it at once (SIGKILL), and wait until all of it is gone."""
+        if self.process is None:
+            return
+        pids = [self.process.pid, *descendants(self.process.pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        wait_for("everything is gone", lambda: not any(is_alive(pid) for pid in pids))
 
     def _is_ready(self) -> bool:
         if self.process is not None and not is_alive(self.process.pid):

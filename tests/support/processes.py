@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -11,25 +12,33 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
 
 _PR_SET_PDEATHSIG = 1
+_LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_PORT = 12_000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ``count`` distinct ports on the loopback that nobody listened on a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Return ``count`` distinct ports on the loopback that nobody listened on a moment ago.
+
+    They lie below those that the kernel gives to outgoing connections: a client that keeps calling a server
+    which is down would else one day take its port, and be connected with itself.
+    """
+    upto = max(int(_LOCAL_PORTS.read_text().split()[0]), 32_768)
+    found: list[int] = []
+    with ExitStack() as opened:
+        while len(found) < count:
+            each = opened.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind(("127.0.0.1", _FIRST_PORT + secrets.randbelow(upto - _FIRST_PORT)))
+                found.append(int(each.getsockname()[1]))
+    return found
 
 
 def free_port() -> int:

@@ -29,7 +29,7 @@ def serve(host: str, port: int, processes: int) -> int:
     os.environ.update({SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())})
     check(processes)
     catalogue.load()
-    connection.close()
+    disconnect()
     Granian(
         "retinue.server.wsgi:application",
         address=host,
@@ -60,3 +60,14 @@ def check(processes: int) -> None:
     if processes > 1 and connection.vendor == "sqlite":
         raise InstallationError("--processes: SQLite is served by one process; use PostgreSQL for more")
     print("control: database checked", file=sys.stderr)
+
+
+def disconnect() -> None:
+    """Close every connection to the database: the workers are forked from this process.
+
+    They would share what is open. A worker that is killed would leave its half-done transaction to the next
+    one, whose commit would confirm it.
+    """
+    connection.close()
+    if connection.vendor == "postgresql":
+        connection.close_pool()  # type: ignore[attr-defined]
