@@ -78,7 +78,7 @@ def _fill(world: World, rows: list[tuple[str, int]]) -> set[str]:
         account = world.account(f"{name}-{len(made)}-{datetime.now(UTC).timestamp()}".replace(".", "-"))
         with transaction(SYSTEM) as tx:
             Principal.objects.filter(id=account.id).update(name=name, created_at=START + timedelta(days=day))
-            tx.record("account.updated", account.id, organization=world.organization.id)
+            tx.record("account.updated", account.id, name="a", organization=world.organization.id)
         made.add(account.id)
     return made
 

@@ -84,7 +84,7 @@ def test_permissions_of_the_installation_are_the_operators(world: World) -> None
     refused = world.owner.post("/v1/nodes", {"name": "x"})
     with transaction(SYSTEM) as tx:
         Principal.objects.filter(id=world.owner.id).update(is_operator=True)
-        tx.record("account.updated", world.owner.id, organization=world.organization.id)
+        tx.record("account.updated", world.owner.id, name="o", organization=world.organization.id)
     allowed = world.owner.post("/v1/nodes", {"name": f"n-{secrets.token_hex(4)}"})
 
     assert (403, ["node:enrol"], 201) == (refused.status, refused.json["required"], allowed.status)

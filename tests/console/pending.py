@@ -45,7 +45,7 @@ def undo(organization: Organization) -> None:
     with transaction(SYSTEM, reason="test") as tx:
         Principal.objects.filter(organization=organization).update(is_operator=False)
         Credential.objects.filter(kind=Kind.SETUP.value).update(state="revoked")
-        tx.record("change.refused", "test", organization=organization.id)
+        tx.record("change.refused", "test", name="test", organization=organization.id)
 
 
 def filled_in(code: str, **changed: str) -> dict[str, str]:

@@ -39,4 +39,4 @@ def disable(person: Person) -> None:
         row = Principal.objects.get(id=person.principal.id)
         row.state = "disabled"
         row.save()
-        tx.record("account.disabled", row.id, organization=row.organization_id)
+        tx.record("account.disabled", row.id, name=row.handle, organization=row.organization_id)

@@ -114,7 +114,9 @@ def test_new_password_ends_the_session(signed_in: Browser, person: Person) -> No
     """
     with transaction(SYSTEM, reason="test") as tx:
         directory.set_password(tx, person.principal, secrets.token_urlsafe(18))
-        tx.record("change.refused", person.principal.id, organization=person.principal.organization_id)
+        tx.record(
+            "change.refused", person.principal.id, name="x", organization=person.principal.organization_id
+        )
 
     assert 302 == signed_in.get("/").status_code
 

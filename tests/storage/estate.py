@@ -19,7 +19,7 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.directory.rules import AccountFields
-from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
+from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction, transaction
 from retinue.server.nodes import actions as nodes
 from retinue.server.nodes import feed
 from retinue.server.nodes.compile import Place
@@ -93,6 +93,11 @@ class Follower:
         """Enrol a node and follow for it, from nothing."""
         return cls(enrol()[0])
 
+    @property
+    def actor(self) -> Actor:
+        """The node as the API hands it on."""
+        return Actor("node", self.node.id, self.node.name, "", credential=self.node.credential_id)
+
     def request(self, *, wait: float = 0.0, **given: Any) -> PollRequest:
         """Return the poll that this follower would send now."""
         applied = Applied(self.meta.epoch, self.meta.revision)
@@ -100,7 +105,7 @@ class Follower:
 
     def poll(self, *, wait: float = 0.0, **given: Any) -> PollAnswer:
         """Poll once and apply the answer, but load no snapshot."""
-        answer = feed.poll(self.node, self.request(wait=wait, **given))
+        answer = feed.poll(self.node, self.request(wait=wait, **given), self.actor)
         if not answer.snapshot:
             reached = answer.changes[-1].revision if answer.more else answer.head
             self.meta = Meta(epoch=answer.epoch, revision=reached, complete=True)

@@ -27,7 +27,7 @@ _X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 
 def _code(follower: Follower, request: PollRequest) -> tuple[str, str | None]:
     with pytest.raises(Refused) as refused:
-        feed.poll(follower.node, request)
+        feed.poll(follower.node, request, follower.actor)
     return refused.value.code, refused.value.field
 
 
@@ -159,7 +159,7 @@ def test_a_revision_that_touches_nothing_is_answered_at_once(estate: Estate) -> 
     follower = Follower.create()
     follower.catch_up()
     with transaction(SYSTEM, reason="test") as tx:
-        tx.record("session.opened", estate.owner.id, organization=estate.organization.id)
+        tx.record("session.opened", estate.owner.id, name="o", organization=estate.organization.id)
 
     answer = follower.poll(wait=1.0)
     assert (tx.revision, [], True) == (answer.head, answer.changes, answer.lease)
@@ -309,7 +309,10 @@ def test_a_node_ahead_of_the_database_is_told_loudly(caplog: pytest.LogCaptureFi
         follower.request(), applied=Applied(head.epoch, head.revision + 1_000_000)
     )
 
-    assert (True, False) == ((answer := feed.poll(follower.node, request)).snapshot, answer.lease)
+    assert (True, False) == (
+        (answer := feed.poll(follower.node, request, follower.actor)).snapshot,
+        answer.lease,
+    )
     assert "the database forgot committed changes" in caplog.text
 
 

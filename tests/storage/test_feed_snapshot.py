@@ -183,7 +183,7 @@ def test_any_interleaving_of_changes_polls_pages_and_restarts_ends_in_the_truth(
                 compared += 1
                 assert truth() == follower.rows()
         elif act < 0.92:
-            feed.poll(follower.node, follower.request())  # the answer is lost
+            feed.poll(follower.node, follower.request(), follower.actor)  # the answer is lost
         elif act < 0.96:
             older = dict(follower.rows()), follower.meta
         else:

@@ -161,7 +161,7 @@ def test_an_event_outside_the_catalogue_is_refused(estate: Estate) -> None:
     The catalogue of events is closed.
     """
     with pytest.raises(KeyError), transaction(SYSTEM) as tx:
-        tx.record("user.teleported", estate.owner.id, organization=estate.organization.id)
+        tx.record("user.teleported", estate.owner.id, name="o", organization=estate.organization.id)
 
 
 def test_an_error_leaves_nothing(estate: Estate) -> None:

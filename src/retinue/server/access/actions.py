@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-
-from django.db.models import Max
+from typing import Any
 
 from retinue.replica.records import Kind
 from retinue.server.access import queries, rules
-from retinue.server.access.catalogue import MANAGEMENT, Declaration
+from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT, Declaration, expand
 from retinue.server.access.models import Grant, Permission, RoleAssignment
 from retinue.server.access.roles import ROLES, Role
 from retinue.server.directory import actions as directory
@@ -128,6 +127,7 @@ def _assign(tx: Transaction, principal: Principal, handed: Role, justification: 
     tx.record(
         "role.assigned",
         made.id,
+        name=f"{principal.handle}/{handed.handle}",
         organization=principal.organization_id,
         after={"principal": principal.id, "role": handed.handle, "justification": justification},
     )
@@ -142,7 +142,8 @@ def _remove_role(tx: Transaction, principal: Principal, assignment: RoleAssignme
     if held is not None and role is not None:
         _check_owner_handed_by_owner(tx.actor, role, "roles")
     assignment.delete()
-    tx.record("role.removed", ident, organization=principal.organization_id, before=before)
+    name = f"{principal.handle}/{assignment.role}"
+    tx.record("role.removed", ident, name=name, organization=principal.organization_id, before=before)
     tx.touch(Kind.PRINCIPAL, principal.id)
 
 
@@ -187,7 +188,10 @@ def grant(
         granted_by=tx.actor.id,
         granted_at=tx.now,
     )
-    tx.record("grant.created", made.id, organization=principal.organization_id, after=_stated(made))
+    name = f"{principal.handle}/{permission}"
+    tx.record(
+        "grant.created", made.id, name=name, organization=principal.organization_id, after=_stated(made)
+    )
     tx.touch(Kind.PRINCIPAL, principal.id)
     return made
 
@@ -198,7 +202,8 @@ def delete_grant(tx: Transaction, principal: Principal, grant_id: str) -> Grant:
     before = _stated(found)
     found.delete()
     found.id = grant_id
-    tx.record("grant.deleted", grant_id, organization=principal.organization_id, before=before)
+    name = f"{principal.handle}/{found.permission}"
+    tx.record("grant.deleted", grant_id, name=name, organization=principal.organization_id, before=before)
     tx.touch(Kind.PRINCIPAL, principal.id)
     return found
 
@@ -222,50 +227,70 @@ def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:
     A permission that is no longer declared is withdrawn: it leaves every set at once, and its index is
     never given to another. Who holds a pattern or a role that covers a new one gets it.
     """
-    wanted = {name: (Declaration(name), True) for name in MANAGEMENT}
-    wanted |= {declared.name: (declared, False) for declared in declarations}
+    wanted = {name: Declaration(name) for name in MANAGEMENT}
+    wanted |= {declared.name: declared for declared in declarations}
     present = {row.name: row for row in Permission.objects.select_for_update()}
-    organization = people.installation()
-    home = organization.id if organization is not None else ""
-    free = (Permission.objects.aggregate(most=Max("index"))["most"] or 0) + 1 if present else 0
-    changed = False
-    for name, (declared, is_management) in wanted.items():
+    installation = people.installation()
+    home = "" if installation is None else installation.id
+    free = max((row.index for row in present.values()), default=-1) + 1
+    moved: set[str] = set()
+    for name, declared in wanted.items():
         row = present.get(name)
-        if row is None:
-            row = Permission(name=name, index=free, is_management=is_management)
-            free += 1
-            event = "permission.declared"
-        elif row.is_withdrawn:
-            event = "permission.declared"
-        elif (row.label, row.description, row.sensitivity) != _described(declared):
-            event = "permission.described"
-        else:
+        before = {} if row is None else _described(row)
+        if before == _described(declared):
             continue
-        row.is_withdrawn = False
-        row.label, row.description, row.sensitivity = _described(declared)
-        row.save()
-        after = {"label": row.label, "description": row.description, "sensitivity": row.sensitivity}
-        tx.record(event, name, organization=home, after=after)
-        tx.touch(Kind.PERMISSION, name)
-        changed = changed or event == "permission.declared"
+        if row is None:
+            row = Permission(name=name, index=free, is_management=name in MANAGEMENT)
+            free += 1
+        if not before.get("declared"):
+            moved.add(name)
+        _describe(tx, home, row, before, _described(declared))
     for name, row in present.items():
         if name not in wanted and not row.is_withdrawn:
-            row.is_withdrawn = True
-            row.save()
-            tx.record("permission.withdrawn", name, organization=home)
-            tx.touch(Kind.PERMISSION, name)
-            changed = True
-    if changed:
-        _touch_sets(tx)
+            moved.add(name)
+            before = _described(row)
+            _describe(tx, home, row, before, {**before, "declared": False})
+    if moved:
+        _touch_sets(tx, moved)
 
 
-def _described(declared: Declaration) -> tuple[str, str, str]:
-    return declared.label, declared.description, declared.sensitivity
+def _described(what: Permission | Declaration) -> dict[str, Any]:
+    """Return what an event says about a permission."""
+    declared = isinstance(what, Declaration) or not what.is_withdrawn
+    return {
+        "declared": declared,
+        "label": what.label,
+        "description": what.description,
+        "sensitivity": what.sensitivity,
+    }
 
 
-def _touch_sets(tx: Transaction) -> None:
-    """Compile anew whatever may cover a permission that came or went: roles, and grants by pattern."""
+def _describe(
+    tx: Transaction, home: str, row: Permission, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    row.is_withdrawn = not after["declared"]
+    row.label, row.description, row.sensitivity = after["label"], after["description"], after["sensitivity"]
+    row.save(force_insert=not before)
+    if before.get("declared") == after["declared"]:
+        event = "permission.described"
+    else:
+        event = "permission.declared" if after["declared"] else "permission.withdrawn"
+    tx.record(event, row.name, name=row.name, organization=home, before=before, after=after)
+    tx.touch(Kind.PERMISSION, row.name)
+
+
+def _touch_sets(tx: Transaction, moved: Collection[str]) -> None:
+    """Compile anew what covers one of the permissions that came or went, and nothing else."""
     for role in ROLES.values():
-        tx.touch(Kind.HOLDER, role.holder_id)
-    for ident in Grant.objects.values_list("principal_id", flat=True).distinct():
+        if role.names(moved):
+            tx.touch(Kind.HOLDER, role.holder_id)
+    granted = Grant.objects.values_list("permission", flat=True).distinct()
+    covering = [pattern for pattern in granted if expand([pattern], moved)]
+    for ident in Grant.objects.filter(permission__in=covering).values_list("principal_id", flat=True):
         tx.touch(Kind.PRINCIPAL, ident)
+    if INSTALLATION.intersection(moved):
+        for ident in Principal.objects.filter(is_operator=True).values_list("id", flat=True):
+            tx.touch(Kind.PRINCIPAL, ident)
+    for ident in people.Organization.objects.values_list("id", flat=True):
+        if not set(policy_of(ident).forbidden_for_service_permissions).isdisjoint(moved):
+            tx.touch(Kind.ORGANIZATION, ident)

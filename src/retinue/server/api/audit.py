@@ -86,7 +86,6 @@ def get_audit_event(call: Call, event_id: str) -> schemas.JSON:
 
 def _event(row: queries.AuditEvent) -> schemas.JSON:
     view = queries.view(row)
-    named = {**view.before, **view.after}
     return {
         "id": row.id,
         "revision": row.revision,
@@ -96,11 +95,7 @@ def _event(row: queries.AuditEvent) -> schemas.JSON:
         "credential_id": row.credential,
         "request_id": row.request,
         "address": view.address,
-        "subject": {
-            "kind": row.subject_kind,
-            "id": row.subject,
-            "name": str(named.get("handle") or named.get("name") or named.get("node") or ""),
-        },
+        "subject": {"kind": row.subject_kind, "id": row.subject, "name": view.subject_name},
         "reason": view.reason,
         "before": view.before,
         "after": view.after,

@@ -12,7 +12,6 @@ from typing import Any
 from django.db import DatabaseError
 from django.http import HttpResponse
 
-from retinue.problem import CATALOGUE
 from retinue.server.api import idempotency, limits, refusals
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
@@ -49,8 +48,7 @@ def run(
                 if key is not None:
                     idempotency.remember(tx, key, status, body, call.credential)
     except Refused as refused:
-        if refused.code in CATALOGUE and CATALOGUE[refused.code].status in (403, 409):
-            refusals.record(call.actor, operation, refused.code, refused.required, objects)
+        refusals.note(call.actor, operation, refused, objects)
         raise
     if tx.revision is not None:
         _await_nodes(call, tx.revision)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from retinue.attempts import Attempts
-from retinue.decision import GUESSES, Caller, Decision, Denied, Reason
+from retinue.decision import GUESSES, Caller, Decision, Denied
 from retinue.network import neighbourhood
 from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
@@ -101,7 +101,7 @@ def admit(
             return call
     if decision.caller is not None:
         decided.log(request, decision.caller, decision.reason.value, decision.permission, spent_us)
-    if changes and decision.reason is Reason.PERMISSION_MISSING and decision.caller is not None:
+    if changes and decision.reason.status in refusals.RECORDED and decision.caller is not None:
         required = () if decision.permission is None else (decision.permission,)
         refusals.record(_actor(request, decision.caller), operation, decision.reason.value, required)
     raise NotAllowed(denial_answer(request, decision))
@@ -142,7 +142,15 @@ def _node(request: HttpRequest, decision: Decision) -> Call:
         raise NotAllowed(denial_answer(request, decision))
     if node is None:
         raise Refused("caller_forbidden", "this credential belongs to no node")
-    actor = Actor("node", node.id, node.name, "", decision.caller.credential_id, request=request_id(request))
+    actor = Actor(
+        kind="node",
+        id=node.id,
+        name=node.name,
+        organization="",
+        credential=decision.caller.credential_id,
+        address=request.META.get("REMOTE_ADDR") or "",
+        request=request_id(request),
+    )
     return Call(request, actor, decision.caller, node=node)
 
 

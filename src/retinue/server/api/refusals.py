@@ -9,9 +9,14 @@ from collections import deque
 
 from django.db import DatabaseError
 
+from retinue.problem import CATALOGUE
+from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Actor, transaction
 
 MAX_A_MINUTE = 30
+#: Statuses of refusals that are events.
+RECORDED = (403, 404, 409, 422)
+_MOST_OBJECTS = 200
 _WINDOW_SECONDS = 60.0
 _MAX_PRINCIPALS = 10_000
 _log = logging.getLogger("retinue.api")
@@ -41,19 +46,34 @@ class Budget:
 budget = Budget()
 
 
+def note(actor: Actor, operation: str, refused: Refused, objects: str) -> None:
+    """Record that a change was refused, unless it is only badly written.
+
+    Missing rights (403), a state or a limit (409), a rule (422), and objects that do not exist here (404):
+    who tries ids of others does so. What is not a change that could be made (400) says nothing of anybody.
+    """
+    if refused.code in CATALOGUE and CATALOGUE[refused.code].status in RECORDED:
+        record(actor, operation, refused.code, refused.required, objects)
+
+
 def record(
     actor: Actor, operation: str, code: str, required: tuple[str, ...] = (), objects: str = ""
 ) -> None:
-    """Record that ``actor`` was refused, in a transaction of its own. Never raises for the database."""
+    """Record that ``actor`` was refused, in a transaction of its own. Never raises for the database.
+
+    ``objects`` are the ids in the address, as the caller wrote them.
+    """
     if not budget.take(actor.id):
         return
     after: dict[str, object] = {"code": code}
     if required:
         after["required"] = list(required)
     if objects:
-        after["object"] = objects
+        after["object"] = objects[:_MOST_OBJECTS]
     try:
         with transaction(actor) as tx:
-            tx.record("change.refused", operation, organization=actor.organization, after=after)
+            tx.record(
+                "change.refused", operation, name=operation, organization=actor.organization, after=after
+            )
     except DatabaseError as error:
         _log.warning("change.refused not recorded: %s, request %s", type(error).__name__, actor.request)

@@ -65,7 +65,13 @@ def close(request: HttpRequest, cause: str) -> None:
 
 def _record(event: str, who: Actor, login: Login, after: dict[str, object]) -> None:
     with transaction(who) as tx:
-        tx.record(event, login.principal_id, organization=login.principal.organization_id, after=after)
+        tx.record(
+            event,
+            login.principal_id,
+            name=login.email,
+            organization=login.principal.organization_id,
+            after=after,
+        )
 
 
 def refused(request: HttpRequest, email: str, cause: str) -> None:
@@ -85,7 +91,7 @@ def refused(request: HttpRequest, email: str, cause: str) -> None:
     organization = home.id if login is None else login.principal.organization_id
     after = {"email": email, "cause": cause, "unwritten_before": unwritten}
     with transaction(_stranger(request)) as tx:
-        tx.record("session.refused", subject, organization=organization, after=after)
+        tx.record("session.refused", subject, name=email, organization=organization, after=after)
 
 
 def setup_refused(request: HttpRequest, waiting: Credential) -> None:
@@ -94,7 +100,8 @@ def setup_refused(request: HttpRequest, waiting: Credential) -> None:
     if unwritten is not None:
         with transaction(_stranger(request)) as tx:
             after = {"unwritten_before": unwritten}
-            tx.record("setup_code.refused", waiting.id, organization=waiting.organization_id, after=after)
+            home = waiting.organization_id
+            tx.record("setup_code.refused", waiting.id, name=waiting.name, organization=home, after=after)
 
 
 def holder_of(code: Credential, request: HttpRequest) -> Actor:

@@ -82,7 +82,12 @@ def rename(tx: Transaction, key: Credential, name: str) -> Credential:
     key.name, key.name_folded = name, names.fold(name)
     key.save()
     tx.record(
-        "key.renamed", key.id, organization=key.organization_id, before={"name": before}, after={"name": name}
+        "key.renamed",
+        key.id,
+        name=writing.called(key),
+        organization=key.organization_id,
+        before={"name": before},
+        after={"name": name},
     )
     return key
 
@@ -126,9 +131,14 @@ def rotate(
     tx.record(
         "key.rotated",
         key.id,
+        name=writing.called(key),
         organization=key.organization_id,
-        before={"retires_at": None},
-        after={"retires_at": writing.text(key.retires_at), "rotated_to": key.rotated_to},
+        before={"state": "active", "retires_at": None},
+        after={
+            "state": key.state,
+            "retires_at": writing.text(key.retires_at),
+            "rotated_to": key.rotated_to,
+        },
     )
     tx.touch(RecordKind.CREDENTIAL, key.kid)
     return made

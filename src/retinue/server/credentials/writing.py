@@ -83,11 +83,12 @@ def make(
 def replace_secret(tx: Transaction, key: Credential, event: str) -> Issued:
     kind = Kind(key.kind)
     token = mint(kind, key.brand, kid=key.kid)
-    active = peppers().active
+    active, before_id = peppers().active, key.pepper_id
     key.digest = active.digest(token.as_bytes())
     key.pepper_id = active.id
     key.save()
-    tx.record(event, key.id, organization=key.organization_id, after={"name": key.name})
+    before, after = {"pepper": before_id}, {"pepper": key.pepper_id}
+    tx.record(event, key.id, name=called(key), organization=key.organization_id, before=before, after=after)
     tx.touch(RecordKind.CREDENTIAL, key.kid)
     return Issued(key, token, rules.Expiry(key.expires_at, "unchanged"))
 
@@ -96,8 +97,13 @@ def say(
     tx: Transaction, key: Credential, verb: str, *, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     event = f"{_NOUN[Kind(key.kind)]}.{verb}"
-    tx.record(event, key.id, organization=key.organization_id, before=before, after=after)
+    tx.record(event, key.id, name=called(key), organization=key.organization_id, before=before, after=after)
     tx.touch(RecordKind.CREDENTIAL, key.kid)
+
+
+def called(key: Credential) -> str:
+    """Return what a credential is called in the audit log: ``etl/k1``; a node's has the node's name."""
+    return key.name if key.principal is None else f"{key.principal.handle}/{key.name}"
 
 
 def end(key: Credential, reason: str, text: str, tx: Transaction) -> None:

@@ -29,7 +29,8 @@ def create_organization(
     made = Organization.objects.create(
         id=new_id("org"), handle=handle, name=name, is_installation=is_installation, created_at=tx.now
     )
-    tx.record("organization.created", made.id, organization=made.id, after={"handle": handle, "name": name})
+    after = {"handle": handle, "name": name}
+    tx.record("organization.created", made.id, name=handle, organization=made.id, after=after)
     tx.touch(Kind.ORGANIZATION, made.id)
     tx.touch(Kind.ORGANIZATION_HANDLE, handle)
     return made
@@ -57,7 +58,7 @@ def create_user(
         created_by=tx.actor.id,
     )
     after = {"handle": email, "email": email, "name": name, "state": "enabled", "operator": is_operator}
-    tx.record("user.created", made.id, organization=organization_id, after=after)
+    tx.record("user.created", made.id, name=email, organization=organization_id, after=after)
     tx.touch(Kind.PRINCIPAL, made.id)
     return made
 
@@ -94,7 +95,7 @@ def create_service_account(tx: Transaction, organization_id: str, fields: Accoun
         created_by=tx.actor.id,
     )
     _set_owners(made, fields.owners)
-    tx.record("account.created", made.id, organization=organization_id, after=stated(made))
+    tx.record("account.created", made.id, name=handle, organization=organization_id, after=stated(made))
     tx.touch(Kind.PRINCIPAL, made.id)
     return made
 
@@ -132,6 +133,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
     tx.record(
         "account.updated",
         account.id,
+        name=account.handle,
         organization=account.organization_id,
         before={name: before[name] for name in changed},
         after={name: after[name] for name in changed},
@@ -203,7 +205,14 @@ def _set_state(tx: Transaction, account: Principal, state: str, event: str, reas
     account.updated_at = tx.now
     account.save()
     after = {"state": state, "handle": account.handle} | ({"reason": reason} if reason else {})
-    tx.record(event, account.id, organization=account.organization_id, before={"state": before}, after=after)
+    tx.record(
+        event,
+        account.id,
+        name=account.handle,
+        organization=account.organization_id,
+        before={"state": before},
+        after=after,
+    )
     tx.touch(Kind.PRINCIPAL, account.id)
     return account
 

@@ -33,6 +33,7 @@ class Event:
     address: str
     subject_kind: str
     subject: str
+    subject_name: str
     reason: str
     before: dict[str, Any]
     after: dict[str, Any]
@@ -98,6 +99,7 @@ def view(row: AuditEvent) -> Event:
         address=data.get("address", ""),
         subject_kind=row.subject_kind,
         subject=row.subject,
+        subject_name=data.get("subject_name", ""),
         reason=data.get("reason", ""),
         before=row.before | data.get("before", {}),
         after=row.after | data.get("after", {}),

@@ -56,6 +56,7 @@ class UnrecordedWrite(Exception):
 class _Recorded:
     type: EventType
     subject: str
+    name: str
     organization: str
     before: dict[str, Any]
     after: dict[str, Any]
@@ -81,15 +82,20 @@ class Transaction:
         event: str,
         subject: str,
         *,
+        name: str,
         organization: str,
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
     ) -> None:
-        """Say what happened to one object. Raises ``KeyError`` for an event outside the catalogue."""
+        """Say what happened to one object, which is called ``name`` now; it is kept as personal data.
+
+        What belongs to a principal is called ``etl/k1``, as on the command line. Raises ``KeyError`` for an
+        event outside the catalogue.
+        """
         type_ = EVENTS[event]
         if any(said.type is type_ and said.subject == subject for said in self._events):
             raise UnrecordedWrite(f"{event} {subject}: recorded twice in one transaction")
-        self._events.append(_Recorded(type_, subject, organization, before or {}, after or {}))
+        self._events.append(_Recorded(type_, subject, name, organization, before or {}, after or {}))
 
     def touch(self, kind: Kind, key: str) -> None:
         """Say that the record ``(kind, key)`` of every node must be compiled anew."""
@@ -131,6 +137,7 @@ class Transaction:
         data = {
             "actor_name": self.actor.name,
             "address": self.actor.address,
+            "subject_name": said.name,
             "reason": self.reason,
             "before": _only(said.before, said.type.personal),
             "after": _only(said.after, said.type.personal),

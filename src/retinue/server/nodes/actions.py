@@ -31,7 +31,7 @@ def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
     credential, token = credentials.issue_for_node(tx, organization, name)
     node = Node.objects.create(id=new_id("nod"), name=name, credential=credential, created_at=tx.now)
     after = {"name": name, "credential": credential.id}
-    tx.record("node.enrolled", node.id, organization=organization.id, after=after)
+    tx.record("node.enrolled", node.id, name=name, organization=organization.id, after=after)
     return node, token
 
 
@@ -51,6 +51,7 @@ def remove(tx: Transaction, node: Node) -> Node:
     tx.record(
         "node.removed",
         node.id,
+        name=node.name,
         organization=node.credential.organization_id,
         before={"state": "enrolled", "name": node.name},
         after={"state": "removed"},
@@ -81,6 +82,7 @@ def publish_key(tx: Transaction, node: Node, published: PublishedKey) -> None:
     tx.record(
         "node.key_published",
         published.kid,
+        name=node.name,
         organization=node.credential.organization_id,
         after={"node": node.name, "x": published.x},
     )

@@ -75,11 +75,11 @@ def node_of(decision: Decision) -> Node | None:
     return node if isinstance(decision, Allowed) else None
 
 
-def poll(node: Node, request: PollRequest) -> PollAnswer:
+def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     """Record, read, and if there is nothing new hold until there is; see the module.
 
-    Raises :class:`Refused`: ``caller_forbidden`` (the credential is another node's), ``invalid_value``,
-    ``superseded``, ``node_removed``.
+    ``actor`` is the node as the one who calls. Raises :class:`Refused`: ``caller_forbidden`` (the credential
+    is another node's), ``invalid_value``, ``superseded``, ``node_removed``.
     """
     check_name(node, request.node)
     check_poll(request)
@@ -88,7 +88,7 @@ def poll(node: Node, request: PollRequest) -> PollAnswer:
     leases.record(node, request)
     wake.acknowledgements.pulse()
     if request.identity_key is not None:
-        _publish(node, request.identity_key)
+        _publish(node, request.identity_key, actor)
     answer = _read(node, request)
     wait = hold_seconds(request.wait, NATIVE.freshness_lease_seconds)
     if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
@@ -113,13 +113,11 @@ def _check_peppers(node: Node, request: PollRequest) -> None:
         )
 
 
-def _publish(node: Node, key: PublishedKey) -> None:
+def _publish(node: Node, key: PublishedKey, actor: Actor) -> None:
     """List a key that is not listed yet. A look first: the door is opened only to write."""
     listed = IdentityKey.objects.filter(kid=key.kid, node=node, x=key.x, not_after__isnull=True)
     if listed.exists():
         return
-    organization = node.credential.organization_id
-    actor = Actor("node", node.id, node.name, organization, credential=node.credential_id)
     with transaction(actor) as tx:
         actions.publish_key(tx, node, key)
 
