@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from retinue.replica.records import Kind as RecordKind
 from retinue.server.access import actions as access
 from retinue.server.credentials import rules, writing
 from retinue.server.credentials.models import Credential
@@ -128,19 +127,12 @@ def rotate(
     if overlap == 0:
         writing.end(key, "superseded", "", tx)
     key.save()
-    tx.record(
-        "key.rotated",
-        key.id,
-        name=writing.called(key),
-        organization=key.organization_id,
-        before={"state": "active", "retires_at": None},
-        after={
-            "state": key.state,
-            "retires_at": writing.text(key.retires_at),
-            "rotated_to": key.rotated_to,
-        },
-    )
-    tx.touch(RecordKind.CREDENTIAL, key.kid)
+    after = {
+        "state": key.state,
+        "retires_at": writing.text(key.retires_at),
+        "rotated_to": key.rotated_to,
+    }
+    writing.say(tx, key, "rotated", before={"state": "active", "retires_at": None}, after=after)
     return made
 
 
