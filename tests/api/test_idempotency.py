@@ -8,9 +8,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from django.db import connections
 
 from retinue.server.api.models import IdempotencyRecord
+from retinue.server.nodes import barrier
 from retinue.server.traffic import recorder
 from retinue.server.traffic.actions import Entry, ingest
 from retinue.token import Kind, mint, parse
@@ -167,6 +169,25 @@ def test_two_at_once_make_one_change(world: World) -> None:
     assert [201] * 4 == [each.status for each in answers], [each.text for each in answers]
     assert 1 == len({each.json["id"] for each in answers})
     assert 3 == sum(each.headers.get("idempotency-replayed") == "true" for each in answers)
+
+
+def test_who_repeats_waits_for_the_nodes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The first call may have been killed after its commit, before any node had heard of it. Its repetition waits
+    for the same revision; so does one without a key, of a revoke that finds the key revoked.
+    """
+    waited: list[int] = []
+    monkeypatch.setattr(barrier, "wait", lambda revision, _seconds: waited.append(revision))
+    account = world.owner.post(ACCOUNTS, new(world)).json["id"]
+    issued = world.owner.post(f"{ACCOUNTS}/{account}/keys", {"name": "k1"})
+    path, key = f"/v1/keys/{issued.json['key']['id']}/revoke", {"Idempotency-Key": "k-1"}
+    waited.clear()
+    first = world.owner.post(path, {}, key)
+    world.owner.post(path, {}, key)
+    world.owner.post(path, {})
+
+    revision = int(first.headers["retinue-revision"])
+    assert [revision] * 3 == waited
 
 
 def test_malformed_key_is_refused(world: World) -> None:

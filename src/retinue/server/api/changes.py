@@ -16,6 +16,7 @@ from retinue.server.api import idempotency, limits, refusals
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
+from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import transaction
 from retinue.server.nodes import barrier
 
@@ -50,20 +51,24 @@ def run(
     except Refused as refused:
         refusals.note(call.actor, operation, refused, objects)
         raise
-    if tx.revision is not None:
-        _await_nodes(call, tx.revision)
+    revision = tx.revision or (0 if replayed is None else replayed.revision)
+    _await_nodes(call, revision)
     if replayed is None:
-        return _answer(body, status, tx.revision)
-    answer = _answer(replayed.body, replayed.status, tx.revision or replayed.revision)
+        return _answer(body, status, revision)
+    answer = _answer(replayed.body, replayed.status, revision)
     answer["Idempotency-Replayed"] = "true"
     return answer
 
 
 def _await_nodes(call: Call, revision: int) -> None:
-    """The change is committed: a database that fails now must not make it look refused."""
+    """The change is committed: a database that fails now must not make it look refused.
+
+    Who repeats a call waits as the first one did, whose process may have been killed before the nodes knew.
+    Where a repetition changed nothing (0), what it found may be as young as the head.
+    """
     limits.allow(call.request, BARRIER_SECONDS)
     try:
-        barrier.wait(revision, BARRIER_SECONDS)
+        barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
     except DatabaseError as error:
         _log.warning("barrier of %d: %s, request %s", revision, type(error).__name__, call.actor.request)
 
@@ -74,7 +79,7 @@ def _check_decided(call: Call) -> None:
         raise RuntimeError(f"{', '.join(call.undecided)}: needed and never asked for")
 
 
-def _answer(body: Any, status: int, revision: int | None) -> HttpResponse:
+def _answer(body: Any, status: int, revision: int) -> HttpResponse:
     answer = json_answer(body, status)
     if revision:
         answer["Retinue-Revision"] = str(revision)
