@@ -1,0 +1,81 @@
+"""A control plane as a model: rows, a change log, polls and snapshot pages as REVOCATION.md section 4 has them."""
+
+from __future__ import annotations
+
+from retinue.node.feed_client import PollAnswer, SnapshotAnswer
+from retinue.replica.records import Change, Kind
+from tests.unit.replicas import Place, Rows, rank
+
+
+class Control:
+    """The truth, and what it answers. ``limit`` is the number of changes and of records in one answer."""
+
+    def __init__(self, limit: int = 3) -> None:
+        self.limit = limit
+        self.epoch = 1
+        self.rows: Rows = {}
+        self.log: list[tuple[int, Place]] = []
+        self.revision = 0
+        self.compacted = 0
+        #: The rows at each position, to compare with.
+        self.history: dict[tuple[int, int], Rows] = {(1, 0): {}}
+
+    def commit(self, changes: dict[Place, bytes | None]) -> None:
+        """One transaction: it takes the next revision."""
+        self.revision += 1
+        for place, value in changes.items():
+            self.log.append((self.revision, place))
+            self.rows.pop(place, None)
+            if value is not None:
+                self.rows[place] = value
+        self.history[self.epoch, self.revision] = dict(self.rows)
+
+    def compact(self) -> None:
+        """Forget which objects changed up to now."""
+        self.compacted = self.revision
+
+    def restore(self, rows: Rows, revision: int) -> None:
+        """A backup comes back: older rows and an older revision, under a new epoch, without its change log."""
+        self.epoch += 1
+        self.rows, self.revision, self.compacted, self.log = dict(rows), revision, revision, []
+        self.history[self.epoch, self.revision] = dict(rows)
+
+    def latest(self, place: Place) -> int:
+        """The revision in which an object last changed; 0 if it never did in this epoch's log."""
+        return max((revision for revision, each in self.log if each == place), default=0)
+
+    def poll(self, incarnation: str, epoch: int, applied: int) -> PollAnswer:
+        """What a follower is answered that has applied this."""
+        if epoch != self.epoch or applied < self.compacted or applied > self.revision:
+            return self._answer(incarnation, [], more=False, snapshot=True)
+        touched = [(revision, place) for revision, place in self.log if revision > applied]
+        whole = touched[: self.limit]
+        more = len(touched) > len(whole)
+        if more:  # a revision is never cut
+            last = whole[-1][0]
+            whole = [each for each in touched if each[0] < last] or [
+                each for each in touched if each[0] == last
+            ]
+        newest: dict[Place, int] = {}
+        for revision, place in whole:
+            newest.pop(place, None)
+            newest[place] = revision
+        changes = [Change(revision, *place, self.rows.get(place)) for place, revision in newest.items()]
+        return self._answer(incarnation, changes, more=len(touched) > len(whole))
+
+    def snapshot(self, after: str) -> SnapshotAnswer:
+        """The page of a snapshot after a place."""
+        kind, _, key = after.partition("/")
+        places = sorted(self.rows, key=rank)
+        if after:
+            places = [place for place in places if rank(place) > rank((Kind(kind), key))]
+        page = places[: self.limit]
+        following = f"{page[-1][0].value}/{page[-1][1]}" if len(page) == self.limit else None
+        changes = [Change(self.revision, *place, self.rows[place]) for place in page]
+        return SnapshotAnswer(self.epoch, self.revision, changes, following)
+
+    def _answer(
+        self, incarnation: str, changes: list[Change], *, more: bool, snapshot: bool = False
+    ) -> PollAnswer:
+        lease = not more and not snapshot
+        return PollAnswer(incarnation, self.epoch, self.revision, changes, more, lease, 1_000, snapshot)
