@@ -33,7 +33,6 @@ class Wire:
         self.fault: type[BaseException] | None = None
         self.repeat: int | None = None
         self.answers: list[PollAnswer] = []
-        self.asked: list[str] = []
 
     def poll(self, body: dict[str, Any], _timeout: float) -> PollAnswer:
         """Answer a poll, or give an answer to an earlier one."""
@@ -47,7 +46,6 @@ class Wire:
 
     def snapshot(self, after: str, _timeout: float) -> SnapshotAnswer:
         """Answer with a page of a snapshot."""
-        self.asked.append(after)
         page = self.control.snapshot(after)
         self._meanwhile()
         return page
@@ -92,7 +90,7 @@ class Host:
 
     def kill(self) -> None:
         """The process is gone: what it held is free, and only what it wrote is left."""
-        self.follower._store.close()
+        self.follower._replica.close()
         os.close(self.follower._lock)
 
     def step(self) -> None:
@@ -105,9 +103,9 @@ class Host:
 
     @property
     def store(self) -> Store:
-        """The replica."""
-        found: Store = self.follower._store
-        return found
+        """The replica, which may be opened once in a process."""
+        self.follower._replica.open()
+        return cast(Store, self.follower._replica._store)
 
     def remove(self) -> None:
         """End it, and its folder."""

@@ -18,7 +18,7 @@ from retinue.token import mint
 from retinue.verifier import Question, Verifier
 from tests.property.control import Control
 from tests.property.hosts import Host, Killed, commit
-from tests.unit.replicas import Place, Rows, content, put
+from tests.unit.replicas import Place, Rows, content
 
 PLACES = st.tuples(st.sampled_from(Kind), st.sampled_from(["a", "aa", "b", "c"]))
 VALUES = st.none() | st.integers(0, 255)
@@ -142,42 +142,6 @@ class FollowerMachine(RuleBasedStateMachine):
 
 TestFollower = FollowerMachine.TestCase
 TestFollower.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
-
-
-def test_a_backup_that_comes_back_in_the_middle_of_a_snapshot() -> None:
-    """Pages of two epochs make no replica: the snapshot begins anew, and nothing of the first epoch is left."""
-    control = Control(limit=2)
-    for number in range(6):
-        commit(control, {(Kind.HOLDER, f"old{number}"): number})
-    host = Host(control)
-    host.step()
-    host.step()
-    assert not content(host.store)[1].complete
-    control.restore({(Kind.HOLDER, "z"): put(Kind.HOLDER, "z").value or b""}, 0)
-    for number in range(9):
-        commit(control, {(Kind.HOLDER, f"z{number}"): number})
-    for _ in range(20):
-        host.step()
-
-    assert control.rows == content(host.store)[0]
-    assert (2, 9) == (content(host.store)[1].epoch, content(host.store)[1].revision)
-    host.remove()
-
-
-def test_a_kill_in_the_middle_of_a_snapshot_goes_on_at_the_next_page() -> None:
-    """Each page is asked for once, however often the process is killed between them."""
-    control = Control(limit=2)
-    for number in range(9):
-        commit(control, {(Kind.HOLDER, f"h{number}"): number})
-    host = Host(control)
-    for _ in range(6):
-        host.step()
-        host.kill()
-        host.start()
-
-    assert ["", "holder/h1", "holder/h3", "holder/h5", "holder/h7"] == host.wire.asked
-    assert control.rows == content(host.store)[0]
-    host.remove()
 
 
 def test_a_replica_is_complete_only_at_the_head() -> None:
