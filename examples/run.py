@@ -43,7 +43,9 @@ ENVIRONMENT = {
 
 def main() -> int:
     """Set up, start, print, wait. Returns 0 after Ctrl-C, otherwise the exit code of ``retinue serve``."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell starts background jobs with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     processes: list[subprocess.Popen[bytes]] = []
     try:
         _check_free()
