@@ -12,6 +12,8 @@ import ctypes
 import os
 import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -30,6 +32,8 @@ BACKOFF_MAX_SECONDS = 5.0
 #: A child that lived this long starts again without waiting longer than the first time.
 STABLE_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
+_SO_ATTACH_FILTER = 26
+_BPF_RETURN = 0x06
 
 
 def die_with_parent() -> None:
@@ -48,14 +52,37 @@ def die_with_parent() -> None:
         raise SystemExit(1)
 
 
+class _Program(ctypes.Structure):
+    """``struct sock_fprog`` of Linux: a filter of packets."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def refuse_connections(descriptor: int) -> None:
+    """Let no further connection reach a listening socket, so that it can be emptied and closed.
+
+    To close it with connections in its queue would break them off. A filter drops the packets of new ones;
+    their callers try again after a second, and find whoever listens then, or nobody.
+    """
+    drop_all = _Program(1, struct.pack("=HBBI", _BPF_RETURN, 0, 0, 0))
+    with socket.socket(fileno=os.dup(descriptor)) as listening, contextlib.suppress(OSError):
+        # Where the kernel knows no filters, the socket is closed as it is.
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(drop_all))
+
+
 @dataclass(frozen=True)
 class Child:
-    """A process to keep running. Those with a lower ``stop_order`` have ended before others are told to."""
+    """A process to keep running. Those with a lower ``stop_order`` have ended before others are told to.
+
+    ``descriptors`` are sockets that listen, handed to each process anew: while none runs, callers wait. They
+    take no more connections when the child is told to stop for good.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     stop_order: int = 0
+    descriptors: Sequence[int] = ()
 
 
 class _Running:
@@ -73,8 +100,18 @@ class _Running:
         self.started_at = time.monotonic()
         # The arguments come from this program's own table of children and hold no secret.
         self.process = subprocess.Popen(
-            list(self.child.argv), env=env, stdin=subprocess.DEVNULL, start_new_session=True
+            list(self.child.argv),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=tuple(self.child.descriptors),
         )
+
+    def stop(self) -> None:
+        for descriptor in self.child.descriptors:
+            refuse_connections(descriptor)
+            os.close(descriptor)
+        self.signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None:
@@ -176,7 +213,7 @@ class Supervisor:
             group = [each for each in self._running if each.child.stop_order == order]
             deadline = max(deadline, time.monotonic() + min(self._grace, LATER_GRACE_SECONDS))
             for running in group:
-                running.signal(signal.SIGTERM)
+                running.stop()
             while any(each.process is not None for each in group):
                 for running in group:
                     running.ended()

@@ -15,6 +15,7 @@ from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.supervisor import Child
 
+_BACKLOG = 1024
 # Workers of the node end first, then the follower, which ships what they recorded to the control plane.
 _STOP_WORKERS, _STOP_FOLLOWER, _STOP_CONTROL = 0, 1, 2
 
@@ -74,7 +75,7 @@ def plan(
 
 
 def check(plan: Plan) -> None:
-    """Raise, before anything is started, if a file is missing or a port is in use."""
+    """Raise, before anything is started, if a file is missing."""
     if plan.control and not (plan.home / "retinue.toml").exists():
         raise CommandError(f"there is no installation in {plan.home}", "run `retinue init` first")
     if plan.node:
@@ -83,12 +84,19 @@ def check(plan: Plan) -> None:
                 todo = "run `retinue init` first" if plan.control else _NODE_FILES[what]
                 raise CommandError(f"the node's {what} is missing: {path}", todo)
         plan.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted = [("--port", plan.host, plan.port)] if plan.control else []
-    wanted += [("--node-port", plan.node_host, plan.node_port)] if plan.node else []
-    if len(wanted) == 2 and plan.port == plan.node_port:
+    if plan.control and plan.node and plan.port == plan.node_port:
         raise CommandError(f"--port and --node-port are both {plan.port}", "give each its own", Exit.USAGE)
-    for flag, host, port in wanted:
-        _check_free(flag, host, port)
+
+
+def listen(plan: Plan) -> socket.socket | None:
+    """Open the control plane's socket; raise if a port is in use, before anything is started.
+
+    It stays open here while the control plane is restarted, so that callers wait and are not refused. The
+    workers of the node open their own on the shared port.
+    """
+    if plan.node:
+        _listening("--node-port", plan.node_host, plan.node_port).close()
+    return _listening("--port", plan.host, plan.port) if plan.control else None
 
 
 _NODE_FILES = {
@@ -97,21 +105,16 @@ _NODE_FILES = {
 }
 
 
-def children(plan: Plan) -> list[Child]:
-    """Return the processes to run."""
+def children(plan: Plan, listening: socket.socket | None = None) -> list[Child]:
+    """Return the processes to run; the control plane serves on ``listening``."""
     started = []
     if plan.control:
-        argv = [
-            sys.executable,
-            "-m",
-            "retinue.server",
-            "serve",
-            "--host",
-            plan.host,
-            "--port",
-            str(plan.port),
-        ]
-        started.append(Child("control", argv, {"RETINUE_HOME": str(plan.home)}, _STOP_CONTROL))
+        argv = [sys.executable, "-m", "retinue.server", "serve"]
+        argv += ["--host", plan.host, "--port", str(plan.port)]
+        descriptors = [] if listening is None else [listening.detach()]
+        argv += [f"--descriptor={number}" for number in descriptors]
+        env = {"RETINUE_HOME": str(plan.home)}
+        started.append(Child("control", argv, env, _STOP_CONTROL, descriptors))
     if plan.node:
         env = _node_environment(plan)
         node = [sys.executable, "-m", "retinue.node"]
@@ -148,16 +151,24 @@ def _url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _check_free(flag: str, host: str, port: int) -> None:
+def _listening(flag: str, host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # What is accepted inherits it: an answer in two pieces does not wait for the caller's "got it".
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.bind(address)
             # A listener that shares its port refuses a socket that does not share: only listening shows it.
-            probe.listen(1)
+            opened.listen(_BACKLOG)
+            opened.setblocking(False)
+        except OSError:
+            opened.close()
+            raise
+        return opened
     except OSError as error:
         raise CommandError(
             f"{flag} {port}: cannot listen on {host}:{port} ({error.strerror}); choose another with {flag}"

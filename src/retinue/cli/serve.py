@@ -70,5 +70,6 @@ def serve(
     if plan.node:
         extras.require_node()
     planes.check(plan)
+    listening = planes.listen(plan)
     readiness.announce_when_ready(planes.listeners(plan))
-    return Supervisor(planes.children(plan)).run()
+    return Supervisor(planes.children(plan, listening)).run()

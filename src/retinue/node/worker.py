@@ -31,6 +31,7 @@ from retinue.node.routes import Routes
 from retinue.node.settings import Settings
 from retinue.replica.memory import MemoryReplica
 from retinue.replica.store import Store
+from retinue.supervisor import refuse_connections
 from retinue.usage import Spool
 from retinue.verifier import Verifier
 
@@ -38,6 +39,7 @@ WATCH_SECONDS = 0.2
 #: After the readiness has turned off the socket is still open for so long, for connections on their way.
 GRACE_SECONDS = 0.3
 DRAIN_SECONDS = 15.0
+_BACKLOG = 1024
 _SPARE_DESCRIPTORS = 64
 
 log = logging.getLogger("retinue.node")
@@ -70,13 +72,15 @@ class Worker:
             loop.add_signal_handler(number, ending.set)
         listener = Listener(self._routes, loop, _connections(self._settings.max_connections))
         self._watch()
-        server = await loop.create_server(lambda: Connection(listener), sock=_listen(self._settings))
+        listening = _listen(self._settings)
+        server = await loop.create_server(lambda: Connection(listener), sock=listening, backlog=_BACKLOG)
         log.info("worker listens on %s port %d", self._settings.host, self._settings.port)
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked at again
         tending = asyncio.create_task(self._tend(listener))
         await ending.wait()
-        await self._drain(listener, server)
+        await self._drain(listener, listening)
+        server.close()
         tending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await tending
@@ -89,12 +93,12 @@ class Worker:
         if self._store is not None:
             self._store.close()
 
-    async def _drain(self, listener: Listener, server: asyncio.Server) -> None:
-        """Readiness off, socket closed, each connection ended with its next answer or its silence."""
+    async def _drain(self, listener: Listener, listening: socket.socket) -> None:
+        """Readiness off, socket emptied, each connection ended with its next answer or its silence."""
         self._routes.draining = True
         listener.draining = True
         await asyncio.sleep(GRACE_SECONDS)
-        server.close()
+        refuse_connections(listening.fileno())
         deadline = listener.loop.time() + DRAIN_SECONDS
         while listener.connections and listener.loop.time() < deadline:
             await asyncio.sleep(SWEEP_SECONDS / 2)
@@ -153,7 +157,9 @@ class Worker:
 
 def run(settings: Settings, index: int) -> int:
     """Run one worker until it is told to end. Returns the exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    # `retinue serve` tells itself what listens, once it is ready.
+    level = logging.WARNING if settings.supervised else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     try:
         worker = Worker(settings, index)
         uvloop.run(worker.serve())
@@ -197,7 +203,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.bind((settings.host, settings.port))
     listening.setblocking(False)
-    listening.listen(1024)
+    listening.listen(_BACKLOG)
     return listening
 
 

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the control plane")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8470)
+    serve.add_argument("--descriptor", type=int, help="number of an inherited socket that listens already")
     serve.add_argument("--processes", type=int, default=1, help="more than one needs PostgreSQL")
     serve.set_defaults(run=_serve)
     migrate = commands.add_parser("migrate", help="bring the schema up to date")
@@ -126,7 +127,7 @@ def _serve(options: argparse.Namespace) -> int:
     _setup(pool=True)
     from retinue.server import serve
 
-    return serve.serve(options.host, options.port, options.processes)
+    return serve.serve(options.host, options.port, options.processes, options.descriptor)
 
 
 def _migrate(options: argparse.Namespace) -> int:

@@ -1,39 +1,81 @@
-"""Serves the control plane with granian (WSGI): one process on SQLite, several on PostgreSQL."""
+"""Serves the control plane with granian (WSGI): one process on SQLite, several on PostgreSQL.
+
+At its end nothing is dropped: readiness turns off, held polls are answered, answers close their connections,
+and only then the listening socket and what is still idle.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
+import signal
+import time
+from typing import Any
 
 from django.db import connection
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server import MPServer
 
 from retinue.server import catalogue, schema
 from retinue.server.directory.queries import installation
 from retinue.server.installation import InstallationError
+from retinue.server.nodes.wake import MAX_HELD
 from retinue.supervisor import SUPERVISED, SUPERVISOR_PID, die_with_parent
 
-#: A held poll and a waiting revoke each occupy a thread.
-BLOCKING_THREADS = 48
+#: A held poll and a change that waits for nodes each keep a thread; 16 are left for everything else.
+WAITING_CHANGES = 16
+BLOCKING_THREADS = MAX_HELD + WAITING_CHANGES + 16
+BACKLOG = 1024
 HEADER_TIMEOUT_MS = 5_000
 HEADER_BYTES = 16_384
+#: Between "not ready" and the end of the listening socket: for what is on its way.
+GRACE_SECONDS = 0.3
 DRAIN_SECONDS = 20
 
 
-def serve(host: str, port: int, processes: int) -> int:
-    """Check the installation, load the host's permissions, and serve until SIGTERM. Returns the exit code."""
+class _Server(MPServer):
+    """granian, on a socket that may be given, with an end that is announced to its workers."""
+
+    def __init__(self, *arguments: Any, descriptor: int | None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._descriptor = descriptor
+
+    def serve(self, *arguments: Any, **options: Any) -> None:
+        """Serve until SIGTERM. Threads that wait are no load: granian's advice to have few is skipped."""
+        super(MPServer, self).serve(*arguments, **options)
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Tell the workers that the end is near, leave them a moment, and end them."""
+        for worker in self.wrks:
+            os.kill(worker.inner.pid, signal.SIGUSR1)
+        time.sleep(GRACE_SECONDS)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+
+    def _init_shared_socket(self) -> None:
+        if self._descriptor is None:
+            super()._init_shared_socket()  # type: ignore[no-untyped-call]
+        else:
+            self._sso = None
+            self._shd: Any = SocketHolder(self._descriptor, False, BACKLOG)  # type: ignore[call-arg]
+
+
+def serve(host: str, port: int, processes: int, descriptor: int | None = None) -> int:
+    """Check the installation, load the host's permissions, and serve until SIGTERM. Returns the exit code.
+
+    ``descriptor`` is a socket that listens already; otherwise one is made for ``host`` and ``port``.
+    """
     die_with_parent()
     # granian's workers are children of this process, and end with it as this one ends with its supervisor.
     os.environ.update({SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())})
     check(processes)
     catalogue.load()
     disconnect()
-    Granian(
+    _Server(
         "retinue.server.wsgi:application",
         address=host,
         port=port,
+        descriptor=descriptor,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -45,7 +87,7 @@ def serve(host: str, port: int, processes: int) -> int:
         respawn_interval=0.2,
         workers_kill_timeout=DRAIN_SECONDS,
         log_access=False,
-        log_level="warning",  # type: ignore[arg-type]
+        log_level="warning",
     ).serve()
     return 0
 
@@ -59,7 +101,6 @@ def check(processes: int) -> None:
     schema.check_durability()
     if processes > 1 and connection.vendor == "sqlite":
         raise InstallationError("--processes: SQLite is served by one process; use PostgreSQL for more")
-    print("control: database checked", file=sys.stderr)
 
 
 def disconnect() -> None:

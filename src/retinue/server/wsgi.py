@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
 
 import django
 from django.core.handlers.wsgi import WSGIHandler
@@ -15,13 +19,43 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "retinue.server.settings")
 django.setup()
 
 
-def _application() -> WSGIHandler:
+class Application:
+    """Django, with an end: from SIGUSR1 on it is not ready, holds no poll, and closes connections."""
+
+    def __init__(self) -> None:
+        self._django = WSGIHandler()
+        self._is_ending = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        if not self._is_ending:
+            return self._django(environ, start_response)
+        if environ["PATH_INFO"] == "/readyz":
+            start_response("503 Service Unavailable", [("Connection", "close"), ("Retry-After", "1")])
+            return []
+
+        def closing(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, ("Connection", "close")], *rest)
+
+        return self._django(environ, closing)
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        """Begin to end; what has begun is answered."""
+        from retinue.server.nodes import wake
+
+        self._is_ending = True
+        wake.commits.close()
+
+
+def _application() -> Application:
     from retinue.server.nodes import wake
     from retinue.server.traffic import recorder
 
     wake.start()
     recorder.start()
-    return WSGIHandler()
+    made = Application()
+    signal.signal(signal.SIGUSR1, made.end)
+    return made
 
 
 application = _application()
