@@ -66,6 +66,9 @@ def enrol(
             if as_object:
                 output.show_object(facts, options)
     session.say(f"enrolled node {made.node.name} ({made.node.id})")
+    session.say(
+        "it needs the installation's pepper too: copy $RETINUE_HOME/pepper to its own home, mode 0600"
+    )
     where = handover.path or "FILE"
     session.next(f"retinue serve --only node --control-url URL --node-token-file {where}")
 

@@ -141,7 +141,7 @@ class Follower:
 
     def _unanswered(self, error: FeedError) -> None:
         self._client.close()
-        name = self._settings.node_name
+        name = self._settings.node_name or "of this credential"
         if error.code == "superseded":
             self._surrender()
             raise Stop(

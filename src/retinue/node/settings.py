@@ -12,7 +12,8 @@ from retinue.network import Network, networks
 from retinue.token import DEFAULT_BRAND
 
 _BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+#: May be empty: then the node is the one that its credential belongs to.
+_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63})?", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", re.ASCII)
 
 
@@ -65,9 +66,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         ),
         host=environ.get("RETINUE_NODE_HOST") or "127.0.0.1",
         port=_integer(environ, "RETINUE_NODE_PORT", 8471, 1, 65535),
-        node_name=_matching(
-            environ, "RETINUE_NODE_NAME", "local", _NAME, "letters, digits, . _ - (at most 64)"
-        ),
+        node_name=_matching(environ, "RETINUE_NODE_NAME", "", _NAME, "letters, digits, . _ - (at most 64)"),
         issuer=environ.get("RETINUE_ISSUER") or "retinue",
         brands=_brands(environ),
         open_decisions=_flag(environ, "RETINUE_OPEN_DECISIONS"),

@@ -53,4 +53,4 @@ def get_snapshot(call: Call, query: SnapshotPlace) -> SnapshotPage:
 def ship_requests(call: Call, body: Batch) -> Shipped:
     """Store a batch of decisions, exactly once."""
     feed.check_name(call.own_node, body.node)
-    return Shipped(ingest(body.node, body.spool, body.first, body.records))
+    return Shipped(ingest(call.own_node.name, body.spool, body.first, body.records))

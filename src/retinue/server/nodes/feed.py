@@ -100,8 +100,8 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
 
 
 def check_name(node: Node, name: str) -> None:
-    """Refuse a node that speaks with the credential of another."""
-    if name != node.name:
+    """Refuse a node that names itself as another than its credential does; it may name none."""
+    if name and name != node.name:
         raise Refused("caller_forbidden", f"this credential is bound to the node {node.name}", field="node")
 
 
