@@ -41,18 +41,22 @@ class Application:
 
     def end(self, _number: int, _frame: FrameType | None) -> None:
         """Begin to end; what has begun is answered."""
+        from retinue.server import housekeeping
         from retinue.server.nodes import wake
 
         self._is_ending = True
+        housekeeping.stop()
         wake.commits.close()
 
 
 def _application() -> Application:
+    from retinue.server import housekeeping
     from retinue.server.nodes import wake
     from retinue.server.traffic import recorder
 
     wake.start()
     recorder.start()
+    housekeeping.start()
     made = Application()
     signal.signal(signal.SIGUSR1, made.end)
     return made

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from retinue.server.api.models import IdempotencyRecord
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential, by_ids
 from retinue.server.errors import Refused
+from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.nodes import queries as nodes
 from retinue.server.traffic import queries as traffic
@@ -110,3 +111,8 @@ def remember(tx: Transaction, key: str, status: int, body: Any, credential: str)
     rows = IdempotencyRecord.objects.filter(principal=tx.actor.id, key=key)
     rows.update(status=status, body=kept, credential=credential)
     tx.at_revision(lambda revision: rows.update(revision=revision))
+
+
+def prune(now: datetime, most: int) -> int:
+    """Delete at most ``most`` records that are no longer answered from; return how many went."""
+    return delete_some(IdempotencyRecord.objects.filter(created_at__lt=now - KEEP), most)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -15,6 +17,7 @@ from retinue.server.console.refusals import BUDGET
 from retinue.server.console.security import Answer, is_page
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Login, installation
+from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import SYSTEM, Actor, transaction
 
 IDLE_SECONDS = 30 * 60
@@ -157,3 +160,8 @@ def _over(request: HttpRequest, now: float) -> str | None:
     if opened_at is None or seen_at is None or now - opened_at >= ABSOLUTE_SECONDS:
         return "age"
     return "idle" if now - seen_at >= IDLE_SECONDS else None
+
+
+def prune(now: datetime, most: int) -> int:
+    """Delete at most ``most`` sessions that have ended by themselves; return how many went."""
+    return delete_some(Session.objects.filter(expire_date__lt=now), most)

@@ -16,6 +16,7 @@ class Open(Protocol):
 
 _open: ContextVar[Open | None] = ContextVar("retinue_ledger_transaction", default=None)
 _suspended: ContextVar[bool] = ContextVar("retinue_ledger_guard_suspended", default=False)
+_compacting: ContextVar[bool] = ContextVar("retinue_ledger_compacting", default=False)
 
 
 def get() -> Open | None:
@@ -33,6 +34,21 @@ def entered(transaction: Open) -> Iterator[None]:
         yield
     finally:
         _open.reset(mark)
+
+
+def is_compacting() -> bool:
+    """Tell whether old changes are being deleted here."""
+    return _compacting.get()
+
+
+@contextmanager
+def compacting() -> Iterator[None]:
+    """Let old changes be deleted, and the head say so."""
+    mark = _compacting.set(True)
+    try:
+        yield
+    finally:
+        _compacting.reset(mark)
 
 
 def is_suspended() -> bool:

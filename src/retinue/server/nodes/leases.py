@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from retinue.server.errors import Refused
+from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes.models import Lease, Node
 from retinue.server.nodes.rules import PollRequest
@@ -104,11 +105,15 @@ def _register(node: Node, request: PollRequest) -> None:
     if present is not None and present.is_superseded:
         raise _superseded(node, request.incarnation)
     rows.filter(is_superseded=False).update(is_superseded=True)
-    rows.filter(is_superseded=True, last_contact_at__lt=timezone.now() - _KEPT).delete()
     Lease.objects.update_or_create(
         node=node, incarnation=request.incarnation,
         defaults={"retires": request.retires or "", "is_superseded": False, **_acknowledged(request)},
     )  # fmt: skip
+
+
+def prune(now: datetime, most: int) -> int:
+    """Delete at most ``most`` rows of incarnations that were superseded long ago; return how many went."""
+    return delete_some(Lease.objects.filter(is_superseded=True, last_contact_at__lt=now - _KEPT), most)
 
 
 def _acknowledged(request: PollRequest) -> dict[str, Any]:

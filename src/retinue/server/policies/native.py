@@ -42,6 +42,7 @@ class Policy:
     grants_ceiling: bool = True
     pat_enabled: bool = True
     freshness_lease_seconds: int = 10
+    request_log_retention_days: int = 90
 
 
 NATIVE = Policy()

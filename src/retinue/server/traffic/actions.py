@@ -6,15 +6,17 @@ so each record counts exactly once however often its batch arrives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
+from retinue.server.policies.native import NATIVE, policy_of
 from retinue.server.traffic import rules
 from retinue.server.traffic.models import Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
@@ -28,7 +30,6 @@ _COLUMNS = (
 _LENGTHS = {
     field.name: field.max_length or 0 for field in Request._meta.get_fields() if hasattr(field, "max_length")
 }
-_PRUNED_AT_ONCE = 10_000
 
 
 def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
@@ -170,20 +171,26 @@ def _move_forward(node_name: str, uses: dict[str, _Use]) -> None:
         cursor.execute(_MOVE_FORWARD.format(values=", ".join([_USE] * len(uses))), values)
 
 
-def prune(before: datetime, *, at_once: int = _PRUNED_AT_ONCE) -> int:
-    """Delete the request log before ``before``, in short transactions; return how many records went.
+def prune(now: datetime, most: int) -> int:
+    """Delete at most ``most`` records that their organization keeps no longer; return how many went.
 
     Spools that were last heard of before then are forgotten too: their workers are long gone.
     """
-    deleted = 0
-    while True:
-        with transaction.atomic():
-            oldest = (
-                Request.objects.filter(at__lt=before).order_by("id").values_list("id", flat=True)[:at_once]
-            )
-            gone, _ = Request.objects.filter(id__in=list(oldest)).delete()
-        deleted += gone
-        if gone < at_once:
-            break
-    SpoolProgress.objects.filter(updated_at__lt=before).delete()
-    return deleted
+    gone = 0
+    for organization in _organizations():
+        kept = timedelta(days=policy_of(organization).request_log_retention_days)
+        old = Request.objects.filter(organization=organization, at__lt=now - kept).order_by("at")
+        gone += delete_some(old, most - gone)
+        if gone >= most:
+            return gone
+    kept = timedelta(days=NATIVE.request_log_retention_days)
+    return gone + delete_some(SpoolProgress.objects.filter(updated_at__lt=now - kept), most - gone)
+
+
+def _organizations() -> Iterator[str]:
+    """Yield each organization in the request log, one step in the index for each."""
+    last = ""
+    rows = Request.objects.order_by("organization").values_list("organization", flat=True)
+    while (found := rows.filter(organization__gt=last).first()) is not None:
+        yield found
+        last = found

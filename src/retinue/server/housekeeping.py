@@ -1,0 +1,90 @@
+"""Deletes, in the background, what is kept for a time only: one thread in each process of the control plane.
+
+All processes try, and one at a time deletes. A little at once, and as long a pause after it as it took, so
+that writers come first.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.utils import timezone
+
+from retinue.server.api import idempotency
+from retinue.server.console import sessions
+from retinue.server.ledger import pruning
+from retinue.server.nodes import leases, wake
+from retinue.server.traffic import actions as traffic
+
+#: Rows in one transaction.
+AT_ONCE = 1_000
+EVERY_SECONDS = 3600.0
+FIRST_SECONDS = 5.0
+#: What is deleted: each takes the time and how many rows at most, and returns how many went.
+TASKS: dict[str, Callable[[datetime, int], int]] = {
+    "idempotency records": idempotency.prune,
+    "sessions": sessions.prune,
+    "leases": leases.prune,
+    "changes": pruning.compact,
+    "request records": traffic.prune,
+}
+
+_log = logging.getLogger("retinue.housekeeping")
+_lock = threading.Lock()
+_thread: _Housekeeping | None = None
+
+
+def start() -> None:
+    """Keep house from now on, until :func:`stop` or the end of the process. Twice is once."""
+    global _thread
+    with _lock:
+        if _thread is None:
+            _thread = _Housekeeping()
+            _thread.start()
+
+
+def stop() -> None:
+    """Stop after the rows that are being deleted now. Waits for nothing, so that a signal may call it."""
+    global _thread
+    thread, _thread = _thread, None
+    if thread is not None:
+        thread.stopping.set()
+
+
+def tidy(now: datetime, stopping: threading.Event, at_once: int = AT_ONCE) -> dict[str, int]:
+    """Do every task to its end, as of ``now``; return what went. An error ends its task, not the others."""
+    gone = dict.fromkeys(TASKS, 0)
+    for name, task in TASKS.items():
+        try:
+            while not stopping.is_set():
+                began = time.monotonic()
+                went = task(now, at_once)
+                gone[name] += went
+                if went < at_once:
+                    break
+                stopping.wait(time.monotonic() - began)
+        except Exception:
+            _log.exception("%s: not deleted; tried again later", name)
+    if any(gone.values()):
+        _log.info("deleted %s", ", ".join(f"{count} {name}" for name, count in gone.items() if count))
+    return gone
+
+
+class _Housekeeping(threading.Thread):
+    def __init__(self) -> None:
+        # A daemon: it never holds up the end of the process, and what it was deleting is rolled back.
+        super().__init__(name="retinue-housekeeping", daemon=True)
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        pause = FIRST_SECONDS
+        while not self.stopping.wait(pause):
+            tidy(timezone.now(), self.stopping)
+            wake.release_connection()
+            # Processes that started together need not come together.
+            pause = EVERY_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
