@@ -96,6 +96,21 @@ def doing(act: Callable[[], object], then: Fault = send) -> Fault:
 
 
 FOREIGN = Change(999, Kind.PERMISSION, "foreign", b"\x92\xa1x\x01")
+
+
+def _at_the_same_revision(exchange: Exchange) -> bool:
+    """More, it says, and leads nowhere."""
+    revision = exchange.request.body["applied"]["revision"]
+    return altered(more=True, changes=[Change(revision, Kind.PERMISSION, "foreign", b"")])(exchange)
+
+
+def _stray(exchange: Exchange) -> bool:
+    """A record that belongs to a page before."""
+    if exchange.request.query.get("after"):
+        exchange.body["changes"].append(Change(1, Kind.PERMISSION, "foreign", b""))
+    return exchange.send()
+
+
 WIRE_FAULTS: dict[str, Fault] = {
     "drop": drop,
     "half": half,
@@ -117,12 +132,14 @@ WIRE_FAULTS: dict[str, Fault] = {
 POLL_FAULTS: dict[str, Fault] = {
     "other incarnation": altered(incarnation="f" * 32, head=999, changes=[FOREIGN], lease=True),
     "older epoch": altered(epoch=0, head=999, changes=[FOREIGN], lease=True),
+    "older epoch, snapshot": altered(epoch=0, snapshot=True),
     "newer epoch without snapshot": altered(epoch=9, head=999, changes=[FOREIGN], lease=True),
     "lower revision": altered(head=0, changes=[], more=False, lease=True),
     "more without changes": altered(more=True, changes=[], lease=True),
     "more with old changes": altered(
         more=True, changes=[Change(1, Kind.PERMISSION, "p0000", b"")], lease=True
     ),
+    "more at the same revision": _at_the_same_revision,
     "unknown kind": altered(changes=[{"revision": 999, "kind": "secret", "key": "x", "value": None}]),
     "409 of another kind": refuse(409, "state_conflict"),
     "410 of a proxy": refuse(410, "unknown"),
@@ -131,7 +148,5 @@ SNAPSHOT_FAULTS: dict[str, Fault] = {
     "older epoch": altered(epoch=0, changes=[FOREIGN], next=None),
     "stands still": altered(next="permission/p0000"),
     "place of unknown kind": altered(next="secret/x"),
-    "strays": altered(
-        changes=[Change(1, Kind.IDENTITY_KEY, "zzz", b"\x90"), FOREIGN], next="permission/p0002"
-    ),
+    "strays": _stray,
 }

@@ -133,6 +133,8 @@ class Witness:
             self.seen += 1
             if (meta.epoch, meta.revision) != (applied["epoch"], applied["revision"]):
                 self.false.append(f"says {applied}, is at {meta}")
+            if (Kind.PERMISSION, "foreign") in rows:
+                self.false.append(f"has applied what is none of its, at {applied}")
             truth = self._control.truth
             if (
                 meta.complete

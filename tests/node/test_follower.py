@@ -30,6 +30,7 @@ def test_a_bad_answer_to_a_poll_changes_nothing(
     changed = []
     with following(home, control):
         settle(home, control)
+        pages = control.count("snapshot")
         for name, fault in faults.items():
             before, polls = _rows(home), control.count("poll")
             control.faults["poll"].extend([fault, fault])
@@ -40,6 +41,7 @@ def test_a_bad_answer_to_a_poll_changes_nothing(
             settle(home, control)
 
     assert ([], []) == (changed, witness.false)
+    assert pages == control.count("snapshot")
 
 
 def _rows(home: Home) -> object:
@@ -57,6 +59,7 @@ def test_a_bad_page_of_a_snapshot_is_asked_for_again(
     """
     witness = Witness(home, control)
     with following(home, control):
+        settle(home, control)
         for name, fault in faults.items():
             with control.lock:
                 control.truth.epoch += 1
