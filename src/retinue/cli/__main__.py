@@ -90,10 +90,15 @@ def _optional_values(given: list[str]) -> list[str]:
 
 
 def _help_for(given: list[str]) -> str:
-    from retinue.cli.app import NOUNS
+    """Return the command that explains the mistaken one, as far as its words are known."""
+    from retinue.cli.app import app
 
-    words = [each for each in given[:2] if re.fullmatch("[a-z-]+", each)]
-    known = words[:1] if words and words[0] in NOUNS else []
+    known, command = [], app
+    for word in given[:2]:
+        if word.startswith("-") or word not in command:
+            break
+        known.append(word)
+        command = command[word]
     return " ".join(["retinue", *known, "--help"])
 
 

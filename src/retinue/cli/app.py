@@ -28,7 +28,6 @@ _COMMANDS = (
     ("audit", "audit:app", "The audit log: who changed what.", _OBSERVE),
     ("node", "node:app", "The nodes that decide.", _OPERATE),
 )
-NOUNS = frozenset(name for name, *_ in _COMMANDS)
 
 app = App(
     name="retinue",

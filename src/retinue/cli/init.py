@@ -13,7 +13,11 @@ from cyclopts import App, Parameter
 from retinue.cli import confirm, extras, settings
 from retinue.cli.exits import CommandError, Exit
 
-app = App(name="init")
+app = App(
+    name="init",
+    help_epilogue="Asks for what no flag answers. Running it again changes nothing and says so; with "
+    "--no-admin, while there is no administrator, it prints another setup code and the one before ends.",
+)
 
 
 @app.default
@@ -46,11 +50,7 @@ def init(
     ] = False,
     no_input: Annotated[bool, Parameter(negative="", help="Never ask. [env: RETINUE_NO_INPUT]")] = False,
 ) -> int:
-    """Create an installation on this host: database, keys, the organization, its first administrator.
-
-    Asks for what no flag answers. Running it again changes nothing and says so; with --no-admin, while
-    there is no administrator, it prints another setup code and the one before ends.
-    """
+    """Create an installation on this host: database, keys, the organization, its first administrator."""
     extras.require_server()
     if no_admin and token_file is None and settings.flag("CI"):
         raise CommandError(

@@ -10,7 +10,11 @@ from cyclopts import App, Parameter
 from retinue.cli import extras, planes, readiness, settings
 from retinue.cli.exits import CommandError, Exit
 
-app = App(name="serve")
+app = App(
+    name="serve",
+    help_epilogue="Runs until SIGTERM or Ctrl-C, and answers what has begun before it ends; a second Ctrl-C "
+    "kills. Flags win over RETINUE_* variables, those over $RETINUE_HOME/retinue.toml.",
+)
 
 
 @app.default
@@ -48,10 +52,7 @@ def serve(
         ),
     ] = False,
 ) -> int:
-    """Start control plane and node, and keep them running until SIGTERM or Ctrl-C.
-
-    Flags come before RETINUE_* variables, those before $RETINUE_HOME/retinue.toml. A second Ctrl-C kills.
-    """
+    """Start control plane and node, and keep them running until SIGTERM or Ctrl-C."""
     from retinue.supervisor import Supervisor, die_with_parent
 
     if only == "control" and (control_url or node_token_file or open_decisions):

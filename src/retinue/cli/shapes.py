@@ -82,7 +82,7 @@ REQUEST = Shape[m.RequestRecord](
         Column("method", "method"),
         Column("path", "path"),
         Column("address", "address", data_only=True),
-        Column("credential", "credential_id"),
+        Column("credential", "credential_id", data_only=True),
         Column("node", "node", data_only=True),
     ),
     name=lambda record: record.id,

@@ -41,7 +41,11 @@ def print_fields(columns: tuple[Column, ...], item: dict[str, Any], no_color: bo
 
 def _text(column: Column, item: dict[str, Any]) -> Text:
     value = value_at(item, column.path)
-    shown = column.person(value) if column.person is not None else cell(value)
+    if column.person is not None:
+        shown = column.person(value)
+    else:
+        # Broken between the words of a list, not in them.
+        shown = ", ".join(map(cell, value)) if isinstance(value, list) else cell(value)
     style = "green" if shown in _GOOD else "red" if shown in _BAD else ""
     return Text(shown, style=style)
 

@@ -10,7 +10,11 @@ from retinue.cli import verification
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import Format
 
-app = App(name="verify")
+app = App(
+    name="verify",
+    help_epilogue="Exit code 0: allowed, 7: denied. The node is RETINUE_NODE_URL. The token comes from a "
+    "file or from standard input, never from an argument.",
+)
 
 
 @app.default
@@ -26,10 +30,7 @@ def verify(
     path: Annotated[str | None, Parameter(help="Path of the call.")] = None,
     output: Annotated[Format | None, Parameter(name=["--output", "-o"], help="Form of the answer.")] = None,
 ) -> int:
-    """Ask a node whether a token is allowed, now: exit 0 if it is, 7 if it is denied.
-
-    The node is RETINUE_NODE_URL. The token comes from a file or from standard input, never from an argument.
-    """
+    """Ask a node whether a token is allowed, now: exit 0 if it is, 7 if it is denied."""
     if stdin not in (None, "-"):
         raise CommandError(
             "verify takes no argument but -", "give --file FILE, or - for standard input", Exit.USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 
 from retinue import permission
 from retinue.server.access.catalogue import INSTALLATION, expand
@@ -50,7 +51,9 @@ def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permis
         )
     covered = expand([pattern], catalogue)
     if not covered:
-        raise Refused("permission_unknown", f"no declared permission is {pattern!r}", field=field)
+        close = get_close_matches(pattern, catalogue, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise Refused("permission_unknown", f"no declared permission is {pattern!r}{hint}", field=field)
     return covered
 
 
