@@ -31,6 +31,8 @@ BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 5.0
 #: A child that lived this long starts again without waiting longer than the first time.
 STABLE_SECONDS = 10.0
+#: A child that ends with this code must not run as things are: a person has to change something (EX_CONFIG).
+REFUSES = 78
 _PR_SET_PDEATHSIG = 1
 _SO_ATTACH_FILTER = 26
 _BPF_RETURN = 0x06
@@ -91,12 +93,14 @@ class _Running:
     def __init__(self, child: Child) -> None:
         self.child = child
         self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
         self.started_at = 0.0
         self.start_at = 0.0
         self.backoff = BACKOFF_FIRST_SECONDS
 
     def start(self) -> None:
         env = {**os.environ, **self.child.env, SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())}
+        self.starts += 1
         self.started_at = time.monotonic()
         # The arguments come from this program's own table of children and hold no secret.
         self.process = subprocess.Popen(
@@ -152,10 +156,14 @@ class Supervisor:
         self._grace = grace
         self._tell = tell
         self._signals: list[int] = []
+        self._is_refused = False
         self._wake_read, self._wake_write = os.pipe()
 
     def run(self) -> int:
-        """Start the children, keep them running; return the exit code: 0, or 130 if a second signal killed.
+        """Start the children, keep them running; return the exit code.
+
+        It is 0 after a signal, 130 if a second one killed, 1 if a child refused its first start: then nothing
+        is served. One that refuses later is started again and again, and the others go on meanwhile.
 
         Must be called in the main thread: it installs signal handlers, and puts back those it found.
         """
@@ -167,7 +175,7 @@ class Supervisor:
         descriptor = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         try:
             self._keep()
-            return self._stop()
+            return self._stop() or int(self._is_refused)
         finally:
             for running in self._running:
                 running.kill_group()
@@ -186,7 +194,7 @@ class Supervisor:
             self._signals.append(number)
 
     def _keep(self) -> None:
-        while not self._signals:
+        while not (self._signals or self._is_refused):
             now = time.monotonic()
             for running in self._running:
                 self._look_after(running, now)
@@ -195,6 +203,10 @@ class Supervisor:
 
     def _look_after(self, running: _Running, now: float) -> None:
         code = running.ended()
+        if code == REFUSES and running.starts == 1:
+            self._tell(f"{running.child.name} refuses to start; stopping")
+            self._is_refused = True
+            return
         if code is not None:
             if now - running.started_at >= STABLE_SECONDS:
                 running.backoff = BACKOFF_FIRST_SECONDS

@@ -15,7 +15,7 @@ import pytest
 # A child appends "<name> <what> <pid>" to the log; its behaviour on SIGTERM is its second argument.
 _CHILD = """
 import os, signal, sys, time
-from retinue.supervisor import die_with_parent
+from retinue.supervisor import REFUSES, die_with_parent
 name, behaviour, log = sys.argv[1:]
 def note(what):
     with open(log, "a") as file:
@@ -29,8 +29,13 @@ def end(*_):
 signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "deaf" else end)
 die_with_parent()
 note("started")
+if behaviour == "refusing":
+    sys.exit(REFUSES)
 if behaviour == "failing":
     sys.exit(3)
+if behaviour == "changing":
+    again = sum(line.startswith(f"{name} started ") for line in open(log)) > 1
+    sys.exit(REFUSES if again else 3)
 while True:
     # Short, because a signal that comes just before a sleep is handled only after it.
     time.sleep(0.05)
@@ -130,6 +135,25 @@ def test_failing_child_waits_longer_each_time(start: Start) -> None:
 
     assert ["0.2 s", "0.4 s"] == [line.rpartition(" in ")[2] for line in talk.splitlines()[:2]]
     assert "a ended (exit 3)" in talk
+
+
+def test_a_child_that_refuses_its_first_start_stops_everything(start: Start) -> None:
+    """What must not be started as things are is told once, and nothing runs beside it."""
+    run = start("a:plain:0", "b:refusing:1")
+    _, talk = run.process.communicate(timeout=15)
+
+    assert (1, "b refuses to start; stopping\n") == (run.process.returncode, talk)
+    assert 1 == len(run.pids("b"))
+    assert not any(alive(pid) for pid in run.pids("a"))
+
+
+def test_a_child_that_refuses_later_is_tried_again(start: Start) -> None:
+    """A setting that was weakened while everything ran stops its own child, not the others."""
+    run = start("a:plain:0", "b:changing:1")
+    run.started("a")
+    run.wait_for(lambda: len(run.pids("b")) == 3, "third start of b")
+
+    assert alive(run.pids("a")[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

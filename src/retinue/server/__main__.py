@@ -10,6 +10,7 @@ from pathlib import Path
 from retinue.pepper import PepperError
 from retinue.server.errors import Refused
 from retinue.server.installation import DEFAULT_HOME, InstallationError
+from retinue.supervisor import REFUSES
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -20,7 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except (InstallationError, PepperError) as error:
-        return _failed(str(error))
+        failed = _failed(str(error))
+        # What is wrong with an installation stays wrong: whoever keeps us running need not try again.
+        return REFUSES if options.run is _serve else failed
     except Refused as error:
         return _failed(error.detail + (f" ({error.field})" if error.field else ""))
     except OSError as error:

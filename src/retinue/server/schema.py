@@ -26,6 +26,10 @@ class WeakDurability(InstallationError):
     """The database would lose confirmed commits in a power cut."""
 
 
+#: Settings without which a confirmed commit does not outlive a power cut, or the page that it stands in.
+_POSTGRESQL = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
+
+
 def check_durability() -> None:
     """Read the durability settings back from the database. Raises :class:`WeakDurability`."""
     with connection.cursor() as cursor:
@@ -38,8 +42,9 @@ def check_durability() -> None:
                 raise WeakDurability(
                     f"SQLite: journal_mode={journal}, synchronous={synchronous}; needs wal and 2 (FULL)"
                 )
-        else:
-            cursor.execute("SHOW synchronous_commit")
-            mode = cursor.fetchone()[0]
-            if mode not in ("on", "remote_apply", "remote_write"):
-                raise WeakDurability(f"PostgreSQL: synchronous_commit={mode}; needs on")
+            return
+        for setting, strong in _POSTGRESQL.items():
+            cursor.execute(f"SHOW {setting}")
+            found = cursor.fetchone()[0]
+            if found not in strong:
+                raise WeakDurability(f"PostgreSQL: {setting}={found}; needs {' or '.join(strong)}")
