@@ -13,6 +13,7 @@ MINIMA = {
     "kills of serving": 1,
     "kills of follower": 2,
     "kills of worker": 2,
+    "kills of supervisor": 1,
     "kills of everything": 1,
     "kills in the flight of a change": 4,
     "changes acknowledged": 300,

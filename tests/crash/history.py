@@ -17,8 +17,8 @@ JSON = dict[str, Any]
 Ref = tuple[str, str]
 #: The fields of an object as far as a client knows them; ``None`` for an object that is gone.
 State = Mapping[str, Any] | None
-#: What is killed: the control plane, the process of it that answers, ..., everything at once.
-KINDS = ("control", "serving", "follower", "worker", "everything")
+#: What is killed: the control plane, the process of it that answers, ..., `retinue serve` alone, everything.
+KINDS = ("control", "serving", "follower", "worker", "supervisor", "everything")
 #: Half of the questions are about so many tokens that were the last to end.
 _RECENT = 12
 Outcome = Literal["done", "refused", "unknown"]

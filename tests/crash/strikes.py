@@ -18,8 +18,21 @@ from tests.support.installation import Installation
 from tests.support.processes import children, wait_for
 
 #: Each kind is struck at least as often in each round through the list, in an order drawn anew.
-ROUND = ("control", "serving", "control", "follower", "follower", "worker", "worker", "everything")
-_STOPS_FEED = frozenset({"control", "serving", "follower", "everything"})
+ROUND = (
+    "control",
+    "serving",
+    "control",
+    "follower",
+    "follower",
+    "worker",
+    "worker",
+    "supervisor",
+    "everything",
+)
+#: After these nobody is left who would start anything again.
+_NEEDS_START = frozenset({"supervisor", "everything"})
+_NEW_FOLLOWER = frozenset({"follower"}) | _NEEDS_START
+_STOPS_FEED = frozenset({"control", "serving"}) | _NEW_FOLLOWER
 #: A change takes some milliseconds; a kill within so many of its sending hits it before, in and after its commit.
 _FLIGHT_SECONDS = 0.03
 _ARMED_SECONDS = 1.0
@@ -92,7 +105,7 @@ class Striker:
             return
         end = time.time()
         # The old follower may have sent a last poll before it died.
-        is_new = bool({"follower", "everything"} & set(struck))
+        is_new = bool(_NEW_FOLLOWER.intersection(struck))
 
         def is_mended() -> bool:
             found = self._heard()
@@ -105,7 +118,7 @@ class Striker:
         """Kill one kind: at once, or in the flight of the next change. Returns the kind."""
         if self._chance.random() >= _IN_FLIGHT or not self._strike_in_flight(kind):
             self._kill(kind, mid_request=False)
-        if kind == "everything":  # nobody is left who would start it again
+        if kind in _NEEDS_START:
             self._installation.start()
         return kind
 
@@ -129,8 +142,8 @@ class Striker:
         return is_taken and fired.wait(RECOVERY_SECONDS)
 
     def _kill(self, kind: str, *, mid_request: bool) -> None:
-        if kind == "everything":
-            self._installation.kill()
+        if kind in _NEEDS_START:
+            self._installation.kill(alone=kind == "supervisor")
         elif victims := self._victims(kind):
             for pid in victims:
                 with suppress(ProcessLookupError):

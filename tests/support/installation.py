@@ -178,17 +178,20 @@ class Installation:
         self.process = None
         return code
 
-    def kill(self) -> None:
-        """Kill ``retinue serve`` and everything below it at once (SIGKILL), and wait until all of it is gone."""
+    def kill(self, *, alone: bool = False) -> None:
+        """Kill ``retinue serve`` and everything below it (SIGKILL), and wait until all of it is gone.
+
+        ``alone`` kills nothing else: its children are to end by themselves.
+        """
         if self.process is None:
             return
         pids = [self.process.pid, *descendants(self.process.pid)]
-        for pid in pids:
+        for pid in pids[:1] if alone else pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
-        wait_for("everything is gone", lambda: not any(is_alive(pid) for pid in pids))
+        wait_for("everything is gone", lambda: not any(is_alive(pid) for pid in pids), seconds=30)
 
     def _is_ready(self) -> bool:
         if self.process is not None and not is_alive(self.process.pid):
