@@ -18,7 +18,9 @@ from retinue.server.installation import Installation
 from retinue.server.ledger import queries as ledger
 from retinue.server.ledger import transaction
 from retinue.server.nodes import barrier
+from retinue.server.nodes.models import Lease
 from tests.api.world import Answer, World
+from tests.storage.estate import Follower
 
 ACCOUNTS = "/v1/service-accounts"
 MOST_SECONDS = 10.0
@@ -56,6 +58,20 @@ def create(world: World) -> Answer:
 def state(world: World) -> tuple[object, ...]:
     """What a change would change."""
     return ledger.head(), Principal.objects.filter(organization=world.organization.id).count()
+
+
+def test_a_node_that_does_not_confirm_is_no_failure(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A wait for the nodes that ends by its time ends the call as usual: the database was asked to the last.
+    """
+    follower = Follower.create()
+    follower.catch_up()
+    follower.poll()
+    answer = create(world)
+    Lease.objects.filter(node=follower.node).delete()  # later tests need not wait for it
+
+    assert 201 == answer.status
+    assert [] == [record.getMessage() for record in caplog.records if record.name == "retinue.api"]
 
 
 def test_held_lock(world: World) -> None:

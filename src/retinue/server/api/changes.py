@@ -66,7 +66,8 @@ def _await_nodes(call: Call, revision: int) -> None:
     Who repeats a call waits as the first one did, whose process may have been killed before the nodes knew.
     Where a repetition changed nothing (0), what it found may be as young as the head.
     """
-    limits.allow(call.request, BARRIER_SECONDS)
+    # The last look comes when the time is over.
+    limits.allow(call.request, 1.5 * BARRIER_SECONDS)
     try:
         barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
     except DatabaseError as error:
