@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 
+from django.utils import timezone
+
+from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
+from retinue.server.ledger.models import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.token import parse
-from tests.api.world import Caller, World
+from tests.api.world import Answer, Caller, World
 
 
 def operator() -> Caller:
@@ -67,6 +72,89 @@ def test_api_keys_do_not_open_the_feed(world: World) -> None:
     answer = world.owner.get("/v1/feed/snapshot")
 
     assert (403, "kind_not_accepted") == (answer.status, answer.code)
+
+
+def _age(caller: Caller, days: int) -> None:
+    """Let a node's credential have so many days left of ninety."""
+    assert caller.token is not None
+    now = timezone.now()
+    with transaction(SYSTEM) as tx:
+        Credential.objects.filter(kid=caller.token.kid).update(
+            issued_at=now - timedelta(days=90 - days), expires_at=now + timedelta(days=days)
+        )
+        tx.record("node_credential.issued", f"nkey_{caller.token.kid}", name="aged", organization="")
+
+
+def _polled(caller: Caller) -> Answer:
+    body = {"node": "", "incarnation": "0" * 32, "applied": {"epoch": 0, "revision": 0}, "wait": 0}
+    return caller.post("/v1/feed/poll", body)
+
+
+def _renewed(caller: Caller) -> Answer:
+    return caller.call("POST", "/v1/nodes/self/credential")
+
+
+def test_a_node_renews_its_credential(world: World) -> None:
+    """
+    When a third of the life is left a poll says so, and the node gets the next token. Until it has polled with
+    that one the old one is accepted, so a lost answer is asked for again; then the old one is refused.
+    """
+    _, old = world.node()
+    fresh = (_polled(old).json["renew"], _renewed(old).code)
+    _age(old, 30)
+    due = _polled(old).json["renew"]
+    lost, kept = (Caller(parse(_renewed(old).json["token"])) for _ in range(2))
+    between = (_polled(old).json["renew"], _polled(lost).code)
+    used = _polled(kept).json["renew"]
+    after = (_polled(old).code, _renewed(old).code, _renewed(kept).code, _polled(kept).status)
+
+    assert (False, "state_conflict") == fresh
+    assert (True, (True, "token_unknown"), False) == (due, between, used)
+    assert ("credential_revoked", "credential_revoked", "state_conflict", 200) == after
+
+
+def test_a_renewal_is_on_record(world: World) -> None:
+    """
+    The audit log has the new credential, its second secret, and the end of the old one, by the node itself.
+    """
+    ident, old = world.node()
+    _age(old, 29)
+    _renewed(old)
+    new = Caller(parse(_renewed(old).json["token"]))
+    _polled(new)
+    assert old.token is not None
+    assert new.token is not None
+    events = AuditEvent.objects.filter(actor=ident).order_by("revision", "n").values_list("type", "subject")
+    ends = Credential.objects.get(kid=new.token.kid).expires_at
+
+    assert [
+        ("node_credential.issued", f"nkey_{new.token.kid}"),
+        ("node_credential.reissued", f"nkey_{new.token.kid}"),
+        ("node_credential.revoked", f"nkey_{old.token.kid}"),
+    ] == list(events)
+    assert ends is not None
+    assert timedelta(days=89) < ends - timezone.now() <= timedelta(days=90)
+
+
+def test_a_removal_in_the_middle_of_a_renewal_ends_both(world: World) -> None:
+    """
+    A node that is removed between asking for its next credential and using it has none that is accepted.
+    """
+    ident, old = world.node()
+    _age(old, 1)
+    new = Caller(parse(_renewed(old).json["token"]))
+    operator().delete(f"/v1/nodes/{ident}")
+    ended = Credential.objects.filter(kid__in=[each.token.kid for each in (old, new) if each.token])
+
+    assert ["node_removed"] * 4 == [ask(each).code for each in (old, new) for ask in (_polled, _renewed)]
+    assert ["revoked", "revoked"] == [each.state for each in ended]
+
+
+def test_only_nodes_renew(world: World) -> None:
+    """
+    No other kind of credential is renewed here.
+    """
+    assert (403, "kind_not_accepted") == (_renewed(world.owner).status, _renewed(world.owner).code)
 
 
 def test_unknown_node_does_not_exist(world: World) -> None:

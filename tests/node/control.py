@@ -21,6 +21,8 @@ import msgspec
 
 from retinue.replica import records
 from retinue.replica.records import Change, Kind
+from retinue.token import Kind as TokenKind
+from retinue.token import mint
 
 JSON = dict[str, Any]
 Place = tuple[Kind, str]
@@ -118,6 +120,34 @@ Fault = Callable[[Exchange], bool]
 Refusal = Callable[[list[JSON]], tuple[int, JSON] | None]
 
 
+class Renewal:
+    """The credential of one node, as the control plane keeps it: the present one, and the one before."""
+
+    def __init__(self, token: str) -> None:
+        self.present = token
+        self.previous: str | None = None
+        self.is_due = True
+        self.issued = 0
+
+    def accepts(self, token: str) -> bool:
+        """Tell whether a token opens the feed."""
+        return token in (self.present, self.previous)
+
+    def polled(self, token: str) -> bool:
+        """Note a poll with a token; tell whether that one should be renewed."""
+        if token == self.present:
+            self.previous = None
+        return token == self.previous or self.is_due
+
+    def renew(self, token: str) -> str:
+        """Issue the next one; a lost one gets another secret."""
+        if token == self.present:
+            self.previous = token
+        self.present, self.is_due = mint(TokenKind.NODE).reveal(), False
+        self.issued += 1
+        return self.present
+
+
 class Control(socketserver.ThreadingTCPServer):
     """The server. ``faults`` are done one after the other, by the kind of request: poll, snapshot, ..."""
 
@@ -138,6 +168,7 @@ class Control(socketserver.ThreadingTCPServer):
         self.next: dict[str, int] = defaultdict(int)
         self.refusal: Refusal = lambda _records: None
         self.tokens: set[str] | None = None
+        self.renewal: Renewal | None = None
 
     @property
     def url(self) -> str:
@@ -169,8 +200,13 @@ class Control(socketserver.ThreadingTCPServer):
         if self.tokens is not None and request.token not in self.tokens:
             return 401, {"code": "credential_revoked"}
         kind = _kind(request)
+        if self.renewal is not None and not self.renewal.accepts(request.token):
+            return 401, {"code": "credential_revoked"}
         if kind == "poll":
-            return 200, self._poll(request.body)
+            renew = self.renewal is not None and self.renewal.polled(request.token)
+            return 200, self._poll(request.body) | {"renew": renew}
+        if kind == "credential" and self.renewal is not None:
+            return 200, {"token": self.renewal.renew(request.token), "expires_at": "2027-01-01T00:00:00Z"}
         if kind == "snapshot":
             with self.lock:
                 changes, following = self.truth.page(request.query.get("after", ""), self.page)

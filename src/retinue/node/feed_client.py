@@ -47,6 +47,7 @@ class PollAnswer(msgspec.Struct):
     lease: bool
     time: int
     snapshot: bool = False
+    renew: bool = False
 
 
 class SnapshotAnswer(msgspec.Struct):
@@ -56,6 +57,10 @@ class SnapshotAnswer(msgspec.Struct):
     head: int
     changes: list[Change]
     next: str | None = None
+
+
+class _Renewed(msgspec.Struct):
+    token: str
 
 
 class _Next(msgspec.Struct):
@@ -93,6 +98,10 @@ class FeedClient:
         """Ship a batch of the request log; returns the next sequence number that is expected."""
         body = {"node": node, "spool": spool, "first": first, "records": records}
         return self._decode(self._send("POST", "/v1/feed/requests", body, timeout_s), _Next).next
+
+    def renew(self, timeout_s: float) -> str:
+        """Ask for the credential that follows the node's own; return its token."""
+        return self._decode(self._send("POST", "/v1/nodes/self/credential", None, timeout_s), _Renewed).token
 
     def close(self) -> None:
         """Drop the connection, and with it any answer that is under way."""

@@ -29,12 +29,16 @@ from retinue.node.replica_writer import ReplicaWriter
 from retinue.node.settings import Settings
 from retinue.node.shipping import Shipper
 from retinue.replica.records import SCHEMA
+from retinue.token import Kind, parse
 
 _log = logging.getLogger("retinue.follower")
 WAIT_SECONDS = 1.25
 GIVE_UP_SECONDS = 2.0
 SNAPSHOT_TIMEOUT_SECONDS = 30.0
 SHIP_AT_END_SECONDS = 2.0
+RENEWAL_TIMEOUT_SECONDS = 5.0
+#: A renewal that failed is tried again after this long: a third of the credential's life is left for it.
+RENEWAL_PAUSE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 1.0
 #: What a person has to mend first is not asked for that often.
 LONGEST_PAUSE_REFUSED_SECONDS = 5.0
@@ -88,13 +92,15 @@ class Follower:
         self._key = identity.load_or_create(folder)
         self._pepper_ids = pepper.load(settings.pepper_file).ids
         self._metrics = FollowerMetrics(folder / "metrics")
-        token = NodeToken(settings.node_token_file)
-        self._client = FeedClient(settings.control_url, token)
-        shipping = FeedClient(settings.control_url, token)
+        self._token = NodeToken(settings.node_token_file)
+        self._client = FeedClient(settings.control_url, self._token)
+        shipping = FeedClient(settings.control_url, self._token)
         self._shipper = Shipper(shipping, settings.node_name, settings.spool, self._metrics)
         self._is_told = self._is_waiting = False
         self._failures = 0
         self._polling = Complaint(_log, "following the control plane")
+        self._renewing = Complaint(_log, f"renewing the credential in {settings.node_token_file}", 0.0)
+        self._renew_at = 0.0
         self._writing = Complaint(_log, f"writing the replica {folder}", 0.0)
 
     def told(self, _number: int = 0, _frame: FrameType | None = None) -> None:
@@ -197,6 +203,8 @@ class Follower:
             self._begin_snapshot()
         else:
             self._replica.apply(answer, clock)
+        if answer.renew and time.monotonic() >= self._renew_at:
+            self._renew()
 
     def _question(self, clock: int) -> dict[str, Any]:
         meta = self._replica.meta
@@ -213,6 +221,24 @@ class Follower:
         if self._replica.retires:
             question["retires"] = self._replica.retires
         return question
+
+    def _renew(self) -> None:
+        """Renew the node's credential; if that fails, the present one goes on, and it is tried again."""
+        self._renew_at = time.monotonic() + RENEWAL_PAUSE_SECONDS
+        try:
+            self._token.renew(self._renewed)
+        except (FeedError, OSError) as error:
+            self._renewing.failed(error)
+        else:
+            self._renewing.worked()
+            _log.info("the node's credential is renewed")
+
+    def _renewed(self) -> str:
+        text = self._interruptibly(partial(self._client.renew, RENEWAL_TIMEOUT_SECONDS))
+        token = parse(text, self._settings.brands)
+        if token is None or token.kind is not Kind.NODE:
+            raise FeedError(0, "unreadable", "what should be a node's token is none")
+        return token.reveal()
 
     def _begin_snapshot(self) -> None:
         page = self._page("")

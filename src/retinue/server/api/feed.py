@@ -40,7 +40,8 @@ class Shipped(msgspec.Struct, frozen=True):
 @operation("POST", "/feed/poll", permission=Access.NODE, response=PollAnswer, tag=TAG, changes=False)
 def poll_feed(call: Call, body: PollRequest) -> PollAnswer:
     """Acknowledge what is applied and fetch what has changed; held while there is nothing new."""
-    return feed.poll(call.own_node, body, call.actor)
+    answer = feed.poll(call.own_node, body, call.actor)
+    return msgspec.structs.replace(answer, renew=feed.should_renew(call.own_node, call.caller))
 
 
 @operation("GET", "/feed/snapshot", permission=Access.NODE, response=SnapshotPage, tag=TAG)

@@ -8,6 +8,7 @@ from retinue.server.api import schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Access, Call, operation
+from retinue.server.ledger.transaction import transaction
 from retinue.server.nodes import actions, queries
 from retinue.server.nodes.queries import NodeView
 
@@ -56,6 +57,13 @@ class EnrolledNode(schemas.Answer):
     token: str
 
 
+class RenewedCredential(schemas.Answer):
+    """A node's new token, which is shown here and never again."""
+
+    token: str
+    expires_at: str
+
+
 class IdentityKey(schemas.Answer):
     """A public key as a JSON Web Key."""
 
@@ -100,6 +108,24 @@ def get_node(call: Call, node_id: str) -> schemas.JSON:
 def remove_node(call: Call, node_id: str) -> schemas.JSON:
     """Remove a node: its credential is revoked, its polls are refused."""
     return _node(queries.views([actions.remove(call.tx, queries.node(node_id))])[0])
+
+
+@operation(
+    "POST",
+    "/nodes/self/credential",
+    permission=Access.NODE,
+    response=RenewedCredential,
+    tag=TAG,
+    changes=False,
+)
+def renew_credential(call: Call) -> schemas.JSON:
+    """Renew the credential of the node that calls, when a third of its life is left.
+
+    The old one is accepted until the node has polled with the new one. A lost answer is asked for again.
+    """
+    with transaction(call.actor) as tx:
+        issued = actions.renew(tx, call.own_node, call.actor.credential)
+    return {"token": issued.token.reveal(), "expires_at": instant(issued.credential.expires_at)}
 
 
 @operation("GET", "/identity-keys", permission=Access.PUBLIC, response=IdentityKeys, tag=TAG)

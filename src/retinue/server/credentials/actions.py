@@ -19,11 +19,10 @@ from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.native import policy_of
-from retinue.token import Kind, Token
+from retinue.token import Kind
 
 __all__ = ["Issued", "peppers"]
 
-NODE_CREDENTIAL_DAYS = 90
 #: Every key that is issued asks this; putting it together in the ORM would take longer than the answer.
 _PRESENT = """
 SELECT id, name, name_folded, state, expires_at, retires_at FROM credentials_credential
@@ -61,11 +60,18 @@ def issue_personal_token(tx: Transaction, user: Principal, *, name: str, days: i
     return writing.make(tx, user.organization_id, user, Kind.PERSONAL, names.check_name(name), ends)
 
 
-def issue_for_node(tx: Transaction, organization: Organization, name: str) -> tuple[Credential, Token]:
+def issue_for_node(
+    tx: Transaction, organization: Organization, name: str, *, rotated_from: str = ""
+) -> Issued:
     """Issue the credential of a node, bound to the node's name."""
-    ends = rules.Expiry(tx.now + timedelta(days=NODE_CREDENTIAL_DAYS), "default")
-    made = writing.make(tx, organization.id, None, Kind.NODE, name, ends)
-    return made.credential, made.token
+    ends = rules.Expiry(tx.now + timedelta(days=rules.NODE_CREDENTIAL_DAYS), "default")
+    return writing.make(tx, organization.id, None, Kind.NODE, name, ends, rotated_from=rotated_from)
+
+
+def reissue_for_node(tx: Transaction, credential_id: str) -> Issued:
+    """Replace the secret of a node's new credential, whose token was lost with the answer."""
+    key = Credential.objects.select_for_update().get(id=credential_id, kind=Kind.NODE.value)
+    return writing.replace_secret(tx, key, "node_credential.reissued")
 
 
 def rename(tx: Transaction, key: Credential, name: str) -> Credential:
@@ -216,14 +222,15 @@ def restore_account(tx: Transaction, account: Principal) -> Principal:
     return directory.mark_restored(tx, _lock(account))
 
 
-def revoke_for_node(tx: Transaction, credential_id: str) -> None:
-    """End the credential of a node that is removed."""
+def revoke_for_node(tx: Transaction, credential_id: str, reason: str = "no_longer_needed") -> None:
+    """End a credential of a node that is removed, or that has another one."""
     key = Credential.objects.select_for_update().get(id=credential_id, kind=Kind.NODE.value)
     if key.state != "active":
         return
-    writing.end(key, "no_longer_needed", "", tx)
+    writing.end(key, reason, "", tx)
     key.save()
-    writing.say(tx, key, "revoked", before={"state": "active"}, after={"state": "revoked"})
+    after = {"state": "revoked", "reason_code": reason}
+    writing.say(tx, key, "revoked", before={"state": "active"}, after=after)
 
 
 def _principal(key: Credential) -> Principal:

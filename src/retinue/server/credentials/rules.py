@@ -20,6 +20,7 @@ REVOKE_REASONS = (
 )
 #: Reasons that a caller may give; the others are given by Retinue itself.
 CALLER_REASONS = ("no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other")
+NODE_CREDENTIAL_DAYS = 90
 NAME_MAX = 255
 STATUSES = (
     "deleted",

@@ -66,6 +66,11 @@ EVENTS: dict[str, EventType] = {
         EventType("node.enrolled", "node", "A node was enrolled.", additive=True),
         EventType("node.removed", "node", "A node was removed; its polls are refused."),
         EventType("node_credential.issued", "node_credential", "A node got its credential.", additive=True),
+        EventType(
+            "node_credential.reissued",
+            "node_credential",
+            "The secret of a node's unused credential was replaced after a lost answer.",
+        ),
         EventType("node_credential.revoked", "node_credential", "The credential of a node was revoked."),
         EventType("node.key_published", "identity_key", "A node published an identity key.", additive=True),
         EventType("setup_code.issued", "setup_code", "A one-time setup code was printed.", additive=True),

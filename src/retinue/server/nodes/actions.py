@@ -1,4 +1,8 @@
-"""What can be done to nodes: enrol and remove; and the key that a node publishes itself."""
+"""What can be done to nodes: enrol and remove; and what a node does itself: renew its credential, list a key.
+
+A renewal may be cut off anywhere. The old credential is accepted until the node has polled with the new
+one; asked again with the old one, the new one gets another secret, because nobody has used it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ from datetime import timedelta
 
 from retinue.replica.records import Kind
 from retinue.server.credentials import actions as credentials
+from retinue.server.credentials.actions import Issued
+from retinue.server.credentials.compile import milliseconds
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.nodes.models import IdentityKey, Node
-from retinue.server.nodes.rules import PublishedKey, node_name
+from retinue.server.nodes.rules import PublishedKey, is_renewal_due, node_name
 from retinue.token import Token
 
 #: A replaced identity key stays listed for so long: longer than any identity that it has signed lives.
@@ -28,11 +34,11 @@ def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
     taken = Node.objects.filter(name=name, state="enrolled").first()
     if taken is not None:
         raise Refused("duplicate_name", f"the node {name!r} is enrolled already: {taken.id}", field="name")
-    credential, token = credentials.issue_for_node(tx, organization, name)
-    node = Node.objects.create(id=new_id("nod"), name=name, credential=credential, created_at=tx.now)
-    after = {"name": name, "credential": credential.id}
+    issued = credentials.issue_for_node(tx, organization, name)
+    node = Node.objects.create(id=new_id("nod"), name=name, credential=issued.credential, created_at=tx.now)
+    after = {"name": name, "credential": issued.credential.id}
     tx.record("node.enrolled", node.id, name=name, organization=organization.id, after=after)
-    return node, token
+    return node, issued.token
 
 
 def remove(tx: Transaction, node: Node) -> Node:
@@ -43,7 +49,8 @@ def remove(tx: Transaction, node: Node) -> Node:
     node.state = "removed"
     node.removed_at = tx.now
     node.save()
-    credentials.revoke_for_node(tx, node.credential_id)
+    for credential in filter(None, (node.credential_id, node.previous_credential_id)):
+        credentials.revoke_for_node(tx, credential)
     for key in _listed(node):
         key.not_after = tx.now
         key.save()
@@ -57,6 +64,41 @@ def remove(tx: Transaction, node: Node) -> Node:
         after={"state": "removed"},
     )
     return node
+
+
+def renew(tx: Transaction, node: Node, presented: str) -> Issued:
+    """Issue the credential that follows a node's own; ``presented`` is the id of the one with which it asks.
+
+    Refuses before a third of the life is left, and with a credential that was replaced.
+    """
+    node = Node.objects.select_for_update(of=("self",)).select_related("credential").get(id=node.id)
+    if node.state == "enrolled" and presented == node.previous_credential_id:
+        return credentials.reissue_for_node(tx, node.credential_id)
+    present = node.credential
+    if node.state != "enrolled" or presented != present.id:
+        raise Refused("state_conflict", "this credential was replaced")
+    if not is_renewal_due(milliseconds(present.expires_at), milliseconds(tx.now)):
+        raise Refused("state_conflict", "a credential is renewed when a third of its life is left")
+    _end_previous(tx, node)
+    organization = directory.organization(present.organization_id)
+    issued = credentials.issue_for_node(tx, organization, node.name, rotated_from=present.id)
+    node.credential, node.previous_credential = issued.credential, present
+    node.save()
+    return issued
+
+
+def confirm_renewal(tx: Transaction, node: Node) -> None:
+    """The node has used its new credential: the one before ends."""
+    node = Node.objects.select_for_update(of=("self",)).get(id=node.id)
+    if node.previous_credential_id:
+        _end_previous(tx, node)
+        node.save()
+
+
+def _end_previous(tx: Transaction, node: Node) -> None:
+    if node.previous_credential_id:
+        credentials.revoke_for_node(tx, node.previous_credential_id, "superseded")
+        node.previous_credential = None
 
 
 def publish_key(tx: Transaction, node: Node, published: PublishedKey) -> None:

@@ -12,7 +12,7 @@ import time
 
 import msgspec
 
-from retinue.decision import Allowed, Decision
+from retinue.decision import Allowed, Caller, Decision
 from retinue.replica.records import Change, Kind
 from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
@@ -21,7 +21,14 @@ from retinue.server.ledger.transaction import Actor, reading, transaction
 from retinue.server.nodes import actions, leases, queries, wake
 from retinue.server.nodes.compile import Compiler, Place
 from retinue.server.nodes.models import IdentityKey, Node
-from retinue.server.nodes.rules import Applied, PollRequest, PublishedKey, check_poll, hold_seconds
+from retinue.server.nodes.rules import (
+    Applied,
+    PollRequest,
+    PublishedKey,
+    check_poll,
+    hold_seconds,
+    is_renewal_due,
+)
 from retinue.server.policies.native import NATIVE
 
 __all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of", "poll", "snapshot"]
@@ -39,6 +46,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     """The answer to a poll. ``time`` is the wall clock in ms; ``lease`` is true only up to the head.
 
     ``snapshot`` tells the node to load a snapshot first; there are no changes then, and no lease.
+    ``renew`` tells it to renew the credential with which it polled.
     """
 
     incarnation: str
@@ -49,6 +57,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     lease: bool
     time: int
     snapshot: bool = False
+    renew: bool = False
 
 
 class SnapshotPage(msgspec.Struct, frozen=True):
@@ -89,6 +98,9 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     wake.acknowledgements.pulse()
     if request.identity_key is not None:
         _publish(node, request.identity_key, actor)
+    if node.previous_credential_id and actor.credential == node.credential_id:
+        with transaction(actor) as tx:
+            actions.confirm_renewal(tx, node)
     answer = _read(node, request)
     wait = hold_seconds(request.wait, NATIVE.freshness_lease_seconds)
     if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
@@ -97,6 +109,15 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     wake.commits.hold(ticket, answer.head, wait)
     leases.check(node, request.incarnation)
     return _read(node, request)
+
+
+def should_renew(node: Node, caller: Caller | None) -> bool:
+    """Tell whether a node should renew the credential with which it calls: its end is near, or it has one."""
+    if caller is None:
+        return False
+    if caller.credential_id == node.previous_credential_id:
+        return True
+    return is_renewal_due(caller.expires_at_ms, time.time_ns() // 1_000_000)
 
 
 def check_name(node: Node, name: str) -> None:

@@ -14,6 +14,10 @@ class Node(models.Model):
     name = models.CharField(max_length=63)
     state = models.CharField(max_length=16, default="enrolled")
     credential = models.OneToOneField("credentials.Credential", on_delete=models.PROTECT, related_name="node")
+    #: The one before, after a renewal: accepted too, until the node has polled with the present one.
+    previous_credential = models.OneToOneField(
+        "credentials.Credential", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 

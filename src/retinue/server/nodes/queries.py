@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from retinue.replica import records
@@ -49,8 +49,9 @@ def node(ident: str) -> Node:
 
 
 def by_credential(credential_id: str) -> Node | None:
-    """Return the node to which a node credential is bound."""
-    return Node.objects.filter(credential_id=credential_id).first()
+    """Return the node to which a node credential is bound, be it the present one or the one before."""
+    bound = Q(credential_id=credential_id) | Q(previous_credential_id=credential_id)
+    return Node.objects.filter(bound).first()
 
 
 def views(rows: Sequence[Node]) -> list[NodeView]:

@@ -10,11 +10,14 @@ import re
 import msgspec
 
 from retinue.replica.records import SCHEMA
+from retinue.server.credentials.rules import NODE_CREDENTIAL_DAYS
 from retinue.server.errors import Refused
 
 #: A held poll is answered after this many seconds at the latest, and after an eighth of the lease.
 HOLD_SECONDS = 20.0
 LEASE_SHARE = 8
+#: A node renews its credential itself when a third of this is left.
+CREDENTIAL_LIFE_MS = NODE_CREDENTIAL_DAYS * 86_400_000
 _BIGGEST = (1 << 63) - 1
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
@@ -95,6 +98,11 @@ def _check_key(key: PublishedKey) -> None:
         raise Refused(
             "invalid_value", "an Ed25519 public key: 43 characters of base64url", field="identity_key.x"
         )
+
+
+def is_renewal_due(expires_at_ms: int, now_ms: int) -> bool:
+    """Tell whether a node should renew its credential: a third of its life is left, or less."""
+    return 0 < expires_at_ms <= now_ms + CREDENTIAL_LIFE_MS // 3
 
 
 def hold_seconds(wait: float, lease_seconds: float) -> float:
