@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -78,6 +80,24 @@ def test_port_in_use_is_one_line_at_once(flag: str, installation: Installation, 
     ]
     assert time.monotonic() - began < 10
     assert None is status_of(f"{installation.url}/healthz")
+
+
+def test_database_that_does_not_answer_is_one_line(installation: Installation) -> None:
+    """
+    The control plane's process ends at once with what is wrong, and no trace.
+    """
+    away = "postgresql://nobody:hunter2@127.0.0.1:1/nothing"
+    done = subprocess.run(
+        [sys.executable, "-m", "retinue.server", "serve", "--port", str(installation.port)],
+        env={**installation.environment, "RETINUE_DATABASE_URL": away},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+    assert done.stderr.startswith("error: the database: ")
+    assert "hunter2" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

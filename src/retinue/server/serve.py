@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -68,9 +70,10 @@ def serve(host: str, port: int, processes: int, descriptor: int | None = None) -
     die_with_parent()
     # granian's workers are children of this process, and end with it as this one ends with its supervisor.
     os.environ.update({SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())})
-    check(processes)
-    catalogue.load()
-    disconnect()
+    with _without_pool():
+        check(processes)
+        catalogue.load()
+        disconnect()
     _Server(
         "retinue.server.wsgi:application",
         address=host,
@@ -90,6 +93,18 @@ def serve(host: str, port: int, processes: int, descriptor: int | None = None) -
         log_level="warning",
     ).serve()
     return 0
+
+
+@contextmanager
+def _without_pool() -> Iterator[None]:
+    """Use one connection: if the database is away, a pool would try for seconds and warn of each attempt."""
+    options = connection.settings_dict["OPTIONS"]
+    pool = options.pop("pool", None)
+    try:
+        yield
+    finally:
+        if pool is not None:
+            options["pool"] = pool
 
 
 def check(processes: int) -> None:
