@@ -31,8 +31,6 @@ class Call:
     transaction: Transaction | None = None
     #: Set by a handler whose answer holds a token: the credential that it belongs to.
     credential: str = ""
-    #: Permissions that the operation needs and that are not decided yet: they may depend on the object.
-    undecided: tuple[str, ...] = ()
     #: The permission that was decided, and how long that took in microseconds.
     permission: str | None = None
     decision_us: int = 0
@@ -79,9 +77,3 @@ class Call:
         missing = tuple(name for name in permissions if name not in self.held)
         if missing:
             raise Refused("permission_missing", f"this needs {' and '.join(missing)}", required=missing)
-
-    def need_unless_own(self, principal_id: str | None) -> None:
-        """Decide an operation that a principal may do with what is its own, and others with a permission."""
-        undecided, self.undecided = self.undecided, ()
-        if principal_id != self.actor.id:
-            self.need(*undecided)

@@ -25,12 +25,19 @@ _log = logging.getLogger("retinue.api")
 
 
 def run(
-    call: Call, operation: str, sent: object, status: int, handle: Callable[[], Any], objects: str
+    call: Call,
+    operation: str,
+    sent: object,
+    status: int,
+    decide: Callable[[], None],
+    handle: Callable[[], Any],
+    objects: str,
 ) -> HttpResponse:
     """Run ``handle`` in its transaction and answer its body, or the body that a first call was given.
 
-    ``sent`` is what the caller sent, ``objects`` the ids in the address. Raises :class:`Refused`; by then
-    nothing is written but the event that says so.
+    ``decide`` refuses who may not do this now, whatever was answered before. ``sent`` is what was sent,
+    ``objects`` the ids in the address. Raises :class:`Refused`; by then nothing is written but the event that
+    says so.
     """
     key = idempotency.key_of(call.request)
     if key is not None:
@@ -40,12 +47,12 @@ def run(
     try:
         with transaction(call.actor) as tx:
             call.transaction = tx
+            decide()
             if key is not None:
                 mark = idempotency.fingerprint(call.request, sent)
                 replayed = idempotency.claim(tx, key, operation, mark)
             if replayed is None:
                 body = handle()
-                _check_decided(call)
                 if key is not None:
                     idempotency.remember(tx, key, status, body, call.credential)
     except Refused as refused:
@@ -72,12 +79,6 @@ def _await_nodes(call: Call, revision: int) -> None:
         barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
     except DatabaseError as error:
         _log.warning("barrier of %d: %s, request %s", revision, type(error).__name__, call.actor.request)
-
-
-def _check_decided(call: Call) -> None:
-    """A handler that forgot to decide who may do this changes nothing: the transaction rolls back."""
-    if call.undecided:
-        raise RuntimeError(f"{', '.join(call.undecided)}: needed and never asked for")
 
 
 def _answer(body: Any, status: int, revision: int) -> HttpResponse:

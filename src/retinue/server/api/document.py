@@ -88,7 +88,7 @@ def _operation(each: Operation, schemas: JSON) -> JSON:
     }
     if each.also:
         described["x-retinue-permission-also"] = {name: list(needs) for name, needs in each.also.items()}
-    if each.or_own:
+    if each.or_own is not None:
         described["x-retinue-permission-or-own"] = True
     if each.body is not None:
         content = {"application/json": {"schema": _schema(each.body, schemas, "validation")}}

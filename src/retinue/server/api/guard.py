@@ -77,7 +77,7 @@ def admit(
 ) -> Call:
     """Return the call of a caller that may use the operation.
 
-    ``undecided`` leaves the permissions to the handler, which knows the object. Raises
+    ``undecided`` leaves the permissions to the operation, which finds the object. Raises
     :class:`NotAllowed`.
     """
     if needs is Access.PUBLIC:
@@ -97,7 +97,6 @@ def admit(
         if not isinstance(decision, Denied):
             call = _person(request, decision.caller)
             call.permission, call.decision_us = decision.permission, spent_us
-            call.undecided = wanted if undecided else ()
             return call
     if decision.caller is not None:
         decided.log(request, decision.caller, decision.reason.value, decision.permission, spent_us)

@@ -157,28 +157,43 @@ def rename_key(call: Call, key_id: str, body: RenameKey) -> schemas.JSON:
     return _one(call, actions.rename(call.tx, queries.key(call.organization, key_id), body.name))
 
 
+def _own_rotator(call: Call, key_id: str) -> str | None:
+    """Return the account that the key belongs to, if accounts rotate their own keys here."""
+    if not policy_of(call.organization).credentials_self_rotation:
+        return None
+    try:
+        return queries.key(call.organization, key_id).principal_id
+    except NotFound:
+        return None
+
+
 @operation(
     "POST",
     f"{ONE}/rotate",
     permission="credential:rotate",
-    or_own=True,
+    or_own=_own_rotator,
     response=IssuedKey,
     status=201,
     tag=TAG,
 )
 def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
     """Issue a successor of a key; the old key is accepted beside it for the overlap, then retires."""
-    key = _rotatable(call, key_id)
+    key = queries.key(call.organization, key_id)
     overlap = None if body.overlap is None else duration_seconds(body.overlap, "overlap", zero=True)
     return _issued(call, actions.rotate(call.tx, key, overlap_seconds=overlap, name=body.name))
 
 
 @operation(
-    "POST", f"{ONE}/regenerate", permission="credential:rotate", or_own=True, response=IssuedKey, tag=TAG
+    "POST",
+    f"{ONE}/regenerate",
+    permission="credential:rotate",
+    or_own=_own_rotator,
+    response=IssuedKey,
+    tag=TAG,
 )
 def regenerate_key(call: Call, key_id: str, body: schemas.Nothing) -> schemas.JSON:
     """Replace the secret of a key under the same id; the old token is refused at once."""
-    return _issued(call, actions.regenerate(call.tx, _rotatable(call, key_id)))
+    return _issued(call, actions.regenerate(call.tx, queries.key(call.organization, key_id)))
 
 
 @operation("POST", f"{ONE}/revoke", permission="credential:revoke", response=Key, tag=TAG)
@@ -210,18 +225,6 @@ def _listed(call: Call, query: AccountKeyFilter, account: str | None) -> schemas
         limit=query.limit,
     )
     return {"items": render.keys(found, call.now), "next": following}
-
-
-def _rotatable(call: Call, key_id: str) -> Credential:
-    """Return the key, if the caller may rotate it: any with the permission, its own without."""
-    try:
-        key = queries.key(call.organization, key_id)
-    except NotFound:
-        call.need_unless_own(None)
-        raise
-    own = policy_of(call.organization).credentials_self_rotation
-    call.need_unless_own(key.principal_id if own else None)
-    return key
 
 
 def _one(call: Call, key: Credential) -> schemas.JSON:

@@ -25,6 +25,8 @@ from retinue.server.api.guard import Access
 from retinue.server.errors import Refused
 
 Handler = Callable[..., Any]
+#: Gets a call and the ids in its address; returns who may do it without a permission, being its owner.
+OwnerOf = Callable[..., str | None]
 
 
 class UndeclaredOperation(Exception):
@@ -48,8 +50,8 @@ class Operation:
     changes: bool
     handler: Handler
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: A principal may do it with what is its own, without a permission.
-    or_own: bool = False
+    #: Who may do it without a permission, because the object is its own.
+    or_own: OwnerOf | None = None
 
     @property
     def parameters(self) -> list[str]:
@@ -58,7 +60,9 @@ class Operation:
 
     def authenticate(self, request: HttpRequest) -> bool:
         """Decide who calls, from headers alone; ninja calls it before anything else."""
-        call = guard.admit(request, self.name, self.needs, undecided=self.or_own, changes=self.changes)
+        call = guard.admit(
+            request, self.name, self.needs, undecided=self.or_own is not None, changes=self.changes
+        )
         request.retinue_call = call  # type: ignore[attr-defined]
         return True
 
@@ -73,20 +77,32 @@ class Operation:
             given |= {} if query is None else {"query": query}
             given |= {} if body is None else {"body": body}
 
-            def handle() -> Any:
+            def decide() -> None:
                 self._check_also(call, body)
+                self._check_own(call, arguments)
+
+            def handle() -> Any:
                 return self._rendered(self.handler(call, **given))
 
             if not self.changes:
+                decide()
                 return json_answer(handle(), self.status)
             sent = {} if body is None else msgspec.to_builtins(_plain(body))
-            return changes.run(call, self.name, sent, self.status, handle, " ".join(arguments.values()))
+            return changes.run(
+                call, self.name, sent, self.status, decide, handle, " ".join(arguments.values())
+            )
 
     def _check_also(self, call: Call, body: Any) -> None:
         for name, permissions in self.also.items():
             stated = self.method == "PATCH" and name in body.model_fields_set
             if stated or getattr(body, name):
                 call.need(*permissions)
+
+    def _check_own(self, call: Call, arguments: dict[str, str]) -> None:
+        if self.or_own is None or self.or_own(call, **arguments) == call.actor.id:
+            return
+        if isinstance(self.needs, tuple):
+            call.need(*self.needs)
 
     def _rendered(self, result: Any) -> Any:
         """Return the answer's body; what a model of the answer does not know never leaves."""
@@ -112,7 +128,7 @@ def operation(
     tag: str,
     changes: bool | None = None,
     also: Mapping[str, tuple[str, ...]] | None = None,
-    or_own: bool = False,
+    or_own: OwnerOf | None = None,
 ) -> Callable[[Handler], Handler]:
     """Put a handler into the table.
 

@@ -1,0 +1,185 @@
+"""``Idempotency-Key`` repeats an answer only to who may still make the call."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT
+from retinue.server.access.roles import ROLES
+from retinue.server.api import routes  # noqa: F401
+from retinue.server.api.operations import OPERATIONS
+from retinue.server.directory.queries import Principal
+from retinue.server.ledger.queries import AuditEvent
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api.world import JSON, Caller, World
+
+KEY = {"Idempotency-Key": "abc"}
+Target = tuple[str, str, JSON | None]
+AUDITOR = tuple(sorted(ROLES["auditor"].names(MANAGEMENT)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of one operation: how its target is made, and what its caller must hold besides for the ceiling."""
+
+    operation: str
+    target: Callable[[World], Target]
+    besides: tuple[str, ...] = ()
+    #: The permission that a field of the body needs.
+    also: tuple[str, ...] = field(default=())
+
+
+def _account(world: World, method: str, tail: str = "", body: JSON | None = None) -> Target:
+    return method, f"/v1/service-accounts/{world.account('target').id}{tail}", body
+
+
+def _key(world: World, method: str, tail: str = "", body: JSON | None = None) -> Target:
+    return method, f"/v1/keys/{world.key(world.account('target'))[0].id}{tail}", body
+
+
+def _deleted(world: World) -> Target:
+    method, path, body = _account(world, "POST", "", {})
+    world.owner.delete(path)
+    return method, f"{path}/restore", body
+
+
+def _revoked(world: World) -> Target:
+    method, path, body = _key(world, "DELETE")
+    world.owner.post(f"{path}/revoke")
+    return method, path, body
+
+
+def _granted(world: World) -> Target:
+    account = world.account("target", permissions=("report:read",))
+    path = f"/v1/service-accounts/{account.id}/grants"
+    return "DELETE", f"{path}/{world.owner.get(path).json['items'][0]['id']}", None
+
+
+def _new(world: World, **more: object) -> Target:
+    return "POST", "/v1/service-accounts", {"name": "new", "purpose": "x", "owners": [world.owner.id], **more}
+
+
+def _person(**more: object) -> Target:
+    return "POST", "/v1/users", {"email": "new@acme.example", "name": "New", **more}
+
+
+def _node(world: World) -> Target:
+    return "DELETE", f"/v1/nodes/{world.node()[0]}", None
+
+
+CASES = (
+    Case("create_service_account", _new),
+    Case(
+        "create_service_account",
+        lambda world: _new(world, permissions=["report:read"]),
+        ("report:read",),
+        ("grant:create",),
+    ),
+    Case("update_service_account", lambda world: _account(world, "PATCH", "", {"purpose": "y"})),
+    Case(
+        "update_service_account",
+        lambda world: _account(world, "PATCH", "", {"roles": ["auditor"]}),
+        AUDITOR,
+        ("grant:create", "grant:delete"),
+    ),
+    Case("delete_service_account", lambda world: _account(world, "DELETE")),
+    Case("enable_service_account", lambda world: _account(world, "POST", "/enable", {})),
+    Case("disable_service_account", lambda world: _account(world, "POST", "/disable", {})),
+    Case("restore_service_account", _deleted),
+    Case("duplicate_service_account", lambda world: _account(world, "POST", "/duplicate", {"name": "copy"})),
+    Case("issue_key", lambda world: _account(world, "POST", "/keys", {"name": "k2"})),
+    Case("rename_key", lambda world: _key(world, "PATCH", "", {"name": "k2"})),
+    Case("rotate_key", lambda world: _key(world, "POST", "/rotate", {})),
+    Case("regenerate_key", lambda world: _key(world, "POST", "/regenerate", {})),
+    Case("revoke_key", lambda world: _key(world, "POST", "/revoke", {})),
+    Case("delete_key", _revoked),
+    Case("create_user", lambda _: _person()),
+    Case("create_user", lambda _: _person(roles=["auditor"]), AUDITOR, ("grant:create",)),
+    Case(
+        "create_grant",
+        lambda world: _account(world, "POST", "/grants", {"permission": "report:read"}),
+        ("report:read",),
+    ),
+    Case("delete_grant", _granted),
+    Case("enrol_node", lambda _: ("POST", "/v1/nodes", {"name": f"edge-{secrets.token_hex(4)}"})),
+    Case("remove_node", _node),
+)  # fmt: skip
+BY_NAME = {each.name: each for each in OPERATIONS}
+
+
+def _permitted(world: World, permissions: tuple[str, ...]) -> Caller:
+    """A caller with exactly these permissions; those of the installation make it an operator."""
+    if INSTALLATION.isdisjoint(permissions):
+        return world.caller(*permissions, name="caller")
+    return world.user(operator=True)[1]
+
+
+def _take(world: World, caller: Caller, lost: tuple[str, ...]) -> None:
+    """Take permissions from the caller."""
+    if not INSTALLATION.isdisjoint(lost):
+        with transaction(SYSTEM, reason="test") as tx:
+            user = Principal.objects.get(id=caller.id)
+            user.is_operator = False
+            user.save()
+            tx.record("account.updated", user.id, name=user.handle, organization=user.organization_id)
+        return
+    path = f"/v1/service-accounts/{caller.id}/grants"
+    for grant in world.owner.get(path).json["items"]:
+        if grant["permission"] in lost:
+            world.owner.delete(f"{path}/{grant['id']}")
+
+
+def _changes() -> list[str]:
+    """The ids of all events but those of refusals."""
+    return list(AuditEvent.objects.exclude(type="change.refused").order_by("id").values_list("id", flat=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join((case.operation, *case.also)))
+def test_replay_needs_the_permission(world: World, case: Case) -> None:
+    """
+    Who has lost what an operation needs is refused its repetition like a fresh call; nothing changes, no token
+    is made, and the answer of the first call is not told again.
+    """
+    needs = BY_NAME[case.operation].needs
+    assert isinstance(needs, tuple)
+    method, path, body = case.target(world)
+    caller = _permitted(world, (*needs, *case.also, *case.besides))
+    first = caller.call(method, path, body, headers=KEY)
+    replayed = caller.call(method, path, body, headers=KEY)
+    _take(world, caller, case.also or needs)
+    before = _changes()
+    repeated, fresh = (caller.call(method, path, body, headers=each) for each in (KEY, {}))
+
+    assert BY_NAME[case.operation].status == first.status, first.text
+    assert (first.status, "true") == (replayed.status, replayed.headers["idempotency-replayed"])
+    assert (403, "permission_missing", fresh.json["required"]) == (
+        repeated.status, repeated.code, repeated.json["required"],
+    )  # fmt: skip
+    assert before == _changes()
+
+
+def test_every_permitted_change_is_repeated_here() -> None:
+    """
+    No operation that changes something with a permission is left out, nor one of its fields that needs more.
+    """
+    changing = [each for each in OPERATIONS if each.changes and isinstance(each.needs, tuple)]
+
+    assert {each.name for each in changing} == {case.operation for case in CASES}
+    assert {(each.name, more) for each in changing for more in each.also.values()} == {
+        (case.operation, case.also) for case in CASES if case.also
+    }
+
+
+def test_own_key_is_rotated_again_without_a_permission(world: World) -> None:
+    """
+    A service account that rotates its own key needs no permission, and none for the repetition.
+    """
+    account = world.account()
+    key, token = world.key(account)
+    answers = [Caller(token, account).post(f"/v1/keys/{key.id}/rotate", {}, KEY) for _ in range(2)]
+
+    assert [201, 201] == [each.status for each in answers]
