@@ -86,8 +86,8 @@ def test_freshness_counts_from_the_sending(home: Home, control: Control) -> None
         wait_for("the poll without a lease is over", lambda: control.count("poll") >= polls + 3)
         after = home.meta()
 
-    assert received - 500_000_000 < fresh_from <= received
-    assert received - 500_000_000 < after.fresh_from_ns <= control.received[-1].at_ns
+    assert received - 2_000_000_000 < fresh_from <= received
+    assert received - 2_000_000_000 < after.fresh_from_ns <= control.received[-1].at_ns
 
 
 def test_a_dripping_answer_is_given_up(home: Home, control: Control) -> None:
@@ -103,7 +103,7 @@ def test_a_dripping_answer_is_given_up(home: Home, control: Control) -> None:
         control.work()
         settle(home, control)
 
-    assert 2 < took < 6
+    assert 2 < took < 20
 
 
 def test_a_lease_is_taken_at_the_head_only(home: Home, control: Control) -> None:

@@ -46,7 +46,7 @@ def test_a_signal_ends_every_wait_at_once(home: Home, control: Control, state: s
         took = time.monotonic() - began
 
     assert 0 == code
-    assert took < 1.0
+    assert took < 2.5
 
 
 def test_a_start_before_the_control_plane_is_quiet(home: Home) -> None:

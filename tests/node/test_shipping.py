@@ -127,6 +127,19 @@ def test_an_invalid_entry_loses_itself_alone(ship: Ship, control: Control, bad: 
     assert control.count("requests") <= 2 + 20 * len(bad)
 
 
+def test_a_batch_that_is_too_large_is_sent_in_parts(ship: Ship, control: Control) -> None:
+    """
+    Where a batch is too large for the control plane, its parts are not: nothing is lost, nothing waits.
+    """
+    control.refusal = lambda records: (413, {"code": "too_large"}) if len(records) > 40 else None
+    ship.write(300)
+    ship.shipper.start()
+    wait_for("all entries", lambda: control.next[ship.spool.name] == 300)
+
+    assert list(range(300)) == _numbers(control, ship.spool.name)
+    assert (0, 0) == (ship.counted(Counter.REFUSED), ship.counted(Counter.HELD_BATCHES))
+
+
 def test_a_lone_refused_entry_waits_for_evidence(ship: Ship, control: Control) -> None:
     """
     A single entry that is refused is kept until another one is taken: only then it is known to be its own

@@ -173,7 +173,9 @@ class Store:
         """Open a new read transaction."""
         try:
             transaction = self._begin()
-        except lmdb.MapResizedError:  # the follower has made the map larger
+        except lmdb.MapResizedError:
+            # The follower has made the map larger. No other snapshot of this process may be open now: a
+            # worker has one thread.
             self._environment.set_mapsize(0)
             transaction = self._begin()
         common = self._common
