@@ -117,7 +117,7 @@ def test_superseded_means_no_lease(home: Home, control: Control, supervised: str
         assert home.meta().fresh_from_ns > 0
         control.faults["poll"].append(refuse(409, "superseded"))
         wait_for("the lease ends", lambda: home.meta().fresh_from_ns == 0)
-        wait_for("its last words", lambda: "a newer follower of the node local" in follower.text())
+        wait_for("its last words", lambda: "a newer follower of the node" in follower.text())
         polls = control.count("poll")
         if supervised == "1":
             time.sleep(0.5)

@@ -200,7 +200,7 @@ class Follower:
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
         if answer.snapshot:
-            self._begin_snapshot()
+            self._begin_snapshot(answer.epoch)
         else:
             self._replica.apply(answer, clock)
         if answer.renew and time.monotonic() >= self._renew_at:
@@ -240,8 +240,11 @@ class Follower:
             raise FeedError(0, "unreadable", "what should be a node's token is none")
         return token.reveal()
 
-    def _begin_snapshot(self) -> None:
+    def _begin_snapshot(self, epoch: int) -> None:
+        """Load the first page: of ``epoch``, which the control plane has just named, or of a later one."""
         page = self._page("")
+        if page.epoch < epoch:
+            raise FeedError(0, "stale", "a snapshot of an earlier epoch")
         _log.info("loading a snapshot of epoch %d, revision %d", page.epoch, page.head)
         self._replica.take(page, "")
 
@@ -250,7 +253,7 @@ class Follower:
         after, epoch = self._replica.meta.snapshot_after, self._replica.meta.epoch
         page = self._page(after)
         if page.epoch > epoch:
-            self._begin_snapshot()
+            self._begin_snapshot(page.epoch)
         else:
             self._replica.take(page, after)
 
