@@ -11,9 +11,11 @@ from retinue.replica.records import Change, Kind, Meta
 AT = Meta(epoch=2, revision=10)
 
 
-def _answer(head: int, *revisions: int, epoch: int = 2, more: bool = False) -> PollAnswer:
+def _answer(
+    head: int, *revisions: int, epoch: int = 2, more: bool = False, following: str | None = None
+) -> PollAnswer:
     changes = [Change(revision, Kind.HOLDER, "x") for revision in revisions]
-    return PollAnswer("0" * 32, epoch, head, changes, more, not more, 0)
+    return PollAnswer("0" * 32, epoch, head, changes, more, not more, 0, next=following)
 
 
 @pytest.mark.parametrize(
@@ -24,13 +26,15 @@ def _answer(head: int, *revisions: int, epoch: int = 2, more: bool = False) -> P
         (_answer(12, 11), 12),
         (_answer(15, 11, 12, more=True), 12),
         (_answer(15, 12, 11, more=True), 12),
+        (_answer(15, 11, more=True, following="11/holder/x"), 10),
     ],
 )
 def test_an_answer_leads_to(answer: PollAnswer, revision: int) -> None:
     """
-    All changes lead to the head; a part of them to the last revision in it.
+    All changes lead to the head; a part of them to the last revision in it; a part of a revision to nothing
+    that is new.
     """
-    assert revision == pages.reached(answer, AT)
+    assert revision == pages.reached(answer, AT, None)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,9 @@ def test_an_answer_leads_to(answer: PollAnswer, revision: int) -> None:
         (_answer(15, more=True), "stalled"),
         (_answer(15, 10, more=True), "stalled"),
         (_answer(15, 3, more=True), "stalled"),
+        (_answer(15, 10, more=True, following="10/holder/x"), "stalled"),
+        (_answer(15, 11, more=True, following="11/holder/a"), "stalled"),
+        (_answer(15, following="11/holder/x"), "stalled"),
         (_answer(15, 11, epoch=1), "stale"),
         (_answer(15, 11, epoch=3), "stale"),
     ],
@@ -49,7 +56,7 @@ def test_an_answer_that_leads_nowhere(answer: PollAnswer, code: str) -> None:
     What leads back, stands still although there is more, or begins elsewhere is refused.
     """
     with pytest.raises(FeedError) as refused:
-        pages.reached(answer, AT)
+        pages.reached(answer, AT, "11/holder/a")
 
     assert code == refused.value.code
 

@@ -44,24 +44,27 @@ class Control:
         """The revision in which an object last changed; 0 if it never did in this epoch's log."""
         return max((revision for revision, each in self.log if each == place), default=0)
 
-    def poll(self, incarnation: str, epoch: int, applied: int) -> PollAnswer:
-        """What a follower is answered that has applied this."""
+    def poll(self, incarnation: str, epoch: int, applied: int, after: str | None = None) -> PollAnswer:
+        """What a follower is answered that has applied this, and a part of the next revision up to ``after``."""
         if epoch != self.epoch or applied < self.compacted or applied > self.revision:
             return self._answer(incarnation, [], more=False, snapshot=True)
-        touched = [(revision, place) for revision, place in self.log if revision > applied]
-        whole = touched[: self.limit]
-        more = len(touched) > len(whole)
-        if more:  # a revision is never cut
-            last = whole[-1][0]
-            whole = [each for each in touched if each[0] < last] or [
-                each for each in touched if each[0] == last
-            ]
+        touched = sorted((revision, *place) for revision, place in self.log if revision > applied)
+        if after is not None:
+            touched = [each for each in touched if each > _cut(after)]
+        taken, following = touched[: self.limit], None
+        if len(taken) < len(touched):
+            whole = [each for each in taken if each[0] < touched[len(taken)][0]]
+            if not whole:  # not even one revision fits
+                following = f"{taken[-1][0]}/{taken[-1][1].value}/{taken[-1][2]}"
+            taken = whole or taken
         newest: dict[Place, int] = {}
-        for revision, place in whole:
-            newest.pop(place, None)
-            newest[place] = revision
+        for revision, kind, key in taken:
+            newest.pop((kind, key), None)
+            newest[kind, key] = revision
         changes = [Change(revision, *place, self.rows.get(place)) for place, revision in newest.items()]
-        return self._answer(incarnation, changes, more=len(touched) > len(whole))
+        answer = self._answer(incarnation, changes, more=len(taken) < len(touched))
+        answer.next = following
+        return answer
 
     def snapshot(self, after: str) -> SnapshotAnswer:
         """The page of a snapshot after a place."""
@@ -79,3 +82,8 @@ class Control:
     ) -> PollAnswer:
         lease = not more and not snapshot
         return PollAnswer(incarnation, self.epoch, self.revision, changes, more, lease, 1_000, snapshot)
+
+
+def _cut(after: str) -> tuple[int, Kind, str]:
+    revision, kind, key = after.split("/", 2)
+    return int(revision), Kind(kind), key

@@ -37,7 +37,9 @@ class Wire:
     def poll(self, body: dict[str, Any], _timeout: float) -> PollAnswer:
         """Answer a poll, or give an answer to an earlier one."""
         applied = body["applied"]
-        answer = self.control.poll(body["incarnation"], applied["epoch"], applied["revision"])
+        answer = self.control.poll(
+            body["incarnation"], applied["epoch"], applied["revision"], body.get("after")
+        )
         self.answers.append(answer)
         if self.repeat is not None:
             answer = self.answers[self.repeat % len(self.answers)]

@@ -87,6 +87,8 @@ class Follower:
     replica: MemoryReplica = field(default_factory=MemoryReplica)
     meta: Meta = field(default_factory=Meta)
     page_records: int = 5_000
+    #: Where the last answer ended inside a revision.
+    after: str | None = None
 
     @classmethod
     def create(cls) -> Follower:
@@ -101,13 +103,15 @@ class Follower:
     def request(self, *, wait: float = 0.0, **given: Any) -> PollRequest:
         """Return the poll that this follower would send now."""
         applied = Applied(self.meta.epoch, self.meta.revision)
-        return PollRequest(self.node.name, self.incarnation, applied, wait, **given)
+        return PollRequest(self.node.name, self.incarnation, applied, wait, **{"after": self.after, **given})
 
     def poll(self, *, wait: float = 0.0, **given: Any) -> PollAnswer:
         """Poll once and apply the answer, but load no snapshot."""
         answer = feed.poll(self.node, self.request(wait=wait, **given), self.actor)
         if not answer.snapshot:
+            self.after = answer.next
             reached = answer.changes[-1].revision if answer.more else answer.head
+            reached = self.meta.revision if answer.next else reached
             self.meta = Meta(epoch=answer.epoch, revision=reached, complete=True)
             self.replica.apply(answer.changes, self.meta)
         return answer
@@ -120,6 +124,7 @@ class Follower:
     def pages(self) -> Iterator[None]:
         """Load a snapshot, pausing after each page."""
         after: str | None = None
+        self.after = None
         first = 0
         while True:
             page = feed.snapshot(after, limit=self.page_records)

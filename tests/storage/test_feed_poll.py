@@ -137,21 +137,6 @@ def test_batches_hold_all_that_they_acknowledge(
     assert answers > 3
 
 
-def test_one_revision_is_never_cut(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A revision that is longer than an answer may be is sent whole: a node cannot acknowledge half of one.
-    """
-    monkeypatch.setattr(feed, "MAX_CHANGES", 3)
-    follower = Follower.create()
-    follower.catch_up()
-    with transaction(SYSTEM, reason="test") as tx:
-        made = {estate.account_in(tx).id for _ in range(8)}
-
-    answer = follower.poll()
-    assert made <= {change.key for change in answer.changes}
-    assert (False, True) == (answer.more, answer.lease)
-
-
 def test_a_revision_that_touches_nothing_is_answered_at_once(estate: Estate) -> None:
     """
     A commit that changes no record still moves the head, and the poll says so: a barrier waits for it.
@@ -230,6 +215,9 @@ def test_a_credential_speaks_for_its_own_node_only() -> None:
         ("retires", {"retires": "x"}),
         ("applied.epoch", {"applied": Applied(-1, 0)}),
         ("applied.revision", {"applied": Applied(1, 1 << 63)}),
+        ("after", {"after": "x"}),
+        ("after", {"after": "0/principal/a"}),
+        ("after", {"after": "9/principal"}),
         ("wait", {"wait": -1.0}),
         ("wait", {"wait": float("nan")}),
         ("schema", {"schema": 99}),

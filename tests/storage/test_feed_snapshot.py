@@ -196,7 +196,7 @@ def test_any_interleaving_of_changes_polls_pages_and_restarts_ends_in_the_truth(
 
 def _set_back(follower: Follower, rows: dict[tuple[Kind, str], bytes], meta: Meta) -> None:
     changes = [records.Change(0, kind, key, value) for (kind, key), value in rows.items()]
-    follower.meta = meta
+    follower.meta, follower.after = meta, None
     follower.replica.replace_range(None, None, changes, meta)
 
 

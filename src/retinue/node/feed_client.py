@@ -48,6 +48,7 @@ class PollAnswer(msgspec.Struct):
     time: int
     snapshot: bool = False
     renew: bool = False
+    next: str | None = None
 
 
 class SnapshotAnswer(msgspec.Struct):

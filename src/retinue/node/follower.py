@@ -218,6 +218,8 @@ class Follower:
             "pepper_ids": list(self._pepper_ids),
             "identity_key": {"kid": self._key.kid, "x": self._key.x},
         }
+        if self._replica.after:
+            question["after"] = self._replica.after
         if self._replica.retires:
             question["retires"] = self._replica.retires
         return question

@@ -8,20 +8,23 @@ from retinue.replica.records import Kind, Meta
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
 
 
-def reached(answer: PollAnswer, meta: Meta) -> int:
+def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
     """Return the revision that a replica at ``meta`` has when it has applied the changes of ``answer``.
 
-    Refuses one that leads back, one that says that there is more but leads nowhere, and changes of another
-    epoch: they do not begin where this replica stands.
+    An answer with ``next`` brings only a part of the revision that follows: nothing is reached by it.
+    Refuses one that leads back, one that says that there is more but leads nowhere (``after`` was asked),
+    and changes of another epoch: they do not begin where this replica stands.
     """
     if answer.epoch != meta.epoch:
         raise FeedError(0, "stale", "changes of another epoch than this replica's")
-    if not answer.more:
+    if not answer.more and answer.next is None:
         revision = answer.head
     else:
         revision = max((change.revision for change in answer.changes), default=0)
-        if revision <= meta.revision:
+        if revision <= meta.revision or answer.next == (after or ""):
             raise FeedError(0, "stalled", "an answer that has more and brings nothing")
+        if answer.next is not None:
+            return meta.revision
     if revision < meta.revision:
         raise FeedError(0, "stale", "an answer that is behind this replica")
     return revision

@@ -36,6 +36,8 @@ class ReplicaWriter:
         self._checked = time.monotonic()
         self.meta = Meta()
         self.incarnation = ""
+        #: Where the next answer goes on inside a revision. Forgotten, that revision begins anew.
+        self.after: str | None = None
         #: The incarnation before, if it worked on this very file in this boot.
         self.retires: str | None = None
 
@@ -45,6 +47,7 @@ class ReplicaWriter:
         if self._store is not None and found == self._place:
             return
         self.close()
+        self.after = None
         self._store = Store(self._folder, writable=True)
         with self._store.snapshot() as snapshot:
             self.meta = snapshot.meta()
@@ -74,7 +77,7 @@ class ReplicaWriter:
 
         Raises :class:`retinue.node.feed_client.FeedError` for an answer that no control plane gives.
         """
-        revision = pages.reached(answer, self.meta)
+        revision = pages.reached(answer, self.meta, self.after)
         fresh = answer.lease and not answer.more
         meta = msgspec.structs.replace(
             self.meta,
@@ -88,6 +91,7 @@ class ReplicaWriter:
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)
+        self.after = answer.next
         if meta.complete and not was_complete:
             _log.info("replica complete at revision %d", revision)
 
@@ -107,6 +111,7 @@ class ReplicaWriter:
             snapshot_revision=head if page.next else 0,
             fresh_from_ns=0,
         )
+        self.after = None
         self._opened().replace_range(pages.place(after), pages.place(page.next), page.changes, meta)
         self.meta = meta
 

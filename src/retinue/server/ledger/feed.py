@@ -14,7 +14,6 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 
 from retinue.replica.records import Kind
-from retinue.server.ledger.models import Change
 
 M = TypeVar("M", bound=Model)
 
@@ -33,8 +32,13 @@ class Touched:
     """One changed object in one revision."""
 
     revision: int
-    kind: Kind
+    kind: str
     key: str
+
+    @property
+    def place(self) -> tuple[Kind, str]:
+        """Where its record stands."""
+        return Kind(self.kind), self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ class Range:
 Selection = Keys | Range
 
 # Every poll and every decision about a caller reads these: the ORM would take longer than the database.
-_CHANGES = "SELECT revision, kind, key FROM ledger_change WHERE revision"
-_AFTER = f"{_CHANGES} > %s ORDER BY revision, id LIMIT %s"
-_WHOLE = f"{_CHANGES} = %s ORDER BY id"
+_CHANGES = """
+SELECT revision, kind, key FROM ledger_change WHERE (revision, kind, key) > (%s, %s, %s)
+ORDER BY revision, kind, key LIMIT %s
+"""
 
 
 def narrow(rows: QuerySet[M], column: str, selection: Selection) -> QuerySet[M]:
@@ -98,23 +103,11 @@ def position() -> Position:
         return Position(*cursor.fetchone())
 
 
-def changes(after: int, limit: int) -> tuple[list[Touched], bool]:
-    """Return whole revisions after ``after``, about ``limit`` changes, and whether there are more.
+def changes(after: Touched, limit: int) -> list[Touched]:
+    """Return the next ``limit`` changes after one of them, in an order that never changes.
 
-    A revision is never cut, because a node says only up to which revision it has come: where the first
-    one alone is longer than ``limit``, all of it is returned.
+    ``Touched(revision + 1, "", "")`` stands after everything in ``revision``.
     """
-    rows = _rows(_AFTER, after, limit + 1)
-    if len(rows) <= limit:
-        return rows, False
-    whole = [row for row in rows if row.revision < rows[-1].revision]
-    if whole:
-        return whole, True
-    first = rows[0].revision
-    return _rows(_WHOLE, first), Change.objects.filter(revision__gt=first).exists()
-
-
-def _rows(statement: str, *given: int) -> list[Touched]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
-        return [Touched(revision, Kind(kind), key) for revision, kind, key in cursor.fetchall()]
+        cursor.execute(_CHANGES, [after.revision, after.kind, after.key, limit])
+        return [Touched(*row) for row in cursor.fetchall()]

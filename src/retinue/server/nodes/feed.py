@@ -26,6 +26,7 @@ from retinue.server.nodes.rules import (
     PollRequest,
     PublishedKey,
     check_poll,
+    cut_place,
     hold_seconds,
     is_renewal_due,
 )
@@ -45,7 +46,9 @@ _OVERHEAD = 96
 class PollAnswer(msgspec.Struct, frozen=True):
     """The answer to a poll. ``time`` is the wall clock in ms; ``lease`` is true only up to the head.
 
-    ``snapshot`` tells the node to load a snapshot first; there are no changes then, and no lease.
+    ``snapshot`` tells the node to load a snapshot first; there are no changes then, and no lease. ``next``
+    stands where these changes are only the first part of a revision: the node repeats it as ``after`` in its
+    next poll, and has applied nothing of it as long as it says so.
     ``renew`` tells it to renew the credential with which it polled.
     """
 
@@ -58,6 +61,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     time: int
     snapshot: bool = False
     renew: bool = False
+    next: str | None = None
 
 
 class SnapshotPage(msgspec.Struct, frozen=True):
@@ -151,10 +155,22 @@ def _read(node: Node, request: PollRequest) -> PollAnswer:
             return _answer(request, head, [], more=False, snapshot=True)
         if request.applied.revision == head.revision:
             return _answer(request, head, [], more=False)
-        touched, more = ledger.changes(request.applied.revision, MAX_CHANGES)
-        values = Compiler().compile((each.kind, each.key) for each in touched)
+        touched = ledger.changes(_after(request), MAX_CHANGES + 1)
+        values = Compiler().compile(each.place for each in touched)
     taken, is_cut = _fitting(touched, values)
-    return _answer(request, head, _changes(taken, values), more=more or is_cut)
+    following = f"{taken[-1].revision}/{taken[-1].kind}/{taken[-1].key}" if is_cut else None
+    more = len(taken) < len(touched)
+    return _answer(request, head, _changes(taken, values), more=more, following=following)
+
+
+def _after(request: PollRequest) -> ledger.Touched:
+    """Return where the answer begins: after all that was applied, or inside the next revision."""
+    begin = ledger.Touched(request.applied.revision + 1, "", "")
+    if request.after is None:
+        return begin
+    after = ledger.Touched(*cut_place(request.after, request.applied))
+    following = ledger.changes(begin, 1)
+    return after if following and following[0].revision == after.revision else begin
 
 
 def _needs_snapshot(node: Node, applied: Applied, head: ledger.Position) -> bool:
@@ -170,31 +186,48 @@ def _needs_snapshot(node: Node, applied: Applied, head: ledger.Position) -> bool
 def _fitting(
     touched: list[ledger.Touched], values: dict[Place, bytes | None]
 ) -> tuple[list[ledger.Touched], bool]:
-    """Return the whole revisions that fit into one answer, at least one, and whether any was left out."""
-    size, sent, end = 0, set[Place](), 0
-    for place, each in enumerate(touched):
-        if place and each.revision != touched[place - 1].revision:
-            end = place
-        if (each.kind, each.key) in sent:
-            continue
-        sent.add((each.kind, each.key))
-        size += _OVERHEAD + len(each.key) + len(values[each.kind, each.key] or b"") * 4 // 3
-        if size > MAX_BYTES and end:
-            return touched[:end], True
-    return touched, False
+    """Return what fits into one answer, and whether that ends inside a revision.
+
+    It ends with a whole revision where one fits, because a node says only up to which it has come.
+    """
+    fitting = _count(touched, values)
+    if fitting == len(touched):
+        return touched, False
+    whole = fitting
+    while whole and touched[whole - 1].revision == touched[whole].revision:
+        whole -= 1
+    return (touched[:whole], False) if whole else (touched[:fitting], True)
+
+
+def _count(touched: list[ledger.Touched], values: dict[Place, bytes | None]) -> int:
+    """Return how many changes keep the limits, at least one."""
+    size, sent = 0, set[Place]()
+    for number, each in enumerate(touched[:MAX_CHANGES]):
+        if each.place not in sent:
+            sent.add(each.place)
+            size += _OVERHEAD + len(each.key) + len(values[each.place] or b"") * 4 // 3
+        if number and size > MAX_BYTES:
+            return number
+    return min(len(touched), MAX_CHANGES)
 
 
 def _changes(touched: list[ledger.Touched], values: dict[Place, bytes | None]) -> list[Change]:
     """Return one change for each object, in the order of its latest revision here."""
     latest: dict[Place, int] = {}
     for each in touched:
-        latest.pop((each.kind, each.key), None)
-        latest[each.kind, each.key] = each.revision
+        latest.pop(each.place, None)
+        latest[each.place] = each.revision
     return [Change(revision, *place, values[place]) for place, revision in latest.items()]
 
 
 def _answer(
-    request: PollRequest, head: ledger.Position, changes: list[Change], *, more: bool, snapshot: bool = False
+    request: PollRequest,
+    head: ledger.Position,
+    changes: list[Change],
+    *,
+    more: bool,
+    snapshot: bool = False,
+    following: str | None = None,
 ) -> PollAnswer:
     return PollAnswer(
         incarnation=request.incarnation,
@@ -205,6 +238,7 @@ def _answer(
         lease=not more and not snapshot,
         time=time.time_ns() // 1_000_000,
         snapshot=snapshot,
+        next=following,
     )
 
 

@@ -41,7 +41,10 @@ class PublishedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a follower says and asks. ``wait`` is in seconds; ``clock`` the node's boot-time clock in ns."""
+    """What a follower says and asks. ``wait`` is in seconds; ``clock`` the node's boot-time clock in ns.
+
+    ``after`` is the ``next`` of the answer before, if that ended inside a revision.
+    """
 
     node: str
     incarnation: str
@@ -52,6 +55,7 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int = SCHEMA
     pepper_ids: tuple[str, ...] = ()
     identity_key: PublishedKey | None = None
+    after: str | None = None
 
 
 def node_name(name: str) -> str:
@@ -77,6 +81,8 @@ def check_poll(request: PollRequest) -> None:
     ):
         if not 0 <= value <= _BIGGEST:
             raise Refused("invalid_value", "a whole number from 0", field=field)
+    if request.after is not None:
+        cut_place(request.after, request.applied)
     if not (math.isfinite(request.wait) and request.wait >= 0):
         raise Refused("invalid_value", "seconds, from 0", field="wait")
     if request.schema != SCHEMA:
@@ -85,6 +91,16 @@ def check_poll(request: PollRequest) -> None:
         )
     if request.identity_key is not None:
         _check_key(request.identity_key)
+
+
+def cut_place(after: str, applied: Applied) -> tuple[int, str, str]:
+    """Return revision, kind and key of the change after which an answer goes on inside a revision."""
+    revision, _, place = after.partition("/")
+    kind, slash, key = place.partition("/")
+    known = revision.isascii() and revision.isdigit() and len(revision) < 19 and "\0" not in place
+    if not (known and slash and int(revision) > applied.revision):
+        raise Refused("invalid_value", "`next` of the answer before", field="after")
+    return int(revision), kind, key
 
 
 def _check_key(key: PublishedKey) -> None:
