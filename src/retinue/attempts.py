@@ -83,7 +83,11 @@ class Attempts:
         ``kid`` is the key id that is presented, if what is presented has one.
         """
         left = self._networks.left(network, self._clock)
-        return left if kid is None else max(left, self._rows.left((kid, network), self._clock))
+        return left if kid is None else max(left, self.pause_of_row(network, kid))
+
+    def pause_of_row(self, network: str, kid: str) -> int:
+        """Return for how many seconds this key id must be refused here, whoever else is."""
+        return self._rows.left((kid, network), self._clock)
 
     def failed(self, network: str, kid: str | None = None) -> None:
         """Count a presented token that is not genuine."""

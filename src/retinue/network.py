@@ -37,6 +37,9 @@ def networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part) for part in map(str.strip, text.split(",")) if part)
 
 
+LOOPBACK = networks("127.0.0.0/8,::1")
+
+
 class Gateways:
     """The networks of the gateways that may say for whom they ask."""
 
@@ -44,6 +47,14 @@ class Gateways:
         self._networks = networks
         self.trusts = lru_cache(maxsize=4096)(self._trusts)
         self.client = lru_cache(maxsize=4096)(self._client)
+
+    def guesser(self, address: str | None) -> str | None:
+        """Return the network whose failed attempts these are; ``None`` if they are nobody's.
+
+        Of a gateway that does not say for whom it asks only itself is known, and its clients are not to bear
+        what a stranger among them does.
+        """
+        return None if address is None or self.trusts(address) else neighbourhood(address)
 
     def _trusts(self, peer: str) -> bool:
         """Tell whether ``peer`` is a configured gateway."""

@@ -11,7 +11,7 @@ from retinue.attempts import MOST_OF_NETWORK
 from retinue.network import networks
 from retinue.server.installation import Installation, InstallationError
 from retinue.server.ledger import queries as ledger
-from retinue.token import Kind, mint
+from retinue.token import Kind, Token, mint
 from tests.api.world import HOST, World
 
 PROXY, STRANGER = HOST, "192.0.2.7"
@@ -57,6 +57,22 @@ def test_one_who_guesses_is_not_every_client_of_the_proxy(world: World) -> None:
     genuine = world.owner.token.reveal()
 
     assert (429, 200) == (ask("198.51.100.10", genuine), ask("203.0.113.9", genuine))
+
+
+@pytest.mark.parametrize("forwarded", ["", "unknown", "198.51.100.9, unknown", "127.0.0.2"])
+def test_failures_behind_a_silent_proxy_are_nobodys(world: World, forwarded: str) -> None:
+    """
+    A proxy that names no client does not bear what a stranger behind it does, neither by network nor by key.
+    """
+    _, token = world.key(world.account())
+    wrong = mint(Kind.API_KEY, kid=token.kid)
+
+    def ask(presented: Token) -> int:
+        sent = {"authorization": f"Bearer {presented.reveal()}", "x-forwarded-for": forwarded}
+        return world.owner.call("GET", "/v1/me", headers=sent, address=PROXY).status
+
+    assert {401} == {ask(wrong) for _ in range(MOST_OF_NETWORK + 1)}
+    assert 200 == ask(token)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,17 @@ from django.test.utils import CaptureQueriesContext
 from retinue.attempts import MOST_IN_A_ROW, MOST_OF_NETWORK
 from retinue.pepper import Pepper
 from retinue.token import Kind, Token, mint
-from tests.api.world import Answer, World
+from tests.api.world import STRANGER, Answer, World
 
 
 def guess(world: World, token: Token, address: str = "192.0.2.7") -> Answer:
     """Present a token from an address."""
     return world.owner.call("GET", "/v1/me", headers=bearer(token), address=address)
+
+
+def ask_feed(token: Token, address: str = "192.0.2.7") -> int:
+    """Ask for a page of the snapshot, as a node does; return the status."""
+    return STRANGER.call("GET", "/v1/feed/snapshot", headers=bearer(token), address=address).status
 
 
 def bearer(token: Token) -> dict[str, str]:
@@ -69,6 +74,36 @@ def test_genuine_token_begins_the_row_anew(world: World) -> None:
     guess(world, wrong)
 
     assert (200, 200) == (between.status, guess(world, token).status)
+
+
+def test_node_is_heard_whoever_guesses_beside_it(world: World) -> None:
+    """
+    In a network over its limit the calls of a node go on: a revoke has to reach it. What is no node's token
+    is refused there all the same, and so is a node's token anywhere else.
+    """
+    _, node = world.node()
+    node_token = node.token
+    assert node_token is not None
+    assert world.owner.token is not None
+    for _ in range(MOST_OF_NETWORK):
+        guess(world, mint(Kind.NODE))
+
+    assert 200 == ask_feed(node_token)
+    assert 401 == ask_feed(mint(Kind.NODE))
+    assert [429, 429] == [ask_feed(world.owner.token), guess(world, node_token).status]
+
+
+def test_row_of_failures_refuses_a_node_too(world: World) -> None:
+    """
+    A hundred wrong secrets in a row for a node's own key id pause it where they come from, and there alone.
+    """
+    _, node = world.node()
+    assert node.token is not None
+    wrong = mint(Kind.NODE, kid=node.token.kid)
+    statuses = {ask_feed(wrong) for _ in range(MOST_IN_A_ROW)}
+
+    assert {401} == statuses
+    assert (429, 200) == (ask_feed(node.token), ask_feed(node.token, "198.51.100.7"))
 
 
 def test_denials_of_genuine_tokens_are_no_guesses(world: World) -> None:

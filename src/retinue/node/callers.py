@@ -10,9 +10,12 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from retinue.decision import Allowed, Reason
+from retinue.network import LOOPBACK, Gateways
 from retinue.node.decisions import FORWARD_AUTH, Decisions
 from retinue.node.exchange import Request
+from retinue.node.guessing import Guessing
 from retinue.node.responses import Responses
+from retinue.node.settings import Settings
 from retinue.problem import problem
 from retinue.token import Kind
 from retinue.verifier import Question, UnknownPermission
@@ -22,24 +25,28 @@ PERMISSION = "decision:ask"
 LOGGED_EVERY_SECONDS = 30.0
 _SERVICE = frozenset({Kind.API_KEY.value})
 _FORBIDDEN = frozenset({Reason.PERMISSION_MISSING, Reason.KIND_NOT_ACCEPTED})
+_FOR_NOW = frozenset({Reason.REPLICA_STALE, Reason.RATE_LIMITED})
 _REMEMBERED = 1024
 
 
 class Callers:
     """Refuses to answer those who may not ask."""
 
-    def __init__(self, decisions: Decisions, responses: Responses) -> None:
+    def __init__(self, decisions: Decisions, responses: Responses, settings: Settings) -> None:
         self._decisions = decisions
         self._responses = responses
+        # By the peer's network, apart from those whom decisions are about: clients who guess and a service in
+        # their network are not one. A gateway that is known does not bear what is done beside it.
+        self._guessing = Guessing(Gateways((*settings.trusted_proxies, *LOOPBACK)), settings.brands)
         self._logged: dict[str, float] = {}
 
     def guard(self, request: Request) -> bytes | None:
         """Return the refusal, or ``None`` if this caller may ask. Decided anew for each request."""
         started = perf_counter_ns()
         token = request.fields.get(b"retinue-caller", b"").strip(b" \t").decode("latin-1")
-        question = Question(token, (PERMISSION,), kinds=_SERVICE)
+        question = Question(token, (PERMISSION,), address=request.peer, kinds=_SERVICE)
         try:
-            decision = self._decisions.verifier.verify(question)
+            decision = self._guessing.decide(question, self._decisions.verifier)
         except UnknownPermission:
             return self._refuse(request, "caller_forbidden", f"{PERMISSION} is not declared")
         if isinstance(decision, Allowed):
@@ -54,8 +61,8 @@ class Callers:
                 self._decisions.record(decision, question, request, started)
             return None
         self._decisions.record(decision, question, request, started)
-        if decision.reason is Reason.REPLICA_STALE:
-            return self._refuse(request, "replica_stale", None)
+        if decision.reason in _FOR_NOW:
+            return self._refuse(request, decision.reason.value, "Retinue-Caller")
         code = "caller_forbidden" if decision.reason in _FORBIDDEN else "caller_required"
         return self._refuse(request, code, f"Retinue-Caller: {decision.reason.value}")
 

@@ -27,7 +27,6 @@ from retinue.verifier import Question, UnknownOrganization, UnknownPermission, V
 
 FORWARD_AUTH = b"/v1/forward-auth/"
 log = logging.getLogger("retinue.node")
-_UNHEARD = Denied(Reason.RATE_LIMITED)
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -94,7 +93,7 @@ class Decisions:
                 body.method,
                 body.path,
             )
-            decision = self._decide(question)
+            decision = self._guessing.decide(question, self.verifier)
         except questions.Refused as refused:
             return self._responses.problem(self._identified(refused.problem))
         except UnknownPermission as error:
@@ -109,7 +108,7 @@ class Decisions:
         started = perf_counter_ns()
         try:
             question = self._forwarded_question(request)
-            decision = self._decide(question)
+            decision = self._guessing.decide(question, self.verifier)
         except Refused as refused:
             return self._responses.forwarded_problem(self._identified(refused.problem))
         except UnknownPermission as error:
@@ -128,15 +127,6 @@ class Decisions:
         assert isinstance(decision, Denied)  # noqa: S101  (for the type checker)
         request_id = self.record(decision, question, request, started)
         return self._responses.forwarded_problem(problem_for(decision, request_id), decision)
-
-    def _decide(self, question: Question) -> Decision:
-        if question.address is None:
-            return self.verifier.verify(question)
-        if self._guessing.refuses(question):
-            return _UNHEARD
-        decision = self.verifier.verify(question)
-        self._guessing.learn(question, decision)
-        return decision
 
     def _forwarded_question(self, request: Request) -> Question:
         path, _, _ = request.target.partition(b"?")

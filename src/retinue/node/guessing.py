@@ -7,10 +7,12 @@ that does not say it is not taken for its clients, or one stranger would shut ou
 from __future__ import annotations
 
 from retinue.attempts import Attempts
-from retinue.decision import GUESSES, Decision
-from retinue.network import Gateways, neighbourhood
+from retinue.decision import GUESSES, Decision, Denied, Reason
+from retinue.network import Gateways
 from retinue.token import parse
-from retinue.verifier import Question
+from retinue.verifier import Question, Verifier
+
+_UNHEARD = Denied(Reason.RATE_LIMITED)
 
 
 class Guessing:
@@ -21,24 +23,31 @@ class Guessing:
         self._brands = brands
         self._attempts = Attempts()
 
-    def refuses(self, question: Question) -> bool:
-        """Tell whether the client's network has guessed so often that this question is not looked at."""
-        address = question.address
-        if address is None or self._gateways.trusts(address) or not self._attempts:
-            return False
-        return self._attempts.pause(neighbourhood(address), self._kid(question)) > 0
+    def decide(self, question: Question, verifier: Verifier) -> Decision:
+        """Return the verifier's decision; a network that has guessed too often is refused unheard."""
+        if question.address is None:
+            return verifier.verify(question)
+        if self._refuses(question):
+            return _UNHEARD
+        decision = verifier.verify(question)
+        self._learn(question, decision)
+        return decision
 
-    def learn(self, question: Question, decision: Decision) -> None:
+    def _refuses(self, question: Question) -> bool:
+        network = self._gateways.guesser(question.address) if self._attempts else None
+        return network is not None and self._attempts.pause(network, self._kid(question)) > 0
+
+    def _learn(self, question: Question, decision: Decision) -> None:
         """Count a failure; a genuine token ends the row of failures for its key id."""
-        address = question.address
-        if address is None or self._gateways.trusts(address):
+        network = self._gateways.guesser(question.address)
+        if network is None:
             return
         if decision.caller is not None:
             kid = self._kid(question) if self._attempts else None
             if kid is not None:
-                self._attempts.succeeded(neighbourhood(address), kid)
+                self._attempts.succeeded(network, kid)
         elif getattr(decision, "reason", None) in GUESSES:
-            self._attempts.failed(neighbourhood(address), self._kid(question))
+            self._attempts.failed(network, self._kid(question))
 
     def _kid(self, question: Question) -> str | None:
         token = parse(question.token or "", self._brands)

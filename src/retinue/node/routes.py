@@ -40,7 +40,7 @@ class Routes:
         self._decisions = decisions
         self._metrics = metrics
         self._responses = responses
-        guard = Callers(decisions, responses).guard if settings.asks_callers else None
+        guard = Callers(decisions, responses, settings).guard if settings.asks_callers else None
         self._forward = Operation(decisions.forward_auth, guard=guard)
         self._forward_head = Operation(_headed(decisions.forward_auth), guard=guard)
         self._exact: dict[bytes, dict[bytes, Operation]] = {

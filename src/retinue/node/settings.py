@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from retinue.network import Network, networks
+from retinue.network import LOOPBACK, Network, networks
 from retinue.token import DEFAULT_BRAND
 
 _BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
@@ -70,7 +70,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         issuer=environ.get("RETINUE_ISSUER") or "retinue",
         brands=_brands(environ),
         open_decisions=_flag(environ, "RETINUE_OPEN_DECISIONS"),
-        trusted_proxies=_networks(environ, "RETINUE_TRUSTED_PROXIES", "127.0.0.0/8,::1"),
+        trusted_proxies=_networks(environ, "RETINUE_TRUSTED_PROXIES", LOOPBACK),
         max_connections=_integer(environ, "RETINUE_MAX_CONNECTIONS", 8192, 1, 1_000_000),
         bench=_flag(environ, "RETINUE_BENCH"),
         supervised=_flag(environ, "RETINUE_SUPERVISED"),
@@ -118,8 +118,8 @@ def _brands(environ: Mapping[str, str]) -> tuple[str, ...]:
     return brands
 
 
-def _networks(environ: Mapping[str, str], name: str, default: str) -> tuple[Network, ...]:
+def _networks(environ: Mapping[str, str], name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
     try:
-        return networks(environ.get(name, default))
+        return networks(environ[name]) if name in environ else default
     except ValueError as error:
         raise SettingError(f"{name}: a list of networks such as 10.0.0.0/8: {error}") from None

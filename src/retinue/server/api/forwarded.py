@@ -12,6 +12,15 @@ from django.http import HttpRequest, HttpResponse
 
 from retinue.network import Gateways
 
+#: No header can have this name.
+_GUESSER = "retinue.guesser"
+
+
+def guesser(request: HttpRequest) -> str | None:
+    """Return the network whose failed attempts these are; ``None`` where only a proxy is known."""
+    network: str | None = request.META[_GUESSER]
+    return network
+
 
 class Forwarded:
     """Django middleware; the outermost. Believes a trusted proxy, and nobody else, about its client."""
@@ -32,4 +41,5 @@ class Forwarded:
             meta["REMOTE_ADDR"] = self._gateways.client(peer, forwarded) or peer
             if meta.get("HTTP_X_FORWARDED_PROTO", "").strip().lower() == "https":
                 meta["wsgi.url_scheme"] = "https"
+        meta[_GUESSER] = self._gateways.guesser(meta.get("REMOTE_ADDR"))
         return self._answer(request)

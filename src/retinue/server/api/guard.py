@@ -15,10 +15,10 @@ from django.http import HttpRequest, HttpResponse
 
 from retinue.attempts import Attempts
 from retinue.decision import GUESSES, Caller, Decision, Denied
-from retinue.network import neighbourhood
 from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
+from retinue.server.api.forwarded import guesser
 from retinue.server.credentials.actions import peppers
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
@@ -86,7 +86,7 @@ def admit(
     token, scheme = presented(request)
     kinds = NODE_KINDS if needs is Access.NODE else CALLER_KINDS
     question = Question(token, () if undecided else wanted, scheme=scheme, kinds=kinds)
-    origin = _origin(request, token)
+    origin = _origin(request, token, needs)
     began = time.perf_counter_ns()
     with reading():
         decision = verifier().verify(question)
@@ -106,22 +106,33 @@ def admit(
     raise NotAllowed(denial_answer(request, decision))
 
 
-def _origin(request: HttpRequest, token: str | None) -> tuple[str, str | None]:
-    """Return the network that asks, and the key id of what it presents.
+def _origin(
+    request: HttpRequest, token: str | None, needs: tuple[str, ...] | Access
+) -> tuple[str | None, str | None]:
+    """Return the network that asks, if it is known, and the key id of what it presents.
 
-    Raises :class:`NotAllowed` for one that has guessed too often: nothing was digested or read for it.
+    Raises :class:`NotAllowed` for one that has guessed too often: nothing was digested or read for it. What a
+    node does goes on, whoever guesses beside it: it would decide from an old state, and learn of no revoke.
     """
+    network = guesser(request)
     found = parse(token or "", (settings.INSTALLATION.brand,))
-    origin = (neighbourhood(request.META.get("REMOTE_ADDR") or ""), None if found is None else found.kid)
-    pause = attempts.pause(*origin)
+    kid = None if found is None else found.kid
+    if network is None:
+        return network, kid
+    if needs is Access.NODE and found is not None and found.kind is Kind.NODE:
+        pause = attempts.pause_of_row(network, found.kid)
+    else:
+        pause = attempts.pause(network, kid)
     if pause:
         detail = "too many failed attempts from this network"
         raise NotAllowed(problem_answer(request, "rate_limited", detail=detail, retry_after=pause))
-    return origin
+    return network, kid
 
 
-def _count(origin: tuple[str, str | None], decision: Decision) -> None:
+def _count(origin: tuple[str | None, str | None], decision: Decision) -> None:
     network, kid = origin
+    if network is None:
+        return
     if decision.caller is None:
         if decision.reason in GUESSES:
             attempts.failed(network, kid)
