@@ -15,6 +15,7 @@ from retinue.server.access.models import Grant
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal
+from retinue.server.ids import numbered_id
 from retinue.server.ledger.guard import suspended_for_schema_changes
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import actions as nodes
@@ -130,7 +131,8 @@ class Lists:
 
     def remove_request(self, ident: str) -> None:
         """Forget a decision, as the end of its retention does."""
-        Request.objects.filter(id=ident.removeprefix("req_")).delete()
+        rows = Request.objects.filter(organization=self.world.organization.id).values_list("id", flat=True)
+        Request.objects.filter(id__in=[row for row in rows if numbered_id("log", row) == ident]).delete()
 
     def remove_nothing(self, ident: str) -> None:
         """Rows of this list stay."""

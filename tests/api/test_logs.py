@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
+import msgspec
 import pytest
 
 from retinue.server.api.refusals import Budget
@@ -44,6 +46,43 @@ def test_requests_are_listed_and_narrowed(world: World) -> None:
     assert [items[1]] == world.owner.get(f"{path}?until={items[0]['at']}").json["items"]
     assert 3 == len(world.owner.get("/v1/requests").json["items"])
     assert [] == World.create().owner.get("/v1/requests").json["items"]
+
+
+def test_request_is_found_by_the_id_that_it_was_told(world: World) -> None:
+    """
+    A decision of a node is found by the id of its problem, in the whole log and in the account's; its own id
+    looks like another thing, and tells no number. The key is named as it is called now.
+    """
+    account = world.account()
+    key, _ = world.key(account)
+    told = f"req_{secrets.token_hex(8)}"
+    entry = msgspec.structs.replace(decided(world, account.id), credential_id=key.id)
+    others = [entry, decided(world, account.id)]
+    ingest("local", secrets.token_hex(8), 0, [msgspec.structs.replace(entry, request_id=told), *others])
+    world.owner.patch(f"/v1/keys/{key.id}", {"name": "renamed"})
+    (item,) = world.owner.get(f"/v1/requests?request_id={told}").json["items"]
+    every = world.owner.get("/v1/requests").json["items"]
+
+    assert (told, "renamed") == (item["request_id"], item["credential_name"])
+    assert [item] == world.owner.get(f"/v1/service-accounts/{account.id}/requests?request_id={told}").json[
+        "items"
+    ]
+    assert [None, None, told] == sorted((each["request_id"] for each in every), key=str)
+    assert {"renamed", None} == {each["credential_name"] for each in every}
+    assert 3 == len({each["id"] for each in every if re.fullmatch(r"log_[0-9A-Za-z]{16}", each["id"])})
+
+
+def test_names_of_other_organizations_are_not_told(world: World) -> None:
+    """
+    A record that names a credential of another organization does not tell what that is called.
+    """
+    other = World.create()
+    key, _ = other.key(other.account(), "secret-name")
+    entry = msgspec.structs.replace(decided(world, world.account().id), credential_id=key.id)
+    ingest("local", secrets.token_hex(8), 0, [entry])
+    (item,) = world.owner.get("/v1/requests").json["items"]
+
+    assert (key.id, None) == (item["credential_id"], item["credential_name"])
 
 
 @pytest.mark.parametrize("at", ["yesterday", "2026-01-02T03:04:05", "0001-01-01T00:00:00%2B23:00"])

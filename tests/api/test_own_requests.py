@@ -36,6 +36,21 @@ def test_decisions_about_callers_are_logged(world: World) -> None:
     )  # fmt: skip
 
 
+def test_call_is_found_by_the_id_of_its_answer(world: World) -> None:
+    """
+    The id in the header of any answer about a genuine token finds the call in the log, allowed or denied.
+    """
+    caller = world.caller("user:read")
+    answers = [caller.get("/v1/users"), caller.get("/v1/service-accounts")]
+    recorder.store_all()
+    found = [
+        world.owner.get(f"/v1/requests?request_id={answer.headers['retinue-request-id']}").json["items"]
+        for answer in answers
+    ]
+
+    assert [["/v1/users"], ["/v1/service-accounts"]] == [[each["path"] for each in items] for items in found]
+
+
 def test_denial_by_the_handler_is_a_denial(world: World) -> None:
     """
     Where the object decides what is needed, the decision that counts is the handler's.

@@ -99,10 +99,11 @@ GRANT = {
     "granted_at": NOW,
 }
 REQUEST = {
-    "id": "req_" + "Q" * 16,
+    "id": "log_" + "Q" * 16,
     "at": NOW,
     "account": {"id": ETL_ID, "kind": "service_account", "name": "etl"},
     "credential_id": LIVE,
+    "credential_name": "k1",
     "decision": "denied",
     "reason": "credential_revoked",
     "permission": "report:read",
@@ -113,6 +114,7 @@ REQUEST = {
     "node": "local",
     "revision": 12,
     "duration_us": 14,
+    "request_id": "req_" + "R" * 16,
 }
 EVENT = {
     "id": "12.1",

@@ -125,3 +125,11 @@ def test_global_flags_before_the_noun(run: Run) -> None:
     behind, before = run("account", "list", "-o", "id"), run("-o", "id", "account", "list")
 
     assert behind == before
+
+
+def test_request_is_looked_up_by_its_id(run: Run, server: FakeServer) -> None:
+    """`log list --request` asks for one request, whose id an error message told."""
+    outcome = run("log", "list", "--request", "req_RRRRRRRRRRRRRRRR", "-o", "id")
+
+    assert (0, "log_QQQQQQQQQQQQQQQQ\n") == (outcome.code, outcome.out)
+    assert "req_RRRRRRRRRRRRRRRR" == server.calls[-1].query["request_id"]

@@ -34,6 +34,7 @@ def list_(
     key: KeyFlag = None,
     decision: DecisionFlag = None,
     reason: ReasonFlag = None,
+    request: Annotated[str | None, Parameter(help="Only the request with this id.", metavar="ID")] = None,
     since: Annotated[str | None, Parameter(help="Such as 1h, or a time.", metavar="WHEN")] = None,
     until: Annotated[str | None, Parameter(help="Such as 5m, or a time.", metavar="WHEN")] = None,
     limit: Annotated[int | None, Parameter(help="At most so many (default 100).")] = 100,
@@ -42,7 +43,11 @@ def list_(
     """List the decisions."""
     session = Session(options, ops.LIST_REQUESTS)
     query = _filters(session, account, key, decision, reason)
-    query |= {"since": durations.instant(since, "--since"), "until": durations.instant(until, "--until")}
+    query |= {
+        "request_id": request,
+        "since": durations.instant(since, "--since"),
+        "until": durations.instant(until, "--until"),
+    }
     output.show_list(session.pages(ops.LIST_REQUESTS, None, query, limit), REQUEST, options)
 
 
@@ -75,7 +80,7 @@ def _following(session: Session, query: dict[str, Any], since: str | None) -> It
             for record in session.look_all(ops.LIST_REQUESTS, None, **query, since=since)
             if record.id not in seen and not _is_look(record)
         ]
-        fresh.sort(key=lambda record: (record.at, record.id))
+        fresh.reverse()
         seen.extend(record.id for record in fresh)
         if fresh:
             since = fresh[-1].at

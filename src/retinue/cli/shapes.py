@@ -76,6 +76,7 @@ REQUEST = Shape[m.RequestRecord](
     columns=(
         Column("at", "at", clock),
         Column("account", "account.name"),
+        Column("key", "credential_name"),
         Column("decision", "decision"),
         Column("reason", "reason"),
         Column("permission", "permission"),
@@ -84,6 +85,7 @@ REQUEST = Shape[m.RequestRecord](
         Column("address", "address", data_only=True),
         Column("credential", "credential_id", data_only=True),
         Column("node", "node", data_only=True),
+        Column("request", "request_id", data_only=True),
     ),
     name=lambda record: record.id,
     id=lambda record: record.id,

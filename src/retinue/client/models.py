@@ -208,6 +208,7 @@ class RequestRecord(Struct, kw_only=True):
     at: str
     account: Subject | None = None
     credential_id: str | None = None
+    credential_name: str | None = None
     decision: str
     reason: str | None = None
     permission: str | None = None
@@ -217,7 +218,8 @@ class RequestRecord(Struct, kw_only=True):
     client: str | None = None
     node: str | None = None
     revision: int | None = None
-    duration_us: float | None = None
+    duration_us: int | None = None
+    request_id: str | None = None
 
 
 class AuditEvent(Struct, kw_only=True):

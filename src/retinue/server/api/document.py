@@ -19,7 +19,10 @@ _TEMPLATE = "#/components/schemas/{model}"
 _ALWAYS = (400, 413, 414, 431, 500, 503)
 _CHALLENGED = (401, 403)
 _HEADERS: JSON = {
-    "Retinue-Request-Id": {"description": "Finds the request in the log.", "schema": {"type": "string"}},
+    "Retinue-Request-Id": {
+        "description": "Finds the request in the request log and in the audit log.",
+        "schema": {"type": "string"},
+    },
 }
 _REVISION: JSON = {
     "Retinue-Revision": {

@@ -11,7 +11,9 @@ from retinue.server.api.accounts import ONE
 from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
+from retinue.server.credentials import queries as credentials
 from retinue.server.directory import queries as directory
+from retinue.server.ids import numbered_id
 from retinue.server.traffic import queries
 
 TAG = "requests"
@@ -32,6 +34,7 @@ class RequestRecord(schemas.Answer):
     at: str
     account: RequestAccount
     credential_id: str
+    credential_name: str | None = Field(description="As it is called now.")
     decision: Literal["allowed", "denied"]
     reason: str | None
     permission: str
@@ -42,6 +45,9 @@ class RequestRecord(schemas.Answer):
     node: str
     revision: int
     duration_us: int
+    request_id: str | None = Field(
+        description="`Retinue-Request-Id` of the answer, or the one in its problem."
+    )
 
 
 class RequestList(schemas.Answer):
@@ -57,6 +63,7 @@ class AccountRequestFilter(schemas.ListQuery):
     credential: str | None = None
     decision: Literal["allowed", "denied"] | None = None
     reason: str | None = None
+    request_id: str | None = Field(None, description="Id of a request, as its answer told it.")
     since: schemas.Instant | None = Field(None, description="From this instant on.")
     until: schemas.Instant | None = Field(None, description="Before this instant.")
 
@@ -87,15 +94,17 @@ def _listed(call: Call, query: AccountRequestFilter, account: str | None) -> sch
         cursor=query.cursor,
         limit=query.limit,
     )
-    return {"items": [_record(row) for row in found], "next": following}
+    names = credentials.names(call.organization, (row.credential for row in found))
+    return {"items": [_record(row, names.get(row.credential)) for row in found], "next": following}
 
 
-def _record(row: queries.Request) -> schemas.JSON:
+def _record(row: queries.Request, credential_name: str | None) -> schemas.JSON:
     return {
-        "id": f"req_{row.id}",
+        "id": numbered_id("log", row.id),
         "at": instant(row.at),
         "account": {"id": row.account, "kind": row.account_kind, "name": row.account_name},
         "credential_id": row.credential,
+        "credential_name": credential_name,
         "decision": "allowed" if row.allowed else "denied",
         "reason": row.reason or None,
         "permission": row.permission,
@@ -106,4 +115,5 @@ def _record(row: queries.Request) -> schemas.JSON:
         "node": row.node,
         "revision": row.revision,
         "duration_us": row.duration_us,
+        "request_id": row.request_id or None,
     }

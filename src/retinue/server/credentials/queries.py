@@ -14,7 +14,16 @@ from retinue.server.errors import NotFound
 from retinue.server.policies.native import Policy
 from retinue.token import Kind
 
-__all__ = ["Credential", "counts", "key", "keys", "node_credential", "personal_token", "personal_tokens"]
+__all__ = [
+    "Credential",
+    "counts",
+    "key",
+    "keys",
+    "names",
+    "node_credential",
+    "personal_token",
+    "personal_tokens",
+]
 
 
 def key(organization_id: str, ident: str, *, lock: bool = False) -> Credential:
@@ -99,6 +108,12 @@ def node_credential(ident: str) -> Credential:
 def by_ids(ids: Iterable[str]) -> dict[str, Credential]:
     """Return credentials by id, in one query."""
     return Credential.objects.in_bulk(list(set(ids)))
+
+
+def names(organization_id: str, ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of credentials of an organization by id, in one query; unknown ids are left out."""
+    rows = Credential.objects.filter(organization_id=organization_id, id__in=set(ids))
+    return dict(rows.values_list("id", "name"))
 
 
 def counts(account_ids: Iterable[str], now: datetime) -> dict[str, tuple[int, int]]:

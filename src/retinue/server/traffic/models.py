@@ -27,11 +27,14 @@ class Request(models.Model):
     node = models.CharField(max_length=63)
     revision = models.PositiveBigIntegerField(default=0)
     duration_us = models.PositiveIntegerField(default=0)
+    #: As the answer told it; a node tells it of denials only.
+    request_id = IdField(blank=True, default="")
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "-at", "-id"], name="request_by_organization"),
             models.Index(fields=["organization", "account", "-at", "-id"], name="request_by_account"),
+            models.Index(fields=["organization", "request_id"], name="request_by_request_id"),
         ]
 
 

@@ -20,6 +20,7 @@ def requests(
     credential: str | None = None,
     decision: str | None = None,
     reason: str | None = None,
+    request_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Request]:
@@ -33,6 +34,8 @@ def requests(
         rows = rows.filter(allowed=decision == "allowed")
     if reason is not None:
         rows = rows.filter(reason=reason)
+    if request_id is not None:
+        rows = rows.filter(request_id=request_id)
     if since is not None:
         rows = rows.filter(at__gte=since)
     if until is not None:
