@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from retinue import pepper, permission
-from retinue.replica import records
+from retinue.replica import lease, records
 from retinue.replica.records import Change, Kind, encode
 from retinue.replica.store import Store
 from retinue.token import BASE62, Token, mint
@@ -20,7 +20,8 @@ NEED = "report:read"
 #: So many of the keys have a token that the measurements present, drawn at random over all of them.
 SAMPLE = 20_000
 _BATCH = 100_000
-_META = records.Meta(1, 1, complete=True)
+#: The longest lease that there is: no follower renews it here.
+_LEASE_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,27 @@ def make(folder: Path, size: int) -> Home:
     pepper.create(folder / "pepper")
     active = pepper.load(folder / "pepper").active
     store = Store(folder / "replica", writable=True, map_bytes=16 << 30)
-    organization = records.Organization("org_1", "acme", "Acme", "enabled", ("bearer",))
+    meta = records.Meta(
+        1,
+        1,
+        complete=True,
+        boot_id=lease.boot_id(),
+        fresh_from_ns=lease.boot_clock_ns(),
+        fresh_wall_ms=lease.wall_clock_ms(),
+    )
+    organization = records.Organization("org_1", "acme", "Acme", "enabled", ("bearer",), lease_ms=_LEASE_MS)
     store.apply(
         [
             _change(Kind.PERMISSION, NEED, records.Permission(NEED, 7)),
             _change(Kind.ORGANIZATION, "org_1", organization),
             _change(Kind.HOLDER, "role:reader", records.Holder("role:reader", permission.mask([1, 7, 40]))),
         ],
-        _META,
+        meta,
     )
     tokens: list[Token] = []
     changes = _accounts(size, active, tokens)
     while batch := list(islice(changes, _BATCH)):
-        store.apply(batch, _META)
+        store.apply(batch, meta)
     store.close()
     random.shuffle(tokens)
     return Home(folder, size, tokens)

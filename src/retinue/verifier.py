@@ -8,15 +8,15 @@ for every verification that begins later.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from functools import partial
 from hmac import compare_digest
 
 import msgspec
 
 from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
 from retinue.pepper import Peppers
+from retinue.replica import lease
+from retinue.replica.lease import UNKNOWN_LEASE_MS, boot_clock_ns, wall_clock_ms
 from retinue.replica.records import (
     SCHEMA,
     Credential,
@@ -78,15 +78,6 @@ class UnknownOrganization(Exception):
         self.name = name
 
 
-def wall_clock_ms() -> int:
-    """Return the wall clock in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-#: The boot-time clock in nanoseconds: it never steps, and goes on while the machine sleeps.
-boot_clock_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
-
-
 class Verifier:
     """Decides about tokens from a replica. One object a process; safe to use from several threads."""
 
@@ -98,6 +89,7 @@ class Verifier:
         brands: tuple[str, ...] = (DEFAULT_BRAND,),
         clock_ms: Callable[[], int] = wall_clock_ms,
         boot_clock_ns: Callable[[], int] = boot_clock_ns,
+        boot_id: str | None = None,
     ) -> None:
         self._replica = replica
         self._peppers = peppers
@@ -106,6 +98,7 @@ class Verifier:
         self._read = Grammar(brands).read
         self._clock_ms = clock_ms
         self._boot_clock_ns = boot_clock_ns
+        self._boot_id = lease.boot_id() if boot_id is None else boot_id
 
     def verify(self, question: Question) -> Decision:
         """Decide ``question``.
@@ -127,25 +120,32 @@ class Verifier:
             if not loaded:
                 return _STALE
             whole, kind, kid = token
-            now = self._now_ms(meta)
             credential = snapshot.credential(kid)
             if credential is not None and credential.kind != kind:
                 credential = None
-            if not self._is_genuine(whole, credential, now) or credential is None:
+            # The clocks are read after the snapshot was opened: what is fresh now was fresh when it was.
+            boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
+            now = _now_ms(meta, boot_ns, wall_ms)
+            genuine = self._is_genuine(whole, credential, now)
+            organization = protected
+            if genuine and credential is not None:
+                organization = snapshot.organization(credential.organization)
+            lease_ms = UNKNOWN_LEASE_MS if organization is None else organization.lease_ms
+            if not lease.is_running(meta, lease_ms, self._boot_id, boot_ns, wall_ms):
+                return _STALE
+            if not genuine or credential is None or organization is None:
                 return _UNKNOWN
-            organization = snapshot.organization(credential.organization)
-            if organization is None or (protected is not None and protected.id != organization.id):
+            if protected is not None and protected.id != organization.id:
                 return _UNKNOWN
             principal = snapshot.principal(credential.principal) if credential.principal else None
             caller = _caller(meta, organization, principal, credential, now)
             reason = _refusal(question, organization, principal, credential, now)
             if reason is not None:
                 return Denied(reason, caller)
-            need = question.need
-            for name in need:
+            for name in question.need:
                 if principal is None or not holds(snapshot, organization, principal, name):
                     return Denied(Reason.PERMISSION_MISSING, caller, name)
-            return Allowed(caller, need[0] if need else None)
+            return Allowed(caller, question.need[0] if question.need else None)
 
     def _is_genuine(self, whole: bytes, credential: Credential | None, now: int) -> bool:
         """Compare the token's digest with the record's.
@@ -174,13 +174,13 @@ class Verifier:
         pepper = self._peppers.get(pepper_id)
         return b"" if pepper is None else pepper.digest(whole)
 
-    def _now_ms(self, meta: Meta) -> int:
-        """The later of this clock and the control plane's, as last heard plus the time since then."""
-        now = self._clock_ms()
-        heard = meta.control_time_ms
-        if heard:
-            heard += max(self._boot_clock_ns() - meta.heard_ns, 0) // 1_000_000
-        return max(now, heard)
+
+def _now_ms(meta: Meta, boot_ns: int, wall_ms: int) -> int:
+    """The later of this clock and the control plane's, as last heard plus the time since then."""
+    heard = meta.control_time_ms
+    if not heard:
+        return wall_ms
+    return max(wall_ms, heard + max(boot_ns - meta.heard_ns, 0) // 1_000_000)
 
 
 def holds(snapshot: Snapshot, organization: Organization, principal: Principal, name: str) -> bool:

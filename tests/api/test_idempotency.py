@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 
 from retinue.server.api.models import IdempotencyRecord
-from retinue.server.nodes import barrier
+from retinue.server.nodes import receipts
 from retinue.server.traffic import recorder
 from retinue.server.traffic.actions import Entry, ingest
 from retinue.token import Kind, mint, parse
@@ -177,7 +177,12 @@ def test_who_repeats_waits_for_the_nodes(world: World, monkeypatch: pytest.Monke
     for the same revision; so does one without a key, of a revoke that finds the key revoked.
     """
     waited: list[int] = []
-    monkeypatch.setattr(barrier, "wait", lambda revision, _seconds: waited.append(revision))
+
+    def follow(receipt: receipts.Receipt, _seconds: float) -> receipts.Receipt:
+        waited.append(receipt.revision)
+        return receipt
+
+    monkeypatch.setattr(receipts, "follow", follow)
     account = world.owner.post(ACCOUNTS, new(world)).json["id"]
     issued = world.owner.post(f"{ACCOUNTS}/{account}/keys", {"name": "k1"})
     path, key = f"/v1/keys/{issued.json['key']['id']}/revoke", {"Idempotency-Key": "k-1"}

@@ -169,6 +169,7 @@ class Control(socketserver.ThreadingTCPServer):
         self.refusal: Refusal = lambda _records: None
         self.tokens: set[str] | None = None
         self.renewal: Renewal | None = None
+        self.skew_ms = 0  # how far its clock is wrong
 
     @property
     def url(self) -> str:
@@ -226,7 +227,7 @@ class Control(socketserver.ThreadingTCPServer):
             changes, more = ([], False) if snapshot else truth.after(applied["revision"], self.batch)
             answer = {"incarnation": body["incarnation"], "epoch": truth.epoch, "head": truth.head}
             answer |= {"changes": changes, "more": more, "lease": not more and not snapshot}
-            return answer | {"time": time.time_ns() // 1_000_000, "snapshot": snapshot}
+            return answer | {"time": time.time_ns() // 1_000_000 + self.skew_ms, "snapshot": snapshot}
 
     def _take(self, body: JSON) -> tuple[int, JSON]:
         spool, first, entries = body["spool"], body["first"], body["records"]

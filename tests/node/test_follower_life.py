@@ -6,9 +6,16 @@ import shutil
 import signal
 import time
 
+import msgspec
 import pytest
 
+from retinue import pepper
+from retinue.decision import Denied, Reason
 from retinue.node.follower_metrics import Counter, read
+from retinue.replica.records import SCHEMA
+from retinue.replica.store import Store
+from retinue.token import Kind, mint
+from retinue.verifier import Question, Verifier
 from tests.node.control import Control
 from tests.node.faults import drop, refuse
 from tests.node.following import TOKEN, Home, following, make_home, settle
@@ -129,18 +136,72 @@ def test_superseded_means_no_lease(home: Home, control: Control, supervised: str
     assert supervised == "0" or alive
 
 
-def test_a_removed_node_ends(home: Home, control: Control) -> None:
+def _decides(home: Home) -> bool:
+    """Tell whether the replica is good for a decision: a stranger is unknown to it, or it says that it is stale."""
+    store = Store(home.replica)
+    try:
+        token = mint(Kind.API_KEY).reveal()
+        decision = Verifier(store, pepper.load(home.path / "pepper")).verify(Question(token))
+    finally:
+        store.close()
+    assert isinstance(decision, Denied)
+    return decision.reason is not Reason.REPLICA_STALE
+
+
+@pytest.mark.parametrize("code", ["node_removed", "superseded"])
+def test_a_node_that_must_not_go_on_decides_nothing(home: Home, control: Control, code: str) -> None:
     """
-    A node that was removed says so and ends; what it has, it keeps to the end of its lease.
+    A node that was removed, or whose name another follower has taken, says so, gives its lease up at once, and
+    stays down under a supervisor: started again it would ask and ask.
+    """
+    with following(home, control, RETINUE_SUPERVISED="1") as follower:
+        settle(home, control)
+        assert _decides(home)
+        control.faults["poll"].append(refuse(410 if code == "node_removed" else 409, code))
+        wait_for("the lease ends", lambda: not _decides(home))
+        polls = control.count("poll")
+        time.sleep(0.5)
+        alive = follower.process.poll() is None
+        follower.process.send_signal(signal.SIGTERM)
+        ended = follower.process.wait(10)
+
+    assert (True, 1, polls) == (alive, ended, control.count("poll"))
+
+
+def test_a_replica_of_another_version_is_fetched_anew(home: Home, control: Control) -> None:
+    """
+    Records that this version could not read are replaced by a snapshot; nothing is decided from them.
+    """
+    with following(home, control):
+        settle(home, control)
+    store = Store(home.replica, writable=True)
+    store.apply([], msgspec.structs.replace(home.meta(), schema=SCHEMA + 1))
+    store.close()
+    assert not _decides(home)
+    with following(home, control):
+        settle(home, control)
+
+        assert _decides(home)
+
+
+def test_a_clock_that_was_wrong_once_does_no_lasting_harm(home: Home, control: Control) -> None:
+    """
+    The control plane's time is that of the last answer: one answer from a wrong future ends no credential for
+    ever.
     """
     with following(home, control) as follower:
         settle(home, control)
-        control.faults["poll"].append(refuse(410, "node_removed"))
-        code = follower.process.wait(10)
+        control.skew_ms = 10 * 365 * 86_400_000
+        wait_for(
+            "the wrong time", lambda: home.meta().control_time_ms > time.time_ns() // 1_000_000 + 86_400_000
+        )
+        control.skew_ms = 0
+        wait_for(
+            "the right time", lambda: home.meta().control_time_ms < time.time_ns() // 1_000_000 + 86_400_000
+        )
+        wait_for("a lease again", lambda: _decides(home))
 
-    assert 1 == code
-    assert "was removed; enrol it again" in follower.text()
-    assert home.meta().fresh_from_ns > 0
+    assert "clock lost" in follower.text()
 
 
 def test_a_renewed_token_is_read_before_it_backs_off(home: Home, control: Control) -> None:

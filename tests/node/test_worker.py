@@ -22,6 +22,7 @@ from retinue.replica.store import Store
 from retinue.usage import SpoolTail
 from tests.node.wire import Wire, request
 from tests.node.world import REVISION, Node, World, build, running
+from tests.support.leases import leased
 from tests.support.processes import free_port, wait_for
 
 
@@ -51,7 +52,7 @@ def test_without_a_replica_nothing_is_allowed(tmp_path: Path) -> None:
             "/v1/verify", method="POST", body=json.dumps({"token": world.token("reader")}).encode()
         )
         store = Store(world.replica, writable=True, map_bytes=64 << 20)
-        store.apply([], Meta(1, REVISION, True))
+        store.apply([], leased(Meta(1, REVISION, True)))
         store.close()
         wait_for("readiness", lambda: node.get("/readyz").status == 200)
         complete = node.forward_auth("report:read", "reader")

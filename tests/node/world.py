@@ -19,6 +19,7 @@ from retinue.replica.store import Store
 from retinue.token import Kind as TokenKind
 from retinue.token import Token, mint
 from tests.node.wire import Reply, ask
+from tests.support.leases import LONG_MS, leased
 from tests.support.processes import end_with_parent, free_port, stop, wait_for
 
 ORGANIZATION = "org_acme000000000000"
@@ -59,7 +60,7 @@ def build(home: Path, *, complete: bool = True) -> World:
         pepper.create(home / "pepper")
     store = Store(world.replica, writable=True, map_bytes=64 << 20)
     try:
-        meta = Meta(1, REVISION, complete)
+        meta = leased(Meta(1, REVISION, complete))
         store.apply(_changes(world, pepper.load(home / "pepper")), meta)
     finally:
         store.close()
@@ -79,7 +80,7 @@ def _changes(world: World, peppers: pepper.Peppers) -> list[Change]:
         (CLOSED, "closed", "disabled"),
     ):
         organization = records.Organization(
-            ident, handle, handle.title(), state, ("bearer",), warn_ms=2 * HOUR_MS
+            ident, handle, handle.title(), state, ("bearer",), lease_ms=LONG_MS, warn_ms=2 * HOUR_MS
         )
         changes.append(_change(Kind.ORGANIZATION, ident, organization))
         changes.append(_change(Kind.ORGANIZATION_HANDLE, handle, records.OrganizationHandle(ident)))

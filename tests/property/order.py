@@ -79,7 +79,7 @@ TABLE: list[Row] = [
     (1, "token_missing", lambda f: not f.scene.question.token),
     (1, "scheme_not_accepted", lambda f: f.scene.question.scheme not in (f.protected.schemes if f.protected else ("bearer",))),
     (2, "token_malformed", lambda f: not f.scene.well_formed),
-    (3, "replica_stale", lambda f: not f.loaded),
+    (3, "replica_stale", lambda f: not f.loaded or not f.scene.leased),
     (4, "token_unknown", lambda f: not f.is_genuine()),
     (4, "token_unknown", lambda f: f.organization is None),
     (4, "token_unknown", lambda f: f.protected not in (None, f.organization)),

@@ -32,6 +32,8 @@ ACTIVE, RETIRED, NOT_HELD = Pepper(b"\1" * 32), Pepper(b"\2" * 32), Pepper(b"\3"
 PEPPERS = Peppers([ACTIVE, RETIRED])
 GARBAGE = ("-", "rtnsa_", "Bearer x", "rtnsa_0EXAMPLE0KID_" + "x" * 43 + "1DkGSQ", "\ud800", "x" * 5_000)
 #: Clock, control plane's time as last heard, and nanoseconds since then: each pair has NOW as the later.
+#: The boot of the machine, and its boot-time clock when the control plane was last heard.
+BOOT, BOOT_NS = "this boot", 5_000_000_000
 CLOCKS = (
     (NOW, 0, 0),
     (NOW, NOW - 5, 5_999_999),
@@ -111,6 +113,7 @@ class Scene:
     clock: tuple[int, int, int]
     question: Question
     well_formed: bool
+    leased: bool = True
 
 
 def mask(names: Iterable[str]) -> bytes:
@@ -149,9 +152,19 @@ def changes(scene: Scene) -> list[Change]:
 
 
 def meta(scene: Scene) -> Meta:
-    """The position of a scene's replica; it was last heard at boot-time clock 0."""
+    """The position of a scene's replica."""
     schema = records.SCHEMA if scene.readable else records.SCHEMA + 1
-    return Meta(1, REVISION, scene.complete, schema, control_time_ms=scene.clock[1])
+    return Meta(
+        1,
+        REVISION,
+        scene.complete,
+        schema,
+        boot_id=BOOT,
+        fresh_from_ns=BOOT_NS - 8_000_000 if scene.leased else 0,
+        fresh_wall_ms=scene.clock[0],
+        control_time_ms=scene.clock[1],
+        heard_ns=BOOT_NS,
+    )
 
 
 # --- strategies ----------------------------------------------------------------------------------------
@@ -159,7 +172,7 @@ def meta(scene: Scene) -> Meta:
 #: What may be out of order, by the step that looks at it. One thing is, and some after it may be: so each
 #: step is reached often. Sometimes all are.
 ODDITIES = (
-    "presented", "scheme", "complete", "readable", "named", "secrets", "pepper", "until", "home",
+    "presented", "scheme", "complete", "readable", "leased", "named", "secrets", "pepper", "until", "home",
     "organization state", "account state", "account", "key state", "retires", "begins", "expires", "schemes",
     "kind", "personal_tokens", "kinds", "forbidden", "own", "need",
 )  # fmt: skip
@@ -206,6 +219,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         clock=draw(st.sampled_from(CLOCKS)),
         question=question,
         well_formed=well_formed,
+        leased=pick("leased", True, st.just(False)),
     )
 
 

@@ -20,6 +20,8 @@ from retinue.verifier import Question, UnknownOrganization, UnknownPermission, V
 from tests.property.order import TABLE, Outcome, Unknown, decide
 from tests.property.scenes import (
     ACTIVE,
+    BOOT,
+    BOOT_NS,
     KIDS,
     PEPPERS,
     REVISION,
@@ -54,7 +56,9 @@ def verifier(replica: Any, scene: Scene) -> Verifier:
     """A verifier over a replica that holds the scene."""
     replica.replace_range(None, None, changes(scene), meta(scene))
     clock, _, elapsed = scene.clock
-    return Verifier(replica, PEPPERS, clock_ms=lambda: clock, boot_clock_ns=lambda: elapsed)
+    return Verifier(
+        replica, PEPPERS, clock_ms=lambda: clock, boot_clock_ns=lambda: BOOT_NS + elapsed, boot_id=BOOT
+    )
 
 
 def outcome(decision: Decision) -> Outcome:

@@ -27,6 +27,7 @@ from retinue.server.nodes.feed import PollAnswer, PollRequest
 from retinue.server.nodes.queries import Node
 from retinue.server.nodes.rules import Applied
 from retinue.token import Token
+from tests.support.leases import leased
 
 Rows = dict[Place, bytes]
 
@@ -112,7 +113,7 @@ class Follower:
             self.after = answer.next
             reached = answer.changes[-1].revision if answer.more else answer.head
             reached = self.meta.revision if answer.next else reached
-            self.meta = Meta(epoch=answer.epoch, revision=reached, complete=True)
+            self.meta = leased(Meta(epoch=answer.epoch, revision=reached, complete=True))
             self.replica.apply(answer.changes, self.meta)
         return answer
 
@@ -132,7 +133,7 @@ class Follower:
             self.replica.replace_range(_place(after), _place(page.next), page.changes, Meta())
             after = page.next
             if after is None:
-                self.meta = Meta(epoch=page.epoch, revision=first, complete=True)
+                self.meta = leased(Meta(epoch=page.epoch, revision=first, complete=True))
                 self.replica.apply([], self.meta)
                 return
             yield

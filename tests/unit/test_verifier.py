@@ -27,13 +27,20 @@ from retinue.token import mint
 from retinue.verifier import Question, UnknownPermission, Verifier
 
 NOW = 1_000_000
+BOOT, BOOT_NS = "this boot", 5_000_000_000
+LEASE_NS = 10_000_000_000
 PEPPER = Pepper(bytes(32))
 TOKEN = mint(TokenKind.API_KEY)
 DIGEST = Digest(PEPPER.digest(TOKEN.as_bytes()), PEPPER.id)
 
 
 def ask(
-    question: Question | None = None, *, meta: Meta | None = None, clock: int = NOW, **changed: Any
+    question: Question | None = None,
+    *,
+    meta: Meta | None = None,
+    clock: int = NOW,
+    boot_ns: int = BOOT_NS,
+    **changed: Any,
 ) -> str | None:
     """Decide with one account whose records differ as ``organization_state=`` and so on say."""
     rows: dict[str, Any] = {
@@ -48,8 +55,14 @@ def ask(
     keys = {"organization": "org", "principal": "sa", "credential": TOKEN.kid, "permission": "report:read"}
     replica = MemoryReplica()
     changes = [Change(1, Kind(kind), keys[kind], encode(row)) for kind, row in rows.items()]
-    replica.apply(changes, meta or Meta(1, 1, True))
-    verifier = Verifier(replica, Peppers([PEPPER]), clock_ms=lambda: clock, boot_clock_ns=lambda: 0)
+    replica.apply(changes, meta or Meta(1, 1, True, boot_id=BOOT, fresh_from_ns=BOOT_NS, fresh_wall_ms=NOW))
+    verifier = Verifier(
+        replica,
+        Peppers([PEPPER]),
+        clock_ms=lambda: clock,
+        boot_clock_ns=lambda: boot_ns,
+        boot_id=BOOT,
+    )
     decision = verifier.verify(question or Question(TOKEN.reveal(), ("report:read",)))
     assert isinstance(decision, Allowed | Denied)
     return decision.reason.value if isinstance(decision, Denied) else None
@@ -88,7 +101,7 @@ def test_stranger_learns_nothing() -> None:
 
 def test_expiry_follows_the_later_clock() -> None:
     """A node's clock that steps back revives nothing; one millisecond before expiry still works."""
-    heard = Meta(1, 1, True, control_time_ms=NOW)
+    heard = Meta(1, 1, True, boot_id=BOOT, fresh_from_ns=BOOT_NS, control_time_ms=NOW, heard_ns=BOOT_NS)
 
     assert "credential_expired" == ask(meta=heard, clock=0, credential_expires_at_ms=NOW)
     assert ask(meta=heard, clock=0, credential_expires_at_ms=NOW + 1) is None
@@ -115,3 +128,42 @@ def test_an_undeclared_permission_is_the_askers_error() -> None:
     """A question about an undeclared permission raises; it is never a decision."""
     with pytest.raises(UnknownPermission):
         ask(Question(TOKEN.reveal(), ("report:delete",)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "age_ns", "wall_ms"),
+    [
+        (None, 0, 0),
+        (None, LEASE_NS - 1, 10_000),
+        ("replica_stale", LEASE_NS, 10_000),
+        ("replica_stale", -1, 0),
+        # The pause guard: half of what a clock may lose, 250 ms of 10 s, and no more.
+        (None, 1_000_000_000, 1_250),
+        ("replica_stale", 1_000_000_000, 1_251),
+        # A wall clock that stands still or steps back ends no lease.
+        (None, 1_000_000_000, -60_000),
+    ],
+)
+def test_a_lease_runs_for_its_length(reason: str | None, age_ns: int, wall_ms: int) -> None:
+    """Nothing is decided before a lease, after its end, or while the machine seems to have stood still."""
+    assert reason == ask(boot_ns=BOOT_NS + age_ns, clock=NOW + wall_ms)
+
+
+def test_no_lease_survives_a_boot() -> None:
+    """The boot-time clock of another boot means nothing, and a replica without a lease decides nothing."""
+    leased = Meta(1, 1, True, boot_id=BOOT, fresh_from_ns=BOOT_NS, fresh_wall_ms=NOW)
+
+    assert ask(meta=leased) is None
+    assert "replica_stale" == ask(meta=msgspec.structs.replace(leased, boot_id="the boot before"))
+    assert "replica_stale" == ask(meta=msgspec.structs.replace(leased, fresh_from_ns=0))
+
+
+def test_each_organization_has_its_own_lease() -> None:
+    """The length is the organization's; what is not found is called unknown for ten seconds only."""
+    unknown = Question(mint(TokenKind.API_KEY).reveal())
+    late: dict[str, Any] = {"boot_ns": BOOT_NS + 60_000_000_000, "clock": NOW + 60_000}
+
+    assert "replica_stale" == ask(**late)
+    assert ask(organization_lease_ms=61_000, **late) is None
+    assert "replica_stale" == ask(unknown, organization_lease_ms=61_000, **late)
+    assert "token_unknown" == ask(unknown, boot_ns=BOOT_NS + 9_000_000_000, clock=NOW + 9_000)

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from msgspec import UNSET
+
 from retinue.cli import output, settings
 from retinue.cli.exits import CommandError, Exit, Shown
 from retinue.cli.options import Options
 from retinue.cli.report import tell
 from retinue.client.api import Client, address, sent_body
 from retinue.client.errors import ClientError
-from retinue.client.models import Page
+from retinue.client.models import Page, Receipt
 from retinue.client.operations import Operation
 from retinue.client.transport import Exchange
 
@@ -32,6 +34,7 @@ class Session:
     def __init__(self, options: Options, *needs: Operation[Any]) -> None:
         self.options = options
         self._client: Client | None = None
+        self._receipts: list[str] = []
         self._organization = options.organization or os.environ.get("RETINUE_ORG") or None
         if options.print_permission:
             for permission in dict.fromkeys(need.permission for need in needs if need.permission):
@@ -74,7 +77,11 @@ class Session:
         if self.options.print_curl:
             self.show_curl(operation, path, None, body)
             raise Shown
-        return self.client.call(operation, path, None, body)
+        answer = self.client.call(operation, path, None, body)
+        receipt = getattr(answer, "receipt", UNSET)
+        if isinstance(receipt, Receipt):
+            self._receipts.append(in_words(receipt))
+        return answer
 
     def pages(
         self,
@@ -117,9 +124,11 @@ class Session:
         print(f"printf 'Authorization: Bearer %s\\n' {source} | {' '.join(parts)}")
 
     def say(self, text: str) -> None:
-        """Tell a person something, unless asked to be quiet."""
+        """Tell a person something, unless asked to be quiet; then where the change holds that it tells of."""
         if not self.options.quiet:
-            print(output.clean(text), file=sys.stderr)
+            for line in (text, *self._receipts):
+                print(output.clean(line), file=sys.stderr)
+        self._receipts.clear()
 
     def next(self, command: str) -> None:
         """Tell a person what to do next, in one line."""
@@ -141,6 +150,22 @@ class Session:
             + (f" {exchange.request_id}" if exchange.request_id else ""),
             file=sys.stderr,
         )
+
+
+def in_words(receipt: Receipt) -> str:
+    """Say where a change holds, and which nodes were waited for until their lease ended."""
+    open_ones = [each.node for each in receipt.nodes if each.how == "waiting"]
+    if not receipt.complete:
+        return (
+            f"committed, not yet promised for {', '.join(open_ones) or 'all nodes'} "
+            f"(at most {receipt.bound}; receipt {receipt.id})"
+        )
+    if not receipt.nodes:
+        return "holds: no node was deciding"
+    waited = max(each.waited_ms or 0.0 for each in receipt.nodes)
+    text = f"holds on {len(receipt.nodes)} of {len(receipt.nodes)} nodes, {waited:.0f} ms"
+    ended = sorted({each.node for each in receipt.nodes if each.how == "lease_ended"})
+    return f"{text}; not reached, its lease has ended: {', '.join(ended)}" if ended else text
 
 
 def each(names: Iterable[str], act: Callable[[str], T]) -> tuple[list[T], int]:

@@ -20,6 +20,32 @@ class Page(Struct, Generic[T]):
     next: str | None = None
 
 
+class Settled(Struct, kw_only=True):
+    """A node that a change was waited for on: it confirmed, its lease ended, or it is waited for."""
+
+    node: str
+    incarnation: str = ""
+    how: str
+    at: str | None = None
+    waited_ms: float | None = None
+
+
+class Receipt(Struct, kw_only=True):
+    """Where a change that took access away holds; ``state`` is ``pending`` or ``complete``."""
+
+    id: str
+    epoch: int
+    revision: int
+    change: str = ""
+    subject: str = ""
+    complete: bool
+    state: str
+    committed_at: str | None = None
+    completed_at: str | None = None
+    bound: str = ""
+    nodes: list[Settled] = field(default_factory=list)
+
+
 class PrincipalRef(Struct, kw_only=True):
     """A principal as other objects name it."""
 
@@ -60,6 +86,7 @@ class ServiceAccount(Struct, kw_only=True):
     updated_at: str | None = None
     keys: KeyCount = field(default_factory=KeyCount)
     last_used_at: str | None = None
+    receipt: Receipt | UnsetType = UNSET
 
 
 class Key(Struct, kw_only=True):
@@ -86,6 +113,7 @@ class Key(Struct, kw_only=True):
     first_used_at: str | None = None
     last_used_at: str | None = None
     use_count: int = 0
+    receipt: Receipt | UnsetType = UNSET
 
 
 class Expiry(Struct, kw_only=True):
@@ -119,6 +147,7 @@ class IssuedKey(Struct, kw_only=True):
     key: Key
     token: Secret
     expiry: Expiry = field(default_factory=Expiry)
+    receipt: Receipt | UnsetType = UNSET
 
 
 class Grant(Struct, kw_only=True):
@@ -132,6 +161,7 @@ class Grant(Struct, kw_only=True):
     granted_by: PrincipalRef | None = None
     granted_at: str | None = None
     expires_at: str | None = None
+    receipt: Receipt | UnsetType = UNSET
 
 
 class User(Struct, kw_only=True):
@@ -191,6 +221,7 @@ class PersonalToken(Struct, kw_only=True):
     issued_at: str | None = None
     expires_at: str | None = None
     last_used_at: str | None = None
+    receipt: Receipt | UnsetType = UNSET
 
 
 class Subject(Struct, kw_only=True):
@@ -258,6 +289,7 @@ class Node(Struct, kw_only=True):
     applied: Applied | None = None
     lag: int | None = None
     last_contact_at: str | None = None
+    receipt: Receipt | UnsetType = UNSET
 
 
 class EnrolledNode(Struct, kw_only=True):

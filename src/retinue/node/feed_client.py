@@ -37,7 +37,7 @@ class FeedError(Exception):
 
 
 class PollAnswer(msgspec.Struct):
-    """The answer to a poll; see the feed in the reference."""
+    """The answer to a poll; see the feed in the reference. ``lease_ms`` is the shortest lease in force."""
 
     incarnation: str
     epoch: int
@@ -49,6 +49,7 @@ class PollAnswer(msgspec.Struct):
     snapshot: bool = False
     renew: bool = False
     next: str | None = None
+    lease_ms: int = 10_000
 
 
 class SnapshotAnswer(msgspec.Struct):

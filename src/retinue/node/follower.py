@@ -28,11 +28,14 @@ from retinue.node.follower_metrics import Counter, FollowerMetrics
 from retinue.node.replica_writer import ReplicaWriter
 from retinue.node.settings import Settings
 from retinue.node.shipping import Shipper
+from retinue.replica import lease
 from retinue.replica.records import SCHEMA
 from retinue.token import Kind, parse
 
 _log = logging.getLogger("retinue.follower")
-WAIT_SECONDS = 1.25
+#: A poll is held for this part of the lease at most: the lease runs from its sending.
+WAIT_SHARE = 8
+MOST_WAIT_SECONDS = 20.0
 GIVE_UP_SECONDS = 2.0
 SNAPSHOT_TIMEOUT_SECONDS = 30.0
 SHIP_AT_END_SECONDS = 2.0
@@ -156,7 +159,8 @@ class Follower:
                 stays=True,
             )
         if error.code == "node_removed":
-            raise Stop(f"the node {name} was removed; enrol it again")
+            self._surrender()
+            raise Stop(f"the node {name} was removed, so it decides nothing; enrol it again", stays=True)
         self._metrics.add(Counter.FAILED_POLLS)
         self._polling.failed(error)
         self._back_off(LONGEST_PAUSE_REFUSED_SECONDS if error.status in _REFUSED else LONGEST_PAUSE_SECONDS)
@@ -171,7 +175,7 @@ class Follower:
         self._back_off(LONGEST_PAUSE_SECONDS)
 
     def _surrender(self) -> None:
-        """Another follower speaks for this node: nothing is decided from this replica any more."""
+        """Another follower speaks for this node, or none: nothing is decided from this replica any more."""
         try:
             self._replica.end_lease()
         except (lmdb.Error, OSError) as error:
@@ -194,25 +198,32 @@ class Follower:
             self._is_waiting = False
 
     def _poll(self) -> None:
-        clock = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        ask = partial(self._client.poll, self._question(clock), WAIT_SECONDS + GIVE_UP_SECONDS)
+        clock, wall_ms = lease.boot_clock_ns(), lease.wall_clock_ms()
+        wait = self._wait_seconds()
+        ask = partial(self._client.poll, self._question(clock, wait), wait + GIVE_UP_SECONDS)
         answer = self._interruptibly(ask)
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
         if answer.snapshot:
             self._begin_snapshot(answer.epoch)
         else:
-            self._replica.apply(answer, clock)
+            self._replica.apply(answer, clock, wall_ms)
         if answer.renew and time.monotonic() >= self._renew_at:
             self._renew()
 
-    def _question(self, clock: int) -> dict[str, Any]:
+    def _wait_seconds(self) -> float:
+        """Without a lease there is nothing to wait for: the answer brings one."""
+        if not self._replica.meta.fresh_from_ns:
+            return 0.0
+        return min(self._replica.lease_ms / 1000 / WAIT_SHARE, MOST_WAIT_SECONDS)
+
+    def _question(self, clock: int, wait: float) -> dict[str, Any]:
         meta = self._replica.meta
         question: dict[str, Any] = {
             "node": self._settings.node_name,
             "incarnation": self._replica.incarnation,
             "applied": {"epoch": meta.epoch, "revision": meta.revision},
-            "wait": WAIT_SECONDS,
+            "wait": wait,
             "clock": clock,
             "schema": SCHEMA,
             "pepper_ids": list(self._pepper_ids),

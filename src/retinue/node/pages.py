@@ -5,6 +5,7 @@ from __future__ import annotations
 from retinue.node.feed_client import FeedError, PollAnswer, SnapshotAnswer
 from retinue.replica.records import Kind, Meta
 
+FIRST_EPOCH = 1
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
 
 
@@ -13,9 +14,9 @@ def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
 
     An answer with ``next`` brings only a part of the revision that follows: nothing is reached by it.
     Refuses one that leads back, one that says that there is more but leads nowhere (``after`` was asked),
-    and changes of another epoch: they do not begin where this replica stands.
+    and changes of another epoch, or for a replica that has none yet: they do not begin where it stands.
     """
-    if answer.epoch != meta.epoch:
+    if answer.epoch != meta.epoch or meta.epoch < FIRST_EPOCH:
         raise FeedError(0, "stale", "changes of another epoch than this replica's")
     if not answer.more and answer.next is None:
         revision = answer.head
@@ -35,7 +36,7 @@ def check(page: SnapshotAnswer, after: str, meta: Meta) -> None:
 
     A page holds the records in ``(after, next]`` and no others; the last page has no ``next``.
     """
-    if page.epoch < meta.epoch:
+    if page.epoch < max(meta.epoch, FIRST_EPOCH):
         raise FeedError(0, "stale", "a snapshot of an epoch before this replica's")
     first, last = place(after), place(page.next)
     if last is not None and first is not None and _rank(last) <= _rank(first):

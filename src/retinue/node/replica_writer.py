@@ -16,11 +16,14 @@ import msgspec
 
 from retinue.node import pages, succession
 from retinue.node.feed_client import PollAnswer, SnapshotAnswer
-from retinue.replica.records import Change, Meta
+from retinue.replica import lease
+from retinue.replica.records import SCHEMA, Change, Meta
 from retinue.replica.store import Store
 
 _log = logging.getLogger("retinue.follower")
 READER_CHECK_SECONDS = 30.0
+#: No answer is waited for longer than this.
+MOST_DELAY_MS = 25_000
 
 
 class ReplicaWriter:
@@ -35,6 +38,9 @@ class ReplicaWriter:
         self._place: succession.Place | None = None
         self._checked = time.monotonic()
         self.meta = Meta()
+        #: The shortest lease in force, as last heard.
+        self.lease_ms = 10_000
+        self._ahead_ms: int | None = None
         self.incarnation = ""
         #: Where the next answer goes on inside a revision. Forgotten, that revision begins anew.
         self.after: str | None = None
@@ -51,6 +57,8 @@ class ReplicaWriter:
         self._store = Store(self._folder, writable=True)
         with self._store.snapshot() as snapshot:
             self.meta = snapshot.meta()
+        if self.meta.schema != SCHEMA:  # written by another version: all of it is fetched anew
+            self._write([], Meta())
         if found is None or found != self._place:
             # No other file may profit from what this incarnation has acknowledged.
             self.retires = None if found is None else succession.predecessor(self._folder)
@@ -72,22 +80,29 @@ class ReplicaWriter:
             self._store.release_dead_readers()
             self._checked = time.monotonic()
 
-    def apply(self, answer: PollAnswer, clock_ns: int) -> None:
-        """Apply the answer to a poll that was sent at ``clock_ns`` (boot-time): freshness counts from then.
+    def apply(self, answer: PollAnswer, sent_ns: int, sent_wall_ms: int) -> None:
+        """Apply the answer to a poll sent at these instants (boot-time, wall): its lease begins there.
 
         Raises :class:`retinue.node.feed_client.FeedError` for an answer that no control plane gives.
         """
         revision = pages.reached(answer, self.meta, self.after)
-        fresh = answer.lease and not answer.more
+        heard_ns = lease.boot_clock_ns()
+        fresh = answer.lease and not answer.more and answer.next is None
+        self.lease_ms = answer.lease_ms
+        lost_ms = self._lost_ms(answer.time, heard_ns)
+        if fresh and lost_ms > answer.lease_ms * lease.EPSILON / 2:
+            _log.warning("this machine's clock lost %d ms: it decides nothing until the next answer", lost_ms)
+            sent_ns = 0
         meta = msgspec.structs.replace(
             self.meta,
             epoch=answer.epoch,
             revision=revision,
             complete=self.meta.complete or fresh,
-            boot_id=succession.boot_id(),
-            fresh_from_ns=clock_ns if fresh else self.meta.fresh_from_ns,
-            control_time_ms=max(answer.time, self.meta.control_time_ms),
-            heard_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            boot_id=lease.boot_id(),
+            fresh_from_ns=sent_ns if fresh else self.meta.fresh_from_ns,
+            fresh_wall_ms=sent_wall_ms if fresh else self.meta.fresh_wall_ms,
+            control_time_ms=answer.time,
+            heard_ns=heard_ns,
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)
@@ -115,6 +130,19 @@ class ReplicaWriter:
         self._opened().replace_range(pages.place(after), pages.place(page.next), page.changes, meta)
         self.meta = meta
 
+    def _lost_ms(self, control_time_ms: int, heard_ns: int) -> int:
+        """Return how much more time has passed for the control plane than here, in milliseconds.
+
+        An answer on its way makes the control plane's clock look slow, never fast: so the largest difference
+        of the two clocks that was seen is the one to compare with. A step of its wall clock looks like a
+        loss; that costs one lease, and the next answer gives another.
+        """
+        ahead_ms = control_time_ms - heard_ns // 1_000_000
+        lost_ms = 0 if self._ahead_ms is None else ahead_ms - self._ahead_ms
+        if self._ahead_ms is None or lost_ms > 0 or lost_ms < -MOST_DELAY_MS:
+            self._ahead_ms = ahead_ms  # far less: that clock was set back
+        return max(lost_ms, 0)
+
     def end_lease(self) -> None:
         """Nothing may be decided from this replica until it is fresh again."""
         self.open()
@@ -122,7 +150,7 @@ class ReplicaWriter:
 
     def _begin_anew(self) -> None:
         """Another boot, or a copy: what was fresh then, or there, is not fresh here."""
-        boot = succession.boot_id()
+        boot = lease.boot_id()
         heard = self.meta.heard_ns if self.meta.boot_id == boot else 0
         self._write([], msgspec.structs.replace(self.meta, fresh_from_ns=0, heard_ns=heard, boot_id=boot))
 

@@ -16,7 +16,8 @@ from retinue.node.metrics import Metrics
 from retinue.node.responses import Responses, without_body
 from retinue.node.settings import Settings
 from retinue.problem import problem
-from retinue.replica.records import Replica, Snapshot
+from retinue.replica import lease
+from retinue.replica.records import SCHEMA, Replica, Snapshot
 
 JSON = "application/json"
 _NO_STORE = (b"Cache-Control", b"no-store")
@@ -94,11 +95,15 @@ class Routes:
         return self._responses.body(200, JSON, b'{"status":"ok"}', _NO_STORE)
 
     def readyz(self, _request: Request) -> bytes:
-        """The replica is complete and the worker is not going down: it may be sent traffic."""
+        """Some organization's lease is running and the worker is not going down: it may be sent traffic."""
         with self._snapshot() as snapshot:
             meta = snapshot.meta()
-        if not meta.complete or self.draining:
-            detail = "going down" if self.draining else "no complete replica yet"
+            longest = snapshot.longest_lease_ms()
+        now = lease.boot_clock_ns(), lease.wall_clock_ms()
+        loaded = meta.complete and meta.schema == SCHEMA
+        running = loaded and lease.is_running(meta, longest, lease.boot_id(), *now)
+        if not running or self.draining:
+            detail = "going down" if self.draining else "no complete replica, or its lease has ended"
             found = problem("replica_stale", detail=detail, request_id=self._decisions.ids.next())
             return self._responses.problem(found)
         return self._responses.body(200, JSON, b'{"status":"ok","revision":%d}' % meta.revision, _NO_STORE)

@@ -9,19 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from functools import cache
 from pathlib import Path
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from retinue.replica.lease import boot_id
+
 FILE = "incarnation"
 #: Device and inode: what tells a file from its copy.
 Place = tuple[int, int]
-
-
-@cache
-def boot_id() -> str:
-    """Return what names the present boot of this machine."""
-    return BOOT_ID.read_text().strip()
 
 
 def lock(folder: Path) -> int | None:

@@ -60,6 +60,11 @@ class MemorySnapshot:
         found: records.Permission | None = self._read(Kind.PERMISSION, name)
         return None if found is None else found.index
 
+    def longest_lease_ms(self) -> int:
+        rows = (value for _, value in self.items(Kind.ORGANIZATION))
+        leases = (msgspec.msgpack.decode(value, type=records.Organization).lease_ms for value in rows)
+        return max(leases, default=0)
+
     def identity_keys(self) -> Iterator[records.IdentityKey]:
         for _, value in self.items(Kind.IDENTITY_KEY):
             yield msgspec.msgpack.decode(value, type=records.IdentityKey)

@@ -126,9 +126,10 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the replica as a whole is: how far it has applied, and since when it is known to be fresh.
 
     ``complete`` is false until a first snapshot has been applied to its end. ``fresh_from_ns`` is the
-    boot-time clock just before the poll was sent whose answer reached the head. ``control_time_ms`` is the
-    control plane's wall clock in that answer: expiry uses the later of the two clocks, so that a step
-    back of the node's clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard.
+    boot-time clock just before the poll was sent whose answer reached the head (0: no lease), and
+    ``fresh_wall_ms`` this machine's wall clock at that instant. ``control_time_ms`` is the control plane's
+    wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
+    clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard.
     """
 
     epoch: int = 0
@@ -141,6 +142,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     snapshot_revision: int = 0
     snapshot_after: str = ""
     heard_ns: int = 0
+    fresh_wall_ms: int = 0
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -186,6 +188,9 @@ class Snapshot(Protocol):
 
     def permission_index(self, name: str) -> int | None:
         """Return the catalogue index of a declared permission."""
+
+    def longest_lease_ms(self) -> int:
+        """Return the longest lease of any organization, 0 if there is none."""
 
     def identity_keys(self) -> Iterator[IdentityKey]:
         """Yield the public identity keys of all nodes."""

@@ -53,17 +53,21 @@ def _foreign_key(prefix: bytes, text: str) -> bytes:
 class _Common:
     """What many verifications of one snapshot read: decoded once for this snapshot, and for no other.
 
-    ``number`` is LMDB's transaction number, the name of one committed state of the whole file. Each
-    verification opens a transaction of its own and asks for its number first, so nothing here outlives
-    the state that it was read from: a change that is committed gives the next verification a new number.
-    Only what exists is kept, so a stranger's inventions fill nothing.
+    ``number`` is LMDB's transaction number, the name of one committed state of the whole file, and
+    ``written`` the meta record as it stands there: every write of the replica writes it, with the instant
+    that it was heard. Each verification opens a transaction of its own and compares both first, so nothing
+    here outlives the state that it was read from. (The number alone would do, but for a commit that failed
+    half way through: the next one takes its number again.) Only what exists is kept, so a stranger's
+    inventions fill nothing.
     """
 
-    __slots__ = ("holders", "meta", "number", "organizations", "permissions")
+    __slots__ = ("holders", "longest_lease_ms", "meta", "number", "organizations", "permissions", "written")
 
-    def __init__(self, number: int, meta: Meta) -> None:
+    def __init__(self, number: int, written: bytes | None) -> None:
         self.number = number
-        self.meta = meta
+        self.written = written
+        self.meta = Meta() if written is None else _decode_meta(written)
+        self.longest_lease_ms: int | None = None
         self.organizations: dict[str, records.Organization] = {}
         self.holders: dict[str, records.Holder] = {}
         self.permissions: dict[str, int] = {}
@@ -131,6 +135,13 @@ class StoreSnapshot:
                 found = known[name] = _decode_permission(value).index
         return found
 
+    def longest_lease_ms(self) -> int:
+        common = self._common
+        if common.longest_lease_ms is None:
+            leases = (_decode_organization(value).lease_ms for _, value in self.items(Kind.ORGANIZATION))
+            common.longest_lease_ms = max(leases, default=0)
+        return common.longest_lease_ms
+
     def identity_keys(self) -> Iterator[records.IdentityKey]:
         for _, value in self.items(Kind.IDENTITY_KEY):
             yield _decode_identity_key(value)
@@ -167,7 +178,7 @@ class Store:
             readahead=False,
         )
         self._begin = self._environment.begin
-        self._common = _Common(-1, Meta())
+        self._common = _Common(-1, None)
 
     def snapshot(self) -> StoreSnapshot:
         """Open a new read transaction."""
@@ -179,11 +190,9 @@ class Store:
             self._environment.set_mapsize(0)
             transaction = self._begin()
         common = self._common
-        number = transaction.id()
-        if common.number != number:
-            value = transaction.get(_META)
-            common = _Common(number, Meta() if value is None else _decode_meta(value))
-            self._common = common
+        number, written = transaction.id(), transaction.get(_META)
+        if common.number != number or common.written != written:
+            common = self._common = _Common(number, written)
         return StoreSnapshot(transaction, common)
 
     def close(self) -> None:

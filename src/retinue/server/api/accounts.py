@@ -165,6 +165,7 @@ def get_service_account(call: Call, account_id: str) -> schemas.JSON:
     also={"roles": ("grant:create", "grant:delete")},
     response=ServiceAccount,
     tag=TAG,
+    reduces=True,
 )
 def update_service_account(call: Call, account_id: str, body: UpdateServiceAccount) -> schemas.JSON:
     """Change fields of a service account; what is left out stays."""
@@ -180,7 +181,7 @@ def update_service_account(call: Call, account_id: str, body: UpdateServiceAccou
     return _one(call, updated)
 
 
-@operation("DELETE", ONE, permission="service_account:delete", response=ServiceAccount, tag=TAG)
+@operation("DELETE", ONE, permission="service_account:delete", response=ServiceAccount, tag=TAG, reduces=True)
 def delete_service_account(call: Call, account_id: str) -> schemas.JSON:
     """Delete a service account and revoke its keys for good."""
     return _one(call, credentials.delete_account(call.tx, queries.account(call.organization, account_id)))
@@ -193,7 +194,14 @@ def enable_service_account(call: Call, account_id: str, body: schemas.WithReason
     return _one(call, actions.enable(call.tx, queries.account(call.organization, account_id, lock=True)))
 
 
-@operation("POST", f"{ONE}/disable", permission="service_account:disable", response=ServiceAccount, tag=TAG)
+@operation(
+    "POST",
+    f"{ONE}/disable",
+    permission="service_account:disable",
+    response=ServiceAccount,
+    tag=TAG,
+    reduces=True,
+)
 def disable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Disable a service account; none of its keys work until it is enabled again."""
     call.tx.reason = body.reason

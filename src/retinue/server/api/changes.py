@@ -1,24 +1,27 @@
 """What happens around a change: one ledger transaction, the idempotency record in it, and the nodes.
 
-The answer leaves after the commit, and after the connected nodes have applied it or a second has passed.
+The answer leaves after the commit. A change that takes access away is waited for on every node, until its
+receipt is complete or the caller wants its answer (``Prefer``); any other one until the connected nodes have
+applied it, for a second at most.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpResponse
 
-from retinue.server.api import idempotency, limits, refusals
+from retinue.server.api import idempotency, limits, refusals, waiting
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import transaction
-from retinue.server.nodes import barrier
+from retinue.server.nodes import barrier, receipts
 
 BARRIER_SECONDS = 1.0
 _log = logging.getLogger("retinue.api")
@@ -32,13 +35,16 @@ def run(
     decide: Callable[[], None],
     handle: Callable[[], Any],
     objects: str,
+    *,
+    reduces: bool,
 ) -> HttpResponse:
     """Run ``handle`` in its transaction and answer its body, or the body that a first call was given.
 
     ``decide`` refuses who may not do this now, whatever was answered before. ``sent`` is what was sent,
-    ``objects`` the ids in the address. Raises :class:`Refused`; by then nothing is written but the event that
-    says so.
+    ``objects`` the ids in the address; ``reduces`` tells that the change may take access away. Raises
+    :class:`Refused`; by then nothing is written but the event that says so.
     """
+    wanted = waiting.preferred_wait(call.request)
     key = idempotency.key_of(call.request)
     if key is not None:
         idempotency.look(call.actor.id, key)
@@ -59,30 +65,68 @@ def run(
         refusals.note(call.actor, operation, refused, objects)
         raise
     revision = tx.revision or (0 if replayed is None else replayed.revision)
-    _await_nodes(call, revision)
+    ended = body.get("id") if reduces and not revision else None
+    standing = _await_nodes(call, revision, ended, wanted, reduces=reduces)
     if replayed is None:
-        return _answer(body, status, revision)
-    answer = _answer(replayed.body, replayed.status, revision)
+        return _answer(body, status, revision, standing, wanted)
+    answer = _answer(replayed.body, replayed.status, revision, standing, wanted)
     answer["Idempotency-Replayed"] = "true"
     return answer
 
 
-def _await_nodes(call: Call, revision: int) -> None:
-    """The change is committed: a database that fails now must not make it look refused.
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What may be promised of a committed change; ``receipt`` is ``None`` if it took no access away."""
 
-    Who repeats a call waits as the first one did, whose process may have been killed before the nodes knew.
-    Where a repetition changed nothing (0), what it found may be as young as the head.
+    receipt: receipts.Receipt | None
+    is_known: bool = True
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether the change holds as far as it has to for an answer 200."""
+        return self.is_known and (self.receipt is None or self.receipt.state == "complete")
+
+
+def _await_nodes(
+    call: Call, revision: int, ended: str | None, wanted: float | None, *, reduces: bool
+) -> _Standing:
+    """Wait until the change holds everywhere, if it took access away; or until connected nodes have it.
+
+    The change is committed: a database that fails now must not make it look refused, nor promised. Who
+    repeats a call waits as the first one did, whose process may have been killed before the nodes knew. Where
+    a repetition changed nothing (0), the object ``ended`` may have a receipt that is pending, and what it
+    found may be as young as the head.
     """
+    longest = waiting.longest_wait(call.organization)
     # The last look comes when the time is over.
-    limits.allow(call.request, 1.5 * BARRIER_SECONDS)
+    limits.allow(call.request, longest + BARRIER_SECONDS)
     try:
-        barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
+        if revision:
+            receipt = receipts.of_revision(revision)
+        else:
+            receipt = None if ended is None else receipts.of_object(ended, call.organization)
+        if receipt is None:
+            barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
+        elif receipt.state == "pending":
+            receipt = receipts.follow(receipt, longest if wanted is None else min(wanted, longest))
     except DatabaseError as error:
-        _log.warning("barrier of %d: %s, request %s", revision, type(error).__name__, call.actor.request)
+        _log.warning("nodes at %d: %s, request %s", revision, type(error).__name__, call.actor.request)
+        return _Standing(None, is_known=not reduces)
+    return _Standing(receipt)
 
 
-def _answer(body: Any, status: int, revision: int) -> HttpResponse:
-    answer = json_answer(body, status)
+def _answer(body: Any, status: int, revision: int, standing: _Standing, wanted: float | None) -> HttpResponse:
+    """Answer the body with the receipt of a change that took access away; not promised yet, it is 202."""
+    receipt = standing.receipt
+    status = status if standing.is_promised else 202
+    if receipt is None:
+        answer = json_answer(body, status)
+    else:
+        answer = json_answer({**body, "receipt": waiting.render(receipt)}, status)
+        if receipt.state == "pending":
+            answer["Location"] = f"/v1/receipts/{receipt.id}"
+        if wanted is not None:
+            answer["Preference-Applied"] = f"wait={wanted:g}"
     if revision:
         answer["Retinue-Revision"] = str(revision)
     return answer

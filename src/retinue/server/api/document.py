@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from ninja import Schema
 from ninja.schema import NinjaGenerateJsonSchema
+from pydantic import create_model
 
 from retinue import __version__
 from retinue import problem as problems
 from retinue.server.api.operations import Access, Operation
 from retinue.server.api.schemas import JSON, ProblemBody
+from retinue.server.api.waiting import Receipt
 
 _TEMPLATE = "#/components/schemas/{model}"
 _ALWAYS = (400, 413, 414, 431, 500, 503)
@@ -33,6 +36,17 @@ _REVISION: JSON = {
         "description": "`true` if this is the answer of an earlier call.",
         "schema": {"const": "true"},
     },
+}
+_PENDING: JSON = {
+    "Location": {"description": "The receipt.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "How long was waited.", "schema": {"type": "string"}},
+}
+_PREFER: JSON = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=<seconds>` bounds the wait for nodes, `respond-async` is none (RFC 7240).",
+    "schema": {"type": "string", "pattern": "^(wait=[0-9]{1,4}|respond-async)$"},
 }
 _IDEMPOTENCY_KEY: JSON = {
     "name": "Idempotency-Key",
@@ -121,6 +135,8 @@ def _parameters(each: Operation) -> list[JSON]:
         found.append(_ORGANIZATION)
     if each.changes:
         found.append(_IDEMPOTENCY_KEY)
+    if each.reduces or each.answer is Receipt:
+        found.append(_PREFER)
     return found
 
 
@@ -150,13 +166,19 @@ def statuses(each: Operation) -> list[int]:
 
 
 def _responses(each: Operation, schemas: JSON) -> JSON:
-    content = {"application/json": {"schema": _schema(each.answer, schemas, "serialization")}}
+    content = {"application/json": {"schema": _schema(_answer(each), schemas, "serialization")}}
     good = {
         "description": HTTPStatus(each.status).phrase,
         "headers": {**_HEADERS, **(_REVISION if each.changes else {})},
         "content": content,
     }
     responses: JSON = {str(each.status): good}
+    if each.reduces:
+        responses["202"] = {
+            "description": "Committed; `receipt` names the nodes that it is not yet promised for.",
+            "headers": {**_HEADERS, **_REVISION, **_PENDING},
+            "content": content,
+        }
     for status in statuses(each):
         codes = [code for code, meaning in problems.CATALOGUE.items() if meaning.status == status]
         headers = dict(_HEADERS)
@@ -171,6 +193,16 @@ def _responses(each: Operation, schemas: JSON) -> JSON:
             "content": {problems.MEDIA_TYPE: {"schema": {"$ref": _TEMPLATE.format(model="ProblemBody")}}},
         }
     return responses
+
+
+@cache
+def _with_receipt(answer: type[Schema]) -> type[Schema]:
+    """Return the model of an answer that carries the receipt of a change, if it took access away."""
+    return create_model(f"{answer.__name__}AndReceipt", __base__=answer, receipt=(Receipt | None, None))
+
+
+def _answer(each: Operation) -> Any:
+    return _with_receipt(each.answer) if each.reduces else each.answer
 
 
 def _schema(model: Any, schemas: JSON, mode: Any) -> JSON:

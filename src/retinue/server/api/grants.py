@@ -86,7 +86,9 @@ def create_grant(call: Call, account_id: str, body: CreateGrant) -> schemas.JSON
     return render.grants([actions.grant(call.tx, account, body.permission, body.justification)], account)[0]
 
 
-@operation("DELETE", f"{ONE}/grants/{{grant_id}}", permission="grant:delete", response=Grant, tag=TAG)
+@operation(
+    "DELETE", f"{ONE}/grants/{{grant_id}}", permission="grant:delete", response=Grant, tag=TAG, reduces=True
+)
 def delete_grant(call: Call, account_id: str, grant_id: str) -> schemas.JSON:
     """Take a direct grant away."""
     account = directory.account(call.organization, account_id, lock=True)

@@ -175,6 +175,7 @@ def _own_rotator(call: Call, key_id: str) -> str | None:
     response=IssuedKey,
     status=201,
     tag=TAG,
+    reduces=True,
 )
 def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
     """Issue a successor of a key; the old key is accepted beside it for the overlap, then retires."""
@@ -190,20 +191,21 @@ def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
     or_own=_own_rotator,
     response=IssuedKey,
     tag=TAG,
+    reduces=True,
 )
 def regenerate_key(call: Call, key_id: str, body: schemas.Nothing) -> schemas.JSON:
     """Replace the secret of a key under the same id; the old token is refused at once."""
     return _issued(call, actions.regenerate(call.tx, queries.key(call.organization, key_id)))
 
 
-@operation("POST", f"{ONE}/revoke", permission="credential:revoke", response=Key, tag=TAG)
+@operation("POST", f"{ONE}/revoke", permission="credential:revoke", response=Key, tag=TAG, reduces=True)
 def revoke_key(call: Call, key_id: str, body: RevokeKey) -> schemas.JSON:
     """Revoke a key; a key that is revoked already stays as it is."""
     key = queries.key(call.organization, key_id)
     return _one(call, actions.revoke(call.tx, key, reason=body.reason, text=body.text))
 
 
-@operation("DELETE", ONE, permission="credential:delete", response=Key, tag=TAG)
+@operation("DELETE", ONE, permission="credential:delete", response=Key, tag=TAG, reduces=True)
 def delete_key(call: Call, key_id: str) -> schemas.JSON:
     """Delete a revoked or expired key; a tombstone stays."""
     return _one(call, actions.delete(call.tx, queries.key(call.organization, key_id)))

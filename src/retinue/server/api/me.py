@@ -81,7 +81,9 @@ def list_my_tokens(call: Call, query: schemas.ListQuery) -> schemas.JSON:
     return {"items": render.keys(rows, call.now), "next": following}
 
 
-@operation("POST", "/me/tokens/{token_id}/revoke", permission=Access.SELF, response=Key, tag=TAG)
+@operation(
+    "POST", "/me/tokens/{token_id}/revoke", permission=Access.SELF, response=Key, tag=TAG, reduces=True
+)
 def revoke_my_token(call: Call, token_id: str, body: RevokeKey) -> schemas.JSON:
     """Revoke one of the caller's own personal access tokens."""
     token = queries.personal_token(call.actor.id, token_id)

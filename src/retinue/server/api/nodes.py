@@ -104,7 +104,7 @@ def get_node(call: Call, node_id: str) -> schemas.JSON:
     return _node(queries.views([queries.node(node_id)])[0])
 
 
-@operation("DELETE", ONE, permission="node:remove", response=Node, tag=TAG)
+@operation("DELETE", ONE, permission="node:remove", response=Node, tag=TAG, reduces=True)
 def remove_node(call: Call, node_id: str) -> schemas.JSON:
     """Remove a node: its credential is revoked, its polls are refused."""
     return _node(queries.views([actions.remove(call.tx, queries.node(node_id))])[0])

@@ -52,6 +52,8 @@ class Operation:
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Who may do it without a permission, because the object is its own.
     or_own: OwnerOf | None = None
+    #: It can take access away: then its answer carries a receipt.
+    reduces: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -88,8 +90,9 @@ class Operation:
                 decide()
                 return json_answer(handle(), self.status)
             sent = {} if body is None else msgspec.to_builtins(_plain(body))
+            objects = " ".join(arguments.values())
             return changes.run(
-                call, self.name, sent, self.status, decide, handle, " ".join(arguments.values())
+                call, self.name, sent, self.status, decide, handle, objects, reduces=self.reduces
             )
 
     def _check_also(self, call: Call, body: Any) -> None:
@@ -129,6 +132,7 @@ def operation(
     changes: bool | None = None,
     also: Mapping[str, tuple[str, ...]] | None = None,
     or_own: OwnerOf | None = None,
+    reduces: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Put a handler into the table.
 
@@ -148,6 +152,7 @@ def operation(
                 changes=method != "GET" if changes is None else changes,
                 also=also or {},
                 or_own=or_own,
+                reduces=reduces,
             )
         )
         return handler

@@ -24,6 +24,7 @@ from retinue.server.api import (  # noqa: F401
     me,
     nodes,
     public,
+    receipts,
     requests,
     users,
 )

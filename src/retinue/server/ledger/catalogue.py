@@ -73,6 +73,12 @@ EVENTS: dict[str, EventType] = {
         ),
         EventType("node_credential.revoked", "node_credential", "The credential of a node was revoked."),
         EventType("node.key_published", "identity_key", "A node published an identity key.", additive=True),
+        EventType(
+            "receipt.completed",
+            "receipt",
+            "A change holds on every node, or its lease has ended.",
+            additive=True,
+        ),
         EventType("setup_code.issued", "setup_code", "A one-time setup code was printed.", additive=True),
         EventType("setup_code.replaced", "setup_code", "A setup code ended: another one was printed."),
         EventType("setup_code.used", "setup_code", "A setup code ended: the first administrator was made."),

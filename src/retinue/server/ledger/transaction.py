@@ -62,6 +62,15 @@ class _Recorded:
     after: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event of the catalogue, about one object."""
+
+    event: str
+    subject: str
+    organization: str
+
+
 @dataclass(slots=True)
 class Transaction:
     """An open transaction: actor, clock, and what has been said so far."""
@@ -101,6 +110,14 @@ class Transaction:
         """Say that the record ``(kind, key)`` of every node must be compiled anew."""
         self._touched[kind, key] = None
 
+    def reducing(self) -> list[Said]:
+        """Return what was said that takes access away, in the order in which it was said."""
+        return [
+            Said(said.type.name, said.subject, said.organization)
+            for said in self._events
+            if not said.type.additive
+        ]
+
     def at_revision(self, act: Callable[[int], object]) -> None:
         """Call ``act(revision)`` inside this transaction, once its revision is known; not if it has none."""
         self._at_revision.append(act)
@@ -121,6 +138,9 @@ class Transaction:
         )
         for act in self._at_revision:
             act(revision)
+        if self.reduces:
+            for attend in _attending:
+                attend(self, revision)
         self.revision = revision
         database.on_commit(lambda: _announce(revision))
 
@@ -154,6 +174,13 @@ def _only(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 _listeners: list[Callable[[int], None]] = []
+_attending: list[Callable[[Transaction, int], None]] = []
+
+
+def on_reducing(attend: Callable[[Transaction, int], None]) -> None:
+    """Call ``attend(tx, revision)`` inside each transaction of this process that takes access away."""
+    if attend not in _attending:
+        _attending.append(attend)
 
 
 def on_revision(listener: Callable[[int], None]) -> None:

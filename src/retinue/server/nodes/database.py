@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from django.db import connection
 
-from retinue.replica import records
+from retinue.replica import lease, records
 from retinue.replica.records import SCHEMA, Kind, Meta, Record
 from retinue.server.access import queries
 from retinue.server.credentials.compile import ACCEPTED
@@ -20,6 +20,7 @@ from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position, Range
 from retinue.server.ledger.transaction import reading
 from retinue.server.nodes.compile import Compiler
+from retinue.server.policies.native import NATIVE
 
 R = TypeVar("R", bound=Record)
 
@@ -29,14 +30,23 @@ _ALL = 100_000
 class DatabaseSnapshot:
     """One consistent view of the database, as records."""
 
-    __slots__ = ("_compiler", "_head")
+    __slots__ = ("_compiler", "_meta")
 
     def __init__(self, head: Position, compiler: Compiler) -> None:
-        self._head = head
+        # This is the truth itself: it is fresh from the moment on at which it is read.
+        self._meta = Meta(
+            epoch=head.epoch,
+            revision=head.revision,
+            complete=True,
+            schema=SCHEMA,
+            boot_id=lease.boot_id(),
+            fresh_from_ns=lease.boot_clock_ns(),
+            fresh_wall_ms=lease.wall_clock_ms(),
+        )
         self._compiler = compiler
 
     def meta(self) -> Meta:
-        return Meta(epoch=self._head.epoch, revision=self._head.revision, complete=True, schema=SCHEMA)
+        return self._meta
 
     def credential(self, kid: str) -> records.Credential | None:
         return self._read(Kind.CREDENTIAL, kid, records.Credential)
@@ -56,6 +66,9 @@ class DatabaseSnapshot:
 
     def permission_index(self, name: str) -> int | None:
         return self._compiler.indexes.get(name)
+
+    def longest_lease_ms(self) -> int:
+        return NATIVE.freshness_lease_seconds * 1_000
 
     def identity_keys(self) -> Iterator[records.IdentityKey]:
         for value in self._compiler.select(Kind.IDENTITY_KEY, Range("", _ALL)).values():

@@ -50,6 +50,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     stands where these changes are only the first part of a revision: the node repeats it as ``after`` in its
     next poll, and has applied nothing of it as long as it says so.
     ``renew`` tells it to renew the credential with which it polled.
+    ``lease_ms`` is the shortest lease in force.
     """
 
     incarnation: str
@@ -62,6 +63,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     snapshot: bool = False
     renew: bool = False
     next: str | None = None
+    lease_ms: int = 10_000
 
 
 class SnapshotPage(msgspec.Struct, frozen=True):
@@ -235,10 +237,11 @@ def _answer(
         head=head.revision,
         changes=changes,
         more=more,
-        lease=not more and not snapshot,
+        lease=not more and not snapshot and following is None,
         time=time.time_ns() // 1_000_000,
         snapshot=snapshot,
         next=following,
+        lease_ms=NATIVE.freshness_lease_seconds * 1_000,
     )
 
 

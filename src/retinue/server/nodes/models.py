@@ -58,3 +58,33 @@ class Lease(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["node", "incarnation"], name="lease_once_an_incarnation")
         ]
+
+
+class Receipt(models.Model):
+    """Where a change that took access away holds, and since when. ``nodes`` is final once it is complete."""
+
+    id = IdField(primary_key=True)
+    epoch = models.PositiveBigIntegerField()
+    revision = models.PositiveBigIntegerField(unique=True)
+    organization = IdField()
+    change = models.CharField(max_length=64)
+    subject = models.CharField(max_length=128)
+    actor = IdField()
+    state = models.CharField(max_length=16, default="pending")
+    committed_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    bound_seconds = models.FloatField()
+    nodes = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "complete"]), name="receipt_state"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["committed_at"], condition=models.Q(state="pending"), name="receipt_pending"
+            ),
+            models.Index(fields=["organization", "subject", "-revision"], name="receipt_of_object"),
+        ]

@@ -1,0 +1,53 @@
+"""The lease of a replica: for how long it may decide without hearing from the control plane.
+
+A lease of length L begins when the poll is **sent** whose answer brought the replica up to the head, and ends
+L later on the boot-time clock of this machine (Gray and Cheriton, "Leases", 1989). After that instant nobody
+here is allowed anything, so the control plane need not wait longer for a node that it cannot reach: a change
+holds everywhere once each node has confirmed it or its lease has ended. Time that the machine loses counts
+against the lease: by ``EPSILON`` the control plane waits longer than a node decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+from retinue.replica.records import Meta
+
+#: The part of a lease that a node's clock may lose against the control plane's.
+EPSILON = 0.05
+#: What is not found may have been made since the node was last heard: after so long it is not called unknown.
+UNKNOWN_LEASE_MS = 10_000
+_MS = 1_000_000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+#: The boot-time clock in nanoseconds: it never steps, and goes on while the machine sleeps.
+boot_clock_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+
+
+def wall_clock_ms() -> int:
+    """Return the wall clock in milliseconds since 1970."""
+    return time.time_ns() // _MS
+
+
+@cache
+def boot_id() -> str:
+    """Return which boot of this machine this is; its boot-time clock means nothing in another."""
+    return _BOOT_ID.read_text().strip()
+
+
+def is_running(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int) -> bool:
+    """Tell whether a lease of ``lease_ms`` is running at the instant that both clocks show.
+
+    ``boot`` is the present boot. Read the clocks after the snapshot that ``meta`` belongs to. The pause guard
+    is here too: a virtual machine that stood still may find its boot-time clock behind, while its wall clock
+    was set right. A wall clock that is ahead by more than half of what a clock may lose ends the lease, until
+    the next poll begins another.
+    """
+    age = boot_ns - meta.fresh_from_ns
+    if not 0 <= age < lease_ms * _MS or meta.boot_id != boot or not meta.fresh_from_ns:
+        return False
+    ahead = (wall_ms - meta.fresh_wall_ms) * _MS - age
+    return ahead <= lease_ms * _MS * EPSILON / 2

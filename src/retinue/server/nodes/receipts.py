@@ -1,0 +1,247 @@
+"""Receipts: for each change that takes access away, where it holds and since when.
+
+A receipt is opened in the transaction of its change, so that no such change is without one. It is complete
+when every node has confirmed the revision or its lease has ended; whoever sees that first writes it down,
+with its own event. A thread in each process goes on with receipts that nobody waits for: their caller did not
+want to wait, or the process that waited is gone. Two may watch one receipt; it is completed once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from retinue.replica.lease import boot_clock_ns
+from retinue.server.errors import NotFound
+from retinue.server.ids import new_id
+from retinue.server.ledger import feed as ledger
+from retinue.server.ledger import transaction as door
+from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
+from retinue.server.nodes import leases, wake
+from retinue.server.nodes.models import Receipt
+from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, outlook
+from retinue.server.policies.native import NATIVE
+
+__all__ = ["Receipt", "follow", "get", "keep", "of_object", "of_revision", "open_for", "stop", "subscribe"]
+
+_log = logging.getLogger("retinue.receipts")
+#: Acknowledgements that other processes received are looked for so often (PostgreSQL).
+LOOK_SECONDS = 0.01
+#: The keeper looks so often for receipts that nobody waits for.
+KEEP_SECONDS = 0.25
+#: The keeper leaves a young receipt to the call that opened it.
+YOUNG = timedelta(seconds=0.5)
+_ROWS = """
+SELECT name, incarnation, retires, epoch, revision, granted_at_ns, clock_id,
+       NOT is_superseded AND state = 'enrolled'
+FROM nodes_lease JOIN nodes_node ON nodes_node.id = node_id
+"""
+
+
+def subscribe() -> None:
+    """Open a receipt with every transaction that takes access away, from now on in this process."""
+    door.on_reducing(open_for)
+
+
+def open_for(tx: Transaction, revision: int) -> None:
+    """Open the receipt of the transaction that takes ``revision``; it is pending until :func:`follow`."""
+    said = tx.reducing()[0]
+    Receipt.objects.create(
+        id=new_id("rcp"),
+        epoch=ledger.position().epoch,
+        revision=revision,
+        organization=said.organization,
+        change=said.event,
+        subject=said.subject,
+        actor=tx.actor.id,
+        committed_at=tx.now,
+        bound_seconds=bound_ns(NATIVE.freshness_lease_seconds) / 1e9,
+    )
+
+
+def get(ident: str, organization: str) -> Receipt:
+    """Return a receipt of an organization. Raises :class:`NotFound`."""
+    found = Receipt.objects.filter(id=ident, organization=organization).first()
+    if found is None:
+        raise NotFound("receipt", ident)
+    return found
+
+
+def of_object(ident: str, organization: str) -> Receipt | None:
+    """Return the latest receipt about an object; for a call that finds it already ended."""
+    found = Receipt.objects.filter(subject=ident, organization=organization)
+    return found.order_by("-revision").first()
+
+
+def of_revision(revision: int) -> Receipt | None:
+    """Return the receipt of a revision; ``None`` if it took no access away."""
+    return Receipt.objects.filter(revision=revision).first()
+
+
+def follow(receipt: Receipt, seconds: float) -> Receipt:
+    """Wait until the receipt is complete, at most so long; return it as it is then.
+
+    Call it after the commit, outside a transaction. No database connection is held between looks.
+    """
+    until = time.monotonic() + seconds
+    watch = _Watch(receipt)
+    while True:
+        ticket = wake.acknowledgements.ticket()
+        if watch.look():
+            return _complete(watch)
+        left = until - time.monotonic()
+        if left <= 0:
+            return watch.pending()
+        wake.release_connection()
+        wake.acknowledgements.wait(ticket, min(left, watch.pause_seconds()))
+
+
+@dataclass
+class _Watch:
+    """One receipt under observation: whom it waits for was read once, when the watch began."""
+
+    receipt: Receipt
+    began_ns: int = field(default_factory=boot_clock_ns)
+    waiting: list[Awaited] | None = None
+    settled: list[dict[str, Any]] = field(default_factory=list)
+
+    def look(self) -> bool:
+        """Read what the nodes have acknowledged; tell whether the change holds on all of them."""
+        rows, now = list(_rows()), boot_clock_ns()
+        if self.waiting is None:
+            lease = NATIVE.freshness_lease_seconds
+            found = outlook(rows, now_ns=now, clock_id=leases.clock_id(), lease_seconds=lease)
+            self.waiting = [*found.awaited, *found.ended]
+        receipt = self.receipt
+        for each in confirmed(self.waiting, rows, receipt.epoch, receipt.revision):
+            self._settle(each, "confirmed", now)
+        for each in [each for each in self.waiting if each.ends_at_ns <= now]:
+            self._settle(each, "lease_ended", now)
+        return not self.waiting and now >= _quiet_until_ns()
+
+    def pause_seconds(self) -> float:
+        """Return how long to wait for an acknowledgement before the next look."""
+        if connection.vendor != "sqlite":
+            return LOOK_SECONDS
+        ends = [each.ends_at_ns for each in self.waiting or ()] or [_quiet_until_ns()]
+        return max((min(ends) - boot_clock_ns()) / 1e9, 0.001)
+
+    def pending(self) -> Receipt:
+        """Return the receipt with what is known so far; nothing is written."""
+        if self.receipt.state == "pending":
+            still = [_named(each, "waiting", None, None) for each in self.waiting or ()]
+            self.receipt.nodes = [*self.settled, *still]
+        return self.receipt
+
+    def _settle(self, each: Awaited, how: str, now: int) -> None:
+        assert self.waiting is not None  # noqa: S101  (look has read it)
+        self.waiting.remove(each)
+        waited_ms = round((now - self.began_ns) / 1e6, 1)
+        self.settled.append(_named(each, how, _instant(timezone.now()), waited_ms))
+
+
+def _complete(watch: _Watch) -> Receipt:
+    """Write down that the change holds everywhere; if somebody else did, return what they wrote."""
+    with transaction(SYSTEM, reason=f"revision {watch.receipt.revision}") as tx:
+        receipt = Receipt.objects.select_for_update().get(id=watch.receipt.id)
+        if receipt.state == "complete":
+            return receipt
+        receipt.state = "complete"
+        receipt.completed_at = tx.now
+        receipt.nodes = watch.settled
+        receipt.save()
+        tx.record(
+            "receipt.completed",
+            receipt.id,
+            organization=receipt.organization,
+            name=f"{receipt.change} {receipt.subject}",
+            before={"state": "pending"},
+            after={"state": "complete", "revision": receipt.revision, "nodes": receipt.nodes},
+        )
+    return receipt
+
+
+def _rows() -> Iterable[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS)
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def _quiet_until_ns() -> int:
+    """Return until when lease rows may be missing, on this process's boot-time clock.
+
+    They are written without waiting for the disk. A power cut takes this host's rows, a crash of the
+    database server takes the last ones too: whatever they gave has ended one bound after the start.
+    """
+    bound = bound_ns(NATIVE.freshness_lease_seconds)
+    if connection.vendor == "sqlite":
+        return bound  # the clock began with the boot
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
+        up_seconds = float(cursor.fetchone()[0])
+    return boot_clock_ns() + bound - int(up_seconds * 1e9)
+
+
+def _named(each: Awaited, how: str, at: str | None, waited_ms: float | None) -> dict[str, Any]:
+    return {"node": each.node, "incarnation": each.incarnation, "how": how, "at": at, "waited_ms": waited_ms}
+
+
+def _instant(at: Any) -> str:
+    return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+
+
+class _Keeper(threading.Thread):
+    """Goes on with the receipts that nobody waits for."""
+
+    def __init__(self) -> None:
+        super().__init__(name="retinue-receipts", daemon=True)
+        self.ending = threading.Event()
+        self._watches: dict[str, _Watch] = {}
+
+    def run(self) -> None:
+        pause = KEEP_SECONDS
+        while not self.ending.wait(pause):
+            try:
+                pause = LOOK_SECONDS if self._round() else KEEP_SECONDS
+            except DatabaseError as error:
+                _log.warning("receipts: %s", str(error).partition("\n")[0])
+                pause = 1.0
+            finally:
+                connection.close()
+
+    def _round(self) -> bool:
+        """Look once after each pending receipt; tell whether there are any."""
+        pending = list(Receipt.objects.filter(state="pending", committed_at__lt=timezone.now() - YOUNG))
+        self._watches = {each.id: self._watches.get(each.id) or _Watch(each) for each in pending}
+        for watch in list(self._watches.values()):
+            if watch.look():
+                _complete(watch)
+                del self._watches[watch.receipt.id]
+        return bool(self._watches)
+
+
+_keeper: _Keeper | None = None
+
+
+def keep() -> None:
+    """Start the thread that goes on with receipts that nobody waits for; once a process."""
+    global _keeper
+    if _keeper is None:
+        _keeper = _Keeper()
+        _keeper.start()
+
+
+def stop() -> None:
+    """End that thread; for the end of the process."""
+    global _keeper
+    if _keeper is not None:
+        _keeper.ending.set()
+        _keeper = None

@@ -1,0 +1,154 @@
+"""The receipt over HTTP: in the answer of what takes access away, and by itself; RFC 7240 for who cannot wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.db import OperationalError
+
+from retinue.server.api.operations import OPERATIONS, Access
+from retinue.server.ledger.catalogue import EVENTS
+from retinue.server.nodes import receipts
+from retinue.server.nodes.models import Lease
+from tests.api.world import Answer, World
+from tests.storage.estate import Follower
+
+ADDITIVE = {
+    "create_service_account", "enable_service_account", "restore_service_account", "duplicate_service_account",
+    "issue_key", "rename_key", "create_user", "create_grant", "enrol_node", "renew_node_credential",
+}  # fmt: skip
+
+
+@dataclass
+class Given:
+    """A key that can be revoked, and a node that has just been heard and says nothing more."""
+
+    world: World
+    path: str
+    follower: Follower
+
+    def revoke(self, **headers: str) -> Answer:
+        """Revoke the key."""
+        return self.world.owner.post(
+            f"{self.path}/revoke", {}, {"Prefer": headers["prefer"]} if headers else {}
+        )
+
+
+@pytest.fixture
+def given(world: World) -> Given:
+    """See :class:`Given`. Nodes of other tests are gone."""
+    Lease.objects.all().delete()
+    key, _ = world.key(world.account())
+    follower = Follower.create()
+    follower.catch_up()
+    follower.poll()
+    return Given(world, f"/v1/keys/{key.id}", follower)
+
+
+def test_every_operation_is_of_one_class() -> None:
+    """
+    Each operation that changes something either only adds access, by a closed list, or carries a receipt.
+    """
+    changing = {each.name for each in OPERATIONS if each.changes and each.needs is not Access.NODE}
+    reducing = {each.name for each in OPERATIONS if each.reduces}
+
+    assert set() == reducing & ADDITIVE
+    assert changing - ADDITIVE == reducing
+
+
+def test_without_nodes_the_receipt_is_complete(given: Given) -> None:
+    """
+    The answer is 200 and carries the receipt; asked by itself it says the same.
+    """
+    Lease.objects.all().delete()
+    answer = given.revoke()
+    receipt = answer.json["receipt"]
+    again = given.world.owner.get(f"/v1/receipts/{receipt['id']}")
+
+    assert (200, "revoked") == (answer.status, answer.json["state"])
+    assert (True, "complete", "key.revoked", "10.5s") == tuple(
+        receipt[name] for name in ("complete", "state", "change", "bound")
+    )
+    assert answer.headers["retinue-revision"] == str(receipt["revision"])
+    assert (200, receipt) == (again.status, again.json)
+
+
+def test_who_cannot_wait_gets_it_pending(given: Given) -> None:
+    """
+    With Prefer: wait=0 the answer is 202 with the receipt's address; it names the node that is waited for, and
+    is complete once that has confirmed.
+    """
+    answer = given.revoke(prefer="wait=0")
+    receipt = answer.json["receipt"]
+    assert (202, "pending", False) == (answer.status, receipt["state"], receipt["complete"])
+    assert ("wait=0", f"/v1/receipts/{receipt['id']}") == (
+        answer.headers["preference-applied"], answer.headers["location"],
+    )  # fmt: skip
+    assert [(given.follower.node.name, "waiting")] == [
+        (each["node"], each["how"]) for each in receipt["nodes"]
+    ]
+    given.follower.catch_up()
+    given.follower.poll()
+    done = given.world.owner.get(answer.headers["location"], {"Prefer": "wait=5"})
+
+    assert (200, "complete") == (done.status, done.json["state"])
+    assert [(given.follower.node.name, "confirmed")] == [
+        (each["node"], each["how"]) for each in done.json["nodes"]
+    ]
+
+
+def test_who_repeats_gets_the_same_receipt(given: Given) -> None:
+    """
+    A revoke of what is revoked already is answered with the receipt of the first, pending as it is.
+    """
+    first = given.revoke(prefer="respond-async")
+    second = given.revoke(prefer="wait=0")
+
+    assert (202, 202) == (first.status, second.status)
+    assert first.json["receipt"]["id"] == second.json["receipt"]["id"]
+
+
+def test_a_database_that_fails_now_promises_nothing(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The change is committed and said to be; but it is 202, because nobody knows what the nodes have.
+    """
+
+    def fail(*_: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(receipts, "follow", fail)
+    answer = given.revoke()
+
+    assert (202, "revoked") == (answer.status, answer.json["state"])
+    assert "receipt" not in answer.json
+
+
+@pytest.mark.parametrize("prefer", ["wait=-1", "wait=1.5", "wait=", "wait=99999", "wait=x"])
+def test_a_preference_that_is_none_is_refused(given: Given, prefer: str) -> None:
+    """
+    The error names the header, and nothing is changed.
+    """
+    answer = given.revoke(prefer=prefer)
+
+    assert (400, "invalid_value", "header.Prefer") == (answer.status, answer.code, answer.json["field"])
+    assert "active" == given.world.owner.get(given.path).json["state"]
+
+
+def test_a_receipt_is_its_organizations(given: Given) -> None:
+    """
+    Another organization's receipt does not exist, and without credential:read there is none.
+    """
+    address = given.revoke(prefer="wait=0").headers["location"]
+
+    assert 404 == World.create().owner.get(address).status
+    assert 403 == given.world.caller().get(address).status
+    assert 404 == given.world.owner.get("/v1/receipts/rcp_none").status
+
+
+def test_only_what_is_additive_by_the_catalogue_has_no_receipt() -> None:
+    """
+    The class of an operation follows from its events: these never take access away.
+    """
+    assert EVENTS["key.issued"].additive
+    assert not EVENTS["key.revoked"].additive
