@@ -1,0 +1,176 @@
+"""Check the model of leases and receipts: it holds, and every mistake that is built in is found.
+
+``python formal/check.py`` runs all checks, two at a time, and prints a table; the exit code is 0 if all end as
+expected. ``python formal/check.py 5`` runs one and tells its counterexample. Needs spin and gcc.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+MODEL = Path(__file__).with_name("lease.pml")
+AT_ONCE = 2
+MEMORY_MB = 2_000
+#: A step more than any path is long; a longer one makes a check "not complete", never "holds".
+DEPTH = 10_000
+TIMEOUT_SECONDS = 900.0
+HOLDS, NOT_COMPLETE = "holds", "not complete"
+#: What stands in the assertion that failed, and the property that it states.
+_PROPERTIES = {"began_after_receipt": "P1 fails", "rows_read_at": "P2 fails", "": "P3 fails"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A form of the model, given by ``defines``, and how its check must end.
+
+    ``breadth_first`` finds the shortest counterexample; it is for forms that are too big to search deep.
+    """
+
+    name: str
+    what: str
+    expected: str
+    defines: tuple[str, ...] = ()
+    breadth_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a check ended; ``seconds`` includes building it, ``story`` is told by the counterexample."""
+
+    found: str
+    states: int
+    seconds: float
+    story: str = ""
+
+
+def _mistake(name: str, what: str, *defines: str, number: str = "", expected: str = "P1 fails") -> Check:
+    two_nodes = "NODES=2" in defines
+    return Check(name, what, expected, (f"MISTAKE={number or name}", *defines), breadth_first=two_nodes)
+
+
+CHECKS = (
+    Check("protocol", "P1 and P2, all states", HOLDS),
+    Check("power cut", "P1 and P2, with a power cut at the database, to time 4", HOLDS,
+          ("POWER_CUTS=1", "CRASHES=0", "TIME=4")),
+    Check("before", "no acceptance before the revoke", "P3 fails", ("DENY=1",)),
+    Check("older", "no acceptance after the receipt by an older verification", "P3 fails", ("DENY=2",)),
+    Check("confirmed", "no receipt by confirmation", "P3 fails", ("DENY=3",)),
+    Check("lease ended", "no receipt by the end of a lease", "P3 fails", ("DENY=4",)),
+    _mistake("1", "no margin for slow clocks"),
+    _mistake("2", "the head is read before the row is committed"),
+    _mistake("3", "answers are not bound to the incarnation"),
+    _mistake("4a", "the lease is taken before the changes are applied", number="41"),
+    _mistake("4b", "the lease is taken with a truncated answer", number="42"),
+    _mistake("5", "the lease counts from the receipt of the answer"),
+    _mistake("6", "the lease is a flag that a timer clears"),
+    _mistake("7", "acknowledged before it is applied"),
+    _mistake("8a", "the lease survives a crash, the changes do not", number="81"),
+    _mistake("8b", "the lease survives a boot, which sets the clock to zero", number="82"),
+    _mistake("9", "push without a barrier"),
+    _mistake("10", "the lease is given and not recorded"),
+    _mistake("11", "the rows are read before the revoke is committed"),
+    _mistake("12", "the verifier remembers the record"),
+    _mistake("13a", "two followers share a row", "NODES=2", number="131"),
+    _mistake("13b", "a copied replica retires the row of another", "NODES=2", number="132"),
+    _mistake("14", "the barrier reads renewed rows again", expected="P2 fails"),
+    _mistake("15", "a retired row counts as settled"),
+    _mistake("16", "an answer to a poll that was given up is taken"),
+    _mistake("17", "a receipt soon after the database lost its lease rows", "POWER_CUTS=1"),
+)  # fmt: skip
+
+
+def run(check: Check) -> Outcome:
+    """Build and run ``check`` in a folder of its own. Raises ``CalledProcessError`` if it cannot be built."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="retinue-formal-") as name:
+        folder = Path(name)
+        shutil.copy(MODEL, folder)
+        _build(check, folder)
+        options = [f"-m{DEPTH}", "-w24" if check.expected == HOLDS else "-w22"]
+        try:
+            said = _call(["./pan", *options], folder, TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return Outcome(NOT_COMPLETE, 0, time.monotonic() - began)
+        found, states = read(said)
+        story = _story(check, folder) if found.endswith("fails") else ""
+    return Outcome(found, states, time.monotonic() - began, story)
+
+
+def read(said: str) -> tuple[str, int]:
+    """Return what pan's report says was found, and the number of states."""
+    stored = re.search(r"^\s*(\S+) states, stored", said, re.MULTILINE)
+    states = 0 if stored is None else int(float(stored[1]))
+    failed = re.search(r"assertion violated (.*)", said)
+    if failed is not None:
+        return next(found for part, found in _PROPERTIES.items() if part in failed[1]), states
+    is_complete = "errors: 0" in said and "not completed" not in said and "too small" not in said
+    return (HOLDS if is_complete else NOT_COMPLETE), states
+
+
+def _defines(check: Check) -> list[str]:
+    return [f"-D{each}" for each in check.defines]
+
+
+def _build(check: Check, folder: Path) -> None:
+    _call(["spin", *_defines(check), "-a", MODEL.name], folder)
+    breadth = ["-DBFS"] if check.breadth_first else []
+    memory = f"-DMEMLIM={MEMORY_MB}"
+    _call(["gcc", "-O2", "-w", "-DSAFETY", memory, *breadth, "-o", "pan", "pan.c"], folder)
+
+
+def _story(check: Check, folder: Path) -> str:
+    """Return the steps of the counterexample, one a line, as the model prints them."""
+    told = _call(["spin", *_defines(check), "-t", "-T", MODEL.name], folder)
+    return "\n".join(line for line in told.splitlines() if re.match(r"\d+: ", line))
+
+
+def _call(command: list[str], folder: Path, timeout: float | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode != 0:
+        print(done.stdout, done.stderr, file=sys.stderr)
+        done.check_returncode()
+    return done.stdout
+
+
+def _row(check: Check, outcome: Outcome) -> str:
+    mark = "" if outcome.found == check.expected else "  <- NOT AS EXPECTED"
+    return (
+        f"{check.name:12} {check.expected:9} {outcome.found:13} {outcome.states:>10,} {outcome.seconds:>6.1f}  "
+        f"{check.what}{mark}"
+    )
+
+
+def main(names: list[str]) -> int:
+    """Run the checks with these names, or all. Returns the exit code: 1 if one is not as expected."""
+    missing = [each for each in ("spin", "gcc") if shutil.which(each) is None]
+    if missing:
+        print(f"missing: {', '.join(missing)}; on Debian and Ubuntu: apt-get install spin gcc", file=sys.stderr)
+        return 2
+    unknown = set(names) - {check.name for check in CHECKS}
+    if unknown:
+        print(f"no such check: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    checks = [check for check in CHECKS if not names or check.name in names]
+    began, failed = time.monotonic(), 0
+    print(f"{'check':12} {'expected':9} {'found':13} {'states':>10} {'s':>6}")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for check, outcome in zip(checks, pool.map(run, checks), strict=True):
+            print(_row(check, outcome), flush=True)
+            failed += outcome.found != check.expected
+            if names and outcome.story:
+                print(outcome.story)
+    print(f"{len(checks)} checks, {failed} not as expected, {time.monotonic() - began:.0f} s, {os.cpu_count()} cores")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
