@@ -15,15 +15,16 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 	$$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 
 # What is checked, besides the package itself.
-CODE := $(wildcard src tests examples bench)
+CODE := $(wildcard src tests examples bench formal)
 
-.PHONY: help run test check format bench docs lock clean
+.PHONY: help run test check format formal bench docs lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
 	@echo "make test    set up, run the checks and all tests"
 	@echo "make check   format, lint, types, import contracts, architecture tests"
 	@echo "make format  rewrite the code in the house's format"
+	@echo "make formal  check the model of leases and receipts (needs spin and gcc)"
 	@echo "make bench   measure (needs wrk for the load figures)"
 	@echo "make docs    check that the documents tell the truth"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
@@ -52,6 +53,10 @@ format: $(VENV)/.test-stamp
 bench: $(VENV)/.test-stamp
 	$(BIN)/python bench/verify.py
 	$(BIN)/python -m bench.writes
+
+# Part of `test` too: tests/formal runs the same checks.
+formal:
+	$(or $(PYTHON),python3) formal/check.py
 
 docs: $(VENV)/.test-stamp
 	$(BIN)/pytest -q tests/architecture/test_docs.py

@@ -253,7 +253,8 @@ inline record(n, m)			/* step 3: the row is stored and committed */
 	:: else -> row[ROW(n, m.incarnation)].granted_at = plane_clock
 	fi;
 	if
-	:: MISTAKE == 14 && receipt == PENDING -> row[ROW(n, m.incarnation)].first_read = plane_clock
+	:: MISTAKE == 14 && row[ROW(n, m.incarnation)].first_read != NEVER ->
+		row[ROW(n, m.incarnation)].first_read = plane_clock
 	:: else
 	fi;
 	row[ROW(n, m.incarnation)].confirmed = (m.applied == REVOKED);
@@ -303,7 +304,10 @@ proctype Feed(byte n; byte k)
 	byte i;
 end:	do
 #if MISTAKE == 2
-	:: d_step { POLL(n, k).state == SENT && POLL(n, k).head == 0 -> POLL(n, k).head = head }
+	:: d_step { POLL(n, k).state == SENT && POLL(n, k).head == 0 ->
+		printf("%d: head %d is read for node %d\n", plane_clock, head, n);
+		POLL(n, k).head = head
+	   }
 	:: d_step { POLL(n, k).state == SENT && POLL(n, k).head != 0 -> record(n, POLL(n, k)) }
 	:: d_step { IS_HELD(POLL(n, k)) -> reply(n, POLL(n, k), POLL(n, k).head, POLL(n, k).head) }
 #else
@@ -483,6 +487,7 @@ end:	do
 #endif
 #if MISTAKE == 41 || MISTAKE == 7
 	:: d_step { node[n].unapplied > node[n].applied ->
+		printf("%d: node %d applies the changes\n", plane_clock, n);
 		node[n].applied = node[n].unapplied;
 		node[n].unapplied = 0
 	   }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "retinue"
-CODE_FOLDERS = ("src", "tests", "examples", "bench")
+CODE_FOLDERS = ("src", "tests", "examples", "bench", "formal")
 _TEXT = {
     "",
     ".cfg",

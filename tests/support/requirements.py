@@ -47,6 +47,8 @@ _FIND: dict[str, Callable[[], object | None]] = {
     "wrk": lambda: shutil.which("wrk"),
     "curl": lambda: shutil.which("curl"),
     "make": lambda: shutil.which("make"),
+    "spin": lambda: shutil.which("spin"),
+    "gcc": lambda: shutil.which("gcc"),
 }
 
 
