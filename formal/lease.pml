@@ -413,8 +413,6 @@ inline start(n)				/* step 1: a new incarnation, which waits for no answer */
 
 inline send(n)				/* step 2; the poll before may still be under way */
 {
-	printf("%d: node %d, incarnation %d, polls: applied %d, its clock %d\n",
-		plane_clock, n, node[n].incarnation, node[n].applied, node[n].clock);
 	i = POLLS - 1;
 	do
 	:: i > 0 ->
@@ -430,7 +428,9 @@ inline send(n)				/* step 2; the poll before may still be under way */
 	POLL(n, 0).incarnation = node[n].incarnation;
 	POLL(n, 0).applied = (node[n].unapplied > node[n].applied && MISTAKE == 7 -> node[n].unapplied : node[n].applied);
 	POLL(n, 0).sent_at = node[n].clock;
-	POLL(n, 0).head = 0
+	POLL(n, 0).head = 0;
+	printf("%d: node %d, incarnation %d, polls: applied %d, its clock %d\n",
+		plane_clock, n, node[n].incarnation, POLL(n, 0).applied, node[n].clock)
 }
 
 /* An answer to another incarnation, or to a poll that was given up, is not read. */
