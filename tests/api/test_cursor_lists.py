@@ -51,7 +51,7 @@ def test_rows_that_were_there_throughout_are_seen_once(
     Whatever comes and goes between two pages, and however many rows share a sort value: each row that was
     there from the first page to the last is seen exactly once, in order; no row is seen twice.
     """
-    lists = Lists(World.create())
+    lists = Lists(World.create(operator=True))
     on, caller, path = LISTS[name], lists.world.owner, LISTS[name].path(lists)
     for tie in start:
         on.add(lists, tie)
@@ -81,9 +81,9 @@ def test_rows_that_were_there_throughout_are_seen_once(
 
 
 @pytest.fixture
-def lists(world: World) -> Lists:
+def lists(server_database: str) -> Lists:
     """An organization with three rows in each list."""
-    made = Lists(world)
+    made = Lists(World.create(operator=True))
     for each in LISTS.values():
         for tie in range(3):
             each.add(made, tie)
@@ -125,7 +125,7 @@ def test_a_cursor_is_good_for_its_own_list_alone(lists: Lists) -> None:
         for other, path in paths.items()
         if refusal(caller, path, str(cursor)) != INVALID
     }
-    stranger = Lists(World.create())
+    stranger = Lists(World.create(operator=True))
     foreign = {
         name
         for name, cursor in made.items()
@@ -203,10 +203,11 @@ FORGED = {
 
 @pytest.mark.parametrize("cursor", FORGED.values(), ids=FORGED)
 @pytest.mark.parametrize("name", ["accounts by name", "keys", "events", "requests", "nodes"])
-def test_a_forged_cursor_is_refused(world: World, name: str, cursor: str) -> None:
+def test_a_forged_cursor_is_refused(server_database: str, name: str, cursor: str) -> None:
     """
     What we have not signed is refused by name, whatever it is.
     """
+    world = World.create(operator=True)
     assert INVALID == refusal(world.owner, LISTS[name].path(Lists(world)), cursor)
 
 

@@ -157,12 +157,12 @@ def test_only_nodes_renew(world: World) -> None:
     assert (403, "kind_not_accepted") == (_renewed(world.owner).status, _renewed(world.owner).code)
 
 
-def test_unknown_node_does_not_exist(world: World) -> None:
+def test_unknown_node_does_not_exist(server_database: str) -> None:
     """
     A node that was never enrolled is not found.
     """
     assert 404 == operator().delete("/v1/nodes/nod_0000000000000000").status
-    assert 404 == world.owner.get("/v1/nodes/nod_0000000000000000").status
+    assert 404 == operator().get("/v1/nodes/nod_0000000000000000").status
 
 
 def test_permissions_of_the_installation_are_the_operators(world: World) -> None:
@@ -176,3 +176,16 @@ def test_permissions_of_the_installation_are_the_operators(world: World) -> None
     allowed = world.owner.post("/v1/nodes", {"name": f"n-{secrets.token_hex(4)}"})
 
     assert (403, ["node:enrol"], 201) == (refused.status, refused.json["required"], allowed.status)
+
+
+def test_nodes_are_shown_to_operators_only(world: World) -> None:
+    """
+    Nodes belong to the installation: no role of an organization reads them, not even Owner.
+    """
+    node, _ = world.node()
+    addresses = ("/v1/nodes", f"/v1/nodes/{node}")
+    refused = [world.owner.get(each) for each in addresses]
+
+    assert [(403, ["node:read"])] * 2 == [(each.status, each.json["required"]) for each in refused]
+    assert [200, 200] == [operator().get(each).status for each in addresses]
+    assert "node:read" not in world.owner.get("/v1/me").json["permissions"]

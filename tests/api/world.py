@@ -111,13 +111,13 @@ class World:
     owner: Caller
 
     @classmethod
-    def create(cls) -> World:
-        """Make an organization; its owner holds every permission but those of the installation."""
+    def create(cls, *, operator: bool = False) -> World:
+        """Make an organization; its owner holds the permissions of the installation only as an ``operator``."""
         handle = f"org-{secrets.token_hex(6)}"
         with transaction(SYSTEM, reason="test") as tx:
             organization = directory.create_organization(tx, handle=handle, name=handle)
             owner = directory.create_user(
-                tx, organization.id, email=f"owner@{handle}.example", name="Olga Owner"
+                tx, organization.id, email=f"owner@{handle}.example", name="Olga Owner", is_operator=operator
             )
             access.assign_roles(tx, owner, ["owner"], "first owner")
             issued = credentials.issue_personal_token(tx, owner, name="test", days=90)

@@ -9,7 +9,7 @@ import pytest
 
 from retinue.decision import Reason
 from retinue.problem import CATALOGUE
-from retinue.server.access.catalogue import MANAGEMENT
+from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -71,6 +71,16 @@ def test_every_permission_is_documented() -> None:
     listed = re.findall(r"`([a-z_]+:[a-z_]+)`", _reference("permissions.md"))
 
     assert sorted(MANAGEMENT) == sorted(listed)
+
+
+def test_permissions_of_the_installation_are_marked() -> None:
+    """
+    The page of permissions marks exactly those that operators hold and no role.
+    """
+    rows = re.findall(r"^\|.*\|(.*)\|$", _reference("permissions.md"), re.MULTILINE)
+    marked = {name for row in rows for name in re.findall(r"`([a-z_]+:[a-z_]+)`", row)}
+
+    assert INSTALLATION == marked
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -53,6 +53,7 @@ INSTALLATION = frozenset(
         "organization:list",
         "organization:enable",
         "organization:disable",
+        "node:read",
         "node:enrol",
         "node:remove",
         "permission:import",

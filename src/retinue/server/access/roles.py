@@ -34,7 +34,7 @@ def _of(*resources: str) -> tuple[str, ...]:
 
 
 def _reads() -> tuple[str, ...]:
-    names = tuple(name for name in MANAGEMENT if name.endswith((":read", ":export")))
+    names = (name for name in MANAGEMENT if name.endswith((":read", ":export")) and name not in INSTALLATION)
     return (*names, "decision:simulate")
 
 
