@@ -88,7 +88,7 @@ def user(session: Session, text: str) -> User:
         return session.look(ops.GET_USER, {"id": text})
     query = {"email": text} if "@" in text else {"search": text}
     people = session.look_all(ops.LIST_USERS, None, **query)
-    found = [item for item in people if text.lower() in (item.email.lower(), item.handle.lower())]
+    found = [item for item in people if text.lower() in ((item.email or "").lower(), item.handle.lower())]
     if found:
         return _only(found, "user", text)
     known = session.look(ops.LIST_USERS, None, limit=200).items
@@ -153,7 +153,7 @@ def _only(found: list[T], noun: str, text: str) -> T:
     return found[0]
 
 
-def _missing(noun: str, text: str, known: Iterable[str]) -> CommandError:
+def _missing(noun: str, text: str, known: Iterable[str | None]) -> CommandError:
     close = difflib.get_close_matches(text, sorted({name for name in known if name}), n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else f"see: retinue {_NOUNS.get(noun, noun)} list"
     return CommandError(f"no {noun} {text}", hint, Exit.NOT_FOUND)

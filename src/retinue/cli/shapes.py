@@ -44,7 +44,7 @@ USER = Shape[m.User](
         Column("state", "state"),
         Column("operator", "operator"),
     ),
-    name=lambda user: user.email,
+    name=lambda user: user.email or user.handle,
     id=lambda user: user.id,
 )
 GRANT = Shape[m.Grant](

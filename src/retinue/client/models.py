@@ -169,7 +169,7 @@ class User(Struct, kw_only=True):
 
     id: str
     kind: str = "user"
-    email: str
+    email: str | None = None
     handle: str = ""
     name: str = ""
     roles: list[str] = field(default_factory=list)
@@ -229,7 +229,7 @@ class Subject(Struct, kw_only=True):
 
     kind: str = ""
     id: str = ""
-    name: str = ""
+    name: str | None = None
 
 
 class RequestRecord(Struct, kw_only=True):

@@ -42,7 +42,7 @@ class ServiceAccount(schemas.Answer):
     roles: list[str]
     state: Literal["enabled", "disabled", "deleted"]
     status: str = Field(description="active, attention, ownerless, idle, disabled or deleted")
-    status_reason: str
+    status_reason: str | None
     created_at: str
     created_by: schemas.PrincipalRef | None
     updated_at: str

@@ -16,19 +16,19 @@ TAG = "audit-events"
 
 
 class EventActor(schemas.Answer):
-    """Who acted, as called at that time."""
+    """Who acted, as called at that time; the name is `null` once it is erased."""
 
     id: str
     kind: str
-    name: str
+    name: str | None
 
 
 class EventSubject(schemas.Answer):
-    """What was acted upon, as called at that time."""
+    """What was acted upon, as called at that time; the name is `null` once it is erased."""
 
     kind: str
     id: str
-    name: str
+    name: str | None
 
 
 class AuditEvent(schemas.Answer):
@@ -39,11 +39,11 @@ class AuditEvent(schemas.Answer):
     at: str
     type: str
     actor: EventActor
-    credential_id: str
-    request_id: str
-    address: str
+    credential_id: str | None
+    request_id: str | None
+    address: str | None
     subject: EventSubject
-    reason: str
+    reason: str | None
     before: dict[str, Any]
     after: dict[str, Any]
 
@@ -91,12 +91,12 @@ def _event(row: queries.AuditEvent) -> schemas.JSON:
         "revision": row.revision,
         "at": instant(row.at),
         "type": row.type,
-        "actor": {"id": row.actor, "kind": row.actor_kind, "name": view.actor_name},
-        "credential_id": row.credential,
-        "request_id": row.request,
-        "address": view.address,
-        "subject": {"kind": row.subject_kind, "id": row.subject, "name": view.subject_name},
-        "reason": view.reason,
+        "actor": {"id": row.actor, "kind": row.actor_kind, "name": view.actor_name or None},
+        "credential_id": row.credential or None,
+        "request_id": row.request or None,
+        "address": view.address or None,
+        "subject": {"kind": row.subject_kind, "id": row.subject, "name": view.subject_name or None},
+        "reason": view.reason or None,
         "before": view.before,
         "after": view.after,
     }

@@ -76,7 +76,8 @@ def build(operations: Sequence[Operation]) -> JSON:
         "info": {
             "title": "Retinue",
             "version": __version__,
-            "description": "Service accounts, their keys and permissions.",
+            "description": "Service accounts, their keys and permissions. In answers `null` is what is "
+            "not known or was not given.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,

@@ -47,8 +47,8 @@ class Key(schemas.Answer):
     display: str
     state: State
     status: str
-    reason: str
-    reason_text: str
+    reason: str | None
+    reason_text: str | None
     issued_at: str
     issued_by: schemas.PrincipalRef | None
     expires_at: str | None

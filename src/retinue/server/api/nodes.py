@@ -31,7 +31,7 @@ class Node(schemas.Answer):
     state: Literal["enrolled", "removed"]
     created_at: str
     connected: bool
-    incarnation: str
+    incarnation: str | None
     applied: Applied
     lag: int
     last_contact_at: str | None
@@ -146,7 +146,7 @@ def _node(view: NodeView) -> schemas.JSON:
         "state": view.node.state,
         "created_at": instant(view.node.created_at),
         "connected": view.connected,
-        "incarnation": view.incarnation,
+        "incarnation": view.incarnation or None,
         "applied": {"epoch": view.epoch, "revision": view.revision},
         "lag": view.lag,
         "last_contact_at": instant(view.last_contact_at),

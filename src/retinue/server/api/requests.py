@@ -33,15 +33,15 @@ class RequestRecord(schemas.Answer):
     id: str
     at: str
     account: RequestAccount
-    credential_id: str
+    credential_id: str | None
     credential_name: str | None = Field(description="As it is called now.")
     decision: Literal["allowed", "denied"]
     reason: str | None
-    permission: str
-    method: str
-    path: str
-    address: str
-    client: str
+    permission: str | None
+    method: str | None
+    path: str | None
+    address: str | None
+    client: str | None
     node: str
     revision: int
     duration_us: int
@@ -103,15 +103,15 @@ def _record(row: queries.Request, credential_name: str | None) -> schemas.JSON:
         "id": numbered_id("log", row.id),
         "at": instant(row.at),
         "account": {"id": row.account, "kind": row.account_kind, "name": row.account_name},
-        "credential_id": row.credential,
+        "credential_id": row.credential or None,
         "credential_name": credential_name,
         "decision": "allowed" if row.allowed else "denied",
         "reason": row.reason or None,
-        "permission": row.permission,
-        "method": row.method,
-        "path": row.path,
-        "address": row.address,
-        "client": row.client,
+        "permission": row.permission or None,
+        "method": row.method or None,
+        "path": row.path or None,
+        "address": row.address or None,
+        "client": row.client or None,
         "node": row.node,
         "revision": row.revision,
         "duration_us": row.duration_us,

@@ -19,7 +19,7 @@ class User(schemas.Answer):
 
     id: str
     kind: Literal["user"]
-    email: str
+    email: str | None
     handle: str
     name: str
     roles: list[str]

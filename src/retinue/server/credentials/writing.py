@@ -74,7 +74,7 @@ def make(
         "name": name,
         "account": made.principal_id,
         "expires_at": text(ends.at),
-        "rotated_from": rotated_from,
+        "rotated_from": rotated_from or None,
     }
     say(tx, made, "issued", before={}, after=after)
     return Issued(made, token, ends)
