@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,19 @@ def test_a_reader_makes_no_replica(tmp_path: Path) -> None:
         Store(tmp_path / "absent")
 
     assert not (tmp_path / "absent").exists()
+
+
+def test_no_lease_goes_with_a_copy(tmp_path: Path) -> None:
+    """A copied folder holds the same records and decides nothing: nobody acknowledges a change for it."""
+    leased = Meta(1, 7, True, boot_id="this boot", fresh_from_ns=5)
+    store = Store(tmp_path / "original", writable=True, map_bytes=1 << 20)
+    store.apply([], leased)
+    shutil.copytree(tmp_path / "original", tmp_path / "copy")
+    copy = Store(tmp_path / "copy")
+    with store.snapshot() as here, copy.snapshot() as there:
+        original, copied = here.meta(), there.meta()
+    store.close()
+    copy.close()
+
+    assert (5, 7) == (original.fresh_from_ns, original.revision)
+    assert (0, 7) == (copied.fresh_from_ns, copied.revision)

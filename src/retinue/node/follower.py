@@ -39,6 +39,7 @@ MOST_WAIT_SECONDS = 20.0
 GIVE_UP_SECONDS = 2.0
 SNAPSHOT_TIMEOUT_SECONDS = 30.0
 SHIP_AT_END_SECONDS = 2.0
+KEY_CHECK_SECONDS = 3600.0
 RENEWAL_TIMEOUT_SECONDS = 5.0
 #: A renewal that failed is tried again after this long: a third of the credential's life is left for it.
 RENEWAL_PAUSE_SECONDS = 600.0
@@ -93,6 +94,7 @@ class Follower:
             raise Stop(f"another follower is at work on {folder}")
         self._replica = ReplicaWriter(folder)
         self._key = identity.load_or_create(folder)
+        self._key_due = time.monotonic() + KEY_CHECK_SECONDS
         self._pepper_ids = pepper.load(settings.pepper_file).ids
         self._metrics = FollowerMetrics(folder / "metrics")
         self._token = NodeToken(settings.node_token_file)
@@ -139,6 +141,7 @@ class Follower:
             else:
                 self._poll()
             self._replica.tend()
+            self._tend_key()
         except FeedError as error:
             self._unanswered(error)
         except (lmdb.Error, OSError) as error:
@@ -147,6 +150,12 @@ class Follower:
             self._failures = 0
             self._polling.worked()
             self._writing.worked()
+
+    def _tend_key(self) -> None:
+        """Replace the signing key when it is due; its public half goes with the next poll."""
+        if time.monotonic() >= self._key_due:
+            self._key = identity.load_or_create(self._settings.replica)
+            self._key_due = time.monotonic() + KEY_CHECK_SECONDS
 
     def _unanswered(self, error: FeedError) -> None:
         self._client.close()

@@ -129,7 +129,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     boot-time clock just before the poll was sent whose answer reached the head (0: no lease), and
     ``fresh_wall_ms`` this machine's wall clock at that instant. ``control_time_ms`` is the control plane's
     wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
-    clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard.
+    clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
+    very file that it stands in, so that no lease goes with a copy; it is the store's own affair.
     """
 
     epoch: int = 0
@@ -143,6 +144,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     snapshot_after: str = ""
     heard_ns: int = 0
     fresh_wall_ms: int = 0
+    place: str = ""
 
 
 class Change(msgspec.Struct, frozen=True):

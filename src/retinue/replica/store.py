@@ -63,10 +63,13 @@ class _Common:
 
     __slots__ = ("holders", "longest_lease_ms", "meta", "number", "organizations", "permissions", "written")
 
-    def __init__(self, number: int, written: bytes | None) -> None:
+    def __init__(self, number: int, written: bytes | None, place: str) -> None:
         self.number = number
         self.written = written
-        self.meta = Meta() if written is None else _decode_meta(written)
+        meta = Meta() if written is None else _decode_meta(written)
+        # A copy has no lease: whoever acknowledges for the original does not do it for this file.
+        fresh_from_ns = meta.fresh_from_ns if meta.place == place else 0
+        self.meta = msgspec.structs.replace(meta, place="", fresh_from_ns=fresh_from_ns)
         self.longest_lease_ms: int | None = None
         self.organizations: dict[str, records.Organization] = {}
         self.holders: dict[str, records.Holder] = {}
@@ -178,7 +181,9 @@ class Store:
             readahead=False,
         )
         self._begin = self._environment.begin
-        self._common = _Common(-1, None)
+        status = (folder / "data.mdb").stat()
+        self._place = f"{status.st_dev}:{status.st_ino}"
+        self._common = _Common(-1, None, self._place)
 
     def snapshot(self) -> StoreSnapshot:
         """Open a new read transaction."""
@@ -192,8 +197,11 @@ class Store:
         common = self._common
         number, written = transaction.id(), transaction.get(_META)
         if common.number != number or common.written != written:
-            common = self._common = _Common(number, written)
+            common = self._common = _Common(number, written, self._place)
         return StoreSnapshot(transaction, common)
+
+    def _encoded(self, meta: Meta) -> bytes:
+        return records.encode(msgspec.structs.replace(meta, place=self._place))
 
     def close(self) -> None:
         """Unmap the file. No snapshot may be open."""
@@ -213,7 +221,7 @@ class Store:
                     transaction.delete(key)
                 else:
                     transaction.put(key, change.value)
-            transaction.put(_META, records.encode(meta))
+            transaction.put(_META, self._encoded(meta))
 
         changes = list(changes)
         self._commit(write)
@@ -241,7 +249,7 @@ class Store:
             for change in changes:
                 if change.value is not None:
                     transaction.put(_PREFIX[change.kind] + change.key.encode(), change.value)
-            transaction.put(_META, records.encode(meta))
+            transaction.put(_META, self._encoded(meta))
 
         changes = list(changes)
         self._commit(write)

@@ -178,16 +178,10 @@ def _rows() -> Iterable[Row]:
 def _quiet_until_ns() -> int:
     """Return until when lease rows may be missing, on this process's boot-time clock.
 
-    They are written without waiting for the disk. A power cut takes this host's rows, a crash of the
-    database server takes the last ones too: whatever they gave has ended one bound after the start.
+    On SQLite they are written without waiting for the disk, so a power cut may take some. Whatever they gave
+    has ended one bound after the boot, and the clock began with the boot.
     """
-    bound = bound_ns(NATIVE.freshness_lease_seconds)
-    if connection.vendor == "sqlite":
-        return bound  # the clock began with the boot
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
-        up_seconds = float(cursor.fetchone()[0])
-    return boot_clock_ns() + bound - int(up_seconds * 1e9)
+    return bound_ns(NATIVE.freshness_lease_seconds) if connection.vendor == "sqlite" else 0
 
 
 def _named(each: Awaited, how: str, at: str | None, waited_ms: float | None) -> dict[str, Any]:
