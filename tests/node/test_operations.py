@@ -135,7 +135,7 @@ def test_workers_are_summed_and_restarts_go_on(tmp_path: Path) -> None:
     first.close()
     again = Metrics(tmp_path, "worker-0")
     again.count(None, stranger=False, nanoseconds=10**12)
-    samples = _samples(again.exposition(revision=1, epoch=1, loaded=True).decode())
+    samples = _samples(again.exposition(revision=1, epoch=1, loaded=True, lease_seconds=7.5).decode())
 
     assert 4 == samples["retinue_decisions_total", ""]
     assert 4 == samples["retinue_decision_duration_seconds_bucket", "+Inf"]
@@ -151,7 +151,7 @@ def test_a_damaged_file_starts_from_zero(tmp_path: Path) -> None:
     (tmp_path / "worker-0").write_bytes(b"x" * 5000)
     (tmp_path / "other").write_bytes(b"short")
     metrics = Metrics(tmp_path, "worker-0")
-    samples = _samples(metrics.exposition(revision=0, epoch=0, loaded=False).decode())
+    samples = _samples(metrics.exposition(revision=0, epoch=0, loaded=False, lease_seconds=0.0).decode())
 
     assert (0, 0) == (samples["retinue_decisions_total", ""], samples["retinue_replica_loaded", ""])
 

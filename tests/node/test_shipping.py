@@ -251,7 +251,9 @@ def test_losses_stand_in_the_metrics(tmp_path: Path) -> None:
         counters = FollowerMetrics(tmp_path)
         for counter in Counter:
             counters.add(counter, counter.value)
-    text = Metrics(tmp_path, "worker-0").exposition(revision=1, epoch=1, loaded=True).decode()
+    text = (
+        Metrics(tmp_path, "worker-0").exposition(revision=1, epoch=1, loaded=True, lease_seconds=7.5).decode()
+    )
 
     assert "retinue_failed_polls_total 2.0" in text
     assert "retinue_replica_failed_writes_total 4.0" in text

@@ -10,6 +10,7 @@ import pytest
 from retinue import permission
 from retinue.decision import Allowed, Denied
 from retinue.pepper import Pepper, Peppers
+from retinue.replica import lease
 from retinue.replica.memory import MemoryReplica
 from retinue.replica.records import (
     Change,
@@ -167,3 +168,13 @@ def test_each_organization_has_its_own_lease() -> None:
     assert ask(organization_lease_ms=61_000, **late) is None
     assert "replica_stale" == ask(unknown, organization_lease_ms=61_000, **late)
     assert "token_unknown" == ask(unknown, boot_ns=BOOT_NS + 9_000_000_000, clock=NOW + 9_000)
+
+
+def test_a_lease_tells_how_long_it_still_runs() -> None:
+    """To the millisecond, and nothing once it has ended or does not run here."""
+    leased = Meta(1, 1, True, boot_id=BOOT, fresh_from_ns=BOOT_NS, fresh_wall_ms=NOW)
+
+    assert 10_000 == lease.remaining_ms(leased, 10_000, BOOT, BOOT_NS, NOW)
+    assert 1 == lease.remaining_ms(leased, 10_000, BOOT, BOOT_NS + 9_999_000_000, NOW + 9_999)
+    assert 0 == lease.remaining_ms(leased, 10_000, BOOT, BOOT_NS + LEASE_NS, NOW + 10_000)
+    assert 0 == lease.remaining_ms(leased, 10_000, "another boot", BOOT_NS, NOW)

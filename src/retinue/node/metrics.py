@@ -101,7 +101,7 @@ class Metrics:
         self.flush()
         self._map.close()
 
-    def exposition(self, *, revision: int, epoch: int, loaded: bool) -> bytes:
+    def exposition(self, *, revision: int, epoch: int, loaded: bool, lease_seconds: float) -> bytes:
         """Return the metrics of all workers of this host in the text format of Prometheus."""
         from prometheus_client import CollectorRegistry, generate_latest
 
@@ -115,7 +115,17 @@ class Metrics:
             if cells is not None:
                 total = [a + b for a, b in zip(total, cells, strict=True)]
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(total, follower_metrics.read(self._folder), revision, epoch, loaded))
+        state = (
+            ("retinue_replica_revision", "Revision that the replica has applied.", revision),
+            ("retinue_replica_epoch", "Epoch of the replica.", epoch),
+            ("retinue_replica_loaded", "1 when the replica is complete.", int(loaded)),
+            (
+                "retinue_lease_remaining_seconds",
+                "How long this node may still decide unheard.",
+                lease_seconds,
+            ),
+        )
+        registry.register(_Families(total, follower_metrics.read(self._folder), state))
         return generate_latest(registry)
 
 
@@ -126,15 +136,11 @@ class _Families:
         self,
         cells: list[int],
         follower: dict[follower_metrics.Counter, int],
-        revision: int,
-        epoch: int,
-        loaded: bool,
+        state: tuple[tuple[str, str, float], ...],
     ) -> None:
         self._cells = cells
         self._follower = follower
-        self._revision = revision
-        self._epoch = epoch
-        self._loaded = loaded
+        self._state = state
 
     def collect(self) -> Iterator[Metric]:
         yield from self._decisions()
@@ -180,10 +186,8 @@ class _Families:
         from prometheus_client.metrics_core import GaugeMetricFamily
 
         for name, text, value in (
-            ("retinue_connections", "Open connections.", self._cells[_CONNECTIONS]),
-            ("retinue_replica_revision", "Revision that the replica has applied.", self._revision),
-            ("retinue_replica_epoch", "Epoch of the replica.", self._epoch),
-            ("retinue_replica_loaded", "1 when the replica is complete.", int(self._loaded)),
+            ("retinue_connections", "Open connections.", float(self._cells[_CONNECTIONS])),
+            *self._state,
         ):
             yield GaugeMetricFamily(name, text, value=value)
 

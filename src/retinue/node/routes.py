@@ -17,7 +17,7 @@ from retinue.node.responses import Responses, without_body
 from retinue.node.settings import Settings
 from retinue.problem import problem
 from retinue.replica import lease
-from retinue.replica.records import SCHEMA, Replica, Snapshot
+from retinue.replica.records import SCHEMA, Meta, Replica, Snapshot
 
 JSON = "application/json"
 _NO_STORE = (b"Cache-Control", b"no-store")
@@ -96,13 +96,8 @@ class Routes:
 
     def readyz(self, _request: Request) -> bytes:
         """Some organization's lease is running and the worker is not going down: it may be sent traffic."""
-        with self._snapshot() as snapshot:
-            meta = snapshot.meta()
-            longest = snapshot.longest_lease_ms()
-        now = lease.boot_clock_ns(), lease.wall_clock_ms()
-        loaded = meta.complete and meta.schema == SCHEMA
-        running = loaded and lease.is_running(meta, longest, lease.boot_id(), *now)
-        if not running or self.draining:
+        meta, remaining_ms = self._standing()
+        if not remaining_ms or self.draining:
             detail = "going down" if self.draining else "no complete replica, or its lease has ended"
             found = problem("replica_stale", detail=detail, request_id=self._decisions.ids.next())
             return self._responses.problem(found)
@@ -110,9 +105,13 @@ class Routes:
 
     def metrics(self, _request: Request) -> bytes:
         """The counters of all workers of this host."""
-        with self._snapshot() as snapshot:
-            meta = snapshot.meta()
-        text = self._metrics.exposition(revision=meta.revision, epoch=meta.epoch, loaded=meta.complete)
+        meta, remaining_ms = self._standing()
+        text = self._metrics.exposition(
+            revision=meta.revision,
+            epoch=meta.epoch,
+            loaded=meta.complete,
+            lease_seconds=remaining_ms / 1000,
+        )
         return self._responses.body(200, METRICS_MEDIA_TYPE, text, _NO_STORE)
 
     def identity_keys(self, _request: Request) -> bytes:
@@ -141,6 +140,16 @@ class Routes:
 
     def _snapshot(self) -> AbstractContextManager[Snapshot]:
         return self.replica.snapshot()
+
+    def _standing(self) -> tuple[Meta, int]:
+        """Return the position of the replica, and for how many milliseconds the longest lease still runs."""
+        with self._snapshot() as snapshot:
+            meta = snapshot.meta()
+            longest_ms = snapshot.longest_lease_ms()
+        if not (meta.complete and meta.schema == SCHEMA):
+            return meta, 0
+        now = lease.boot_clock_ns(), lease.wall_clock_ms()
+        return meta, lease.remaining_ms(meta, longest_ms, lease.boot_id(), *now)
 
     def _search(self, request: Request) -> Operation:
         """The rare targets: with a query, in absolute form, misspelled, or not there."""

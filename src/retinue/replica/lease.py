@@ -51,3 +51,10 @@ def is_running(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int)
         return False
     ahead = (wall_ms - meta.fresh_wall_ms) * _MS - age
     return ahead <= lease_ms * _MS * EPSILON / 2
+
+
+def remaining_ms(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int) -> int:
+    """Return for how many milliseconds a lease of ``lease_ms`` goes on running; 0 if it does not run."""
+    if not is_running(meta, lease_ms, boot, boot_ns, wall_ms):
+        return 0
+    return lease_ms - (boot_ns - meta.fresh_from_ns) // _MS
