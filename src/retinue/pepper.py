@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -90,11 +91,10 @@ def load(path: Path) -> Peppers:
 
     Raises :class:`PepperError` if it is missing, readable by group or others, or malformed.
     """
-    secrets_read = read_private(path).split()
-    try:
-        return Peppers([Pepper(bytes.fromhex(line)) for line in secrets_read])
-    except ValueError:
-        raise PepperError(f"{path}: each line must be {2 * PEPPER_BYTES} hexadecimal characters") from None
+    lines = read_private(path).split()
+    if not lines or any(not re.fullmatch(f"[0-9a-fA-F]{{{2 * PEPPER_BYTES}}}", line) for line in lines):
+        raise PepperError(f"{path}: one pepper a line, each {2 * PEPPER_BYTES} hexadecimal characters")
+    return Peppers([Pepper(bytes.fromhex(line)) for line in lines])
 
 
 def create(path: Path) -> None:

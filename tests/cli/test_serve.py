@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retinue import pepper
 from retinue.cli import extras, planes
 from retinue.cli.exits import CommandError, Exit
 from tests.cli.conftest import Run
@@ -20,7 +21,8 @@ def home(tmp_path: Path, run: Run) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "retinue.toml").write_text('brand = "rtn"\n[control]\nport = 9470\n[node]\nport = 9471\n')
-    for name in ("pepper", "node-token"):
+    pepper.create(folder / "pepper")
+    for name in ("secret-key", "node-token"):
         (folder / name).touch(0o600)
     return folder
 
@@ -90,12 +92,17 @@ def test_missing_installation(run: Run) -> None:
     assert "retinue init" in outcome.err
 
 
-def test_node_alone_needs_its_token(tmp_path: Path, run: Run) -> None:
-    """A node without its token says where one comes from."""
-    outcome = run("serve", "--only", "node", "--control-url", "http://127.0.0.1:1")
+@pytest.mark.parametrize(
+    ("name", "todo"),
+    [("node-token", "retinue node enrol"), ("pepper", "copy the installation's pepper there")],
+)
+def test_node_alone_needs_its_secrets(name: str, todo: str, home: Path, run: Run) -> None:
+    """A node without its token or the pepper says where they come from."""
+    (home / name).unlink()
+    outcome = run("serve", "--home", str(home), "--only", "node", "--control-url", "http://127.0.0.1:1")
 
     assert Exit.FAILED == outcome.code
-    assert "retinue node enrol" in outcome.err
+    assert todo in outcome.err
 
 
 @pytest.mark.parametrize(("only", "extra"), [("control", "server"), ("node", "node")])

@@ -14,6 +14,7 @@ from retinue.decision import Denied, Reason
 from retinue.node.follower_metrics import Counter, read
 from retinue.replica.records import SCHEMA
 from retinue.replica.store import Store
+from retinue.supervisor import REFUSES
 from retinue.token import Kind, mint
 from retinue.verifier import Question, Verifier
 from tests.node.control import Control
@@ -228,10 +229,10 @@ def test_a_renewed_token_is_read_before_it_backs_off(home: Home, control: Contro
 @pytest.mark.parametrize("place", ["node-token", "pepper"])
 def test_without_its_secrets_it_does_not_start(home: Home, control: Control, place: str) -> None:
     """
-    A secret that is missing or open to others ends the start with its name, and no traceback.
+    A secret that is missing or open to others ends the start for good, with its name and no traceback.
     """
     (home.path / place).chmod(0o644)
     with following(home, control) as follower:
         code = follower.process.wait(10)
 
-    assert (1, True) == (code, str(home.path / place) in follower.text())
+    assert (REFUSES, True) == (code, str(home.path / place) in follower.text())

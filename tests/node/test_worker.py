@@ -19,6 +19,7 @@ from retinue import pepper
 from retinue.node import identity
 from retinue.replica.records import Meta
 from retinue.replica.store import Store
+from retinue.supervisor import REFUSES
 from retinue.usage import SpoolTail
 from tests.node.wire import Wire, request
 from tests.node.world import REVISION, Node, World, build, running
@@ -227,24 +228,24 @@ def test_a_full_disk_leaves_verification_on(tmp_path: Path) -> None:
 )
 def test_a_bad_setting_is_named(tmp_path: Path, variable: str, value: str) -> None:
     """
-    A setting that cannot be used ends the start with code 2 and its name.
+    A setting that cannot be used ends the start for good, with its name.
     """
     done = _start(tmp_path, **{variable: value})
 
-    assert (2, True) == (done.returncode, variable in done.stderr)
+    assert (REFUSES, True) == (done.returncode, variable in done.stderr)
 
 
 @pytest.mark.parametrize("damage", ["missing", "open"])
 def test_without_a_private_pepper_it_does_not_start(tmp_path: Path, damage: str) -> None:
     """
-    A missing pepper, or one that others can read, ends the start with code 1 and the name of the file.
+    A missing pepper, or one that others can read, ends the start for good, with the name of the file.
     """
     if damage == "open":
         pepper.create(tmp_path / "pepper")
         (tmp_path / "pepper").chmod(0o644)
     done = _start(tmp_path)
 
-    assert (1, True) == (done.returncode, str(tmp_path / "pepper") in done.stderr)
+    assert (REFUSES, True) == (done.returncode, str(tmp_path / "pepper") in done.stderr)
     assert "Traceback" not in done.stderr
 
 

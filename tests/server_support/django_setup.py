@@ -45,7 +45,7 @@ def setup() -> Path:
     os.environ["DJANGO_SETTINGS_MODULE"] = "retinue.server.settings"
     from retinue.server.home import prepare
 
-    prepare(home, ORGANIZATION)
+    prepare(home, home / "pepper")
     (home / "permissions.yaml").write_text(PERMISSIONS)
     import django
 

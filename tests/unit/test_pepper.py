@@ -175,23 +175,23 @@ def test_a_private_file_is_read(tmp_path: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    "text",
     [
-        ("", "none"),
-        ("\n \n", "none"),
-        ("zz" * 32, "64 hexadecimal"),
-        (SECRET.hex()[:-1], "64 hexadecimal"),
-        (SECRET.hex()[:-2], "32 bytes, not 31"),
-        (SECRET.hex() + "00", "32 bytes, not 33"),
-        (SECRET.hex() + "\nnot a pepper\n", "hexadecimal"),
-        (SECRET.hex() + "\n00\n", "32 bytes, not 1"),
+        "",
+        "\n \n",
+        "zz" * 32,
+        SECRET.hex()[:-1],
+        SECRET.hex()[:-2],
+        SECRET.hex() + "00",
+        SECRET.hex() + "\nnot a pepper\n",
+        SECRET.hex() + "\n00\n",
     ],
 )
-def test_what_is_no_pepper_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_what_is_no_pepper_is_refused(tmp_path: Path, text: str) -> None:
     """A malformed line refuses the whole file, and the error does not repeat what stood in it."""
     path = written(tmp_path / "pepper", text)
 
-    with pytest.raises(PepperError, match=words) as caught:
+    with pytest.raises(PepperError, match="64 hexadecimal characters") as caught:
         pepper.load(path)
     assert SECRET.hex()[:8] not in str(caught.value)
 

@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retinue import pepper
 from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.supervisor import Child
 
 _BACKLOG = 1024
+_TODO = {
+    "pepper": "restore it from the backup, or name its place by RETINUE_PEPPER_FILE",
+    "secret key": "run `retinue init` to make a new one; console sessions end",
+    "node's token": "get one with `retinue node enrol NAME --out F`, and name it by --node-token-file",
+}
+#: What is to be done where there is a node alone.
+_TODO_OF_A_NODE = {"pepper": "copy the installation's pepper there (mode 0600), or set RETINUE_PEPPER_FILE"}
 # Workers of the node end first, then the follower, which ships what they recorded to the control plane.
 _STOP_WORKERS, _STOP_FOLLOWER, _STOP_CONTROL = 0, 1, 2
 
@@ -75,14 +83,25 @@ def plan(
 
 
 def check(plan: Plan) -> None:
-    """Raise, before anything is started, if a file is missing."""
+    """Raise, before anything is started, if a secret is missing or cannot be used."""
     if plan.control and not (plan.home / "retinue.toml").exists():
         raise CommandError(f"there is no installation in {plan.home}", "run `retinue init` first")
+    secrets = {"pepper": plan.pepper_file}
+    if plan.control:
+        secrets["secret key"] = plan.home / "secret-key"
     if plan.node:
-        for what, path in (("token", plan.node_token_file), ("pepper", plan.pepper_file)):
-            if not path.exists():
-                todo = "run `retinue init` first" if plan.control else _NODE_FILES[what]
-                raise CommandError(f"the node's {what} is missing: {path}", todo)
+        secrets["node's token"] = plan.node_token_file
+    for what, path in secrets.items():
+        if not path.exists():
+            todo = _TODO_OF_A_NODE.get(what) if not plan.control else None
+            raise CommandError(f"the {what} is missing: {path}", todo or _TODO[what])
+    try:
+        pepper.load(plan.pepper_file)
+        for path in secrets.values():
+            pepper.read_private(path)
+    except pepper.PepperError as error:
+        raise CommandError(str(error)) from None
+    if plan.node:
         plan.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if plan.control and plan.node and plan.port == plan.node_port:
         raise CommandError(f"--port and --node-port are both {plan.port}", "give each its own", Exit.USAGE)
@@ -97,12 +116,6 @@ def listen(plan: Plan) -> socket.socket | None:
     if plan.node:
         _listening("--node-port", plan.node_host, plan.node_port).close()
     return _listening("--port", plan.host, plan.port) if plan.control else None
-
-
-_NODE_FILES = {
-    "token": "get one with `retinue node enrol NAME --out F`, and name it by --node-token-file",
-    "pepper": "copy the installation's pepper there (mode 0600), or set RETINUE_PEPPER_FILE",
-}
 
 
 def children(plan: Plan, listening: socket.socket | None = None) -> list[Child]:

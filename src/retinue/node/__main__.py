@@ -10,10 +10,11 @@ import os
 import sys
 
 from retinue.node.settings import SettingError, from_environment
+from retinue.supervisor import REFUSES, die_with_parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one process of the node. Returns the exit code; 2 for a setting that cannot be used."""
+    """Run one process of the node. Returns the exit code; REFUSES for a setting that cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m retinue.node", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     worker = commands.add_parser("worker", help="answer on the node's port")
@@ -24,10 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
         settings = from_environment(os.environ)
     except SettingError as error:
         print(f"retinue.node: {error}", file=sys.stderr)  # noqa: T201
-        return 2
+        return REFUSES
+    os.umask(0o077)  # what we make is the owner's alone: replica, request log, key
     if settings.supervised:
-        from retinue.supervisor import die_with_parent
-
         die_with_parent()
     if chosen.command == "follower":
         from retinue.node import follower

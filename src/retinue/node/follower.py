@@ -30,6 +30,7 @@ from retinue.node.settings import Settings
 from retinue.node.shipping import Shipper
 from retinue.replica import lease
 from retinue.replica.records import SCHEMA
+from retinue.supervisor import REFUSES
 from retinue.token import Kind, parse
 
 _log = logging.getLogger("retinue.follower")
@@ -64,7 +65,7 @@ class _Told(Exception):
 
 
 def run(settings: Settings) -> int:
-    """Follow until SIGTERM. Returns the exit code: 0 after a signal, 1 if the node must not go on."""
+    """Follow until SIGTERM. Returns 0 after a signal, REFUSES for a secret that cannot be used, else 1."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     try:
         follower = Follower(settings)
@@ -76,7 +77,10 @@ def run(settings: Settings) -> int:
         if stop.stays and settings.supervised:  # started again, it would take the node back
             follower.stand_by()
         return 1
-    except (pepper.PepperError, identity.IdentityError, OSError) as error:
+    except (pepper.PepperError, identity.IdentityError) as error:
+        _log.error("%s", error)
+        return REFUSES
+    except OSError as error:
         _log.error("%s", error)
         return 1
     return 0

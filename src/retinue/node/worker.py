@@ -31,7 +31,7 @@ from retinue.node.routes import Routes
 from retinue.node.settings import Settings
 from retinue.replica.memory import MemoryReplica
 from retinue.replica.store import Store
-from retinue.supervisor import refuse_connections
+from retinue.supervisor import REFUSES, refuse_connections
 from retinue.usage import Spool
 from retinue.verifier import Verifier
 
@@ -163,7 +163,10 @@ def run(settings: Settings, index: int) -> int:
     try:
         worker = Worker(settings, index)
         uvloop.run(worker.serve())
-    except (pepper.PepperError, OSError) as error:
+    except pepper.PepperError as error:
+        log.error("%s", error)
+        return REFUSES
+    except OSError as error:
         log.error("%s", error)
         return 1
     return 0

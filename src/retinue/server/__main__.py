@@ -18,6 +18,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns its exit code; errors are one line each on standard error."""
     options = _parser().parse_args(arguments)
+    os.umask(0o077)  # what we make is the owner's alone: database, request log, sockets
     try:
         code: int = options.run(options)
     except (InstallationError, PepperError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from retinue import pepper
 from retinue.server.installation import InstallationError
 
+_OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PERMISSIONS = """\
 # The permissions of your API. `retinue serve` loads this file at each start.
 # A permission is resource:action in lower case; the resource may be dotted.
@@ -29,6 +31,49 @@ permissions:
     description: Download reports in bulk.
     sensitivity: sensitive
 """
+_OPTIONS = """\
+# Settings of this installation. Flags and RETINUE_* win over this file.
+brand = "rtn"
+
+[control]
+host = "127.0.0.1"
+port = 8470
+# trusted_proxies = ["127.0.0.0/8", "::1"]  # whose X-Forwarded-For and X-Forwarded-Proto are believed
+
+[node]
+host = "127.0.0.1"
+port = 8471
+"""
+
+
+def keep_private(home: Path, database: Path | None) -> None:
+    """Take the rights of others from the home, and from the files of a SQLite database, wherever they are.
+
+    SQLite gives ``-wal`` and ``-shm`` the mode of the database. Raises :class:`InstallationError` for a home
+    that others may have a use for, and for what belongs to another user.
+    """
+    _take(home, is_ours=(home / "retinue.toml").exists() or not any(home.iterdir()))
+    for suffix in ("", "-wal", "-shm") if database is not None else ():
+        file = Path(f"{database}{suffix}")
+        if file.exists():
+            _take(file, is_ours=True)
+
+
+def _take(path: Path, *, is_ours: bool) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & _OF_OTHERS:
+        return
+    if not is_ours:
+        raise InstallationError(
+            f"{path}: mode {mode:04o} lets others in, and other files stand there: name an empty folder, "
+            "or one that is not there yet, or chmod 700 this one"
+        )
+    try:
+        path.chmod(mode & ~_OF_OTHERS)
+    except PermissionError:
+        raise InstallationError(
+            f"{path}: mode {mode:04o} lets others in, and it is another user's: have its owner chmod go= it"
+        ) from None
 
 
 @contextmanager
@@ -48,20 +93,15 @@ def locked(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def prepare(home: Path, organization: str) -> None:
+def prepare(home: Path, pepper_file: Path) -> None:
     """Make the folder with pepper, cookie key and settings; what exists stays as it is."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in ("replica", "spool"):
         (home / folder).mkdir(mode=0o700, exist_ok=True)
-    place(pepper_file(home), secrets.token_hex(pepper.PEPPER_BYTES) + "\n")
+    place(pepper_file, secrets.token_hex(pepper.PEPPER_BYTES) + "\n")
     place(home / "secret-key", secrets.token_urlsafe(48) + "\n")
     place(home / "permissions.yaml", _PERMISSIONS)
-    place(home / "retinue.toml", _options(organization))
-
-
-def pepper_file(home: Path) -> Path:
-    """Return where the pepper of an installation is kept."""
-    return Path(os.environ.get("RETINUE_PEPPER_FILE") or home / "pepper")
+    place(home / "retinue.toml", _OPTIONS)
 
 
 def place(path: Path, text: str) -> None:
@@ -111,20 +151,3 @@ class Staged:
             raise InstallationError(f"{path} exists and is not overwritten; name another file")
         place(path, text + "\n")
         self.drop()
-
-
-def _options(organization: str) -> str:
-    return f"""\
-# Settings of this installation. Flags and RETINUE_* win over this file.
-organization = "{organization}"
-brand = "rtn"
-
-[control]
-host = "127.0.0.1"
-port = 8470
-# trusted_proxies = ["127.0.0.0/8", "::1"]  # whose X-Forwarded-For and X-Forwarded-Proto are believed
-
-[node]
-host = "127.0.0.1"
-port = 8471
-"""

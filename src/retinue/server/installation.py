@@ -53,7 +53,6 @@ class Installation:
     origins: tuple[str, ...]
     secure_cookies: bool
     pepper_file: Path
-    organization: str
     brand: str
     #: Networks of the proxies that may say for whom they ask.
     trusted_proxies: tuple[Network, ...]
@@ -78,10 +77,24 @@ class Installation:
             origins=tuple(control.get("origins", ())) or tuple(f"https://{host}" for host in hosts),
             secure_cookies=bool(hosts) and not plain_http,
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
-            organization=str(options.get("organization", "")),
             brand=str(options.get("brand", "rtn")),
             trusted_proxies=_proxies(environment.get("RETINUE_TRUSTED_PROXIES"), control),
         )
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the database, if that is SQLite."""
+        return Path(self.database["NAME"]) if "sqlite3" in self.database["ENGINE"] else None
+
+    def check_secrets(self) -> None:
+        """Raise :class:`InstallationError` or ``PepperError`` if a secret is missing or cannot be used."""
+        for path, todo in (
+            (self.pepper_file, "restore it from the backup, or name its place by RETINUE_PEPPER_FILE"),
+            (self.home / "secret-key", "run `retinue init` to make a new one; console sessions end"),
+        ):
+            if not path.exists():
+                raise InstallationError(f"{path} is missing: {todo}")
+        pepper.load(self.pepper_file)
 
     @property
     def permissions_file(self) -> Path:

@@ -13,15 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
 
-from retinue.server import catalogue, schema
+from retinue.server import catalogue, home, schema, setup
 from retinue.server.directory.queries import installation
-from retinue.server.installation import InstallationError
+from retinue.server.installation import Installation, InstallationError
 from retinue.server.nodes.wake import MAX_HELD
 from retinue.supervisor import SUPERVISED, SUPERVISOR_PID, die_with_parent
 
@@ -108,11 +109,18 @@ def _without_pool() -> Iterator[None]:
 
 
 def check(processes: int) -> None:
-    """Refuse to start on a missing installation, an old schema, or weak durability."""
+    """Refuse to start on a missing installation or secret, an old schema, or weak durability."""
+    told: Installation = settings.INSTALLATION
+    if not told.home.exists():
+        raise InstallationError(f"there is no installation in {told.home}: run `retinue init`")
+    home.keep_private(told.home, told.sqlite_file)
+    told.check_secrets()
     if not schema.is_current():
         raise InstallationError("the database is missing or of another version: run `retinue init`")
-    if installation() is None:
+    found = installation()
+    if found is None:
         raise InstallationError("there is no installation here: run `retinue init`")
+    setup.check_pepper(told.pepper_file, found)
     schema.check_durability()
     if processes > 1 and connection.vendor == "sqlite":
         raise InstallationError("--processes: SQLite is served by one process; use PostgreSQL for more")

@@ -66,14 +66,15 @@ def present(home: Path) -> Present | None:
     from retinue.server.directory import queries
 
     # Asking SQLite would make the file.
-    if connection.vendor == "sqlite" and not Path(settings.INSTALLATION.database["NAME"]).exists():
+    file = settings.INSTALLATION.sqlite_file
+    if file is not None and not file.exists():
         return None
     if "directory_principal" not in connection.introspection.table_names():
         return None
     found = queries.installation()
     if found is None:
         return None
-    _check_pepper(home, found)
+    check_pepper(settings.INSTALLATION.pepper_file, found)
     return Present(found.handle, not setup_code.has_administrator(found))
 
 
@@ -82,16 +83,18 @@ def install(home: Path, answers: Answers) -> list[str]:
 
     Needs Django to be set up. The files of the two tokens are made after the commit.
     """
+    from django.conf import settings
     from django.db import IntegrityError
 
     from retinue.server import schema
 
     with files.locked(home):
+        _keep_private(home)
         found = present(home)
         if found is not None and not found.is_waiting:
             return _complete(home, found, answers.token_file)
         _check_free(home, found, answers)
-        files.prepare(home, answers.organization)
+        files.prepare(home, settings.INSTALLATION.pepper_file)
         schema.migrate()
         try:
             return _make(home, found, answers)
@@ -104,13 +107,16 @@ def install(home: Path, answers: Answers) -> list[str]:
 def complete(home: Path, found: Present, token_file: Path | None) -> list[str]:
     """Hand over what a killed run left waiting, if it did; say that nothing else changes."""
     with files.locked(home):
+        _keep_private(home)
         return _complete(home, found, token_file)
 
 
 def _complete(home: Path, found: Present, token_file: Path | None) -> list[str]:
+    from django.conf import settings
+
     from retinue.server import schema
 
-    files.prepare(home, found.organization)
+    files.prepare(home, settings.INSTALLATION.pepper_file)
     schema.migrate()
     lines = []
     for staged, path in _tokens(home, token_file or home / "admin-token"):
@@ -226,13 +232,19 @@ def _check_free(home: Path, found: Present | None, answers: Answers) -> None:
         raise InstallationError(f"--organization: {found.organization} here, not {answers.organization}")
 
 
-def _check_pepper(home: Path, organization: Organization) -> None:
+def _keep_private(home: Path) -> None:
+    from django.conf import settings
+
+    files.keep_private(home, settings.INSTALLATION.sqlite_file)
+
+
+def check_pepper(path: Path, organization: Organization) -> None:
+    """Raise :class:`InstallationError` if the credentials in the database are under another pepper."""
     from retinue.server.credentials.queries import Credential
 
-    path = files.pepper_file(home)
     ids = pepper.load(path).ids if path.exists() else ()
     if not Credential.objects.filter(pepper_id__in=ids).exists():
         raise InstallationError(
-            f"the database holds the organization {organization.handle}, and {path} is not its pepper: name "
-            "the home that init made for this database by RETINUE_HOME"
+            f"the database holds the organization {organization.handle}, and {path} is not its pepper: "
+            "restore it from the backup, or name by RETINUE_HOME the home that init made for this database"
         )
