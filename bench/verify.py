@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _in_process(homes: list[replica.Home]) -> None:
-    print(f"{'in process, microseconds':44} {'median':>8} {'p99':>8}")
+    print(f"{'in process, nanoseconds':44} {'median':>8} {'p99':>8}")
     medians = [_decisions(home) for home in homes]
     print(f"{'ratio of the medians':44} {medians[-1] / medians[0]:8.2f}")
     garbage = _garbage(homes[0])
@@ -88,7 +88,7 @@ def _garbage(home: replica.Home) -> float:
 
 
 def _row(name: str, act: Callable[[Question], object], questions: list[Question]) -> float:
-    """Print median and 99th percentile over all questions after a warm-up; returns the median in us."""
+    """Print median and 99th percentile in ns over all questions, after a warm-up; return the median."""
     for question in questions[:2_000]:
         act(question)
     clock = time.perf_counter_ns
@@ -98,8 +98,8 @@ def _row(name: str, act: Callable[[Question], object], questions: list[Question]
         act(question)
         taken.append(clock() - began)
     taken.sort()
-    median = statistics.median(taken) / 1000
-    print(f"{name:44} {median:8.2f} {taken[len(taken) * 99 // 100] / 1000:8.2f}")
+    median = statistics.median(taken)
+    print(f"{name:44} {median:8,.0f} {taken[len(taken) * 99 // 100]:8,.0f}")
     return median
 
 
