@@ -39,6 +39,8 @@ _AMBIGUOUS = re.compile(
 _TOKEN_IN_QUERY = re.compile(
     rb"(?:^|[?&])(?:access_token|token|api_?key)=|[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot)_[0-9A-Za-z]{12}_"
 )
+#: What is longer is not well formed, and is kept in no cache.
+_LONGEST_NEED = permission.MAX_LENGTH + 1 + 128
 _ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
@@ -84,13 +86,19 @@ def is_method(value: bytes) -> bool:
     return _METHOD.fullmatch(value) is not None
 
 
-@lru_cache(maxsize=1024)
 def need(segment: bytes) -> Need:
     """Read the segment ``<permission>[@organization]``. Only its form: that it exists is asked each time."""
+    return _kept(segment) if len(segment) <= _LONGEST_NEED else _read(segment)
+
+
+def _read(segment: bytes) -> Need:
     text = segment.decode("latin-1")
     name, mark, organization = text.partition("@")
     valid = not mark or is_organization(organization)
     return Need(name if permission.is_name(name) else None, organization if mark else None, valid)
+
+
+_kept = lru_cache(maxsize=1024)(_read)
 
 
 def is_organization(text: str) -> bool:
