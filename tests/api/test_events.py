@@ -148,7 +148,7 @@ CASES: dict[str, Callable[[World], Case]] = {
 }  # fmt: skip
 
 
-def _events(answer: Answer) -> list[Event]:
+def events_of(answer: Answer) -> list[Event]:
     rows = AuditEvent.objects.filter(revision=int(answer.headers["retinue-revision"])).order_by("n")
     return [queries.view(row) for row in rows.select_related("personal")]
 
@@ -164,7 +164,7 @@ def test_every_change_is_an_event_for_each_changed_object(world: World, each: Op
     answer = caller.call(each.method, case.path, case.body)
 
     assert each.status == answer.status, answer.text
-    found = _events(answer)
+    found = events_of(answer)
     assert sorted(case.says) == sorted((event.type, event.subject_name) for event in found)
     assert len(found) == len({event.subject for event in found})
     assert caller.principal is not None

@@ -10,7 +10,7 @@ from retinue.cli import account_life, lookup, output
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover
 from retinue.cli.issuing import hand_key_over
-from retinue.cli.options import DEFAULTS, Options
+from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Options
 from retinue.cli.report import tell
 from retinue.cli.session import Session
 from retinue.cli.shapes import ACCOUNT
@@ -75,7 +75,7 @@ def create(
     out: Annotated[
         str | None, Parameter(help="File for the key's token, or - to print it.", allow_leading_hyphen=True)
     ] = None,
-    options: Options = DEFAULTS,
+    options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> int:
     """Create a service account, with --key also its first key."""
     if out is not None and key is None:
@@ -142,7 +142,7 @@ def edit(
     add_role: Annotated[Many, Parameter(help="One more role.", negative="")] = (),
     remove_role: Annotated[Many, Parameter(help="A role less.", negative="")] = (),
     justification: Annotated[str | None, Parameter(help="Why it gets what it gets.")] = None,
-    options: Options = DEFAULTS,
+    options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> None:
     """Change what is known about a service account, its owners, its roles."""
     session = Session(options, ops.EDIT_ACCOUNT, ops.GET_ACCOUNT)
@@ -177,7 +177,7 @@ def _merged(now: list[str], new: list[str], add: list[str], remove: list[str]) -
 
 
 @app.command
-def rename(account: str, new: str, /, *, options: Options = DEFAULTS) -> None:
+def rename(account: str, new: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> None:
     """Give a service account another name; its id stays."""
     session = Session(options, ops.EDIT_ACCOUNT, ops.GET_ACCOUNT)
     made = session.perform(ops.EDIT_ACCOUNT, {"id": lookup.account_id(session, account)}, {"name": new})

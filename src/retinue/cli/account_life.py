@@ -10,44 +10,41 @@ from retinue.cli import confirm as ask
 from retinue.cli import lookup
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.options import CHANGE_DEFAULTS, DANGER_DEFAULTS, ChangeOptions, DangerOptions
 from retinue.cli.session import Session, each
 from retinue.cli.shapes import ACCOUNT
 from retinue.client import operations as ops
 from retinue.client.models import ServiceAccount
 from retinue.client.operations import Operation
 
-Reason = Annotated[str | None, Parameter(help="Why, for the audit log.")]
 Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
 
 
-def enable(*accounts: str, reason: Reason = None, options: Options = DEFAULTS) -> int:
+def enable(*accounts: str, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
     """Let service accounts be used again. What was revoked stays revoked."""
     session = Session(options, ops.ENABLE_ACCOUNT, ops.LIST_ACCOUNTS)
     _some(accounts)
-    return _change(session, ops.ENABLE_ACCOUNT, accounts, "enabled", reason)
+    return _change(session, ops.ENABLE_ACCOUNT, accounts, "enabled")
 
 
-def disable(
-    *accounts: str, reason: Reason = None, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS
-) -> int:
+def disable(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
     """Refuse all keys of service accounts until they are enabled again."""
     session = Session(options, ops.DISABLE_ACCOUNT, ops.LIST_ACCOUNTS)
     _confirm(session, "disable", accounts, options, confirm)
-    return _change(session, ops.DISABLE_ACCOUNT, accounts, "disabled", reason)
+    return _change(session, ops.DISABLE_ACCOUNT, accounts, "disabled")
 
 
 def delete(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
     """Delete service accounts: their keys are refused for good. Restoring brings back no key."""
     session = Session(options, ops.DELETE_ACCOUNT, ops.LIST_ACCOUNTS)
     _confirm(session, "delete", accounts, options, confirm)
-    return _change(session, ops.DELETE_ACCOUNT, accounts, "deleted", None)
+    return _change(session, ops.DELETE_ACCOUNT, accounts, "deleted")
 
 
-def restore(account: str, /, *, reason: Reason = None, options: Options = DEFAULTS) -> int:
+def restore(account: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
     """Bring a deleted service account back: disabled, and without keys."""
     session = Session(options, ops.RESTORE_ACCOUNT, ops.LIST_ACCOUNTS)
-    return _change(session, ops.RESTORE_ACCOUNT, (account,), "restored", reason)
+    return _change(session, ops.RESTORE_ACCOUNT, (account,), "restored")
 
 
 _NEXT = {
@@ -63,12 +60,9 @@ def _change(
     operation: Operation[ServiceAccount],
     accounts: tuple[str, ...],
     done: str,
-    reason: str | None,
 ) -> int:
-    body = {"reason": reason} if operation.method == "POST" else None
-
     def act(text: str) -> ServiceAccount:
-        changed = session.perform(operation, {"id": lookup.account_id(session, text)}, body)
+        changed = session.perform(operation, {"id": lookup.account_id(session, text)})
         session.say(f"{done} service account {changed.handle} ({changed.id})")
         return changed
 

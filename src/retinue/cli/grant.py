@@ -8,7 +8,14 @@ from cyclopts import App, Parameter
 
 from retinue.cli import confirm, lookup, output
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.options import (
+    CHANGE_DEFAULTS,
+    DANGER_DEFAULTS,
+    DEFAULTS,
+    ChangeOptions,
+    DangerOptions,
+    Options,
+)
 from retinue.cli.session import Session, each
 from retinue.cli.shapes import GRANT
 from retinue.client import operations as ops
@@ -38,7 +45,7 @@ def add(
     *,
     permission: Annotated[tuple[str, ...], Parameter(help="Permission to give.", negative="", required=True)],
     justification: Annotated[str | None, Parameter(help="Why.")] = None,
-    options: Options = DEFAULTS,
+    options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> int:
     """Give a service account permissions. (Roles: retinue account edit --add-role.)"""
     session = Session(options, ops.ADD_GRANT, ops.LIST_ACCOUNTS)

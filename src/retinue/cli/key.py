@@ -13,7 +13,14 @@ from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.issuing import hand_key_over
-from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.options import (
+    CHANGE_DEFAULTS,
+    DANGER_DEFAULTS,
+    DEFAULTS,
+    ChangeOptions,
+    DangerOptions,
+    Options,
+)
 from retinue.cli.session import Session, each
 from retinue.cli.shapes import KEY
 from retinue.client import operations as ops
@@ -68,7 +75,7 @@ def issue(
     expires: Annotated[str | None, Parameter(help="Such as 90d, or never.", metavar="DURATION")] = None,
     out: Out = None,
     format_: Form = "raw",
-    options: Options = DEFAULTS,
+    options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> None:
     """Issue a key. Its token is told once: into --out FILE, or alone on standard output."""
     session = Session(options, ops.ISSUE_KEY, ops.LIST_ACCOUNTS)
@@ -79,7 +86,7 @@ def issue(
 
 
 @app.command
-def rename(key: str, new: str, /, *, options: Options = DEFAULTS) -> None:
+def rename(key: str, new: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> None:
     """Give a key another name."""
     session = Session(options, ops.RENAME_KEY, ops.LIST_ACCOUNT_KEYS)
     changed = session.perform(ops.RENAME_KEY, {"id": lookup.key(session, key).id}, {"name": new})
@@ -137,16 +144,14 @@ def regenerate(
 def revoke(
     *keys: str,
     because: Annotated[Because, Parameter(help="Why, by kind.", show_default=True)] = "no_longer_needed",
-    reason: Annotated[str | None, Parameter(help="Why, in words, for the audit log.")] = None,
     confirm: Confirm = None,
     options: DangerOptions = DANGER_DEFAULTS,
 ) -> int:
     """Revoke keys. When the command returns, they are refused."""
     session = Session(options, ops.REVOKE_KEY, ops.LIST_ACCOUNT_KEYS)
-    body = {"reason": because, "text": reason}
 
     def act(item: Key) -> Key:
-        return session.perform(ops.REVOKE_KEY, {"id": item.id}, body)
+        return session.perform(ops.REVOKE_KEY, {"id": item.id}, {"reason": because})
 
     code, done = _end(session, "revoke", keys, "accepted", options, confirm, act)
     if done:

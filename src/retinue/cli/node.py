@@ -10,7 +10,14 @@ from cyclopts import App, Parameter
 from retinue.cli import confirm, lookup, output
 from retinue.cli.durations import ago
 from retinue.cli.handover import Handover
-from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.options import (
+    CHANGE_DEFAULTS,
+    DANGER_DEFAULTS,
+    DEFAULTS,
+    ChangeOptions,
+    DangerOptions,
+    Options,
+)
 from retinue.cli.session import Session
 from retinue.cli.shapes import NODE
 from retinue.client import operations as ops
@@ -51,7 +58,7 @@ def enrol(
             allow_leading_hyphen=True,
         ),
     ] = None,
-    options: Options = DEFAULTS,
+    options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> None:
     """Enrol a further node. Its token is told once: into --out FILE, or alone on standard output."""
     session = Session(options, ops.ENROL_NODE)

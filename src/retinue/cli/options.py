@@ -51,7 +51,15 @@ class Options:
 
 @Parameter(name="*", group=GROUP)
 @dataclass(frozen=True, kw_only=True)
-class DangerOptions(Options):
+class ChangeOptions(Options):
+    """For commands that change something."""
+
+    reason: Annotated[str | None, Parameter(help="Why, in words, for the audit log.", metavar="TEXT")] = None
+
+
+@Parameter(name="*", group=GROUP)
+@dataclass(frozen=True, kw_only=True)
+class DangerOptions(ChangeOptions):
     """For commands that ask before they act."""
 
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="", help="Do not ask.")] = False
@@ -62,6 +70,7 @@ class DangerOptions(Options):
 
 #: What a command gets when no flag is given.
 DEFAULTS = Options()
+CHANGE_DEFAULTS = ChangeOptions()
 DANGER_DEFAULTS = DangerOptions()
 
 #: Flags with no value, and flags with one, that may also stand before the noun.
@@ -79,7 +88,7 @@ LEADING_SWITCHES = frozenset(
         "--no-input",
     }
 )
-LEADING_VALUES = frozenset({"-o", "--output", "--fields", "--org"})
+LEADING_VALUES = frozenset({"-o", "--output", "--fields", "--org", "--reason"})
 
 
 def leading_flags_last(arguments: list[str]) -> list[str]:

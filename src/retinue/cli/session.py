@@ -73,11 +73,17 @@ class Session:
         path: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> T:
-        """Do what the command is for."""
+        """Do what the command is for, and send the reason that was given for it."""
+        query = None
+        reason = getattr(self.options, "reason", None)
+        if reason is not None and operation.method == "DELETE":
+            query = {"reason": reason}
+        elif reason is not None:
+            body = {operation.reason: reason, **(body or {})}
         if self.options.print_curl:
-            self.show_curl(operation, path, None, body)
+            self.show_curl(operation, path, query, body)
             raise Shown
-        answer = self.client.call(operation, path, None, body)
+        answer = self.client.call(operation, path, query, body)
         receipt = getattr(answer, "receipt", UNSET)
         if isinstance(receipt, Receipt):
             self._receipts.append(in_words(receipt))

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from retinue.cli import lookup, output
-from retinue.cli.options import DEFAULTS, Options
+from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Options
 from retinue.cli.session import Session
 from retinue.cli.shapes import USER
 from retinue.client import operations as ops
@@ -45,7 +45,7 @@ def create(
     name: Annotated[str | None, Parameter(help="Name (default: the address up to the @).")] = None,
     role: Annotated[tuple[str, ...], Parameter(help="Role to give.", negative="")] = (),
     justification: Annotated[str | None, Parameter(help="Why the person gets the roles.")] = None,
-    options: Options = DEFAULTS,
+    options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> None:
     """Create a person, without a password."""
     session = Session(options, ops.CREATE_USER, *([ops.ADD_GRANT] if role else []))

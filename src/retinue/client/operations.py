@@ -15,15 +15,25 @@ T = TypeVar("T")
 class Operation(Generic[T]):
     """One line of the table: how to call, what it needs, and what it answers."""
 
-    __slots__ = ("answer", "creates", "method", "path", "permission")
+    __slots__ = ("answer", "creates", "method", "path", "permission", "reason")
 
-    def __init__(self, method: str, path: str, permission: str, answer: Any, creates: bool = False) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        permission: str,
+        answer: Any,
+        creates: bool = False,
+        reason: str = "reason",
+    ) -> None:
         self.method = method
         self.path = path
         self.permission = permission
         self.answer = answer
         #: What makes something new is sent with an Idempotency-Key.
         self.creates = creates
+        #: Field of the body that says in words why it is done.
+        self.reason = reason
 
 
 _ACCOUNTS = "/v1/service-accounts"
@@ -76,7 +86,9 @@ ROTATE_KEY: Operation[m.IssuedKey] = Operation(
 REGENERATE_KEY: Operation[m.IssuedKey] = Operation(
     "POST", "/v1/keys/{id}/regenerate", "credential:rotate", m.IssuedKey, True
 )
-REVOKE_KEY: Operation[m.Key] = Operation("POST", "/v1/keys/{id}/revoke", "credential:revoke", m.Key)
+REVOKE_KEY: Operation[m.Key] = Operation(
+    "POST", "/v1/keys/{id}/revoke", "credential:revoke", m.Key, reason="text"
+)
 DELETE_KEY: Operation[m.Key] = Operation("DELETE", "/v1/keys/{id}", "credential:delete", m.Key)
 
 LIST_USERS: Operation[m.Page[m.User]] = Operation("GET", "/v1/users", "user:read", m.Page[m.User])
@@ -88,7 +100,7 @@ LIST_MY_TOKENS: Operation[m.Page[m.PersonalToken]] = Operation(
     "GET", "/v1/me/tokens", "", m.Page[m.PersonalToken]
 )
 REVOKE_MY_TOKEN: Operation[m.PersonalToken] = Operation(
-    "POST", "/v1/me/tokens/{id}/revoke", "", m.PersonalToken
+    "POST", "/v1/me/tokens/{id}/revoke", "", m.PersonalToken, reason="text"
 )
 
 LIST_REQUESTS: Operation[m.Page[m.RequestRecord]] = Operation(

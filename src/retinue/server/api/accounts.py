@@ -68,7 +68,7 @@ class AccountFilter(schemas.ListQuery):
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
 
 
-class CreateServiceAccount(schemas.Body):
+class CreateServiceAccount(schemas.WithReason):
     """A new service account."""
 
     name: str
@@ -84,7 +84,7 @@ class CreateServiceAccount(schemas.Body):
     justification: str = ""
 
 
-class UpdateServiceAccount(schemas.Body):
+class UpdateServiceAccount(schemas.WithReason):
     """The fields to change; what is left out stays."""
 
     name: str = ""
@@ -99,7 +99,7 @@ class UpdateServiceAccount(schemas.Body):
     justification: str = ""
 
 
-class Duplicate(schemas.Body):
+class Duplicate(schemas.WithReason):
     """The name of the copy."""
 
     name: str
@@ -170,7 +170,9 @@ def get_service_account(call: Call, account_id: str) -> schemas.JSON:
 def update_service_account(call: Call, account_id: str, body: UpdateServiceAccount) -> schemas.JSON:
     """Change fields of a service account; what is left out stays."""
     account = queries.account(call.organization, account_id, lock=True)
-    given: dict[str, Any] = body.model_dump(include=body.model_fields_set - {"roles", "justification"})
+    given: dict[str, Any] = body.model_dump(
+        include=body.model_fields_set - {"roles", "justification", "reason"}
+    )
     if "owners" in given:
         given["owners"] = _owners(call, body.owners)
     if "systems" in given:
@@ -182,15 +184,15 @@ def update_service_account(call: Call, account_id: str, body: UpdateServiceAccou
 
 
 @operation("DELETE", ONE, permission="service_account:delete", response=ServiceAccount, tag=TAG, reduces=True)
-def delete_service_account(call: Call, account_id: str) -> schemas.JSON:
+def delete_service_account(call: Call, account_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Delete a service account and revoke its keys for good."""
-    return _one(call, credentials.delete_account(call.tx, queries.account(call.organization, account_id)))
+    account = queries.account(call.organization, account_id)
+    return _one(call, credentials.delete_account(call.tx, account, query.reason))
 
 
 @operation("POST", f"{ONE}/enable", permission="service_account:enable", response=ServiceAccount, tag=TAG)
 def enable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Enable a disabled service account."""
-    call.tx.reason = body.reason
     return _one(call, actions.enable(call.tx, queries.account(call.organization, account_id, lock=True)))
 
 
@@ -204,15 +206,15 @@ def enable_service_account(call: Call, account_id: str, body: schemas.WithReason
 )
 def disable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Disable a service account; none of its keys work until it is enabled again."""
-    call.tx.reason = body.reason
     account = queries.account(call.organization, account_id, lock=True)
     return _one(call, actions.disable(call.tx, account, body.reason))
 
 
 @operation("POST", f"{ONE}/restore", permission="service_account:delete", response=ServiceAccount, tag=TAG)
-def restore_service_account(call: Call, account_id: str, body: schemas.Nothing) -> schemas.JSON:
+def restore_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Restore a deleted service account: disabled, without its keys."""
-    return _one(call, credentials.restore_account(call.tx, queries.account(call.organization, account_id)))
+    account = queries.account(call.organization, account_id)
+    return _one(call, credentials.restore_account(call.tx, account, body.reason))
 
 
 @operation(

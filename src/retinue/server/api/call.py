@@ -29,6 +29,8 @@ class Call:
     principal: Principal | None = None
     node: Node | None = None
     transaction: Transaction | None = None
+    #: Why the change is made, as the caller says.
+    reason: str = ""
     #: Set by a handler whose answer holds a token: the credential that it belongs to.
     credential: str = ""
     #: The permission that was decided, and how long that took in microseconds.

@@ -51,7 +51,7 @@ def run(
     replayed: idempotency.Replay | None = None
     body: Any = None
     try:
-        with transaction(call.actor) as tx:
+        with transaction(call.actor, reason=call.reason) as tx:
             call.transaction = tx
             decide()
             if key is not None:

@@ -34,7 +34,7 @@ class GrantList(schemas.Answer):
     next: str | None
 
 
-class CreateGrant(schemas.Body):
+class CreateGrant(schemas.WithReason):
     """A permission to grant, or a pattern such as `report:*`."""
 
     permission: str
@@ -89,7 +89,7 @@ def create_grant(call: Call, account_id: str, body: CreateGrant) -> schemas.JSON
 @operation(
     "DELETE", f"{ONE}/grants/{{grant_id}}", permission="grant:delete", response=Grant, tag=TAG, reduces=True
 )
-def delete_grant(call: Call, account_id: str, grant_id: str) -> schemas.JSON:
+def delete_grant(call: Call, account_id: str, grant_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Take a direct grant away."""
     account = directory.account(call.organization, account_id, lock=True)
     return render.grants([actions.delete_grant(call.tx, account, grant_id)], account)[0]

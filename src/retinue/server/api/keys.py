@@ -99,31 +99,36 @@ class KeyFilter(AccountKeyFilter):
     account: str | None = Field(None, description="Id or handle of an account.")
 
 
-class IssueKey(schemas.Body):
+class IssueKey(schemas.WithReason):
     """A key to issue."""
 
     name: str | None = None
     expires: str | None = Field(None, description="A duration (`90d`), an RFC 3339 instant, or `never`.")
 
 
-class RenameKey(schemas.Body):
+class RenameKey(schemas.WithReason):
     """Another name for a key."""
 
     name: str
 
 
-class RotateKey(schemas.Body):
+class RotateKey(schemas.WithReason):
     """A rotation."""
 
     overlap: str | None = Field(None, description="How long the old key is still accepted: `24h`, `0s`.")
     name: str | None = None
 
 
-class RevokeKey(schemas.Body):
-    """Why a credential ends."""
+class RevokeKey(schemas.WithReason):
+    """Why a credential ends: the kind of reason, and the reason in words."""
 
     reason: str = "no_longer_needed"
-    text: str = ""
+    text: schemas.Reason = ""
+
+    @property
+    def why(self) -> str:
+        """What the events of the change give as its reason."""
+        return self.text
 
 
 @operation("GET", LIST, permission="credential:read", response=KeyList, tag=TAG)
@@ -193,7 +198,7 @@ def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
     tag=TAG,
     reduces=True,
 )
-def regenerate_key(call: Call, key_id: str, body: schemas.Nothing) -> schemas.JSON:
+def regenerate_key(call: Call, key_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Replace the secret of a key under the same id; the old token is refused at once."""
     return _issued(call, actions.regenerate(call.tx, queries.key(call.organization, key_id)))
 
@@ -206,7 +211,7 @@ def revoke_key(call: Call, key_id: str, body: RevokeKey) -> schemas.JSON:
 
 
 @operation("DELETE", ONE, permission="credential:delete", response=Key, tag=TAG, reduces=True)
-def delete_key(call: Call, key_id: str) -> schemas.JSON:
+def delete_key(call: Call, key_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Delete a revoked or expired key; a tombstone stays."""
     return _one(call, actions.delete(call.tx, queries.key(call.organization, key_id)))
 

@@ -44,7 +44,7 @@ class NodeList(schemas.Answer):
     next: str | None
 
 
-class EnrolNode(schemas.Body):
+class EnrolNode(schemas.WithReason):
     """A node to enrol."""
 
     name: str
@@ -105,7 +105,7 @@ def get_node(call: Call, node_id: str) -> schemas.JSON:
 
 
 @operation("DELETE", ONE, permission="node:remove", response=Node, tag=TAG, reduces=True)
-def remove_node(call: Call, node_id: str) -> schemas.JSON:
+def remove_node(call: Call, node_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Remove a node: its credential is revoked, its polls are refused."""
     return _node(queries.views([actions.remove(call.tx, queries.node(node_id))])[0])
 

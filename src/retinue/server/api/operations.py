@@ -22,6 +22,7 @@ from retinue.server.api import changes, decided, guard, limits, reading
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
+from retinue.server.api.schemas import Reasoned
 from retinue.server.errors import Refused
 
 Handler = Callable[..., Any]
@@ -89,6 +90,7 @@ class Operation:
             if not self.changes:
                 decide()
                 return json_answer(handle(), self.status)
+            call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))
             sent = {} if body is None else msgspec.to_builtins(_plain(body))
             objects = " ".join(arguments.values())
             return changes.run(

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from retinue.server.api.cursors import DEFAULT_ITEMS, MAX_ITEMS, MAX_LENGTH
+from retinue.server.directory.rules import check_line
+from retinue.server.errors import Refused
 
 JSON = dict[str, Any]
 
@@ -30,11 +32,25 @@ def _instant(value: object) -> object:
     raise ValueError("an RFC 3339 instant with its zone, such as 2027-01-31T00:00:00Z")
 
 
+def _line(value: str) -> str:
+    try:
+        check_line(value, "reason")
+    except Refused as refused:
+        raise ValueError(refused.detail) from None  # pydantic adds where it stands
+    return value
+
+
 #: A whole number in a query.
 Whole = Annotated[int, BeforeValidator(_whole)]
 #: An instant in a query.
 Instant = Annotated[
     datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+
+
+#: Why a change is made: one line.
+Reason = Annotated[
+    str, AfterValidator(_line), Field(max_length=1024, description="Why; stands in the audit log.")
 ]
 
 
@@ -61,14 +77,19 @@ class ListQuery(Schema):
         return self.model_dump(exclude={"limit", "cursor", "sort"})
 
 
-class Nothing(Body):
-    """An empty object."""
+class Reasoned(Schema):
+    """Why a change is made. Every change takes it: in its body, or without one in its query."""
+
+    reason: Reason = ""
+
+    @property
+    def why(self) -> str:
+        """What the events of the change give as its reason."""
+        return self.reason
 
 
-class WithReason(Body):
-    """Why it is done; stands in the audit log."""
-
-    reason: str = Field("", max_length=1024)
+class WithReason(Body, Reasoned):
+    """The body of a change; this one says nothing but why."""
 
 
 class PrincipalRef(Answer):

@@ -44,7 +44,7 @@ class UserFilter(schemas.ListQuery):
     search: str | None = None
 
 
-class CreateUser(schemas.Body):
+class CreateUser(schemas.WithReason):
     """A new user, without a password."""
 
     email: str

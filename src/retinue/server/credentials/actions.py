@@ -217,9 +217,9 @@ def delete_account(tx: Transaction, account: Principal, reason: str = "") -> Pri
     return directory.mark_deleted(tx, account, reason)
 
 
-def restore_account(tx: Transaction, account: Principal) -> Principal:
+def restore_account(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Restore a deleted account: disabled, with its grants, without its credentials."""
-    return directory.mark_restored(tx, _lock(account))
+    return directory.mark_restored(tx, _lock(account), reason)
 
 
 def revoke_for_node(tx: Transaction, credential_id: str, reason: str = "no_longer_needed") -> None:

@@ -177,7 +177,7 @@ def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Princ
     return _set_state(tx, account, "deleted", "account.deleted", reason)
 
 
-def mark_restored(tx: Transaction, account: Principal) -> Principal:
+def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Bring a deleted account back, disabled, within the days that the policy allows."""
     days = policy_of(account.organization_id).accounts_restore_days
     if account.state != "deleted" or account.deleted_at is None:
@@ -185,7 +185,7 @@ def mark_restored(tx: Transaction, account: Principal) -> Principal:
     if (tx.now - account.deleted_at).total_seconds() >= days * 86_400:
         raise Refused("state_conflict", f"deleted more than {days} days ago: deleted for good")
     account.deleted_at = None
-    return _set_state(tx, account, "disabled", "account.restored", "restored")
+    return _set_state(tx, account, "disabled", "account.restored", reason or "restored")
 
 
 def stated(account: Principal) -> dict[str, Any]:
