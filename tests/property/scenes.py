@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 
@@ -62,6 +62,7 @@ class Organization:
     forbidden: frozenset[str]
     personal_tokens: bool
     warn_ms: int
+    lease_ms: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,28 @@ class Credential:
     rotate_by: int
 
 
+class Lease(NamedTuple):
+    """The lease of a replica: the boot in which it began (empty: never), its age, and the wall clock's lead."""
+
+    boot: str = BOOT
+    age_ns: int = 8_000_000
+    ahead_ms: int = 0
+
+
+RUNNING = Lease()
+SECOND_NS = 1_000_000_000
+#: Ends of leases of two and of ten seconds, before their begin, and the pause guard: 2.5 % of the length.
+LEASES = (
+    *(
+        Lease(age_ns=age)
+        for age in (-1, 0, 2 * SECOND_NS - 1, 2 * SECOND_NS, 10 * SECOND_NS - 1, 10 * SECOND_NS)
+    ),
+    *(Lease(ahead_ms=ahead) for ahead in (50, 51, 58, 59, 250, 251, 259, -60_000)),
+    Lease(boot=""),
+    Lease(boot="the boot before"),
+)
+
+
 @dataclass(frozen=True)
 class Scene:
     """What a node has, and what it is asked."""
@@ -113,7 +136,7 @@ class Scene:
     clock: tuple[int, int, int]
     question: Question
     well_formed: bool
-    leased: bool = True
+    lease: Lease = RUNNING
 
 
 def mask(names: Iterable[str]) -> bytes:
@@ -129,7 +152,7 @@ def changes(scene: Scene) -> list[Change]:
     for each in scene.organizations:
         state = "enabled" if each.enabled else "disabled"
         made = records.Organization(
-            each.id, each.handle, f"The {each.handle}", state, each.schemes, mask(each.forbidden), each.personal_tokens, 10_000, each.warn_ms
+            each.id, each.handle, f"The {each.handle}", state, each.schemes, mask(each.forbidden), each.personal_tokens, each.lease_ms, each.warn_ms
         )  # fmt: skip
         rows.append((records.Kind.ORGANIZATION, each.id, made))
         rows.append((records.Kind.ORGANIZATION_HANDLE, each.handle, records.OrganizationHandle(each.id)))
@@ -154,15 +177,17 @@ def changes(scene: Scene) -> list[Change]:
 def meta(scene: Scene) -> Meta:
     """The position of a scene's replica."""
     schema = records.SCHEMA if scene.readable else records.SCHEMA + 1
+    boot, age_ns, ahead_ms = scene.lease
+    wall, control, elapsed = scene.clock
     return Meta(
         1,
         REVISION,
         scene.complete,
         schema,
-        boot_id=BOOT,
-        fresh_from_ns=BOOT_NS - 8_000_000 if scene.leased else 0,
-        fresh_wall_ms=scene.clock[0],
-        control_time_ms=scene.clock[1],
+        boot_id=boot,
+        fresh_from_ns=BOOT_NS + elapsed - age_ns if boot else 0,
+        fresh_wall_ms=wall - age_ns // 1_000_000 - ahead_ms,
+        control_time_ms=control,
         heard_ns=BOOT_NS,
     )
 
@@ -172,7 +197,7 @@ def meta(scene: Scene) -> Meta:
 #: What may be out of order, by the step that looks at it. One thing is, and some after it may be: so each
 #: step is reached often. Sometimes all are.
 ODDITIES = (
-    "presented", "scheme", "complete", "readable", "leased", "named", "secrets", "pepper", "until", "home",
+    "presented", "scheme", "complete", "readable", "lease", "named", "secrets", "pepper", "until", "home",
     "organization state", "account state", "account", "key state", "retires", "begins", "expires", "schemes",
     "kind", "personal_tokens", "kinds", "forbidden", "own", "need",
 )  # fmt: skip
@@ -219,7 +244,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         clock=draw(st.sampled_from(CLOCKS)),
         question=question,
         well_formed=well_formed,
-        leased=pick("leased", True, st.just(False)),
+        lease=pick("lease", RUNNING, st.sampled_from(LEASES)),
     )
 
 
@@ -232,6 +257,7 @@ def _organization(pick: Draw) -> Organization:
         pick("forbidden", frozenset(), SETS),
         pick("personal_tokens", True, st.just(False)),
         pick.any(st.sampled_from([0, 1, 1_000])),
+        pick("lease", 10_000, st.sampled_from([2_000, 10_000, 60_000])),
     )
 
 

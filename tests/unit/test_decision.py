@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from retinue.decision import Allowed, Caller, Denied, Reason, Warning
+from retinue.decision import GUESSES, Allowed, Caller, Denied, Reason, Warning
 from retinue.problem import CATALOGUE, problem_for
 
 #: MODEL.md section 7, row by row: the reasons of each step, and the status that the protected API sends.
@@ -48,6 +48,11 @@ def test_each_reason_is_a_problem_of_the_same_name(reason: Reason) -> None:
 
     assert (reason.value, reason.status) == (found.code, found.status)
     assert CATALOGUE[reason.value].title == found.title
+
+
+def test_what_may_be_guessing() -> None:
+    """Whoever presents what is no token of ours may be guessing; who presents none, or a genuine one, is not."""
+    assert {"scheme_not_accepted", "token_malformed", "token_unknown"} == {reason.value for reason in GUESSES}
 
 
 def test_the_warnings() -> None:

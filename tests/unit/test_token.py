@@ -159,6 +159,7 @@ REFUSED = {
     "brand in capitals": sealed("RTNsa_0EXAMPLE0KID_" + "x" * 43),
     "kid short": sealed("rtnsa_0EXAMPLE0KI_" + "x" * 43),
     "kid long": sealed("rtnsa_0EXAMPLE0KIDD_" + "x" * 43),
+    "underscore in kid": sealed("rtnsa_0EXAMPLE_KID_" + "x" * 43),
     "secret short": sealed("rtnsa_0EXAMPLE0KID_" + "x" * 42),
     "secret long": sealed("rtnsa_0EXAMPLE0KID_" + "x" * 44),
     "underscore in secret": sealed("rtnsa_0EXAMPLE0KID_" + "x" * 42 + "_"),

@@ -71,7 +71,7 @@ def test_only_what_was_shipped_is_deleted(tmp_path: Path) -> None:
     spool = written(tmp_path, 200)
     tail = SpoolTail(spool.path)
     before = segments(spool)
-    for shipped in range(0, 201, 10):
+    for shipped in range(201):
         tail.release(shipped)
         again = SpoolTail(spool.path)
         again.seek(shipped)

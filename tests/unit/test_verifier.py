@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from retinue.replica.records import (
 )
 from retinue.token import Kind as TokenKind
 from retinue.token import mint
-from retinue.verifier import Question, UnknownPermission, Verifier
+from retinue.verifier import Question, UnknownPermission, Verifier, holds
 
 NOW = 1_000_000
 BOOT, BOOT_NS = "this boot", 5_000_000_000
@@ -178,3 +179,53 @@ def test_a_lease_tells_how_long_it_still_runs() -> None:
     assert 1 == lease.remaining_ms(leased, 10_000, BOOT, BOOT_NS + 9_999_000_000, NOW + 9_999)
     assert 0 == lease.remaining_ms(leased, 10_000, BOOT, BOOT_NS + LEASE_NS, NOW + 10_000)
     assert 0 == lease.remaining_ms(leased, 10_000, "another boot", BOOT_NS, NOW)
+
+
+def test_a_digest_counts_under_its_own_pepper_alone() -> None:
+    """A row that names a pepper which is not held is good for nobody, whatever its digest is."""
+    planted = Digest(DIGEST.value, "0" * 16)
+
+    assert "token_unknown" == ask(credential_digests=(planted,))
+    assert ask(credential_digests=(planted, DIGEST)) is None
+
+
+def test_expiry_follows_the_control_planes_clock_while_time_passes() -> None:
+    """Its time goes on from when it was heard, by the boot-time clock, in whole milliseconds."""
+    heard = Meta(1, 1, True, boot_id=BOOT, fresh_from_ns=1, control_time_ms=NOW - 2, heard_ns=BOOT_NS)
+
+    for passed_ns, expected in ((1_999_999, None), (2_000_000, "credential_expired"), (-2_000_000, None)):
+        assert expected == ask(meta=heard, clock=0, boot_ns=BOOT_NS + passed_ns, credential_expires_at_ms=NOW)
+
+
+def test_only_callers_are_accepted_unless_the_question_says_more() -> None:
+    """By default keys and personal tokens are accepted: no ingest token, no node's, no setup code."""
+    assert {"sa", "pat"} == Question(None).kinds
+
+
+def test_an_undeclared_permission_is_held_by_nobody() -> None:
+    """Whoever asks about it, also past the check of the question."""
+    replica = MemoryReplica()
+    organization = Organization("org", "acme", "Acme", "enabled", ("bearer",))
+    principal = Principal("sa", "user", "org", "bot", "Bot", "enabled", b"\xff" * 200)
+    with replica.snapshot() as snapshot:
+        assert not holds(snapshot, organization, principal, "report:read")
+
+
+@pytest.mark.parametrize("digests", [(), (DIGEST,), (DIGEST, DIGEST)], ids=["none", "one", "two"])
+@pytest.mark.parametrize("kid", [TOKEN.kid, None], ids=["known", "unknown"])
+def test_two_digests_are_always_compared(
+    monkeypatch: pytest.MonkeyPatch, digests: tuple[Digest, ...], kid: str | None
+) -> None:
+    """An unknown key id, a wrong secret, and a key with or without a previous digest cost the same."""
+    compared: list[int] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(len(one) + len(other))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr("retinue.verifier.compare_digest", compare)
+
+    assert "token_unknown" == ask(
+        Question(mint(TokenKind.API_KEY, kid=kid).reveal()), credential_digests=digests
+    )
+    assert [64, 64] == compared
