@@ -17,6 +17,7 @@ from retinue.replica.memory import MemoryReplica
 from retinue.replica.store import Store
 from retinue.token import checksum
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission, Verifier
+from tests.property.drawn import scenes
 from tests.property.oddities import ODDITIES, ORDERLY
 from tests.property.order import TABLE, Outcome, Unknown, decide
 from tests.property.scenes import (
@@ -34,7 +35,6 @@ from tests.property.scenes import (
     Secret,
     changes,
     meta,
-    scenes,
     token,
 )
 
