@@ -212,6 +212,36 @@ def test_deleted_account_comes_back_without_credentials(world: World) -> None:
     assert (401, "credential_revoked") == (caller.get("/v1/me").status, caller.get("/v1/me").code)
 
 
+def test_deleting_again_changes_nothing(world: World) -> None:
+    """
+    An account that is deleted already stays as it is, and the call is answered as the first was.
+    """
+    path = f"{ACCOUNTS}/{world.account().id}"
+    first, second = (world.owner.delete(f"{path}?reason={why}") for why in ("tidy", "again"))
+
+    assert [(200, "deleted", "tidy")] * 2 == [
+        (each.status, each.json["state"], each.json["status_reason"]) for each in (first, second)
+    ]
+    assert "retinue-revision" not in second.headers
+
+
+def test_taken_handle_is_refused_by_the_field_that_gave_it(world: World) -> None:
+    """
+    A handle that is taken is the fault of ``handle`` where it was given, and of the name that it was made from.
+    """
+    world.account("taken")
+    new = {"purpose": "x", "owners": [world.owner.id]}
+    answers = [
+        world.owner.post(ACCOUNTS, {**new, "name": "taken"}),
+        world.owner.post(ACCOUNTS, {**new, "name": "free", "handle": "taken"}),
+        world.owner.patch(f"{ACCOUNTS}/{world.account('other').id}", {"handle": "Taken", "name": "other"}),
+    ]
+
+    assert [(409, "duplicate_name", field) for field in ("body.name", "body.handle", "body.handle")] == [
+        (each.status, each.code, each.field) for each in answers
+    ]
+
+
 def test_restoring_what_is_not_deleted_is_refused(world: World) -> None:
     """
     Only a deleted account can be restored.

@@ -109,3 +109,16 @@ def test_grants_of_other_accounts_do_not_exist(world: World) -> None:
     answer = world.owner.delete(f"{path(mine.id)}/{grant}")
 
     assert (404, "not_found") == (answer.status, answer.code)
+
+
+def test_deleted_account_is_granted_nothing(world: World) -> None:
+    """
+    What is deleted gets no permission; restored, it has what it had.
+    """
+    account = world.account(permissions=("report:read",))
+    world.owner.delete(f"/v1/service-accounts/{account.id}")
+    refused = world.owner.post(path(account.id), {"permission": "report:write"})
+    world.owner.post(f"/v1/service-accounts/{account.id}/restore")
+
+    assert (409, "state_conflict") == (refused.status, refused.code)
+    assert ["report:read"] == [each["permission"] for each in world.owner.get(path(account.id)).json["items"]]

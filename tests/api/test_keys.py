@@ -97,7 +97,7 @@ def test_revoked_key_is_refused_at_once(world: World) -> None:
     issued = issue(world, world.account().id)
     path = f"/v1/keys/{issued.json['key']['id']}"
     revoked = world.owner.post(f"{path}/revoke", {"reason": "compromised", "text": "seen in a log"})
-    again = world.owner.post(f"{path}/revoke", {"reason": "other"})
+    again = world.owner.post(f"{path}/revoke", {"reason": "other", "text": "once more"})
     refused = holder(issued).get("/v1/me")
 
     assert ("revoked", "revoked", "compromised", "seen in a log", world.owner.id) == (
@@ -109,6 +109,29 @@ def test_revoked_key_is_refused_at_once(world: World) -> None:
     assert 'error="invalid_token"' in refused.headers["www-authenticate"]
 
 
+def test_other_reason_needs_words(world: World) -> None:
+    """
+    The reason ``other`` says nothing without its text; the key stays as it is.
+    """
+    path = f"/v1/keys/{issue(world, world.account().id).json['key']['id']}"
+    refused = world.owner.post(f"{path}/revoke", {"reason": "other", "text": " "})
+
+    assert (400, "missing_field", "body.text") == (refused.status, refused.code, refused.field)
+    assert "active" == world.owner.get(path).json["state"]
+
+
+def test_repeated_revoke_that_changed_nothing_is_answered(world: World) -> None:
+    """
+    A revoke of a revoked key made no revision; its repetition is answered like it.
+    """
+    path = f"/v1/keys/{issue(world, world.account().id).json['key']['id']}/revoke"
+    world.owner.post(path)
+    answers = [world.owner.post(path, {}, {"Idempotency-Key": "k-1"}) for _ in range(2)]
+
+    assert [200, 200] == [each.status for each in answers]
+    assert answers[0].json == answers[1].json
+
+
 def test_only_what_has_ended_is_deleted(world: World) -> None:
     """
     A usable key cannot be deleted; a revoked one leaves the lists and stays known.
@@ -117,10 +140,11 @@ def test_only_what_has_ended_is_deleted(world: World) -> None:
     path = f"/v1/keys/{issued.json['key']['id']}"
     early = world.owner.delete(path)
     world.owner.post(f"{path}/revoke")
-    deleted = world.owner.delete(path)
+    deleted, again = world.owner.delete(path), world.owner.delete(path)
 
     assert (409, "state_conflict") == (early.status, early.code)
-    assert (200, "deleted") == (deleted.status, deleted.json["state"])
+    assert [(200, "deleted")] * 2 == [(each.status, each.json["state"]) for each in (deleted, again)]
+    assert "retinue-revision" not in again.headers
     assert [] == world.owner.get("/v1/keys").json["items"]
     assert "deleted" == world.owner.get(path).json["state"]
 

@@ -72,6 +72,35 @@ def test_request_is_found_by_the_id_that_it_was_told(world: World) -> None:
     assert 3 == len({each["id"] for each in every if re.fullmatch(r"log_[0-9A-Za-z]{16}", each["id"])})
 
 
+@pytest.mark.parametrize("noun", ["requests", "keys"])
+def test_account_is_named_by_id_or_handle(world: World, noun: str) -> None:
+    """
+    Both logs of an organization are narrowed to an account by its id or its handle; what is nobody's finds
+    nothing.
+    """
+    account = world.account("etl")
+    world.key(world.account("other"))
+    world.key(account)
+    ingest("local", secrets.token_hex(8), 0, [decided(world, account.id), decided(world, "sa_other")])
+    found = {
+        name: [item["account"]["id"] for item in world.owner.get(f"/v1/{noun}?account={name}").json["items"]]
+        for name in (account.id, "ETL", "nobody")
+    }
+
+    assert {account.id: [account.id], "ETL": [account.id], "nobody": []} == found
+
+
+def test_handle_like_an_id_hides_no_account(world: World) -> None:
+    """
+    An id is an id, also where another account has taken it for its handle.
+    """
+    account = world.account("etl")
+    world.owner.patch(f"/v1/service-accounts/{world.account('other').id}", {"handle": account.id})
+    ingest("local", secrets.token_hex(8), 0, [decided(world, account.id)])
+
+    assert 1 == len(world.owner.get(f"/v1/requests?account={account.id}").json["items"])
+
+
 def test_names_of_other_organizations_are_not_told(world: World) -> None:
     """
     A record that names a credential of another organization does not tell what that is called.

@@ -39,3 +39,11 @@ def test_curl_shows_the_reason(run: Run) -> None:
 
     assert json.dumps({"reason": "why not"}) in body
     assert "?reason=why+not" in query
+
+
+def test_other_reason_needs_words(run: Run, server: FakeServer) -> None:
+    """`--because other` says nothing without `--reason`; nothing is sent."""
+    outcome = run("key", "revoke", "etl/k1", "--yes", "--because", "other")
+
+    assert (2, []) == (outcome.code, server.changes())
+    assert "--reason" in outcome.err

@@ -149,6 +149,8 @@ def revoke(
 ) -> int:
     """Revoke keys. When the command returns, they are refused."""
     session = Session(options, ops.REVOKE_KEY, ops.LIST_ACCOUNT_KEYS)
+    if because == "other" and not options.reason:
+        raise CommandError("--because other: needs words", "add --reason TEXT", Exit.USAGE)
 
     def act(item: Key) -> Key:
         return session.perform(ops.REVOKE_KEY, {"id": item.id}, {"reason": because})

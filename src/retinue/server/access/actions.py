@@ -96,6 +96,7 @@ def assign_roles(
     """Assign roles that the principal does not hold yet, within ceiling, bans and justification."""
     if not roles:
         return
+    directory.check_alive(principal)
     _check_justification(justification)
     policy = policy_of(principal.organization_id)
     names = queries.catalogue()
@@ -167,6 +168,7 @@ def grant(
     field: str = "permission",
 ) -> Grant:
     """Grant a permission, or a pattern of permissions, directly. Refuses one that is granted already."""
+    directory.check_alive(principal)
     _check_justification(justification)
     policy = policy_of(principal.organization_id)
     covered = rules.check_pattern(permission, queries.catalogue(), field)

@@ -65,7 +65,8 @@ def run(
         refusals.note(call.actor, operation, refused, objects)
         raise
     revision = tx.revision or (0 if replayed is None else replayed.revision)
-    ended = body.get("id") if reduces and not revision else None
+    told = body if replayed is None else replayed.body
+    ended = told.get("id") if reduces and not revision else None
     standing = _await_nodes(call, revision, ended, wanted, reduces=reduces)
     if replayed is None:
         return _answer(body, status, revision, standing, wanted)

@@ -134,7 +134,8 @@ class RevokeKey(schemas.WithReason):
 @operation("GET", LIST, permission="credential:read", response=KeyList, tag=TAG)
 def list_keys(call: Call, query: KeyFilter) -> schemas.JSON:
     """List the API keys of the organization."""
-    return _listed(call, query, query.account)
+    account = None if query.account is None else directory.id_of(call.organization, query.account)
+    return _listed(call, query, account)
 
 
 @operation("GET", f"{ACCOUNT}/keys", permission="credential:read", response=KeyList, tag=TAG)

@@ -71,7 +71,7 @@ class AccountRequestFilter(schemas.ListQuery):
 class RequestFilter(AccountRequestFilter):
     """Filters of the request log of the organization."""
 
-    account: str | None = Field(None, description="Id of an account.")
+    account: str | None = Field(None, description="Id or handle of an account.")
 
 
 @operation("GET", f"{ONE}/requests", permission="request_log:read", response=RequestList, tag=TAG)
@@ -83,7 +83,8 @@ def list_requests_of_account(call: Call, account_id: str, query: AccountRequestF
 @operation("GET", "/requests", permission="request_log:read", response=RequestList, tag=TAG)
 def list_requests(call: Call, query: RequestFilter) -> schemas.JSON:
     """List what was decided in the organization, the newest first."""
-    return _listed(call, query, query.account)
+    account = None if query.account is None else directory.id_of(call.organization, query.account)
+    return _listed(call, query, account)
 
 
 def _listed(call: Call, query: AccountRequestFilter, account: str | None) -> schemas.JSON:

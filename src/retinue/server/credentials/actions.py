@@ -204,8 +204,10 @@ def delete(tx: Transaction, key: Credential) -> Credential:
 
 
 def delete_account(tx: Transaction, account: Principal, reason: str = "") -> Principal:
-    """Delete a service account and revoke its credentials for good, in one transaction."""
-    account = _lock(account)
+    """Delete a service account and revoke its credentials for good; one that is deleted stays as it is."""
+    account = Principal.objects.select_for_update().get(id=account.id)
+    if account.state == "deleted":
+        return account
     live = Credential.objects.select_for_update().filter(principal=account, state__in=["active", "suspended"])
     for key in live:
         before = {"state": key.state, "reason": key.reason}

@@ -44,7 +44,7 @@ def keys(
     rows = Credential.objects.filter(organization_id=organization_id, kind=Kind.API_KEY.value)
     rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
     if account is not None:
-        rows = rows.filter(Q(principal_id=account) | Q(principal__handle=fold(account)))
+        rows = rows.filter(principal_id=account)
     if name is not None:
         rows = rows.filter(name_folded=fold(name))
     if search:

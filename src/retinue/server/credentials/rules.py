@@ -147,8 +147,10 @@ def status(
 
 
 def check_reason(reason: str, text: str) -> None:
-    """Refuse a reason outside the closed set."""
+    """Refuse a reason outside the closed set, and ``other`` without words."""
     if reason not in CALLER_REASONS:
         raise Refused("invalid_value", f"one of {', '.join(CALLER_REASONS)}", field="reason")
+    if reason == "other" and not text.strip():
+        raise Refused("missing_field", "the reason `other` needs words", field="text")
     if len(text) > 1024:
         raise Refused("invalid_value", "at most 1024 characters", field="text")

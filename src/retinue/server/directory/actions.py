@@ -78,7 +78,7 @@ def create_service_account(tx: Transaction, organization_id: str, fields: Accoun
     rules.check_required(fields, policy_of(organization_id))
     handle = rules.account_handle(fields.name, fields.handle)
     _lock_names(organization_id)
-    _check_free(organization_id, handle)
+    _check_free(organization_id, handle, "name" if fields.handle is None else "handle")
     made = Principal.objects.create(
         id=new_id("sa"),
         organization_id=organization_id,
@@ -105,7 +105,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
 
     Says nothing where nothing changes. Raises ``KeyError`` for a name that is no field.
     """
-    _check_alive(account)
+    check_alive(account)
     known = {each.name for each in dataclass_fields(AccountFields)}
     if set(changes) - known:
         raise KeyError(sorted(set(changes) - known)[0])
@@ -118,7 +118,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
     handle = account.handle if fields.handle is None else rules.account_handle(fields.name, fields.handle)
     if handle != account.handle:
         _lock_names(account.organization_id)
-        _check_free(account.organization_id, handle)
+        _check_free(account.organization_id, handle, "handle")
     account.handle = handle
     for name in ("name", "description", "purpose", "documentation", "environment"):
         setattr(account, name, getattr(fields, name))
@@ -156,7 +156,7 @@ def _fields(account: Principal, owners: tuple[str, ...]) -> AccountFields:
 
 def enable(tx: Transaction, account: Principal) -> Principal:
     """Enable a disabled account; its credentials work again as far as they were not ended themselves."""
-    _check_alive(account)
+    check_alive(account)
     if account.state == "enabled":
         return account
     return _set_state(tx, account, "enabled", "account.enabled", "")
@@ -164,7 +164,7 @@ def enable(tx: Transaction, account: Principal) -> Principal:
 
 def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Disable an account: a gate, nothing is written on its credentials."""
-    _check_alive(account)
+    check_alive(account)
     if account.state == "disabled":
         return account
     return _set_state(tx, account, "disabled", "account.disabled", reason)
@@ -172,7 +172,6 @@ def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
 
 def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Leave a tombstone. Its credentials end in the same transaction: ``credentials.actions`` does both."""
-    _check_alive(account)
     account.deleted_at = tx.now
     return _set_state(tx, account, "deleted", "account.deleted", reason)
 
@@ -217,7 +216,8 @@ def _set_state(tx: Transaction, account: Principal, state: str, event: str, reas
     return account
 
 
-def _check_alive(account: Principal) -> None:
+def check_alive(account: Principal) -> None:
+    """Refuse a change of an account that is deleted."""
     if account.state == "deleted":
         raise Refused("state_conflict", f"{account.handle} is deleted; restore it first")
 
@@ -227,11 +227,12 @@ def _lock_names(organization_id: str) -> None:
     Organization.objects.select_for_update().get(id=organization_id)
 
 
-def _check_free(organization_id: str, handle: str) -> None:
+def _check_free(organization_id: str, handle: str, field: str) -> None:
+    """Refuse a handle that is taken; ``field`` is what it was given by, or made from."""
     taken = Principal.objects.filter(organization_id=organization_id, handle=handle).first()
     if taken is not None:
         ended = " (deleted; its handle stays reserved)" if taken.state == "deleted" else ""
-        raise Refused("duplicate_name", f"the handle {handle!r} is taken by {taken.id}{ended}", field="name")
+        raise Refused("duplicate_name", f"the handle {handle!r} is taken by {taken.id}{ended}", field=field)
 
 
 def _set_owners(account: Principal, owners: tuple[str, ...]) -> None:

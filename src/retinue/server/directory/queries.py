@@ -17,6 +17,7 @@ __all__ = [
     "account",
     "accounts",
     "find_principal",
+    "id_of",
     "installation",
     "organization",
     "owners_of",
@@ -60,6 +61,13 @@ def _principal(organization_id: str, ident: str, kind: str, noun: str, lock: boo
 def principals(ids: Iterable[str]) -> dict[str, Principal]:
     """Return principals by id, in one query; unknown ids are left out."""
     return Principal.objects.in_bulk(list(set(ids)))
+
+
+def id_of(organization_id: str, text: str) -> str:
+    """Return the id of the principal whose id or handle is ``text``; ``text`` if there is none."""
+    rows = Principal.objects.filter(organization_id=organization_id)
+    found = dict(rows.filter(Q(id=text) | Q(handle=fold(text))).values_list("handle", "id"))
+    return text if text in found.values() else found.get(fold(text), text)
 
 
 def find_principal(organization_id: str, text: str, kind: str, *, field: str) -> Principal:
