@@ -51,7 +51,7 @@ def append(entry: Entry) -> None:
 
 def store_all() -> None:
     """Store what every process of this host has logged until now. Not inside a transaction."""
-    for path in spools(_folder()):
+    for path in _spools():
         while path.exists():
             with suppress(FileNotFoundError):  # its process stored and removed a part meanwhile
                 _store(SpoolTail(path))
@@ -70,6 +70,11 @@ def start() -> None:
 def _folder() -> Path:
     home: Path = settings.INSTALLATION.home
     return home / "control-spool"
+
+
+def _spools() -> list[Path]:
+    """Return the spools of this host's processes; whatever else lies there is none."""
+    return [path for path in spools(_folder()) if rules.is_spool_name(path.name)]
 
 
 def _store(tail: SpoolTail) -> None:
@@ -96,33 +101,49 @@ class _Storing(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="retinue-request-log", daemon=True)
         self._tails: dict[str, SpoolTail] = {}
+        self._failing: set[str] = set()
 
     def run(self) -> None:
-        """Store for as long as the process lives; what is left then, the next one stores."""
+        """Store for as long as the process lives, come what may; what is left then, the next one stores."""
         while True:
             time.sleep(PAUSE_SECONDS)
             try:
                 self.round()
-            except (DatabaseError, OSError) as error:
-                _log.warning("storing the request log: %s; it is kept", type(error).__name__)
-                self._tails.clear()
-            wake.release_connection()
+                wake.release_connection()
+            except Exception:
+                _log.exception("storing the request log: it is kept, and tried again")
 
     def round(self) -> None:
-        """Store what is there now."""
+        """Store what is there now; a spool that cannot be stored does not keep up the others."""
         with _lock:
             own = None if _spool is None else _spool.name
+        for path in _spools():
+            try:
+                self._store(path, is_own=path.name == own)
+                self._failing.discard(path.name)
+            except Exception as error:
+                self._failed(path.name, error)
+        with _lock:
             if _spool is not None:
                 _spool.prepare()
-        for path in spools(_folder()):
-            tail = self._tails.get(path.name) or SpoolTail(path)
-            is_left = path.name != own and tail.writer_gone()
-            if path.name != own and not is_left:
-                continue
-            if path.name not in self._tails:
-                tail.seek(ingest(CONTROL_PLANE, path.name, 0, []))
-                self._tails[path.name] = tail
-            _store_rest(tail)
-            tail.release(tail.next)
-            if is_left and tail.remove():
-                del self._tails[path.name]
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Say once that a spool cannot be stored, and ask anew where it stands."""
+        self._tails.pop(name, None)
+        if name not in self._failing:
+            self._failing.add(name)
+            trace = None if isinstance(error, DatabaseError | OSError) else error
+            _log.warning("storing %s: %s; it is kept", name, type(error).__name__, exc_info=trace)
+
+    def _store(self, path: Path, *, is_own: bool) -> None:
+        tail = self._tails.get(path.name) or SpoolTail(path)
+        is_left = not is_own and tail.writer_gone()
+        if not is_own and not is_left:
+            return
+        if path.name not in self._tails:
+            tail.seek(ingest(CONTROL_PLANE, path.name, 0, []))
+            self._tails[path.name] = tail
+        _store_rest(tail)
+        tail.release(tail.next)
+        if is_left and tail.remove():
+            del self._tails[path.name]

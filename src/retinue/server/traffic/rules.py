@@ -39,9 +39,14 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_id: str | None = None
 
 
+def is_spool_name(name: str) -> bool:
+    """Tell whether a spool can be called so."""
+    return 1 <= len(name) <= SPOOL_LENGTH and name.isprintable() and name.isascii()
+
+
 def check_batch(spool: str, first: int, length: int) -> None:
     """Refuse a batch that is too long, and a spool or sequence that cannot be."""
-    if not 1 <= len(spool) <= SPOOL_LENGTH or not spool.isprintable() or not spool.isascii():
+    if not is_spool_name(spool):
         raise Refused("invalid_value", f"1 to {SPOOL_LENGTH} visible ASCII characters", field="spool")
     if not 0 <= first <= _BIGGEST - MAX_RECORDS:
         raise Refused("invalid_value", "a whole number from 0", field="first")
