@@ -235,7 +235,7 @@ def test_the_log_is_filtered_and_the_last_use_is_known_by_account() -> None:
 
     assert [9, 8, 7, 6, 5, 4, 3, 2, 1, 0] == found()
     assert [8, 6, 4, 2, 0] == found(account=account, decision="allowed")
-    assert [9, 7, 5, 3, 1] == found(credential=spool.credential, reason="permission_missing")
+    assert [9, 7, 5, 3, 1] == found(account=account, credential=spool.credential, reason="permission_missing")
     assert [4, 3] == found(since=_START + timedelta(milliseconds=3), until=_START + timedelta(milliseconds=5))
     assert [] == found(account="sa_other")
     last = queries.last_used_by_account([account, "sa_none"])

@@ -163,7 +163,8 @@ def sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path),
-        "CONN_MAX_AGE": None,
+        # What housekeeping learns of the tables, a connection learns when it is opened.
+        "CONN_MAX_AGE": 3600,
         "OPTIONS": {
             "timeout": 5,
             "transaction_mode": "IMMEDIATE",

@@ -25,7 +25,7 @@ class RoleAssignment(models.Model):
 
     id = IdField(primary_key=True)
     principal = models.ForeignKey(
-        "directory.Principal", on_delete=models.PROTECT, related_name="role_assignments"
+        "directory.Principal", on_delete=models.PROTECT, related_name="role_assignments", db_index=False
     )
     role = models.CharField(max_length=64)
     justification = models.TextField(blank=True)
@@ -34,13 +34,16 @@ class RoleAssignment(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["principal", "role"], name="role_once_a_principal")]
+        indexes = [models.Index(fields=["role", "principal"], name="role_assignment_by_role")]
 
 
 class Grant(models.Model):
     """A permission, or a pattern of permissions, that a principal holds directly."""
 
     id = IdField(primary_key=True)
-    principal = models.ForeignKey("directory.Principal", on_delete=models.PROTECT, related_name="grants")
+    principal = models.ForeignKey(
+        "directory.Principal", on_delete=models.PROTECT, related_name="grants", db_index=False
+    )
     permission = models.CharField(max_length=128)
     justification = models.TextField(blank=True)
     granted_by = IdField()

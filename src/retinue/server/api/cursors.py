@@ -82,13 +82,15 @@ def _after(rows: QuerySet[_Row], order: Sequence[str], values: list[Any]) -> Q:
         values = list(found.values_list(*(name.lstrip("-") for name in order)).first() or ())
         if not values:
             raise _refused()
-    condition, equal = Q(), Q()
+    # The first column is bounded by itself too: only that lets a database begin there in its index.
+    bound = "lte" if order[0].startswith("-") else "gte"
+    first, condition, equal = Q(**{f"{order[0].lstrip('-')}__{bound}": values[0]}), Q(), Q()
     for name, value in zip(order, values, strict=True):
         field = name.lstrip("-")
         step = "lt" if name.startswith("-") else "gt"
         condition |= equal & Q(**{f"{field}__{step}": value})
         equal &= Q(**{field: value})
-    return condition
+    return first & condition
 
 
 def _read(cursor: str, listing: Listing) -> list[Any]:

@@ -219,9 +219,10 @@ def delete_key(call: Call, key_id: str, query: schemas.Reasoned) -> schemas.JSON
 
 def _listed(call: Call, query: AccountKeyFilter, account: str | None) -> schemas.JSON:
     filters = {**query.filters(), "account": account}
-    rows = queries.keys(
-        call.organization, **{name: value for name, value in filters.items() if name != "status"}
-    )
+    named = {name: value for name, value in filters.items() if name != "status"}
+    if query.status == "deleted":
+        named["state"] = named["state"] or "deleted"
+    rows = queries.keys(call.organization, **named)
     if query.status is not None:
         rows = queries.with_status(
             rows, query.status, call.now, used=traffic.used_credentials(), policy=policy_of(call.organization)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from retinue.server.access.queries import effective, roles_of
 from retinue.server.access.roles import ROLES
@@ -115,7 +115,8 @@ def _keys(organization_id: str, now: datetime) -> Keys:
     policy = policy_of(organization_id)
     usable = with_status(keys(organization_id), "usable", now, used=used_credentials(), policy=policy)
     live = usable.filter(principal__state="enabled")
-    return Keys(live.count(), live.filter(expires_at__lte=now + EXPIRING).count())
+    soon = Count("id", filter=Q(expires_at__lte=now + EXPIRING))
+    return Keys(**live.aggregate(live=Count("id"), expiring=soon))
 
 
 def _fleet() -> Fleet:

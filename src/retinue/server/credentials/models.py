@@ -14,11 +14,16 @@ class Credential(models.Model):
     kid = IdField(max_length=12, unique=True)
     kind = models.CharField(max_length=8)
     brand = models.CharField(max_length=10)
+    # Indexes that begin with these columns stand below.
     organization = models.ForeignKey(
-        "directory.Organization", on_delete=models.PROTECT, related_name="credentials"
+        "directory.Organization", on_delete=models.PROTECT, related_name="credentials", db_index=False
     )
     principal = models.ForeignKey(
-        "directory.Principal", null=True, on_delete=models.PROTECT, related_name="credentials"
+        "directory.Principal",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="credentials",
+        db_index=False,
     )
     name = models.CharField(max_length=255)
     name_folded = models.CharField(max_length=255)
@@ -55,4 +60,18 @@ class Credential(models.Model):
         indexes = [
             models.Index(fields=["organization", "kind", "issued_at", "id"], name="credential_by_age"),
             models.Index(fields=["principal", "issued_at", "id"], name="credential_by_principal"),
+            models.Index(
+                fields=["organization", "kind", "state", "issued_at", "id"], name="credential_by_state"
+            ),
+            models.Index(fields=["organization", "name_folded"], name="credential_by_name"),
+            models.Index(
+                fields=["organization", "kind", "state", "issued_at", "id"],
+                condition=models.Q(retires_at__isnull=False),
+                name="credential_retiring",
+            ),
+            models.Index(
+                fields=["organization", "expires_at"],
+                condition=models.Q(state="active"),
+                name="credential_by_expiry",
+            ),
         ]

@@ -39,7 +39,10 @@ class Principal(models.Model):
     SERVICE_ACCOUNT = "service_account"
 
     id = IdField(primary_key=True)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="principals")
+    # Indexes that begin with this column stand below.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="principals", db_index=False
+    )
     kind = models.CharField(max_length=16)
     handle = models.CharField(max_length=255)
     name = models.CharField(max_length=255)
@@ -77,6 +80,7 @@ class Principal(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "kind", "name", "id"], name="principal_by_name"),
+            models.Index(fields=["organization", "kind", "state", "name", "id"], name="principal_by_state"),
             models.Index(fields=["organization", "kind", "created_at", "id"], name="principal_by_age"),
         ]
 
@@ -84,7 +88,9 @@ class Principal(models.Model):
 class Ownership(models.Model):
     """A user who answers for a service account. Metadata: the account never depends on it."""
 
-    account = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="ownerships")
+    account = models.ForeignKey(
+        Principal, on_delete=models.PROTECT, related_name="ownerships", db_index=False
+    )
     owner = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="ownerships_held")
 
     class Meta:

@@ -105,9 +105,8 @@ def accounts(
     if role is not None:
         rows = rows.filter(role_assignments__role=role)
     if owner is not None:
-        rows = rows.filter(
-            Q(ownerships__owner_id=owner) | Q(ownerships__owner__handle=fold(owner))
-        ).distinct()
+        held = Ownership.objects.filter(owner_id=id_of(organization_id, owner))
+        rows = rows.filter(id__in=held.values("account_id"))
     return rows
 
 

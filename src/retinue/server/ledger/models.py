@@ -57,7 +57,12 @@ class AuditEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["revision", "n"], name="ledger_auditevent_order")]
         indexes = [
             models.Index(fields=["organization", "-revision", "-n"], name="ledger_event_by_organization"),
-            models.Index(fields=["organization", "subject", "-revision"], name="ledger_event_by_subject"),
+            models.Index(
+                fields=["organization", "subject", "-revision", "-n"], name="ledger_event_by_subject"
+            ),
+            models.Index(fields=["organization", "type", "-revision", "-n"], name="ledger_event_by_type"),
+            models.Index(fields=["organization", "actor", "-revision", "-n"], name="ledger_event_by_actor"),
+            models.Index(fields=["organization", "at", "revision"], name="ledger_event_by_time"),
         ]
 
 

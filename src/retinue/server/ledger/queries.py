@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 
 from retinue.server.errors import NotFound
 from retinue.server.ledger.models import AuditEvent, Head
 
 __all__ = ["AuditEvent", "Event", "event", "events", "head", "latest", "view"]
+
+#: Revisions follow time, so that a time bounds them; but a clock may have been set back by so much.
+_CLOCK_STEPS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,13 @@ def events(
         rows = rows.filter(actor=actor)
     if subject is not None:
         rows = rows.filter(subject=subject)
+    dated = AuditEvent.objects.filter(organization=organization_id).values("revision")
     if since is not None:
-        rows = rows.filter(at__gte=since)
+        first = dated.filter(at__gte=since - _CLOCK_STEPS).order_by("at")[:1]
+        rows = rows.filter(at__gte=since, revision__gte=Subquery(first))
     if until is not None:
-        rows = rows.filter(at__lt=until)
+        last = dated.filter(at__lt=until + _CLOCK_STEPS).order_by("-at")[:1]
+        rows = rows.filter(at__lt=until, revision__lte=Subquery(last))
     return rows.select_related("personal")
 
 

@@ -35,6 +35,11 @@ class Request(models.Model):
             models.Index(fields=["organization", "-at", "-id"], name="request_by_organization"),
             models.Index(fields=["organization", "account", "-at", "-id"], name="request_by_account"),
             models.Index(fields=["organization", "request_id"], name="request_by_request_id"),
+            models.Index(
+                fields=["organization", "-at", "-id"],
+                condition=models.Q(allowed=False),
+                name="request_denied",
+            ),
         ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Max, QuerySet
 
+from retinue.server.credentials.queries import by_ids
 from retinue.server.traffic.models import Request, Usage
 
 __all__ = ["Request", "Usage", "last_used_by_account", "requests", "usage", "used_credentials"]
@@ -26,6 +27,10 @@ def requests(
 ) -> QuerySet[Request]:
     """Return the decisions of an organization; the caller orders them by ``(-at, -id)``."""
     rows = Request.objects.filter(organization=organization_id)
+    if account is None and credential is not None:
+        # By the index of its account: there is none of credentials, which every record would pay for.
+        held = by_ids([credential]).get(credential)
+        account = "" if held is None else held.principal_id or held.organization_id
     if account is not None:
         rows = rows.filter(account=account)
     if credential is not None:
@@ -33,7 +38,7 @@ def requests(
     if decision is not None:
         rows = rows.filter(allowed=decision == "allowed")
     if reason is not None:
-        rows = rows.filter(reason=reason)
+        rows = rows.filter(reason=reason, allowed=False)
     if request_id is not None:
         rows = rows.filter(request_id=request_id)
     if since is not None:
