@@ -41,6 +41,11 @@ class Kind(StrEnum):
     SETUP = "boot"
 
 
+def is_brand(text: str) -> bool:
+    """Tell whether tokens may begin with ``text``."""
+    return _BRAND.fullmatch(text) is not None
+
+
 def checksum(text: bytes) -> str:
     """Return the six base62 characters of the CRC-32 (IEEE) of ``text``, left-padded with ``0``."""
     high, low = divmod(zlib.crc32(text), 3844)
@@ -99,7 +104,7 @@ def mint(kind: Kind, brand: str = DEFAULT_BRAND, kid: str | None = None) -> Toke
     ``kid`` keeps the key id of a credential whose secret is replaced (regenerate); without it a new one
     is drawn. Raises ``ValueError`` for a brand or kid outside the grammar.
     """
-    if not _BRAND.fullmatch(brand):
+    if not is_brand(brand):
         raise ValueError("brand: 2 to 10 characters of a-z and 0-9, beginning with a letter")
     if kid is None:
         kid = draw_kid()

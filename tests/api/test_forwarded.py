@@ -9,8 +9,9 @@ from django.test import Client
 
 from retinue.attempts import MOST_OF_NETWORK
 from retinue.network import networks
-from retinue.server.installation import Installation, InstallationError
+from retinue.server.installation import Installation
 from retinue.server.ledger import queries as ledger
+from retinue.settings import SettingError
 from retinue.token import Kind, Token, mint
 from tests.api.world import HOST, World
 
@@ -123,7 +124,7 @@ def test_bad_setting_stops_the_start(tmp_path: Path, variable: str | None, line:
     """
     What is no network is refused by name.
     """
-    with pytest.raises(InstallationError, match=named):
+    with pytest.raises(SettingError, match=named):
         _installation(tmp_path, variable, line)
 
 

@@ -10,6 +10,8 @@ import pytest
 from retinue.decision import Reason
 from retinue.problem import CATALOGUE
 from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT
+from retinue.server.home import prepare
+from retinue.settings import KEYS, read
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -58,10 +60,31 @@ def test_every_setting_is_documented() -> None:
     """
     Each RETINUE_ variable that the code reads stands on the page of settings, and no other does.
     """
-    read = set(re.findall(r"RETINUE_[A-Z_]*[A-Z]", _code()))
-    listed = set(re.findall(r"RETINUE_[A-Z_]*[A-Z]", _reference("settings.md")))
+    # A header field reaches the control plane as HTTP_RETINUE_...: no variable.
+    named = re.compile(r"(?<![A-Z_])RETINUE_[A-Z_]*[A-Z]")
 
-    assert read == listed
+    assert set(named.findall(_code())) == set(named.findall(_reference("settings.md")))
+
+
+def test_every_key_of_the_file_is_documented() -> None:
+    """
+    The page of settings names each key that retinue.toml may have, in order, and no other.
+    """
+    section = _reference("settings.md").partition("## The file `retinue.toml`")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z_.]+)` \|", section, re.MULTILINE)
+
+    assert list(KEYS) == listed
+
+
+def test_file_that_init_writes_is_accepted(tmp_path: Path) -> None:
+    """
+    Every key in the first retinue.toml is known, and so is the one that is shown as a comment.
+    """
+    prepare(tmp_path, tmp_path / "pepper")
+    path = tmp_path / "retinue.toml"
+    path.write_text(path.read_text().replace("# trusted_proxies", "trusted_proxies"))
+
+    assert {"brand", "control.trusted_proxies", "node.port"} <= read(path).keys()
 
 
 def test_every_permission_is_documented() -> None:

@@ -100,6 +100,50 @@ def test_database_that_does_not_answer_is_one_line(installation: Installation) -
     assert "hunter2" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RETINUE_DATABASE_URL", "postgresql://u:hunter2@h:abc/db"),
+        ("RETINUE_HOSTS", "*"),
+        ("RETINUE_NODE_NAME", "A_b"),
+    ],
+)
+def test_bad_variable_ends_it(variable: str, value: str, installation: Installation) -> None:
+    """
+    A process that finds a setting wrong says so in one line, and all end with 1: it is not tried for ever.
+    """
+    told = Installation(installation.home, {variable: value})
+    done = told.run("serve", *_flags(told), "--workers", "1")
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"{variable}: " in done.stderr
+    assert "refuses to start; stopping" in done.stderr
+    assert not {"Traceback", "hunter2"} & set(done.stderr.replace(":", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("control = 5", "control: a table, [control] with its keys below, not 5"),
+        ("[control]\nprot = 80", "control.prot: no such key; did you mean control.port?"),
+    ],
+)
+def test_mistake_in_the_file_ends_it_at_once(line: str, said: str, installation: Installation) -> None:
+    """
+    A mistake in retinue.toml is told before anything is started, with file, key and rule.
+    """
+    path = installation.home / "retinue.toml"
+    before = path.read_text()
+    path.write_text(line)
+    done = installation.run("serve", *_flags(installation))
+    path.write_text(before)
+
+    assert (2, [f"error: {path}: {said}", "  try: correct the file"]) == (
+        done.returncode,
+        done.stderr.splitlines(),
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_everything(number: signal.Signals, installation: Installation, tmp_path: Path) -> None:
     """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
-import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from retinue import pepper
+from retinue import settings as toml
 from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.supervisor import Child
@@ -60,10 +59,12 @@ def plan(
     open_decisions: bool,
 ) -> Plan:
     """Put the settings together: flags, then the environment, then the installation's file, then defaults."""
-    file = _file(home / "retinue.toml")
-    control, node = file.get("control", {}), file.get("node", {})
-    own_host = host or os.environ.get("RETINUE_HOST") or str(control.get("host", "127.0.0.1"))
-    own_port = _number("port", port, "RETINUE_PORT", control.get("port", 8470), 65535)
+    try:
+        file = toml.read(home / toml.FILE)
+    except toml.SettingError as error:
+        raise CommandError(str(error), "correct the file", Exit.USAGE) from None
+    own_host = host or os.environ.get("RETINUE_HOST") or file.get("control.host", "127.0.0.1")
+    own_port = _number("--port", port, "RETINUE_PORT", file.get("control.port", 8470), toml.port)
     local = None if only == "node" else _url(own_host, own_port)
     return Plan(
         home=home,
@@ -71,14 +72,16 @@ def plan(
         node=only != "control",
         host=own_host,
         port=own_port,
-        node_host=node_host or os.environ.get("RETINUE_NODE_HOST") or str(node.get("host", "127.0.0.1")),
-        node_port=_number("node-port", node_port, "RETINUE_NODE_PORT", node.get("port", 8471), 65535),
-        workers=_number("workers", workers, "RETINUE_WORKERS", len(os.sched_getaffinity(0)), 1024),
+        node_host=node_host or os.environ.get("RETINUE_NODE_HOST") or file.get("node.host", "127.0.0.1"),
+        node_port=_number(
+            "--node-port", node_port, "RETINUE_NODE_PORT", file.get("node.port", 8471), toml.port
+        ),
+        workers=_number("--workers", workers, "RETINUE_WORKERS", _cores(), toml.number(1, 1024)),
         control_url=control_url or local or os.environ.get("RETINUE_CONTROL_URL") or settings.DEFAULT_URL,
         node_token_file=node_token_file or _path("RETINUE_NODE_TOKEN_FILE", home / "node-token"),
         pepper_file=_path("RETINUE_PEPPER_FILE", home / "pepper"),
         open_decisions=open_decisions or settings.flag("RETINUE_OPEN_DECISIONS"),
-        brand=str(file.get("brand", "")),
+        brand=file.get("brand", ""),
     )
 
 
@@ -188,20 +191,17 @@ def _listening(flag: str, host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _number(flag: str, given: int | None, name: str, default: int, rule: Callable[[str], int]) -> int:
     try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CommandError(f"{path}: {error}", "correct the file", Exit.USAGE) from None
-
-
-def _number(flag: str, given: int | None, variable: str, default: object, highest: int) -> int:
-    text = str(given) if given is not None else os.environ.get(variable) or str(default)
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not 1 <= int(text) <= highest:
-        raise CommandError(f"--{flag} {text}: not a number from 1 to {highest}", "", Exit.USAGE)
-    return int(text)
+        if given is not None:
+            return toml.checked(flag, str(given), rule)
+        return toml.variable(os.environ, name, rule, default)
+    except toml.SettingError as error:
+        raise CommandError(str(error), "", Exit.USAGE) from None
 
 
 def _path(variable: str, default: Path) -> Path:

@@ -9,7 +9,8 @@ import argparse
 import os
 import sys
 
-from retinue.node.settings import SettingError, from_environment
+from retinue.node.settings import from_environment
+from retinue.settings import SettingError
 from retinue.supervisor import REFUSES, die_with_parent
 
 

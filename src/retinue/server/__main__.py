@@ -10,6 +10,7 @@ from pathlib import Path
 from retinue.pepper import PepperError
 from retinue.server.errors import Refused
 from retinue.server.installation import DEFAULT_HOME, InstallationError
+from retinue.settings import SettingError
 from retinue.supervisor import REFUSES
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -21,12 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)  # what we make is the owner's alone: database, request log, sockets
     try:
         code: int = options.run(options)
-    except (InstallationError, PepperError) as error:
-        failed = _failed(str(error))
+    except (SettingError, InstallationError, PepperError, Refused) as error:
+        failed = _failed(_worded(error))
         # What is wrong with an installation stays wrong: whoever keeps us running need not try again.
         return REFUSES if options.run is _serve else failed
-    except Refused as error:
-        return _failed(error.detail + (f" ({error.field})" if error.field else ""))
     except OSError as error:
         return _failed(f"{error.filename or error.__class__.__name__}: {error.strerror or error}")
     except KeyboardInterrupt:
@@ -36,6 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         return _failed(f"the database: {str(error).strip().partition(chr(10))[0]}")
     return code
+
+
+def _worded(error: Exception) -> str:
+    if isinstance(error, Refused):
+        return error.detail + (f" ({error.field})" if error.field else "")
+    return str(error)
 
 
 def _failed(text: str) -> int:

@@ -7,19 +7,19 @@ with an error that names it.
 from __future__ import annotations
 
 import secrets
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from retinue import pepper
-from retinue.network import Network, networks
+from retinue import pepper, settings
+from retinue.network import LOOPBACK, Network
+from retinue.settings import SettingError, variable
+from retinue.token import DEFAULT_BRAND
 
 DEFAULT_HOME = "retinue-data"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1")
 
 
 #: A confirmed commit stays; no statement or lock wait outlives the caller's patience, and no stopped process
@@ -59,14 +59,13 @@ class Installation:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
-        """Read the settings. Raises :class:`InstallationError` or ``PepperError`` if one is weak."""
+        """Read the settings. Raises ``SettingError``, and for a weak key as :func:`_secret_key` does."""
         home = Path(environment.get("RETINUE_HOME") or DEFAULT_HOME).absolute()
-        options = _options(home / "retinue.toml")
-        control = options.get("control", {})
-        hosts = tuple(environment.get("RETINUE_HOSTS", "").split()) or tuple(control.get("hosts", ()))
-        if "*" in hosts:
-            raise InstallationError("RETINUE_HOSTS: a wildcard host is refused; name the hosts")
-        plain_http = environment.get("RETINUE_PLAIN_HTTP") == "1" or bool(control.get("plain_http", False))
+        file = settings.read(home / settings.FILE)
+        hosts = variable(environment, "RETINUE_HOSTS", _hosts, file.get("control.hosts", ()))
+        plain_http = variable(
+            environment, "RETINUE_PLAIN_HTTP", settings.flag, file.get("control.plain_http", False)
+        )
         return cls(
             home=home,
             secret_key=_secret_key(home / "secret-key"),
@@ -74,11 +73,11 @@ class Installation:
             hosts=hosts + LOOPBACK_HOSTS,
             # A proxy that ends TLS hands requests on in plain text: forms then name an origin that differs
             # from what this process sees. Our own names over TLS are ours.
-            origins=tuple(control.get("origins", ())) or tuple(f"https://{host}" for host in hosts),
+            origins=file.get("control.origins") or tuple(f"https://{host}" for host in hosts),
             secure_cookies=bool(hosts) and not plain_http,
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
-            brand=str(options.get("brand", "rtn")),
-            trusted_proxies=_proxies(environment.get("RETINUE_TRUSTED_PROXIES"), control),
+            brand=file.get("brand", DEFAULT_BRAND),
+            trusted_proxies=_proxies(environment, file),
         )
 
     @property
@@ -102,23 +101,17 @@ class Installation:
         return self.home / "permissions.yaml"
 
 
-def _options(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise InstallationError(f"{path}: {error}") from None
+def _hosts(text: str) -> tuple[str, ...]:
+    return tuple(settings.public_host(each) for each in text.split())
 
 
-def _proxies(text: str | None, control: dict[str, Any]) -> tuple[Network, ...]:
-    """The environment wins over the file; an empty list trusts nobody."""
-    listed = control.get("trusted_proxies", LOOPBACK_NETWORKS)
-    try:
-        return networks(",".join(listed) if text is None else text)
-    except (ValueError, TypeError) as error:
-        name = "retinue.toml, control.trusted_proxies" if text is None else "RETINUE_TRUSTED_PROXIES"
-        raise InstallationError(f"{name}: a list of networks such as 10.0.0.0/8: {error}") from None
+def _proxies(environment: Mapping[str, str], file: dict[str, Any]) -> tuple[Network, ...]:
+    """The environment wins over the file, also with an empty list; that trusts nobody."""
+    text = environment.get("RETINUE_TRUSTED_PROXIES")
+    if text is not None:
+        return settings.checked("RETINUE_TRUSTED_PROXIES", text, settings.proxies)
+    listed = file.get("control.trusted_proxies")
+    return LOOPBACK if listed is None else tuple(each for some in listed for each in some)
 
 
 def _secret_key(path: Path) -> str:
@@ -134,13 +127,22 @@ def _secret_key(path: Path) -> str:
 def _database(url: str | None, home: Path) -> dict[str, Any]:
     if url is None or url == "":
         return sqlite(home / "retinue.db")
-    parts = urlsplit(url)
+    # The error of a part would repeat it, and the password with it.
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        raise SettingError(
+            "RETINUE_DATABASE_URL: postgresql://user:password@host:5432/name, the port a number up to 65535; "
+            "in user and password : / @ are written %3A %2F %40"
+        ) from None
     if parts.scheme == "sqlite":
+        if parts.netloc or not parts.path.strip("/"):
+            raise SettingError("RETINUE_DATABASE_URL: sqlite:///path, three slashes and the file")
         return sqlite(Path(parts.path))
     if parts.scheme not in ("postgresql", "postgres"):
-        raise InstallationError(f"RETINUE_DATABASE_URL: postgresql:// or sqlite:///, not {parts.scheme}://")
+        raise SettingError(f"RETINUE_DATABASE_URL: postgresql:// or sqlite:///, not {parts.scheme}://")
     if not parts.path.strip("/"):
-        raise InstallationError("RETINUE_DATABASE_URL: names no database after the host")
+        raise SettingError("RETINUE_DATABASE_URL: names no database after the host")
     query = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -148,7 +150,7 @@ def _database(url: str | None, home: Path) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": 24, "timeout": 5},
             **DEAD_PEER,

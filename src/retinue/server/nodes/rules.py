@@ -9,6 +9,7 @@ import re
 
 import msgspec
 
+from retinue import settings
 from retinue.replica.records import SCHEMA
 from retinue.server.credentials.rules import NODE_CREDENTIAL_DAYS
 from retinue.server.errors import Refused
@@ -20,7 +21,6 @@ LEASE_SHARE = 8
 CREDENTIAL_LIFE_MS = NODE_CREDENTIAL_DAYS * 86_400_000
 _BIGGEST = (1 << 63) - 1
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 _INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _X_BYTES = 32
@@ -60,13 +60,10 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def node_name(name: str) -> str:
     """Return the name of a node; refuses what is no host name in lower case."""
-    if not _NAME.fullmatch(name):
-        raise Refused(
-            "invalid_value",
-            "1 to 63 characters of a-z, 0-9, dot and dash, no dot or dash at the ends",
-            field="name",
-        )
-    return name
+    try:
+        return settings.node_name(name)
+    except ValueError as error:
+        raise Refused("invalid_value", str(error), field="name") from None
 
 
 def check_poll(request: PollRequest) -> None:
