@@ -12,6 +12,7 @@ import pytest
 
 from retinue.server.api import routes  # noqa: F401  (fills the table)
 from retinue.server.api.operations import OPERATIONS, Operation
+from retinue.server.directory import actions as directory
 from retinue.server.ledger import queries
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
@@ -265,6 +266,22 @@ def test_a_change_refused_by_a_rule_is_one_event(world: World, status: int, body
 
     [event] = _refused(world, world.owner)
     assert (status, answer.code, "create_service_account") == (answer.status, event["code"], event["id"])
+
+
+def test_a_name_lost_in_a_race_is_refused_like_any_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever looked before the other had committed is refused by the database: 409 and one event, nothing made.
+    """
+    monkeypatch.setattr(directory, "_check_free", lambda *_: None)
+    world.account("etl")
+    body = {"name": "etl", "purpose": "x", "owners": [world.owner.id]}
+    answer = world.owner.post("/v1/service-accounts", body)
+
+    [event] = _refused(world, world.owner)
+    assert (409, "duplicate_name", "duplicate_name") == (answer.status, answer.code, event["code"])
+    assert 1 == len(world.owner.get("/v1/service-accounts?handle=etl").json["items"])
 
 
 def test_what_is_only_badly_written_is_no_event(world: World) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 from django.http import HttpResponse
 
 from retinue.server.api import idempotency, limits, refusals, waiting
@@ -64,6 +64,14 @@ def run(
     except Refused as refused:
         refusals.note(call.actor, operation, refused, objects)
         raise
+    except IntegrityError as error:
+        # Two callers at once took the same name: the constraint decided, and this one lost. PostgreSQL gives
+        # the class of the violation (23505), SQLite only a text.
+        if getattr(error.__cause__, "sqlstate", "") != "23505" and "UNIQUE constraint" not in str(error):
+            raise
+        lost = Refused("duplicate_name", "another change took this name at the same moment")
+        refusals.note(call.actor, operation, lost, objects)
+        raise lost from None
     revision = tx.revision or (0 if replayed is None else replayed.revision)
     told = body if replayed is None else replayed.body
     ended = told.get("id") if reduces and not revision else None

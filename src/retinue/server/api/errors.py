@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
@@ -29,7 +29,6 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(InterfaceError, _database)
     # A server that became read-only, or a transaction that an earlier failure has ended.
     api.add_exception_handler(InternalError, _database)
-    api.add_exception_handler(IntegrityError, _conflict)
     api.add_exception_handler(Exception, _internal)
 
 
@@ -64,16 +63,6 @@ def _database(request: HttpRequest, error: Any) -> HttpResponse:
     _log.warning("database: %s: %s, request %s", type(error).__name__, said, request_id(request))
     return problem_answer(
         request, "database_unavailable", detail="nothing is changed that is not confirmed; try again"
-    )
-
-
-def _conflict(request: HttpRequest, error: Any) -> HttpResponse:
-    """Two callers at once took the same name: the constraint decided, and this one lost."""
-    # PostgreSQL gives the class of the violation (23505), SQLite only a text.
-    if getattr(error.__cause__, "sqlstate", "") != "23505" and "UNIQUE constraint" not in str(error):
-        return _internal(request, error)
-    return problem_answer(
-        request, "duplicate_name", detail="another change took this name at the same moment"
     )
 
 
