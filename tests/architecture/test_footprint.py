@@ -20,7 +20,6 @@ FORBIDDEN = {
     "httpx": "the hot path makes no network call",
     "requests": "the hot path makes no network call",
     "urllib.request": "the hot path makes no network call",
-    "structlog": "the control plane's logging",
     "cyclopts": "the command line's parser",
     "rich": "the command line's tables",
     "retinue.server": "the two planes share no code but the light part",
