@@ -77,7 +77,6 @@ _ERRORS: dict[str, Meaning] = {
     "organization_unknown": Meaning(422, "The organization does not exist"),
     "permission_unknown": Meaning(422, "The permission is not declared"),
     "role_unknown": Meaning(422, "The role does not exist"),
-    "name_required": Meaning(422, "A name is required"),
     "justification_required": Meaning(422, "A justification is required"),
     # What stands in the way.
     "duplicate_name": Meaning(409, "The name is taken"),

@@ -8,7 +8,7 @@ import secrets
 import msgspec
 import pytest
 
-from retinue.server.api.refusals import Budget
+from retinue.server.api.refusals import Quota
 from retinue.server.traffic.actions import Entry, ingest
 from tests.api.world import World
 
@@ -157,9 +157,9 @@ def test_refused_changes_do_not_fill_the_log() -> None:
     """
     Thirty refusals of one principal a minute are recorded; other principals are not affected.
     """
-    budget = Budget()
-    taken = [budget.take("sa_1", now=n / 10) for n in range(40)]
+    quota = Quota()
+    taken = [quota.take("sa_1", now=n / 10) for n in range(40)]
 
     assert [True] * 30 + [False] * 10 == taken
-    assert budget.take("sa_2", now=4.0)
-    assert budget.take("sa_1", now=61.0)
+    assert quota.take("sa_2", now=4.0)
+    assert quota.take("sa_1", now=61.0)

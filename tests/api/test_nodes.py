@@ -11,6 +11,7 @@ from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.models import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.traffic.actions import Entry, ingest
 from retinue.token import parse
 from tests.api.world import Answer, Caller, World
 
@@ -163,6 +164,23 @@ def test_unknown_node_does_not_exist(server_database: str) -> None:
     """
     assert 404 == operator().delete("/v1/nodes/nod_0000000000000000").status
     assert 404 == operator().get("/v1/nodes/nod_0000000000000000").status
+
+
+def test_lost_entries_of_the_log_are_shown(server_database: str) -> None:
+    """
+    What a node's spools lost on their way is told with the node; a node that lost nothing tells so.
+    """
+    caller, names = operator(), [f"n-{secrets.token_hex(4)}" for _ in range(2)]
+    ids = [caller.post("/v1/nodes", {"name": name}).json["node"]["id"] for name in names]
+    entry = Entry(0, "org_x", "sa_x", "x", "service_account", "key_x", True)
+    for first in (7, 3):
+        ingest(names[0], secrets.token_hex(8), first, [entry])
+
+    assert [10, 0] == [caller.get(f"/v1/nodes/{ident}").json["requests_missing"] for ident in ids]
+    listed = {
+        each["name"]: each["requests_missing"] for each in caller.get("/v1/nodes?limit=200").json["items"]
+    }
+    assert (10, 0) == (listed[names[0]], listed[names[1]])
 
 
 def test_permissions_of_the_installation_are_the_operators(world: World) -> None:

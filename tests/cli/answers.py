@@ -140,6 +140,7 @@ NODE = {
     "applied": {"epoch": 1, "revision": 12},
     "lag": 0,
     "last_contact_at": "2026-03-01T11:59:00.000Z",
+    "requests_missing": 0,
 }
 PAT = {
     "id": "pat_AdminAdminAd",

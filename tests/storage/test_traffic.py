@@ -163,7 +163,7 @@ def test_denied_calls_are_no_use() -> None:
     spool = _Spool()
     ingest(spool.node, spool.name, 0, [each for each in spool.batch(0, 6) if not each.allowed])
 
-    assert not queries.was_used(spool.credential)
+    assert {} == queries.usage([spool.credential])
     assert [1, 3, 5] == spool.stored()
 
 

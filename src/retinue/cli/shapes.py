@@ -114,6 +114,7 @@ NODE = Shape[m.Node](
         Column("revision", "applied.revision"),
         Column("lag", "lag", data_only=True),
         Column("last_contact", "last_contact_at", ago),
+        Column("missing", "requests_missing", data_only=True),
     ),
     name=lambda node: node.name,
     id=lambda node: node.id,

@@ -289,6 +289,7 @@ class Node(Struct, kw_only=True):
     applied: Applied | None = None
     lag: int | None = None
     last_contact_at: str | None = None
+    requests_missing: int = 0
     receipt: Receipt | UnsetType = UNSET
 
 

@@ -74,13 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     migrate = commands.add_parser("migrate", help="bring the schema up to date")
     migrate.set_defaults(run=_migrate)
-    organization = commands.add_parser("organization", help="organizations of this installation")
-    verbs = organization.add_subparsers(required=True, metavar="verb")
-    create = verbs.add_parser("create", help="create an organization with its first owner")
-    create.add_argument("handle")
-    create.add_argument("--admin-email", required=True)
-    create.add_argument("--token-file", type=Path, required=True)
-    create.set_defaults(run=_organization_create)
     return parser
 
 
@@ -144,24 +137,6 @@ def _migrate(options: argparse.Namespace) -> int:
     from retinue.server import schema
 
     schema.migrate()
-    return 0
-
-
-def _organization_create(options: argparse.Namespace) -> int:
-    _setup()
-    from retinue import pepper
-    from retinue.server.access import actions as access
-    from retinue.server.credentials import actions as credentials
-    from retinue.server.directory import actions as directory
-    from retinue.server.ledger.transaction import SYSTEM, transaction
-
-    with transaction(SYSTEM, reason="organization create") as tx:
-        made = directory.create_organization(tx, handle=options.handle, name=options.handle)
-        owner = directory.create_user(tx, made.id, email=options.admin_email, name=options.admin_email)
-        access.assign_roles(tx, owner, ["owner"], "first administrator")
-        issued = credentials.issue_personal_token(tx, owner, name="init", days=90)
-        pepper.write_private(options.token_file, issued.token.reveal() + "\n")
-    print(f"organization   {made.handle} ({made.id})", file=sys.stderr)
     return 0
 
 

@@ -41,7 +41,7 @@ class ServiceAccount(schemas.Answer):
     owners: list[schemas.PrincipalRef]
     roles: list[str]
     state: Literal["enabled", "disabled", "deleted"]
-    status: str = Field(description="active, attention, ownerless, idle, disabled or deleted")
+    status: Literal["active", "ownerless", "disabled", "deleted"]
     status_reason: str | None
     created_at: str
     created_by: schemas.PrincipalRef | None

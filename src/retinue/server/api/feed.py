@@ -7,7 +7,6 @@ from ninja import Schema
 from pydantic import Field
 
 from retinue.server.api.operations import Access, Call, operation
-from retinue.server.api.schemas import Whole
 from retinue.server.nodes import feed
 from retinue.server.nodes.feed import PollAnswer, PollRequest, SnapshotPage
 from retinue.server.traffic.actions import Entry, ingest
@@ -19,7 +18,6 @@ class SnapshotPlace(Schema):
     """Where a snapshot goes on."""
 
     after: str | None = Field(None, description="`next` of the page before.")
-    revision: Whole | None = Field(None, description="`head` of the first page.")
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,7 +34,7 @@ _PLAIN = {400: "bad_request", 404: "not_found", 405: "method_not_allowed_here", 
 
 
 class Intake:
-    """Django middleware; the outermost, so that every answer carries ``Retinue-Request-Id``."""
+    """Django middleware; outside of all that refuses, so that every answer carries ``Retinue-Request-Id``."""
 
     def __init__(self, answer: Callable[[HttpRequest], HttpResponse]) -> None:
         self._answer = answer

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
+
+from pydantic import Field
 
 from retinue.server.api import schemas
 from retinue.server.api.answers import instant
@@ -11,6 +14,7 @@ from retinue.server.api.operations import Access, Call, operation
 from retinue.server.ledger.transaction import transaction
 from retinue.server.nodes import actions, queries
 from retinue.server.nodes.queries import NodeView
+from retinue.server.traffic import queries as traffic
 
 TAG = "nodes"
 LIST, ONE = "/nodes", "/nodes/{node_id}"
@@ -35,6 +39,7 @@ class Node(schemas.Answer):
     applied: Applied
     lag: int
     last_contact_at: str | None
+    requests_missing: int = Field(description="Entries of its request log that never arrived.")
 
 
 class NodeList(schemas.Answer):
@@ -87,7 +92,7 @@ def list_nodes(call: Call, query: schemas.ListQuery) -> schemas.JSON:
     rows, following = page(
         queries.nodes(), Listing("nodes", "", {}, ("name", "id")), cursor=query.cursor, limit=query.limit
     )
-    return {"items": [_node(view) for view in queries.views(rows)], "next": following}
+    return {"items": _nodes(rows), "next": following}
 
 
 @operation("POST", LIST, permission="node:enrol", response=EnrolledNode, status=201, tag=TAG)
@@ -95,19 +100,19 @@ def enrol_node(call: Call, body: EnrolNode) -> schemas.JSON:
     """Enrol a node. Its token stands in this answer and nowhere else."""
     node, token = actions.enrol(call.tx, body.name)
     call.credential = node.credential_id
-    return {"node": _node(queries.views([node])[0]), "token": token.reveal()}
+    return {"node": _nodes([node])[0], "token": token.reveal()}
 
 
 @operation("GET", ONE, permission="node:read", response=Node, tag=TAG)
 def get_node(call: Call, node_id: str) -> schemas.JSON:
     """Get a node."""
-    return _node(queries.views([queries.node(node_id)])[0])
+    return _nodes([queries.node(node_id)])[0]
 
 
 @operation("DELETE", ONE, permission="node:remove", response=Node, tag=TAG, reduces=True)
 def remove_node(call: Call, node_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Remove a node: its credential is revoked, its polls are refused."""
-    return _node(queries.views([actions.remove(call.tx, queries.node(node_id))])[0])
+    return _nodes([actions.remove(call.tx, queries.node(node_id))])[0]
 
 
 @operation(
@@ -139,7 +144,12 @@ def list_identity_keys(call: Call) -> schemas.JSON:
     }
 
 
-def _node(view: NodeView) -> schemas.JSON:
+def _nodes(rows: Sequence[queries.Node]) -> list[schemas.JSON]:
+    missing = traffic.missing(row.name for row in rows)
+    return [_node(view, missing.get(view.node.name, 0)) for view in queries.views(rows)]
+
+
+def _node(view: NodeView, requests_missing: int) -> schemas.JSON:
     return {
         "id": view.node.id,
         "name": view.node.name,
@@ -150,4 +160,5 @@ def _node(view: NodeView) -> schemas.JSON:
         "applied": {"epoch": view.epoch, "revision": view.revision},
         "lag": view.lag,
         "last_contact_at": instant(view.last_contact_at),
+        "requests_missing": requests_missing,
     }

@@ -22,7 +22,7 @@ _MAX_PRINCIPALS = 10_000
 _log = logging.getLogger("retinue.api")
 
 
-class Budget:
+class Quota:
     """At most so many events of one principal in a minute: the log must not be filled by a loop."""
 
     def __init__(self, most: int = MAX_A_MINUTE) -> None:
@@ -43,7 +43,7 @@ class Budget:
             return True
 
 
-budget = Budget()
+quota = Quota()
 
 
 def note(actor: Actor, operation: str, refused: Refused, objects: str) -> None:
@@ -63,7 +63,7 @@ def record(
 
     ``objects`` are the ids in the address, as the caller wrote them.
     """
-    if not budget.take(actor.id):
+    if not quota.take(actor.id):
         return
     after: dict[str, object] = {"code": code}
     if required:

@@ -23,7 +23,6 @@ class Policy:
     rotation_modes: tuple[str, ...] = ("rotate", "regenerate")
     rotation_overlap_seconds: int = DAY_SECONDS
     rotation_lead_days: int = 14
-    revoke_delete_requires_revoked: bool = True
     forbidden_for_service_roles: tuple[str, ...] = ("owner",)
     forbidden_for_service_permissions: tuple[str, ...] = ("pat:issue", "organization:delete")
     elevated_permissions: tuple[str, ...] = (

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
-from retinue.server.traffic.models import Request, Usage
+from retinue.server.traffic.models import Request, SpoolProgress, Usage
 
-__all__ = ["Request", "Usage", "last_used_by_account", "requests", "usage", "used_credentials"]
+__all__ = ["Request", "Usage", "last_used_by_account", "missing", "requests", "usage", "used_credentials"]
 
 
 def requests(
@@ -58,9 +58,10 @@ def used_credentials() -> QuerySet[Usage, Any]:
     return Usage.objects.values("credential")
 
 
-def was_used(credential_id: str) -> bool:
-    """Tell whether an allowed use of the credential has arrived so far (at most 60 s behind)."""
-    return Usage.objects.filter(credential=credential_id).exists()
+def missing(nodes: Iterable[str]) -> dict[str, int]:
+    """Return how many entries of the request log of each node never arrived, if any, in one query."""
+    rows = SpoolProgress.objects.filter(node__in=list(nodes), missing__gt=0).values("node")
+    return {row["node"]: row["lost"] for row in rows.annotate(lost=Sum("missing"))}
 
 
 def last_used_by_account(account_ids: Iterable[str]) -> dict[str, datetime]:
