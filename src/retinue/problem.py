@@ -14,6 +14,8 @@ import msgspec
 from retinue.decision import Denied, Reason
 
 REALM = "retinue"
+#: Where the control plane explains each code; ``type`` is relative to it.
+PAGES = "/docs/errors/"
 #: Media type of every problem body.
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which an answer 429 or 503 says that a new try makes sense.
@@ -148,7 +150,7 @@ def problem(
     """
     meaning = CATALOGUE[code]
     return Problem(
-        type=f"/docs/errors/{code}",
+        type=f"{PAGES}{code}",
         title=title or meaning.title,
         status=status or meaning.status,
         code=code,

@@ -162,3 +162,18 @@ def test_the_baseline_is_off_by_default(world: World) -> None:
     """
     with running(world, index=5) as node:
         assert 404 == node.get("/hello").status
+
+
+def test_type_of_a_problem_leads_on_to_the_control_plane(world: World) -> None:
+    """
+    What a node's problem gives as `type` is a redirect to the page that explains it; nothing else is redirected.
+    """
+    with running(world, index=5, RETINUE_CONTROL_URL="https://control.example/retinue/") as node:
+        there = node.get(node.get("/nowhere").json()["type"] + "?x=https://evil.example")
+        others = [node.get(f"/docs/errors/{code}").status for code in ("", "nope", "not_found/", "../x")]
+
+    assert (307, "https://control.example/retinue/docs/errors/not_found") == (
+        there.status,
+        there.fields["location"],
+    )
+    assert [404, 404, 404, 400] == others

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.client.errors import Problem, Unreachable, UnreadableAnswer
 
@@ -83,8 +84,13 @@ def _problem(error: Problem, prefix: str) -> list[str]:
     if todo:
         lines.append(f"  try: {todo}")
     trace = [f"request: {error.request_id}"] if error.request_id else []
-    trace += [f"documentation: {error.documentation}"] if error.documentation else []
+    trace += [f"documentation: {_page(error.documentation)}"] if error.documentation else []
     return [*lines, "  " + "  ".join(trace)] if trace else lines
+
+
+def _page(documentation: str) -> str:
+    """Return the address of the page about a problem: the control plane has it, also if a node answered."""
+    return settings.url().rstrip("/") + documentation if documentation.startswith("/") else documentation
 
 
 def _printable(line: str) -> str:

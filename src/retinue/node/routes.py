@@ -15,11 +15,12 @@ from retinue.node.metrics import MEDIA_TYPE as METRICS_MEDIA_TYPE
 from retinue.node.metrics import Metrics
 from retinue.node.responses import Responses, without_body
 from retinue.node.settings import Settings
-from retinue.problem import problem
+from retinue.problem import CATALOGUE, PAGES, problem
 from retinue.replica import lease
 from retinue.replica.records import SCHEMA, Meta, Replica, Snapshot
 
 JSON = "application/json"
+PROBLEMS = PAGES.encode()
 _NO_STORE = (b"Cache-Control", b"no-store")
 _ANY = b""  # the operation for every method that is not listed
 
@@ -164,7 +165,14 @@ class Routes:
             return operations.get(request.method) or operations[_ANY]
         if path == FORWARD_AUTH[:-1]:
             return self._forward
+        if path.startswith(PROBLEMS) and path[len(PROBLEMS) :].decode("latin-1") in CATALOGUE:
+            return self._explained(path)
         return self._problem(400 if presentation.is_ambiguous(path) else 404)
+
+    def _explained(self, path: bytes) -> Operation:
+        """Send whoever follows the ``type`` of a problem on to the page that the control plane has for it."""
+        there = (b"Location", self._settings.control_url.rstrip("/").encode() + path)
+        return Operation(lambda _: self._responses.body(307, "text/plain", b"", there))
 
     def _problem(self, status: int) -> Operation:
         code = "path_refused" if status == 400 else "not_found"

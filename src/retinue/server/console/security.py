@@ -27,6 +27,8 @@ PAGE_HEADERS = {
 #: What programs call: their answers are no pages, and no browser keeps a session there.
 PROGRAM_PATHS = ("/v1/", "/healthz", "/readyz")
 ASSET_PATH = "/static/"
+#: What everybody may read, signed in or not, and also while the database is away.
+PUBLIC_PATH = "/docs/"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _OWN = frozenset({"same-origin", "none"})
 
@@ -34,8 +36,8 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def is_page(path: str) -> bool:
-    """Tell whether ``path`` belongs to the console and is neither a file nor for programs."""
-    return not path.startswith((*PROGRAM_PATHS, ASSET_PATH))
+    """Tell whether ``path`` is a page that has a session: no file, not for all, not for programs."""
+    return not path.startswith((*PROGRAM_PATHS, ASSET_PATH, PUBLIC_PATH))
 
 
 class SecurityHeaders:

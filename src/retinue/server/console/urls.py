@@ -1,11 +1,11 @@
-"""Addresses of the console. Nothing of the sign-in library is reachable but these two."""
+"""Addresses of the console. Nothing of the sign-in library is reachable but two."""
 
 from __future__ import annotations
 
 from django.urls import path
 from django.views.generic import RedirectView
 
-from retinue.server.console import assets, pages, setup, signin
+from retinue.server.console import assets, pages, problems, setup, signin
 
 urlpatterns = [
     path("", pages.home, name="console_home"),
@@ -14,5 +14,8 @@ urlpatterns = [
     path("logout/", signin.Signout.as_view(), name="account_logout"),
     path("setup/", setup.setup, name="console_setup"),
     path("setup", RedirectView.as_view(url="/setup/")),
+    path("docs/errors", problems.listed, name="console_problems"),
+    path("docs/errors/", RedirectView.as_view(url="/docs/errors")),
+    path("docs/errors/<str:code>", problems.one, name="console_problem"),
     path("static/<str:name>", assets.serve, name="console_asset"),
 ]

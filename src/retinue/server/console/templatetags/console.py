@@ -8,6 +8,7 @@ from django import template
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -34,6 +35,19 @@ def icon(name: str) -> SafeString:
 def served_plainly(request: HttpRequest) -> bool:
     """Tell whether passwords cross a network unencrypted here."""
     return signin.is_plain(request)
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """Return a text with what stands between backticks as code."""
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (format_html("<code>{}</code>", part) if n % 2 else part,)
+            for n, part in enumerate(text.split("`"))
+        ),
+    )
 
 
 @register.filter
