@@ -15,14 +15,20 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nginx"
 
 
 @contextmanager
-def start_nginx(folder: Path, *, node_port: int, application_port: int) -> Iterator[str]:
-    """Start nginx as the example says, with other ports; yields its base URL and stops it by its id."""
+def start_nginx(
+    folder: Path, *, node_port: int, application_port: int, caller: Path | None = None
+) -> Iterator[str]:
+    """Start nginx as the example says, with other ports; yields its base URL and stops it by its id.
+
+    ``caller`` stands in the place of the example's ``retinue_caller.conf``.
+    """
     program = nginx_program()
     if program is None:
         raise FileNotFoundError("nginx")
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(EXAMPLE / "retinue_protect.conf", folder)
+    shutil.copy(caller or EXAMPLE / "retinue_caller.conf", folder / "retinue_caller.conf")
     text = (EXAMPLE / "nginx.conf").read_text()
     for documented, own in ((8480, port), (8471, node_port), (8472, application_port)):
         address = f" 127.0.0.1:{documented};"
