@@ -76,6 +76,11 @@ def leased(lease: Lease) -> Oddity:
     return lambda scene: replace(scene, lease=lease)
 
 
+def lasting(lease_ms: int, age_s: int) -> Oddity:
+    """The organization's lease lasts so long, and is so old."""
+    return lambda scene: leased(Lease(age_ns=age_s * 1_000_000_000))(organization(lease_ms=lease_ms)(scene))
+
+
 def organization(**fields: Any) -> Oddity:
     """The organization differs."""
     return lambda scene: replace(
@@ -183,6 +188,9 @@ ODDITIES: dict[str, Oddity] = {
     },
     **{f"lease {each}": leased(each) for each in LEASES},
     "a short lease": organization(lease_ms=2_000),
+    "a short lease that is over": lasting(2_000, 5),
     "a long lease": organization(lease_ms=60_000),
+    "a long lease that is half over": lasting(60_000, 30),
+    "named, with a long lease that is half over": lambda scene: asked(organization="org_0")(lasting(60_000, 30)(scene)),
     **{f"clock {told}": clock(told) for told in CLOCKS[1:]},
 }  # fmt: skip

@@ -27,9 +27,9 @@ UNKNOWN_KID = "c" * 12
 ACTIVE, RETIRED, NOT_HELD = Pepper(b"\1" * 32), Pepper(b"\2" * 32), Pepper(b"\3" * 32)
 PEPPERS = Peppers([ACTIVE, RETIRED])
 GARBAGE = ("-", "rtnsa_", "Bearer x", "rtnsa_0EXAMPLE0KID_" + "x" * 43 + "1DkGSQ", "\ud800", "x" * 5_000)
-#: Clock, control plane's time as last heard, and nanoseconds since then: each pair has NOW as the later.
 #: The boot of the machine, and its boot-time clock when the control plane was last heard.
-BOOT, BOOT_NS = "this boot", 5_000_000_000
+BOOT, BOOT_NS = "this boot", 500_000_000_000
+#: Clock, control plane's time as last heard, and nanoseconds since then: each pair has NOW as the later.
 CLOCKS = (
     (NOW, 0, 0),
     (NOW, NOW - 5, 5_999_999),
