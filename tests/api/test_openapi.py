@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+
+import pytest
 
 from retinue.server.api import (
     document,
+    guard,
     routes,  # noqa: F401  (imports every noun: the table is complete, whichever test runs first)
 )
 from retinue.server.api.operations import OPERATIONS, Access
-from tests.api.world import STRANGER, World
+from retinue.token import Kind, mint
+from tests.api.world import STRANGER, Caller, World
 
 
 def test_document_is_the_table() -> None:
@@ -55,3 +60,23 @@ def test_document_is_public(world: World) -> None:
     assert [200, 200] == [each.status for each in answers]
     assert "3.1.0" == answers[0].json["openapi"]
     assert isinstance(answers[1].json["keys"], list)
+
+
+def test_a_pause_is_documented_where_a_token_is_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Every operation that needs a token, those of nodes too, can answer 429 to a network that guesses, says when to
+    come again, and is described so.
+    """
+    monkeypatch.setattr(guard.attempts, "pause", lambda *_: 7)
+    paths = document.build(OPERATIONS)["paths"]
+    given, described = {}, {}
+    for each in OPERATIONS:
+        path = re.sub(r"{\w+}", "x", f"/v1{each.path}")
+        answer = Caller(mint(Kind.API_KEY)).call(each.method, path, address="192.0.2.1")
+        given[each.name] = answer.headers["retry-after"] if answer.status == 429 else None
+        told = paths[f"/v1{each.path}"][each.method.lower()]["responses"].get("429")
+        described[each.name] = None if told is None else "Retry-After" in told["headers"]
+
+    guarded = {each.name for each in OPERATIONS if each.needs is not Access.PUBLIC}
+    assert {name: "7" if name in guarded else None for name in given} == given
+    assert {name: True if name in guarded else None for name in given} == described

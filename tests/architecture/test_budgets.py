@@ -17,7 +17,6 @@ FILE_EXCEPTIONS: dict[str, tuple[int, str]] = {
     "tests/storage/test_compile.py": (340, "one table of records, kind by kind"),
 }
 FUNCTION_EXCEPTIONS: dict[str, tuple[int, str]] = {
-    "tests/api/test_schemathesis.py:test_any_request_gets_a_documented_answer": (70, "one run of one tool"),
     "tests/node/world.py:_changes": (50, "the records of a whole small world, one after the other"),
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}

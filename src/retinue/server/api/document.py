@@ -21,6 +21,7 @@ from retinue.server.api.waiting import Receipt
 _TEMPLATE = "#/components/schemas/{model}"
 _ALWAYS = (400, 413, 414, 431, 500, 503)
 _CHALLENGED = (401, 403)
+_PAUSED = (429, 503)
 _HEADERS: JSON = {
     "Retinue-Request-Id": {
         "description": "Finds the request in the request log and in the audit log.",
@@ -154,9 +155,9 @@ def statuses(each: Operation) -> list[int]:
     """Return every status of a problem that an operation can give."""
     found = set(_ALWAYS)
     if each.needs is not Access.PUBLIC:
-        found |= {401, 403}
+        found |= {401, 403, 429}
     if not isinstance(each.needs, Access) or each.needs is Access.SELF:
-        found |= {404, 429}
+        found |= {404}
     if each.needs is Access.NODE:
         found |= {409, 410}
     if each.body is not None:
@@ -188,6 +189,8 @@ def _responses(each: Operation, schemas: JSON) -> JSON:
                 "description": "What is missing (RFC 6750).",
                 "schema": {"type": "string"},
             }
+        if status in _PAUSED:
+            headers["Retry-After"] = {"description": "Seconds.", "schema": {"type": "string"}}
         responses[str(status)] = {
             "description": f"A problem: {', '.join(sorted(codes))}.",
             "headers": headers,
