@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+from django.http import HttpRequest
+
+from retinue.server.api import reading
 from retinue.token import Kind, parse
 from tests.api.world import Answer, Caller, World
 
@@ -245,3 +249,34 @@ def test_list_narrows_by_status(world: World) -> None:
     assert ["k2", "new"] == names("never_used")
     assert [] == names("expired") + names("active") + names("blocked")
     assert ["k1", "k2", "new", "short"] == names("usable")
+
+
+@pytest.mark.parametrize("ends", ["key", "grant"])
+def test_what_ends_in_between_ends_a_call_that_was_let_in(
+    world: World, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """
+    Between the headers and the body of a change its caller's key may end, or its right: it is decided again
+    where the change is made, and nothing is.
+    """
+    caller = world.caller("user:create", name="slow")
+    account = f"/v1/service-accounts/{caller.id}"
+    key = world.owner.get(f"{account}/keys").json["items"][0]["id"]
+    grant = world.owner.get(f"{account}/grants").json["items"][0]["id"]
+    whole: Callable[..., object] = reading.body
+
+    def body(request: HttpRequest, model: object) -> object:
+        monkeypatch.setattr(reading, "body", whole)
+        found = whole(request, model)
+        if ends == "key":
+            world.owner.post(f"/v1/keys/{key}/revoke", {})
+        else:
+            world.owner.delete(f"{account}/grants/{grant}")
+        return found
+
+    monkeypatch.setattr(reading, "body", body)
+    answer = caller.post("/v1/users", {"email": "new@acme.example", "name": "New"})
+
+    expected = (401, "credential_revoked") if ends == "key" else (403, "permission_missing")
+    assert expected == (answer.status, answer.code)
+    assert [] == world.owner.get("/v1/users?email=new@acme.example").json["items"]

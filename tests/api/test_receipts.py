@@ -152,3 +152,20 @@ def test_only_what_is_additive_by_the_catalogue_has_no_receipt() -> None:
     """
     assert EVENTS["key.issued"].additive
     assert not EVENTS["key.revoked"].additive
+
+
+def test_who_finds_the_work_of_a_pending_change_waits_for_it(given: Given) -> None:
+    """
+    A deleted account has taken its keys along: a revoke of one of them changes nothing, and promises nothing
+    before the deletion is promised. The same for a role that is gone already.
+    """
+    world = given.world
+    account = world.account("gone", roles=("auditor",))
+    key, _ = world.key(account)
+    path, later = f"/v1/service-accounts/{account.id}", {"Prefer": "wait=0"}
+    roles = [world.owner.patch(path, {"roles": []}, later) for _ in range(2)]
+    world.owner.delete(path, later)
+    revoked = world.owner.post(f"/v1/keys/{key.id}/revoke", {}, later)
+
+    assert [202, 202, 202] == [*(each.status for each in roles), revoked.status]
+    assert {"pending"} == {each.json["receipt"]["state"] for each in (*roles, revoked)}

@@ -102,9 +102,9 @@ def _await_nodes(
     """Wait until the change holds everywhere, if it took access away; or until connected nodes have it.
 
     The change is committed: a database that fails now must not make it look refused, nor promised. Who
-    repeats a call waits as the first one did, whose process may have been killed before the nodes knew. Where
-    a repetition changed nothing (0), the object ``ended`` may have a receipt that is pending, and what it
-    found may be as young as the head.
+    repeats a call waits as the first one did, whose process may have been killed before the nodes knew.
+    Where a repetition changed nothing (0), what it found may be the work of any change whose receipt is
+    pending, and as young as the head; ``ended`` is the object whose own receipt it gets if none is.
     """
     longest = waiting.longest_wait(call.organization)
     # The last look comes when the time is over.
@@ -112,8 +112,12 @@ def _await_nodes(
     try:
         if revision:
             receipt = receipts.of_revision(revision)
+        elif reduces:
+            receipt = receipts.pending_of(call.organization)
+            if receipt is None and ended is not None:
+                receipt = receipts.of_object(ended, call.organization)
         else:
-            receipt = None if ended is None else receipts.of_object(ended, call.organization)
+            receipt = None
         if receipt is None:
             barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
         elif receipt.state == "pending":

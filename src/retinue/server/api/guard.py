@@ -19,6 +19,7 @@ from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
 from retinue.server.api.forwarded import guesser
+from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.actions import peppers
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
@@ -138,6 +139,18 @@ def _count(origin: tuple[str | None, str | None], decision: Decision) -> None:
             attempts.failed(network, kid)
     elif kid is not None:
         attempts.succeeded(network, kid)
+
+
+def confirm(call: Call) -> None:
+    """Decide again, inside the transaction of a change: between the headers and now a body was awaited.
+
+    Raises :class:`NotAllowed` if the credential is not in force any more.
+    """
+    if call.caller is None:
+        return
+    reason = credentials.ended(call.actor.credential, call.now)
+    if reason is not None:
+        raise NotAllowed(denial_answer(call.request, Denied(reason, call.caller)))
 
 
 def _person(request: HttpRequest, caller: Caller) -> Call:

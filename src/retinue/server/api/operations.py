@@ -81,6 +81,9 @@ class Operation:
             given |= {} if body is None else {"body": body}
 
             def decide() -> None:
+                if self.changes:
+                    guard.confirm(call)
+                    self._check_needs(call)
                 self._check_also(call, body)
                 self._check_own(call, arguments)
 
@@ -96,6 +99,11 @@ class Operation:
             return changes.run(
                 call, self.name, sent, self.status, decide, handle, objects, reduces=self.reduces
             )
+
+    def _check_needs(self, call: Call) -> None:
+        """What was decided from the headers, once more: a grant may have ended since."""
+        if self.or_own is None and isinstance(self.needs, tuple):
+            call.need(*self.needs)
 
     def _check_also(self, call: Call, body: Any) -> None:
         for name, permissions in self.also.items():

@@ -77,11 +77,13 @@ def reissue_for_node(tx: Transaction, credential_id: str) -> Issued:
 def rename(tx: Transaction, key: Credential, name: str) -> Credential:
     """Give a key another name; its id stays."""
     name = names.check_name(name)
+    account = _lock(_principal(key))
+    # What was read before the lock may have ended since, and would be written back with the name.
+    key = Credential.objects.select_for_update().get(id=key.id)
     if key.state in ("revoked", "deleted"):
         raise Refused("state_conflict", f"{key.id} is {key.state}")
     if name == key.name:
         return key
-    account = _lock(_principal(key))
     _check_name_free(account, _present(account, tx.now, name), name, but=key)
     before = key.name
     key.name, key.name_folded = name, names.fold(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from retinue.decision import Reason
 from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import fold
@@ -90,6 +91,29 @@ def with_status(
             return live.exclude(soon).filter(was_used)
         case _:
             return rows.filter(state=status)
+
+
+def ended(ident: str, now: datetime) -> Reason | None:
+    """Return why a credential is not in force any more, as the verifier says it; ``None`` while it is.
+
+    For a call that was let in some time ago; one query, inside whatever transaction is open.
+    """
+    rows = Credential.objects.filter(id=ident)
+    found = rows.values_list(
+        "state", "expires_at", "retires_at", "principal__state", "organization__state"
+    ).first()
+    if found is None:
+        return Reason.TOKEN_UNKNOWN
+    state, expires_at, retires_at, account, organization = found
+    if organization != "enabled":
+        return Reason.ORGANIZATION_DISABLED
+    if account not in (None, "enabled"):
+        return Reason.ACCOUNT_DELETED if account == "deleted" else Reason.ACCOUNT_DISABLED
+    if state in ("revoked", "deleted") or (retires_at is not None and retires_at <= now):
+        return Reason.CREDENTIAL_REVOKED
+    if state != "active":
+        return Reason.CREDENTIAL_SUSPENDED
+    return Reason.CREDENTIAL_EXPIRED if expires_at is not None and expires_at <= now else None
 
 
 def personal_tokens(principal_id: str) -> QuerySet[Credential]:

@@ -30,7 +30,18 @@ from retinue.server.nodes.models import Receipt
 from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, outlook
 from retinue.server.policies.native import NATIVE
 
-__all__ = ["Receipt", "follow", "get", "keep", "of_object", "of_revision", "open_for", "stop", "subscribe"]
+__all__ = [
+    "Receipt",
+    "follow",
+    "get",
+    "keep",
+    "of_object",
+    "of_revision",
+    "open_for",
+    "pending_of",
+    "stop",
+    "subscribe",
+]
 
 _log = logging.getLogger("retinue.receipts")
 #: Acknowledgements that other processes received are looked for so often (PostgreSQL).
@@ -79,6 +90,11 @@ def of_object(ident: str, organization: str) -> Receipt | None:
     """Return the latest receipt about an object; for a call that finds it already ended."""
     found = Receipt.objects.filter(subject=ident, organization=organization)
     return found.order_by("-revision").first()
+
+
+def pending_of(organization: str) -> Receipt | None:
+    """Return an organization's newest receipt that is not complete: once it is, all before it hold too."""
+    return Receipt.objects.filter(organization=organization, state="pending").order_by("-revision").first()
 
 
 def of_revision(revision: int) -> Receipt | None:
