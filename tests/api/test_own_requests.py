@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from retinue.server.traffic import queries, recorder
+from retinue.token import Kind, mint
 from retinue.usage import Spool
 from tests.api.world import Caller, World
 
@@ -34,6 +35,17 @@ def test_decisions_about_callers_are_logged(world: World) -> None:
     assert ("denied", "permission_missing", "service_account:read") == (
         second["decision"], second["reason"], second["permission"],
     )  # fmt: skip
+
+
+def test_token_in_the_name_of_the_client_is_logged_in_its_display_form(world: World) -> None:
+    """
+    Of any brand: who puts one there leaves no secret in the log.
+    """
+    caller, token = world.caller(), mint(Kind.API_KEY, "acme")
+    caller.get("/v1/me", headers={"user-agent": f"curl {token.reveal()}"})
+    (entry,) = logged(world, caller)
+
+    assert f"curl {token.display}" == entry["client"]
 
 
 def test_call_is_found_by_the_id_of_its_answer(world: World) -> None:

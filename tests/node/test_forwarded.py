@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from retinue.token import Kind, mint
 from retinue.usage import Entry, SpoolTail
 from tests.node.world import Node, World, running
 
@@ -33,6 +36,22 @@ def test_method_and_path_come_from_the_gateway(node: Node) -> None:
     entry = _logged(node, *fields)
 
     assert ("DELETE", "/reports/1", "etl/1") == (entry.method, entry.path, entry.client)
+
+
+def test_a_token_in_what_strangers_write_is_logged_in_its_display_form(node: Node) -> None:
+    """
+    In the path, however it is told, and in the name of the client.
+    """
+    token = mint(Kind.API_KEY, "acme")
+    fields = (f"X-Forwarded-Uri: /hook/{token.reveal()}/x", f"User-Agent: etl {token.reveal()}")
+    forwarded = _logged(node, *fields)
+    rest = _logged(node, target=f"report:read/hook/{token.reveal()}/x")
+    body = {"token": node.world.token("bäcker"), "path": f"/hook/{token.reveal()}/x"}
+    node.get("/v1/verify", "Content-Type: application/json", method="POST", body=json.dumps(body).encode())
+    asked = _last_entry(node)
+
+    assert [f"/hook/{token.display}/x"] * 3 == [entry.path for entry in (forwarded, rest, asked)]
+    assert f"etl {token.display}" == forwarded.client
 
 
 def test_method_and_path_from_the_path_itself(node: Node) -> None:

@@ -19,6 +19,7 @@ from retinue.server.errors import Refused
 from retinue.server.traffic import queries
 from retinue.server.traffic.actions import Entry, ingest, prune
 from retinue.server.traffic.models import Request, SpoolProgress, Usage
+from retinue.token import Kind, mint
 from tests.storage.estate import Task
 from tests.storage.shipper import entries, ship
 from tests.storage.test_ledger_order import ROOT, environment
@@ -64,6 +65,20 @@ def test_a_batch_is_stored_once_however_often_it_arrives() -> None:
     assert list(range(15)) == spool.stored()
     assert (15, 0) == spool.progress()
     assert 8 == spool.usage().count
+
+
+def test_tokens_are_stored_in_their_display_form() -> None:
+    """
+    Also where the node that ships them has left them as they were.
+    """
+    spool, token = _Spool(), mint(Kind.API_KEY, "acme")
+    (entry,) = spool.batch(0, 1)
+    told = f"/hook/{token.reveal()}"
+    ingest(spool.node, spool.name, 0, [msgspec.structs.replace(entry, path=told, client=told)])
+
+    assert (f"/hook/{token.display}",) * 2 == Request.objects.values_list("path", "client").get(
+        node=spool.node
+    )
 
 
 def test_a_gap_is_accepted_and_counted() -> None:

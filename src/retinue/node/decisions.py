@@ -22,6 +22,7 @@ from retinue.node.presentation import Gateways
 from retinue.node.responses import RequestIds, Responses, rfc3339
 from retinue.node.settings import Settings
 from retinue.problem import Problem, problem, problem_for
+from retinue.token import redact
 from retinue.usage import Entry, Spool
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission, Verifier
 
@@ -194,7 +195,7 @@ class Decisions:
             reason,
             decision.permission or (question.need[0] if question.need else None),
             question.method,
-            question.path,
+            question.path and redact(question.path),
             question.address,
             None if request is None else _client(request),
             caller.revision,
@@ -249,4 +250,4 @@ def _instant(instant_ms: int) -> str | None:
 
 def _client(request: Request) -> str | None:
     agent = request.fields.get(b"user-agent")
-    return agent.decode("latin-1") if agent else None
+    return redact(agent.decode("latin-1")) if agent else None

@@ -13,7 +13,7 @@ from retinue.server.access.roles import ROLES, Role
 from retinue.server.directory import actions as directory
 from retinue.server.directory import queries as people
 from retinue.server.directory.queries import Principal
-from retinue.server.directory.rules import AccountFields
+from retinue.server.directory.rules import AccountFields, check_no_token
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction
@@ -221,6 +221,7 @@ def _stated(made: Grant) -> dict[str, str]:
 def _check_justification(justification: str) -> None:
     if len(justification) > JUSTIFICATION_MAX:
         raise Refused("invalid_value", f"at most {JUSTIFICATION_MAX} characters", field="justification")
+    check_no_token(justification, "justification")
 
 
 def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:

@@ -16,6 +16,7 @@ from retinue.server.api.answers import request_id
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
 from retinue.server.traffic import recorder
+from retinue.token import redact
 
 _REASONS = frozenset(reason.value for reason in Reason)
 
@@ -36,9 +37,9 @@ def log(
             reason=reason,
             permission=permission,
             method=request.method,
-            path=request.path,
+            path=redact(request.path),
             address=request.META.get("REMOTE_ADDR"),
-            client=request.META.get("HTTP_USER_AGENT"),
+            client=redact(request.META.get("HTTP_USER_AGENT", "")) or None,
             revision=caller.revision,
             duration_us=microseconds,
             request_id=request_id(request),

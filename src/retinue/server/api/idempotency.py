@@ -20,6 +20,7 @@ from retinue.server.access import actions as access
 from retinue.server.api.models import IdempotencyRecord
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential, by_ids
+from retinue.server.directory.rules import check_no_token
 from retinue.server.errors import Refused
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import Transaction
@@ -41,10 +42,12 @@ class Replay:
 
 
 def key_of(request: HttpRequest) -> str | None:
-    """Return the key of a request. Refuses one outside 1 to 255 visible ASCII characters."""
+    """Return the key of a request. Refuses one outside 1 to 255 visible ASCII characters, and a token."""
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key, re.ASCII):
         raise Refused("invalid_value", "1 to 255 visible ASCII characters", field=f"header.{HEADER}")
+    if key is not None:
+        check_no_token(key, f"header.{HEADER}")
     return key
 
 

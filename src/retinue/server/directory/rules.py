@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from retinue.server.errors import Refused
 from retinue.server.policies.native import Policy
+from retinue.token import holds_token
 
 HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(?:\.[^@\s\x00-\x1f.]+)*")
@@ -56,10 +57,17 @@ def check_name(name: str, field: str = "name", *, most: int = NAME_MAX) -> str:
 
 
 def check_line(text: str, field: str) -> None:
-    """Refuse control, format and surrogate characters: they hide or reverse what people read."""
+    """Refuse control, format and surrogate characters: they hide or reverse what people read. And tokens."""
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
             raise Refused("invalid_value", f"control character U+{ord(character):04X}", field=field)
+    check_no_token(text, field)
+
+
+def check_no_token(text: str, field: str) -> None:
+    """Refuse a text that holds a token: everybody who may read it could use that."""
+    if holds_token(text):
+        raise Refused("invalid_value", "holds a token; texts are shown and kept in clear", field=field)
 
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
@@ -117,10 +125,11 @@ def check_required(fields: AccountFields, policy: Policy) -> None:
 
 
 def check_texts(fields: AccountFields) -> None:
-    """Refuse overlong texts and lists."""
+    """Refuse overlong texts and lists, and texts that hold a token."""
     for name in ("description", "purpose"):
         if len(getattr(fields, name)) > TEXT_MAX:
             raise Refused("invalid_value", f"at most {TEXT_MAX} characters", field=name)
+        check_no_token(getattr(fields, name), name)
     check_line(fields.environment, "environment")
     if len(fields.environment) > 64:
         raise Refused("invalid_value", "at most 64 characters", field="environment")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from retinue.server.errors import Refused
+from retinue.token import redact
 
 MAX_RECORDS = 1_000
 SPOOL_LENGTH = 64
@@ -55,12 +56,15 @@ def check_batch(spool: str, first: int, length: int) -> None:
 
 
 def text(value: str | None, length: int) -> str:
-    """Return a text as a database can hold it: no NUL, no lone surrogate, at most ``length`` characters."""
+    """Return a text as a database can hold it: no NUL, no lone surrogate, at most ``length`` characters.
+
+    Tokens are in their display form, also those from a node of an older version.
+    """
     if not value:
         return ""
     if "\0" in value or not value.isascii():
         value = value.replace("\0", "�").encode("utf-8", "replace").decode()
-    return value[:length]
+    return redact(value)[:length]
 
 
 def path(value: str | None, length: int) -> str:
