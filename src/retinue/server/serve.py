@@ -21,14 +21,15 @@ from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
 
 from retinue.server import catalogue, home, schema, setup
+from retinue.server.api.limits import MOST_HELD_THREADS
 from retinue.server.directory.queries import installation
 from retinue.server.installation import Installation, InstallationError
 from retinue.server.nodes.wake import MAX_HELD
 from retinue.supervisor import SUPERVISED, SUPERVISOR_PID, die_with_parent
 
-#: A held poll and a change that waits for nodes each keep a thread; 16 are left for everything else.
-WAITING_CHANGES = 16
-BLOCKING_THREADS = MAX_HELD + WAITING_CHANGES + 16
+#: A held poll, a body on its way and a change that waits for nodes each keep a thread; 16 are left for
+#: everything else.
+BLOCKING_THREADS = MAX_HELD + MOST_HELD_THREADS + 16
 BACKLOG = 1024
 HEADER_TIMEOUT_MS = 5_000
 HEADER_BYTES = 16_384

@@ -121,7 +121,8 @@ def _await_nodes(
         if receipt is None:
             barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
         elif receipt.state == "pending":
-            receipt = receipts.follow(receipt, longest if wanted is None else min(wanted, longest))
+            seconds = longest if wanted is None else min(wanted, longest)
+            receipt = waiting.follow(receipt, seconds, call.actor.id)
     except DatabaseError as error:
         _log.warning("nodes at %d: %s, request %s", revision, type(error).__name__, call.actor.request)
         return _Standing(None, is_known=not reduces)

@@ -104,7 +104,7 @@ def _form_refusal(request: HttpRequest) -> HttpResponse | None:
     if request.path.startswith("/v1/") or request.META.get("CONTENT_LENGTH") in (None, "", "0"):
         return None
     try:
-        limits.read_body(request, limits.FORMS)
+        limits.read_body(request, limits.FORMS, "")
     except Refused as refused:
         return problem_answer(request, refused.code, detail=refused.detail)
     return None

@@ -1,6 +1,6 @@
 """How many calls of one principal run at once, how many bodies are on their way, and how long a call lasts.
 
-Nodes are exempt: their polls are held on purpose.
+Polls are held on purpose; how many, is said in ``nodes.wake``.
 """
 
 from __future__ import annotations
@@ -19,51 +19,79 @@ from django.http.request import UnreadablePostError
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
 from retinue.server.errors import Refused
+from retinue.server.nodes import wake
 
-MAX_IN_FLIGHT = 20
 
-#: Bodies that may be on their way at once: of forms, which strangers send, and of the API. Who announces one
-#: and sends nothing holds a thread; so many can be held, and the others stay free.
-FORMS = threading.BoundedSemaphore(8)
-BODIES = threading.BoundedSemaphore(24)
+class Places:
+    """So many may do something at once, and so many of them for one party."""
+
+    def __init__(self, total: int, each: int) -> None:
+        self.total = total
+        self.each = each
+        self._taken: Counter[str] = Counter()
+        self._condition = threading.Condition()
+
+    @contextmanager
+    def take(self, party: str, seconds: float = 0.0) -> Iterator[bool]:
+        """Take a place for ``party``, waiting for one at most ``seconds``; yield whether there was one."""
+        with self._condition:
+            has_place = self._condition.wait_for(lambda: self._is_free(party), seconds)
+            self._taken[party] += has_place
+        try:
+            yield has_place
+        finally:
+            with self._condition:
+                self._taken[party] -= has_place
+                if not self._taken[party]:
+                    del self._taken[party]
+                self._condition.notify_all()
+
+    def _is_free(self, party: str) -> bool:
+        return self._taken[party] < self.each and self._taken.total() < self.total
+
+
+#: Calls of one principal, and of one node: two polls, and what a node does beside them.
+CALLS = Places(1_000, 20)
+NODE_CALLS = Places(1_000, 8)
+
+#: Bodies that may be on their way at once: of forms, which strangers send, of the API, and of nodes. Who
+#: announces one and sends nothing holds a thread; so many can be held, and the others stay free.
+FORMS = Places(8, 8)
+BODIES = Places(24, 4)
+NODE_BODIES = Places(16, 2)
 _BODY_WAIT_SECONDS = 0.2
 
-_running: Counter[str] = Counter()
-_lock = threading.Lock()
+#: Calls that wait for a receipt. Without a place the answer says what is known now.
+WAITING_CHANGES = Places(16, 8)
+
+#: Threads that can be held in this way, with all places taken.
+MOST_HELD_THREADS = sum(each.total for each in (FORMS, BODIES, NODE_BODIES, WAITING_CHANGES))
 
 
 @contextmanager
 def in_flight(call: Call, needs: tuple[str, ...] | Access) -> Iterator[None]:
-    """Count a call while it runs. Refuses one too many of the same principal."""
-    if needs in (Access.PUBLIC, Access.NODE):
+    """Count a call while it runs. Refuses one too many of the same principal or node."""
+    if needs is Access.PUBLIC:
         yield
         return
-    principal = call.actor.id
-    with _lock:
-        if _running[principal] >= MAX_IN_FLIGHT:
-            raise Refused("rate_limited", f"at most {MAX_IN_FLIGHT} calls of one principal at once")
-        _running[principal] += 1
-    try:
+    places = CALLS if call.node is None else NODE_CALLS
+    with places.take(call.actor.id) as has_place:
+        if not has_place:
+            raise Refused("rate_limited", f"at most {places.each} calls of one caller at once")
         yield
-    finally:
-        with _lock:
-            _running[principal] -= 1
-            if not _running[principal]:
-                del _running[principal]
 
 
-def read_body(request: HttpRequest, places: threading.Semaphore) -> bytes:
+def read_body(request: HttpRequest, places: Places, party: str) -> bytes:
     """Return the body. Raises :class:`Refused` if it ends early, or if too many are on their way."""
-    is_node = request.path.startswith("/v1/feed/")
-    if not is_node and not places.acquire(timeout=_BODY_WAIT_SECONDS):
-        raise Refused("rate_limited", "too many bodies are on their way; try again")
-    try:
-        return request.body
-    except UnreadablePostError:
-        raise Refused("bad_request", "the body ended before its announced length") from None
-    finally:
-        if not is_node:
-            places.release()
+    with places.take(party, _BODY_WAIT_SECONDS) as has_place:
+        if not has_place:
+            raise Refused("rate_limited", "too many bodies are on their way; try again")
+        # Whoever sends slowly keeps a thread, and no connection to the database.
+        wake.release_connection()
+        try:
+            return request.body
+        except UnreadablePostError:
+            raise Refused("bad_request", "the body ended before its announced length") from None
 
 
 #: A call takes 10 s at most: no statement begins later than this, the last one runs for at most 5 s (the

@@ -76,7 +76,7 @@ class Operation:
             guard.check_organization(call)
             given: dict[str, Any] = dict(arguments)
             query = reading.query(request, self.query)
-            body = reading.body(request, self.body)
+            body = reading.body(call, self.body)
             given |= {} if query is None else {"query": query}
             given |= {} if body is None else {"body": body}
 

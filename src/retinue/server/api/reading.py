@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from pydantic import BaseModel, ValidationError
 
 from retinue.server.api import limits, strict_json
+from retinue.server.api.call import Call
 from retinue.server.errors import Refused
 
 JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
@@ -62,8 +63,9 @@ def query(request: HttpRequest, model: type[M] | None) -> M | None:
     return _validated(model, given, "query") if model is not None and issubclass(model, BaseModel) else None
 
 
-def body(request: HttpRequest, model: type[M] | None) -> M | None:
-    """Return the body of a request as ``model``; ``None`` means that the operation takes no body."""
+def body(call: Call, model: type[M] | None) -> M | None:
+    """Return the body of a call as ``model``; ``None`` means that the operation takes no body."""
+    request = call.request
     announced = int(request.META.get("CONTENT_LENGTH") or 0)
     if model is None:
         if announced:
@@ -71,7 +73,8 @@ def body(request: HttpRequest, model: type[M] | None) -> M | None:
         return None
     if announced and not JSON_TYPE.fullmatch(request.META.get("CONTENT_TYPE", "")):
         raise Refused("unsupported_media_type", "send application/json", field="header.Content-Type")
-    sent = limits.read_body(request, limits.BODIES) if announced else b""
+    places = limits.BODIES if call.node is None else limits.NODE_BODIES
+    sent = limits.read_body(request, places, call.actor.id) if announced else b""
     if issubclass(model, BaseModel):
         return _validated(model, strict_json.loads(sent), "body")
     return _struct(sent, model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retinue.server.api import limits, schemas
 from retinue.server.api.operations import Call, operation
-from retinue.server.api.waiting import Receipt, longest_wait, preferred_wait, render
+from retinue.server.api.waiting import Receipt, follow, longest_wait, preferred_wait, render
 from retinue.server.nodes import receipts
 
 ADDRESS = "/receipts/{receipt_id}"
@@ -17,5 +17,5 @@ def get_receipt(call: Call, receipt_id: str) -> schemas.JSON:
     seconds = min(preferred_wait(call.request) or 0.0, longest_wait(call.organization))
     if found.state == "pending":
         limits.allow(call.request, seconds + limits.START_SECONDS)
-        found = receipts.follow(found, seconds)
+        found = follow(found, seconds, call.actor.id)
     return render(found)

@@ -8,7 +8,7 @@ from typing import Literal
 from django.http import HttpRequest
 
 from retinue.replica.lease import EPSILON
-from retinue.server.api import schemas
+from retinue.server.api import limits, schemas
 from retinue.server.api.answers import instant
 from retinue.server.errors import Refused
 from retinue.server.nodes import receipts
@@ -64,6 +64,14 @@ def render(receipt: receipts.Receipt) -> schemas.JSON:
 def longest_wait(organization: str) -> float:
     """Return the seconds after which every receipt of an organization is complete while this process runs."""
     return policy_of(organization).freshness_lease_seconds * (1 + EPSILON) + GRACE_SECONDS
+
+
+def follow(receipt: receipts.Receipt, seconds: float, principal: str) -> receipts.Receipt:
+    """Wait for a receipt on behalf of a principal, if there is a place to wait; else look once."""
+    with limits.WAITING_CHANGES.take(principal) as has_place:
+        if has_place:
+            return receipts.follow(receipt, seconds)
+    return receipts.follow(receipt, 0.0)
 
 
 def preferred_wait(request: HttpRequest) -> float | None:

@@ -112,7 +112,7 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
         return answer
     wake.release_connection()
-    wake.commits.hold(ticket, answer.head, wait)
+    wake.commits.hold(ticket, answer.head, wait, node.id)
     leases.check(node, request.incarnation)
     return _read(node, request)
 

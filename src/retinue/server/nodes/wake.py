@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from retinue.server.ledger.rows import CHANNEL
 _log = logging.getLogger("retinue.feed")
 #: Polls held at once; with more, polls are answered at once, so that threads are left for other calls.
 MAX_HELD = 32
+#: Of one node: the poll of its follower, and that of the one before, whose connection nobody has closed.
+MAX_HELD_EACH = 2
 _BACKOFF_SECONDS = (0.05, 2.0)
 #: How long the listening connection may be silent before it is tried whether it still lives.
 _SILENCE_SECONDS = 5.0
@@ -41,13 +44,13 @@ class Wake:
         self._condition = threading.Condition()
         self._revision = 0
         self._pulses = 0
-        self._held = 0
+        self._held: Counter[str] = Counter()
         self._is_closed = False
 
     @property
     def held(self) -> int:
         """How many polls are held now."""
-        return self._held
+        return self._held.total()
 
     def ticket(self) -> Ticket:
         """Take a ticket before reading what is then waited for."""
@@ -66,22 +69,24 @@ class Wake:
             self._pulses += 1
             self._condition.notify_all()
 
-    def hold(self, ticket: Ticket, revision: int, seconds: float) -> None:
+    def hold(self, ticket: Ticket, revision: int, seconds: float, node: str = "") -> None:
         """Wait until a revision after ``revision`` is heard of, a pulse after ``ticket``, or ``seconds``.
 
-        Returns at once when closed, or when as many polls are held as may be.
+        Returns at once when closed, or when as many polls are held as may be, of all or of this ``node``.
         """
         with self._condition:
-            if self._is_closed or self._held >= self.max_held:
+            if self._is_closed or self.held >= self.max_held or self._held[node] >= MAX_HELD_EACH:
                 return
-            self._held += 1
+            self._held[node] += 1
             try:
                 self._condition.wait_for(
                     lambda: self._is_closed or self._revision > revision or self._pulses != ticket.pulses,
                     seconds,
                 )
             finally:
-                self._held -= 1
+                self._held[node] -= 1
+                if not self._held[node]:
+                    del self._held[node]
 
     def wait(self, ticket: Ticket, seconds: float) -> Ticket:
         """Wait for a pulse after ``ticket``, at most ``seconds``; return the next ticket."""
