@@ -9,11 +9,13 @@ from datetime import timedelta
 import pytest
 
 from retinue.replica.lease import boot_clock_ns
+from retinue.server.errors import Refused
 from retinue.server.ledger import queries as ledger
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import actions, leases, receipts, wake
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.receipts import Receipt
+from retinue.server.nodes.rules import PollRequest
 from retinue.server.nodes.settling import bound_ns
 from retinue.server.policies import native
 from tests.storage.estate import Estate, Follower, Task
@@ -37,6 +39,12 @@ def _follower() -> Follower:
     follower.catch_up()
     follower.poll()
     return follower
+
+
+def _numbered(follower: Follower, number: int) -> PollRequest:
+    """The poll of the follower that comes as number so-and-so."""
+    follower.incarnation = f"{number:032x}"
+    return follower.request()
 
 
 def _revoked(estate: Estate) -> Receipt:
@@ -119,6 +127,61 @@ def test_a_node_that_polls_and_never_applies_does_not_block_it(estate: Estate) -
         time.sleep(0.25)
 
     assert {follower.node.name: "lease_ended"} == _how(task.result(0))
+
+
+@pytest.mark.parametrize(("heard", "awaited"), [(timedelta(minutes=1), True), (timedelta(hours=1), False)])
+def test_replaced_followers_of_long_ago_are_not_read(estate: Estate, heard: timedelta, awaited: bool) -> None:
+    """
+    A replaced follower's row of another boot-time clock counts while the wall clock, with its margin, does not
+    rule its lease out. Later it is not even read: neither after a reboot of the host nor as one of many.
+    """
+    follower = _follower()
+    old = Lease.objects.get(node=follower.node)
+    old.pk, old.incarnation, old.is_superseded, old.clock_id = None, "0" * 32, True, "another boot"
+    old.last_contact_at -= heard
+    old.granted_at_ns = 0
+    old.save()
+    receipt = _revoked(estate)
+    watch = receipts._Watch(receipt)
+    watch.look()
+
+    assert awaited == (old.incarnation in {row.incarnation for row in watch._rows()})
+    assert awaited == (old.incarnation in {each["incarnation"] for each in watch.pending().nodes})
+    assert follower.incarnation in {each["incarnation"] for each in watch.pending().nodes}
+
+
+def test_a_successors_successor_confirms(estate: Estate) -> None:
+    """
+    The rows between an awaited follower and the present one that retires it are read.
+    """
+    follower = _follower()
+    receipt = _revoked(estate)
+    watch = receipts._Watch(receipt)
+    assert not watch.look()
+    first = follower.incarnation
+    for name in ("1" * 32, "2" * 32):
+        before, follower.incarnation = follower.incarnation, name
+        follower.poll(retires=before)
+    follower.catch_up()
+    follower.poll()
+
+    assert watch.look()
+    assert [(first, "confirmed")] == [(each["incarnation"], each["how"]) for each in watch.settled]
+
+
+def test_a_node_has_not_endless_followers(estate: Estate) -> None:
+    """
+    New followers of one node are refused when they come too fast; the present one goes on.
+    """
+    follower = Follower.create()
+    for number in range(leases.MOST_NEW):
+        leases.record(follower.node, _numbered(follower, number))
+    with pytest.raises(Refused) as refused:
+        leases.record(follower.node, _numbered(follower, leases.MOST_NEW))
+    leases.record(follower.node, _numbered(follower, leases.MOST_NEW - 1))
+
+    assert "rate_limited" == refused.value.code
+    assert leases.MOST_NEW == Lease.objects.filter(node=follower.node).count()
 
 
 def test_a_removed_node_is_waited_for_until_its_lease_ends(estate: Estate) -> None:

@@ -24,6 +24,9 @@ from retinue.server.nodes.models import Lease, Node
 from retinue.server.nodes.rules import PollRequest
 
 _KEPT = timedelta(days=7)
+#: New incarnations of one node within so many seconds.
+MOST_NEW = 20
+MOST_NEW_SECONDS = 10
 # Every poll sends these, and every change waits for one: the ORM would take longer than the database.
 _RENEW = """
 UPDATE nodes_lease SET epoch = %s, revision = %s, granted_at_ns = %s, clock_id = %s, last_contact_at = %s
@@ -47,7 +50,8 @@ def clock_id() -> str:
 def record(node: Node, request: PollRequest) -> None:
     """Store an acknowledgement and the moment; commits before it returns.
 
-    Raises :class:`Refused`: ``node_removed``, or ``superseded`` for an incarnation that a newer one followed.
+    Raises :class:`Refused`: ``node_removed``, ``superseded`` for an incarnation that a newer one followed, or
+    ``rate_limited`` for too many new ones.
     """
     with one_writer(), _relaxed():
         if not _renew(node, request):
@@ -105,11 +109,23 @@ def _register(node: Node, request: PollRequest) -> None:
     present = rows.filter(incarnation=request.incarnation).first()
     if present is not None and present.is_superseded:
         raise _superseded(node, request.incarnation)
+    if present is None:
+        _check_pace(node)
     rows.filter(is_superseded=False).update(is_superseded=True)
     Lease.objects.update_or_create(
         node=node, incarnation=request.incarnation,
         defaults={"retires": request.retires or "", "is_superseded": False, **_acknowledged(request)},
     )  # fmt: skip
+
+
+def _check_pace(node: Node) -> None:
+    """Refuse a node that makes new incarnations faster than any program restarts: their rows are kept."""
+    now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    since = now_ns - MOST_NEW_SECONDS * 1_000_000_000
+    recent = Lease.objects.filter(node=node, clock_id=clock_id(), granted_at_ns__range=(since, now_ns))
+    if recent.count() >= MOST_NEW:
+        detail = f"at most {MOST_NEW} followers of one node within {MOST_NEW_SECONDS} s"
+        raise Refused("rate_limited", detail)
 
 
 def prune(now: datetime, most: int) -> int:

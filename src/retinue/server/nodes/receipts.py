@@ -11,9 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -54,7 +53,10 @@ _ROWS = """
 SELECT name, incarnation, retires, epoch, revision, granted_at_ns, clock_id,
        NOT is_superseded AND state = 'enrolled'
 FROM nodes_lease JOIN nodes_node ON nodes_node.id = node_id
+WHERE (NOT is_superseded AND state = 'enrolled') OR granted_at_ns > %s OR last_contact_at > %s
 """
+#: Of rows of other boot-time clocks only the wall clock tells the age: so far may it be off between hosts.
+WALL_MARGIN = timedelta(minutes=5)
 
 
 def subscribe() -> None:
@@ -128,10 +130,11 @@ class _Watch:
     began_ns: int = field(default_factory=boot_clock_ns)
     waiting: list[Awaited] | None = None
     settled: list[dict[str, Any]] = field(default_factory=list)
+    began_at: datetime = field(default_factory=timezone.now)
 
     def look(self) -> bool:
         """Read what the nodes have acknowledged; tell whether the change holds on all of them."""
-        rows, now = list(_rows()), boot_clock_ns()
+        rows, now = self._rows(), boot_clock_ns()
         if self.waiting is None:
             lease = NATIVE.freshness_lease_seconds
             found = outlook(rows, now_ns=now, clock_id=leases.clock_id(), lease_seconds=lease)
@@ -142,6 +145,18 @@ class _Watch:
         for each in [each for each in self.waiting if each.ends_at_ns <= now]:
             self._settle(each, "lease_ended", now)
         return not self.waiting and now >= _quiet_until_ns()
+
+    def _rows(self) -> list[Row]:
+        """Return the rows that matter: present ones, and those whose lease could run when the watch began.
+
+        Rows of replaced followers are kept for days. Who replaced one was heard after it, so with a row come
+        all that confirm it.
+        """
+        bound = bound_ns(NATIVE.freshness_lease_seconds)
+        heard = self.began_at - timedelta(microseconds=bound / 1_000) - WALL_MARGIN
+        with connection.cursor() as cursor:
+            cursor.execute(_ROWS, [self.began_ns - bound, connection.ops.adapt_datetimefield_value(heard)])
+            return [Row(*row) for row in cursor.fetchall()]
 
     def pause_seconds(self) -> float:
         """Return how long to wait for an acknowledgement before the next look."""
@@ -183,12 +198,6 @@ def _complete(watch: _Watch) -> Receipt:
             after={"state": "complete", "revision": receipt.revision, "nodes": receipt.nodes},
         )
     return receipt
-
-
-def _rows() -> Iterable[Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(_ROWS)
-        return [Row(*row) for row in cursor.fetchall()]
 
 
 def _quiet_until_ns() -> int:
