@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.api.world import World
+from retinue.server.directory.queries import Principal
+from tests.api.world import Caller, World
 
 
 def path(account_id: str, tail: str = "grants") -> str:
@@ -80,6 +81,72 @@ def test_grant_beyond_the_ceiling_is_refused(world: World) -> None:
     answer = caller.post(path(account.id), {"permission": "report:write"})
 
     assert (403, "ceiling_exceeded") == (answer.status, answer.code)
+
+
+#: All that is declared of the host's today, by name.
+ALL_REPORTS = ("report:read", "report:write", "report:export")
+
+
+def test_names_are_no_pattern(world: World) -> None:
+    """
+    Who holds all that a pattern covers today hands out no pattern: it reaches what is declared later.
+    """
+    manager = world.caller("grant:create", "credential:issue", *ALL_REPORTS, name="manager")
+    holder = world.account("holder", permissions=("report:*",))
+    answers = [
+        manager.post(path(ident), {"permission": pattern, "justification": "x"})
+        for ident in (manager.id, world.account().id)
+        for pattern in ("report:*", "*:*", "*:read")
+    ]
+    key = manager.post(f"/v1/service-accounts/{holder.id}/keys", {"name": "k1"})
+
+    assert {(403, "ceiling_exceeded")} == {(answer.status, answer.code) for answer in [*answers, key]}
+    assert (403, "ceiling_exceeded", "body.permission") == (
+        answers[0].status,
+        answers[0].code,
+        answers[0].field,
+    )
+
+
+def test_own_pattern_hands_out_what_it_covers(world: World) -> None:
+    """
+    A pattern is handed out by whoever holds one that covers it, directly or by a role.
+    """
+    direct = world.caller("grant:create", "report:*", name="direct")
+    account = world.account("administrator", roles=("administrator",))
+    by_role = Caller(world.key(account)[1], account)
+    granted = [
+        caller.post(path(world.account(f"a{place}").id), {"permission": pattern})
+        for place, (caller, pattern) in enumerate(
+            [(direct, "report:*"), (by_role, "report:*"), (by_role, "*:*"), (world.owner, "user:*")]
+        )
+    ]
+    beyond = by_role.post(path(world.account().id), {"permission": "user:*"})
+
+    assert [201] * 4 == [answer.status for answer in granted], [answer.text for answer in granted]
+    assert (403, "ceiling_exceeded") == (beyond.status, beyond.code)
+
+
+def test_role_with_a_pattern_needs_one_that_covers_it(world: World) -> None:
+    """
+    Who holds all permissions of a role by name, but not what it will reach later, does not hand it out.
+    """
+    names = [each["permission"] for each in _held(world.account("a", roles=("administrator",)), world)]
+    weak = world.caller(*names, name="weak")
+    strong = world.caller(*names, "*:*", name="strong")
+    body = {"roles": ["administrator"], "justification": "x"}
+    answers = [
+        caller.patch(f"/v1/service-accounts/{world.account(caller.id).id}", body) for caller in (weak, strong)
+    ]
+
+    assert [(403, "ceiling_exceeded", "body.roles.0"), (200, "", None)] == [
+        (answer.status, answer.code, answer.field) for answer in answers
+    ]
+
+
+def _held(account: Principal, world: World) -> list[dict[str, str]]:
+    items: list[dict[str, str]] = world.owner.get(path(account.id, "permissions")).json["items"]
+    return items
 
 
 def test_elevated_grant_needs_a_justification(world: World) -> None:

@@ -13,21 +13,19 @@ from retinue.server.access.roles import ROLES, Role
 from retinue.server.directory import actions as directory
 from retinue.server.directory import queries as people
 from retinue.server.directory.queries import Principal
-from retinue.server.directory.rules import AccountFields, check_no_token
+from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction
 from retinue.server.policies.native import policy_of
 
-JUSTIFICATION_MAX = 2048
 
-
-def held_by(actor: Actor) -> Collection[str] | None:
+def held_by(actor: Actor) -> rules.Held | None:
     """Return what an actor effectively holds, for the grant ceiling; ``None`` for Retinue itself."""
     if actor.kind == SYSTEM.kind:
         return None
     principal = people.principals([actor.id]).get(actor.id)
-    return frozenset() if principal is None else queries.effective(principal)
+    return rules.Held() if principal is None else queries.holdings([principal])[principal.id]
 
 
 def check_stronger(actor: Actor, principal: Principal, field: str | None = None) -> None:
@@ -35,10 +33,11 @@ def check_stronger(actor: Actor, principal: Principal, field: str | None = None)
     if actor.kind == SYSTEM.kind or actor.id == principal.id:
         return
     acting = people.principals([actor.id]).values()
-    held = queries.effective_of([principal, *acting])
+    held = queries.holdings([principal, *acting])
     rules.check_ceiling(
-        held[principal.id],
-        held.get(actor.id, frozenset()),
+        held[principal.id].names,
+        sorted(pattern for pattern, _ in held[principal.id].patterns),
+        held.get(actor.id, rules.Held()),
         policy_of(principal.organization_id),
         field or "account",
     )
@@ -97,7 +96,7 @@ def assign_roles(
     if not roles:
         return
     directory.check_alive(principal)
-    _check_justification(justification)
+    rules.check_justification_text(justification)
     policy = policy_of(principal.organization_id)
     names = queries.catalogue()
     held = held_by(tx.actor)
@@ -111,7 +110,7 @@ def assign_roles(
         covered = rules.role_names([handed.handle], names)
         if held is not None:
             _check_owner_handed_by_owner(tx.actor, handed, field)
-            rules.check_ceiling(covered, held, policy, field)
+            rules.check_ceiling(covered, handed.patterns, held, policy, field)
             rules.check_justification(covered, justification, policy)
         _assign(tx, principal, handed, justification)
 
@@ -169,14 +168,14 @@ def grant(
 ) -> Grant:
     """Grant a permission, or a pattern of permissions, directly. Refuses one that is granted already."""
     directory.check_alive(principal)
-    _check_justification(justification)
+    rules.check_justification_text(justification)
     policy = policy_of(principal.organization_id)
     covered = rules.check_pattern(permission, queries.catalogue(), field)
     rules.check_installation(covered, field)
     rules.check_grant_for_kind(covered, principal.kind, policy, field)
     held = held_by(tx.actor)
     if held is not None:
-        rules.check_ceiling(covered, held, policy, field)
+        rules.check_ceiling(covered, [permission], held, policy, field)
         rules.check_justification(covered, justification, policy)
     if Grant.objects.filter(principal=principal, permission=permission).exists():
         raise Refused(
@@ -216,12 +215,6 @@ def _stated(made: Grant) -> dict[str, str]:
         "permission": made.permission,
         "justification": made.justification,
     }
-
-
-def _check_justification(justification: str) -> None:
-    if len(justification) > JUSTIFICATION_MAX:
-        raise Refused("invalid_value", f"at most {JUSTIFICATION_MAX} characters", field="justification")
-    check_no_token(justification, "justification")
 
 
 def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:

@@ -22,10 +22,10 @@ __all__ = [
     "Source",
     "catalogue",
     "effective",
-    "effective_of",
     "grant",
     "grants",
     "held",
+    "holdings",
     "roles_of",
     "sources",
 ]
@@ -64,21 +64,24 @@ def roles_of(principal_ids: Iterable[str]) -> dict[str, list[str]]:
 
 def effective(principal: Principal) -> frozenset[str]:
     """Return the permissions that a principal effectively holds, now."""
-    return effective_of([principal])[principal.id]
+    return holdings([principal])[principal.id].names
 
 
-def effective_of(principals: Sequence[Principal]) -> dict[str, frozenset[str]]:
-    """Return the permissions that each principal effectively holds, now, in two queries."""
+def holdings(principals: Sequence[Principal]) -> dict[str, rules.Held]:
+    """Return what each principal effectively holds, in two queries."""
     names = catalogue()
     grants, roles = held([principal.id for principal in principals])
     return {
-        principal.id: rules.effective(
-            principal.kind,
-            patterns=grants.get(principal.id, ()),
-            roles=roles.get(principal.id, ()),
-            operator=principal.is_operator,
-            catalogue=names,
-            policy=policy_of(principal.organization_id),
+        principal.id: rules.Held(
+            rules.effective(
+                principal.kind,
+                patterns=grants.get(principal.id, ()),
+                roles=roles.get(principal.id, ()),
+                operator=principal.is_operator,
+                catalogue=names,
+                policy=policy_of(principal.organization_id),
+            ),
+            rules.held_patterns(grants.get(principal.id, ()), roles.get(principal.id, ())),
         )
         for principal in principals
     }

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from retinue import permission
-from retinue.server.access.catalogue import INSTALLATION, expand
+from retinue.server.access.catalogue import INSTALLATION, RESERVED_RESOURCES, expand
 from retinue.server.access.roles import ROLES, Role
+from retinue.server.directory.rules import check_no_token
 from retinue.server.errors import Refused
 from retinue.server.policies.native import Policy
+
+JUSTIFICATION_MAX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a principal holds: the permissions declared now, and the patterns that also reach later ones.
+
+    With each pattern stands whether its ``*`` reaches management permissions, as that of Owner does.
+    """
+
+    names: frozenset[str] = frozenset()
+    patterns: frozenset[tuple[str, bool]] = frozenset()
 
 
 def role(handle: str, field: str = "roles") -> Role:
@@ -41,6 +56,15 @@ def effective(
     if kind == "service_account":
         held -= frozenset(policy.forbidden_for_service_permissions)
     return held
+
+
+def held_patterns(granted: Iterable[str], roles: Iterable[str]) -> frozenset[tuple[str, bool]]:
+    """Return the patterns of grants and roles, as :class:`Held` has them."""
+    found = {(pattern, False) for pattern in granted}
+    for handle in roles:
+        if handle in ROLES:
+            found |= {(pattern, ROLES[handle].people_only) for pattern in ROLES[handle].patterns}
+    return frozenset(found)
 
 
 def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permission") -> frozenset[str]:
@@ -86,15 +110,48 @@ def check_installation(covered: Collection[str], field: str = "permission") -> N
 
 
 def check_ceiling(
-    handed: Collection[str], held: Collection[str], policy: Policy, field: str = "permission"
+    names: Collection[str],
+    patterns: Iterable[str],
+    held: Held,
+    policy: Policy,
+    field: str = "permission",
 ) -> None:
-    """The grant ceiling: nobody hands out more than they hold."""
-    missing = sorted(set(handed) - set(held))
-    if policy.grants_ceiling and missing:
+    """The grant ceiling: nobody hands out more than they hold, now or when a permission is declared later.
+
+    ``names`` is what ``patterns`` cover now. A pattern with ``*`` needs one of their own that covers it.
+    """
+    if not policy.grants_ceiling:
+        return
+    missing = sorted(set(names) - held.names)
+    if missing:
         listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise Refused(
             "ceiling_exceeded", f"you do not hold {listed}", field=field, required=tuple(missing[:5])
         )
+    for wanted in patterns:
+        if "*" in wanted and not any(
+            covers_pattern(own, wanted, reaches_management=reaches) for own, reaches in held.patterns
+        ):
+            raise Refused("ceiling_exceeded", f"you hold no pattern that covers {wanted}", field=field)
+
+
+def covers_pattern(own: str, wanted: str, *, reaches_management: bool = False) -> bool:
+    """Tell whether ``own`` covers all that ``wanted`` covers as a grant, also what is declared later.
+
+    ``reaches_management`` says that ``own`` is a pattern of Owner.
+    """
+    own_resource, _, own_action = own.partition(":")
+    resource, _, action = wanted.partition(":")
+    if own_action not in ("*", action):
+        return False
+    if own_resource == "*":
+        return reaches_management or resource.partition(".")[0] not in RESERVED_RESOURCES
+    own_parts, parts = own_resource.split("."), resource.split(".")
+    return (
+        resource != "*"
+        and len(own_parts) == len(parts)
+        and all(mine in ("*", part) for mine, part in zip(own_parts, parts, strict=True))
+    )
 
 
 def check_justification(handed: Collection[str], justification: str, policy: Policy) -> None:
@@ -106,3 +163,10 @@ def check_justification(handed: Collection[str], justification: str, policy: Pol
             f"{elevated[0]} is elevated: say why it is needed",
             field="justification",
         )
+
+
+def check_justification_text(justification: str) -> None:
+    """Refuse a justification that is too long or holds a token."""
+    if len(justification) > JUSTIFICATION_MAX:
+        raise Refused("invalid_value", f"at most {JUSTIFICATION_MAX} characters", field="justification")
+    check_no_token(justification, "justification")
