@@ -24,6 +24,8 @@ from types import FrameType
 #: Set for each child; tells it to call :func:`die_with_parent`.
 SUPERVISED = "RETINUE_SUPERVISED"
 SUPERVISOR_PID = "RETINUE_SUPERVISOR_PID"
+#: Set for a child that ran before: it is in operation, and does not refuse what it can do without.
+RESTARTED = "RETINUE_RESTARTED"
 GRACE_SECONDS = 20.0
 #: What those that stop later have at least, after others have used up the grace.
 LATER_GRACE_SECONDS = 2.0
@@ -100,6 +102,9 @@ class _Running:
 
     def start(self) -> None:
         env = {**os.environ, **self.child.env, SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())}
+        env.pop(RESTARTED, None)
+        if self.starts:
+            env[RESTARTED] = "1"
         self.starts += 1
         self.started_at = time.monotonic()
         # The arguments come from this program's own table of children and hold no secret.

@@ -17,9 +17,31 @@ def migrate() -> None:
 
 
 def is_current() -> bool:
-    """Tell whether every migration is applied."""
+    """Tell whether every migration is applied, and none that this version does not know."""
     executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return not (_unknown(executor) or executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def check() -> None:
+    """Raise :class:`InstallationError` if the database is of a newer or an older version."""
+    executor = MigrationExecutor(connection)
+    unknown = _unknown(executor)
+    if unknown:
+        raise InstallationError(
+            f"the database is of a newer version ({unknown[0]} is applied): run that version of Retinue"
+        )
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise InstallationError("the database is missing or of another version: run `retinue init`")
+
+
+def _unknown(executor: MigrationExecutor) -> list[str]:
+    loader = executor.loader
+    known = set(loader.disk_migrations or ())
+    return sorted(
+        f"{app}.{name}"
+        for app, name in loader.applied_migrations or ()
+        if app in loader.migrated_apps and (app, name) not in known
+    )
 
 
 class WeakDurability(InstallationError):

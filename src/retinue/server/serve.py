@@ -25,7 +25,7 @@ from retinue.server.api.limits import MOST_HELD_THREADS
 from retinue.server.directory.queries import installation
 from retinue.server.installation import Installation, InstallationError
 from retinue.server.nodes.wake import MAX_HELD
-from retinue.supervisor import SUPERVISED, SUPERVISOR_PID, die_with_parent
+from retinue.supervisor import RESTARTED, SUPERVISED, SUPERVISOR_PID, die_with_parent
 
 #: A held poll, a body on its way and a change that waits for nodes each keep a thread; 16 are left for
 #: everything else.
@@ -74,7 +74,7 @@ def serve(host: str, port: int, processes: int, descriptor: int | None = None) -
     os.environ.update({SUPERVISED: "1", SUPERVISOR_PID: str(os.getpid())})
     with _without_pool():
         check(processes)
-        catalogue.load()
+        catalogue.load(in_operation=RESTARTED in os.environ)
         disconnect()
     _Server(
         "retinue.server.wsgi:application",
@@ -116,8 +116,7 @@ def check(processes: int) -> None:
         raise InstallationError(f"there is no installation in {told.home}: run `retinue init`")
     home.keep_private(told.home, told.sqlite_file)
     told.check_secrets()
-    if not schema.is_current():
-        raise InstallationError("the database is missing or of another version: run `retinue init`")
+    schema.check()
     found = installation()
     if found is None:
         raise InstallationError("there is no installation here: run `retinue init`")

@@ -77,6 +77,11 @@ def read_file(text: str) -> list[Declaration]:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise Refused("invalid_value", f"permissions.yaml: not YAML: {_one_line(error)}") from None
+    except RecursionError:
+        raise Refused("invalid_value", "permissions.yaml: nested too deeply") from None
+    except (ValueError, LookupError, AttributeError):
+        # What PyYAML's own constructors raise for a date, number or truth value that is none.
+        raise Refused("invalid_value", "permissions.yaml: a value is not of the type that it names") from None
     if document is None:
         return []
     entries = document.get("permissions") if isinstance(document, dict) else None
