@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from tests.crash.history import JSON, Call, History, Pass, Ref, State, now
 from tests.crash.wanted import Account, Key, Wanted
-from tests.crash.wire import Broken, Reply, Wire
+from tests.support.wire import Broken, Reply, Wire
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
 MOST_ACCOUNTS, MOST_KEYS = 6, 6

@@ -20,8 +20,8 @@ from retinue.replica.records import Kind, Meta
 from retinue.replica.store import Store
 from tests.crash.history import History, Ref, State, Verification
 from tests.crash.questions import ask
-from tests.crash.wire import Wire
 from tests.support.installation import Installation
+from tests.support.wire import Wire
 
 Row = dict[str, Any]
 Records = dict[tuple[Kind, str], bytes]

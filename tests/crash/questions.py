@@ -8,7 +8,7 @@ import time
 
 from retinue.token import Kind, mint
 from tests.crash.history import History, Pass, Verification, now
-from tests.crash.wire import Broken, Wire
+from tests.support.wire import Broken, Wire
 
 _PAUSE_SECONDS = 0.012
 _RETRY_SECONDS = 0.02

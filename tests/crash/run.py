@@ -13,8 +13,8 @@ from tests.crash.evidence import Evidence, collect
 from tests.crash.history import History, now
 from tests.crash.questions import Asker
 from tests.crash.strikes import Striker
-from tests.crash.wire import Wire
 from tests.support.installation import ADMIN_EMAIL, Installation
+from tests.support.wire import Wire
 
 SEED, SECONDS = "RETINUE_TEST_SEED", "RETINUE_TEST_SECONDS"
 CHANGERS, ASKERS = 4, 3

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 from tests.crash.history import History, Kill, now
-from tests.crash.wire import Broken, Wire
 from tests.support.installation import Installation
+from tests.support.planes import members
 from tests.support.processes import children, wait_for
+from tests.support.wire import Broken, Wire
 
 #: Each kind is struck at least as often in each round through the list, in an order drawn anew.
 ROUND = (
@@ -156,23 +156,10 @@ class Striker:
         process = self._installation.process
         if process is None:
             return []
-        found = {name: pid for pid in children(process.pid) if (name := _name(pid))}
+        found = members(process.pid)
         if kind == "worker":
             workers = [pid for name, pid in found.items() if name.startswith("worker")]
             return workers and [self._chance.choice(workers)]
         if kind == "serving":
             return [] if "control" not in found else children(found["control"])
         return [found[kind]] if kind in found else []
-
-
-def _name(pid: int) -> str:
-    """Return what a child of the supervisor is, by the arguments with which it was started."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return ""
-    if b"retinue.server" in words:
-        return "control"
-    if b"follower" in words:
-        return "follower"
-    return f"worker {words[words.index(b'--index') + 1].decode()}" if b"worker" in words else ""

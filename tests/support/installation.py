@@ -82,6 +82,7 @@ class Installation:
         self.token_file = home.parent / f"{home.name}-admin-token"
         self.password_file = home.parent / f"{home.name}-admin-password"
         self._extra = environment or {}
+        self._awaited = [self.url, self.node_url]
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -151,7 +152,7 @@ class Installation:
         return done.stdout
 
     def start(self, *arguments: str) -> None:
-        """Start ``retinue serve`` and wait until both ports are ready. ``arguments`` are further flags."""
+        """Start ``retinue serve`` and wait until it is ready. ``arguments`` are further flags."""
         command = [PROGRAM, "serve", "--port", str(self.port), "--node-port", str(self.node_port), *arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -163,8 +164,11 @@ class Installation:
                 stderr=log,
                 preexec_fn=end_with_parent(),
             )
+        urls = {"control": [self.url], "node": [self.node_url]}
+        only = arguments[arguments.index("--only") + 1] if "--only" in arguments else None
+        self._awaited = urls[only] if only else [self.url, self.node_url]
         try:
-            wait_for("retinue serve is ready", self._is_ready, seconds=60, every=0.05)
+            wait_for("retinue serve is ready", self.is_ready, seconds=60, every=0.05)
         except BaseException:
             print(self.log.read_text(errors="replace")[-8000:])
             self.stop()
@@ -193,10 +197,11 @@ class Installation:
         self.process = None
         wait_for("everything is gone", lambda: not any(is_alive(pid) for pid in pids), seconds=30)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Tell whether everything that was started answers that it is ready."""
         if self.process is not None and not is_alive(self.process.pid):
             raise RuntimeError(f"retinue serve ended with {self.process.poll()}")
-        return status_of(f"{self.url}/readyz") == 200 and status_of(f"{self.node_url}/readyz") == 200
+        return all(status_of(f"{url}/readyz") == 200 for url in self._awaited)
 
 
 @contextmanager

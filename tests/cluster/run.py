@@ -1,0 +1,143 @@
+"""One run: clients and faults at the same time; then nodes that are wrong on purpose."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster import faults
+from tests.cluster.faults import Injector
+from tests.cluster.history import History, now
+from tests.cluster.judge import controls
+from tests.cluster.revokers import Revoker
+from tests.cluster.verifiers import Verifier
+from tests.cluster.world import NODES, SLOW, TOO_SLOW, World, patched, send, slow_clock
+
+SEED, SECONDS, LEASE = "RETINUE_TEST_SEED", "RETINUE_TEST_SECONDS", "RETINUE_TEST_LEASE_SECONDS"
+REVOKERS = 20
+STOCK_COUNT = 8
+CONTROLS = ("cache", "push only", "no lease check", "clock beyond the bound")
+#: A run that shows less shows nothing. A slow machine gets more time for it.
+MINIMA = {"verifications": 50_000, "near": 3_000, "endings": 500}
+MOST_TIMES = 2.0
+_MORE_SECONDS = 5.0
+_END_SECONDS = 60.0
+_ATTEMPTS = 4
+
+
+def seed() -> str:
+    """Return the seed of this run, and print it: the same one draws the same changes and faults."""
+    chosen = os.environ.get(SEED) or secrets.token_hex(4)
+    print(f"\n{SEED}={chosen}")
+    return chosen
+
+
+def seconds() -> float:
+    """Return for how long faults are injected, at least."""
+    return float(os.environ.get(SECONDS) or 35)
+
+
+def lease_seconds() -> int:
+    """Return the length of a lease in this run: 2 s, so that a short run sees many end; 10 is the native one."""
+    return int(os.environ.get(LEASE) or 2)
+
+
+def run(folder: Path, database_url: str | None, seed: str, seconds: float, lease: int) -> History:
+    """Run on SQLite, or on PostgreSQL with two control planes if there is a ``database_url``."""
+    history = History()
+    world = World(folder, database_url, None if lease == 10 else lease)
+    try:
+        world.start()
+        with _clients(world, history, seed):
+            injector = Injector(world, history, lease, f"{seed}/faults")
+            began = now()
+            injector.run(began + seconds)
+            while shortfalls(history) and now() < began + seconds * MOST_TIMES:
+                injector.run(now() + _MORE_SECONDS)
+            history.rates["in the run"] = _clock_rate(world, SLOW, lease)
+            _wrong_on_purpose(world, history, lease)
+    finally:
+        world.stop()
+    return history
+
+
+@contextmanager
+def _clients(world: World, history: History, seed: str) -> Iterator[None]:
+    """Let clients work meanwhile; at the end each finishes what it has begun."""
+    clients: list[Revoker | Verifier] = [
+        Revoker(f"r{number}", world.wires(number), history, f"{seed}/r{number}") for number in range(REVOKERS)
+    ]
+    clients.append(Revoker("push", world.wires(), history, f"{seed}/push", group=CONTROLS[1]))
+    Revoker("stock", world.wires(), history, seed).fill_stock(STOCK_COUNT)
+    for name, node in world.nodes.items():
+        clients.append(Verifier(name, node.node_port, history, f"{seed}/{name}"))
+    port = world.nodes[NODES[0]].node_port
+    clients.append(Verifier(NODES[0], port, history, f"{seed}/cache", caches=True))
+    for client in clients:
+        client.start()
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.stopping.set()
+        for client in clients:
+            client.join(_END_SECONDS)
+    assert [] == [client.name for client in clients if client.is_alive()]
+
+
+def _wrong_on_purpose(world: World, history: History, lease: float) -> None:
+    """Cut off nodes that decide without a lease, or with too slow a clock, until they are caught at it."""
+    wrong = {CONTROLS[2]: patched("no_lease_check"), CONTROLS[3]: slow_clock(TOO_SLOW)}
+    for name, (phase, environment) in zip(NODES, wrong.items(), strict=False):
+        node, link = world.nodes[name], world.links[name]
+        history.phase = phase
+        send(node.pids("everything"), signal.SIGCONT)
+        node.stop()
+        node.serve(environment)
+        history.rates[phase] = _clock_rate(world, name, lease)
+        for _ in range(_ATTEMPTS):
+            link.set(up=0, down=0)
+            time.sleep(lease * 1.6)
+            link.set()
+            world.settle()
+            if controls(history)[phase]:
+                break
+        node.stop()
+        node.serve()
+
+
+def _clock_rate(world: World, name: str, lease: float) -> float:
+    """Return how fast the clock of a node runs, by what its polls say on their way."""
+    link = world.links[name]
+    link.set()
+    time.sleep(2 * lease)  # for several polls
+    found = link.set()
+    (real_from, told_from), (real_to, told_to) = found["first_clock"][0], found["clock"][0]
+    return float(told_to - told_from) / float(real_to - real_from)
+
+
+def shortfalls(history: History) -> dict[str, int]:
+    """Return what there was too little of: verifications, changes, and faults that were confirmed."""
+    found = figures(history)
+    short = {name: found[name] for name, least in MINIMA.items() if found[name] < least}
+    seen = {each.kind for each in history.faults if each.is_confirmed}
+    return short | {kind: 0 for kind in faults.KINDS if kind not in seen}
+
+
+def figures(history: History) -> dict[str, int]:
+    """Return how much of everything there was."""
+    counts = history.counts()
+    plain = [count for name, count in counts.items() if name.startswith("plain on")]
+    return {
+        "verifications": sum(plain),
+        "near": counts["near"],
+        "endings": sum(not each.group for each in history.endings),
+        "waited for a lease": sum(
+            any(n["how"] == "lease_ended" for n in each.nodes) for each in history.endings
+        ),
+    }

@@ -1,0 +1,50 @@
+"""What is revoked stays revoked on every node, while processes, links and clocks fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import judge
+from tests.cluster.history import History
+from tests.cluster.run import CONTROLS, figures, lease_seconds, run, seconds, seed, shortfalls
+from tests.cluster.world import RATE, TOO_SLOW
+from tests.server_support.django_setup import kinds
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_nothing_is_allowed_after_its_end_was_promised(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """
+    No verification that begins after the return of a complete receipt is allowed, on any node, through stops,
+    kills, cuts and a slow clock; each receipt comes in time, and waits out the lease of no node in touch.
+    Clients and nodes that are wrong on purpose are caught.
+    """
+    url = str(request.getfixturevalue("postgres_url")) if kind == "postgresql" else None
+    lease = lease_seconds()
+    history = run(tmp_path, url, seed(), seconds(), lease)
+    findings = judge.judge(history, lease)
+    _report(kind, history, findings)
+
+    assert [] == findings
+    assert {} == shortfalls(history)
+    assert set(CONTROLS) == set(judge.controls(history))
+    assert pytest.approx(RATE, abs=0.025) == history.rates["in the run"]
+    assert pytest.approx(TOO_SLOW, abs=0.025) == history.rates["clock beyond the bound"]
+
+
+def _report(kind: str, history: History, findings: list[str]) -> None:
+    print(f"{kind}: " + ", ".join(f"{count} {name}" for name, count in figures(history).items()))
+    waits = sorted(each.returned - each.began for each in history.endings if not each.group)
+    if waits:
+        at = {share: waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.9, 0.99, 1.0)}
+        print("receipts, ms: " + ", ".join(f"p{share * 100:g} {ms:.0f}" for share, ms in at.items()))
+    print(f"answers: {dict(history.counts())}")
+    print(f"negative controls: {dict(judge.controls(history))}; clock rates: {history.rates}")
+    for fault, (count, share) in judge.shares(history).items():
+        times = sum(each.kind == fault and each.is_confirmed for each in history.faults)
+        print(f"  {fault:30} {times:3} times, {count:7} tokens in force asked, {share:7.2%} allowed")
+    print(f"{len(findings)} findings")
+    print("\n".join(findings[:20]))
