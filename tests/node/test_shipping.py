@@ -101,10 +101,11 @@ def test_where_everything_is_refused_nothing_is_lost(
     wait_for("some tries", lambda: ship.counted(Counter.HELD_BATCHES) >= 3)
     tries = control.count("requests") / ship.counted(Counter.HELD_BATCHES)
     control.refusal = lambda _records: None
-    wait_for("all entries", lambda: control.next[ship.spool.name] == 300)
+    # Counted once the answer has come, a moment after the control plane has taken them.
+    wait_for("all entries", lambda: ship.counted(Counter.SHIPPED) == 300)
 
     assert list(range(300)) == _numbers(control, ship.spool.name)
-    assert (0, 300) == (ship.counted(Counter.REFUSED), ship.counted(Counter.SHIPPED))
+    assert 0 == ship.counted(Counter.REFUSED)
     assert tries <= 2 * shipping.MOST_SUSPECTS + 16
     wait_for("the all-clear", lambda: "works again" in caplog.text)
     assert 1 == caplog.text.count("WARNING"), caplog.text
