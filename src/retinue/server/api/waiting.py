@@ -7,11 +7,11 @@ from typing import Literal
 
 from django.http import HttpRequest
 
-from retinue.replica.lease import EPSILON
 from retinue.server.api import limits, schemas
 from retinue.server.api.answers import instant
 from retinue.server.errors import Refused
 from retinue.server.nodes import receipts
+from retinue.server.nodes.settling import bound_ns
 from retinue.server.policies.native import policy_of
 
 #: A call waits this much longer than the longest lease, for the way back.
@@ -63,7 +63,7 @@ def render(receipt: receipts.Receipt) -> schemas.JSON:
 
 def longest_wait(organization: str) -> float:
     """Return the seconds after which every receipt of an organization is complete while this process runs."""
-    return policy_of(organization).freshness_lease_seconds * (1 + EPSILON) + GRACE_SECONDS
+    return bound_ns(policy_of(organization).freshness_lease_seconds) / 1e9 + GRACE_SECONDS
 
 
 def follow(receipt: receipts.Receipt, seconds: float, principal: str) -> receipts.Receipt:

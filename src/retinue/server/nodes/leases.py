@@ -6,7 +6,6 @@ that is committed in between is then either seen by the poll, or its barrier see
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from retinue.replica.lease import boot_clock_ns, boot_id
 from retinue.server.errors import Refused
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
@@ -42,9 +42,8 @@ WHERE node_id = %s AND incarnation = %s
 @cache
 def clock_id() -> str:
     """Return which boot-time clock this is: boot and time namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     namespace = Path("/proc/self/ns/time")
-    return f"{boot} {namespace.readlink()}" if namespace.is_symlink() else boot
+    return f"{boot_id()} {namespace.readlink()}" if namespace.is_symlink() else boot_id()
 
 
 def record(node: Node, request: PollRequest) -> None:
@@ -120,7 +119,7 @@ def _register(node: Node, request: PollRequest) -> None:
 
 def _check_pace(node: Node) -> None:
     """Refuse a node that makes new incarnations faster than any program restarts: their rows are kept."""
-    now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    now_ns = boot_clock_ns()
     since = now_ns - MOST_NEW_SECONDS * 1_000_000_000
     recent = Lease.objects.filter(node=node, clock_id=clock_id(), granted_at_ns__range=(since, now_ns))
     if recent.count() >= MOST_NEW:
@@ -138,7 +137,7 @@ def _acknowledged(request: PollRequest) -> dict[str, Any]:
     return {
         "epoch": request.applied.epoch,
         "revision": request.applied.revision,
-        "granted_at_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        "granted_at_ns": boot_clock_ns(),
         "clock_id": clock_id(),
         "last_contact_at": timezone.now(),
     }

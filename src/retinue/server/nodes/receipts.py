@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from retinue.replica.lease import boot_clock_ns
+from retinue.server.credentials import writing
 from retinue.server.errors import NotFound
 from retinue.server.ids import new_id
 from retinue.server.ledger import feed as ledger
@@ -176,7 +177,7 @@ class _Watch:
         assert self.waiting is not None  # noqa: S101  (look has read it)
         self.waiting.remove(each)
         waited_ms = round((now - self.began_ns) / 1e6, 1)
-        self.settled.append(_named(each, how, _instant(timezone.now()), waited_ms))
+        self.settled.append(_named(each, how, writing.text(timezone.now()), waited_ms))
 
 
 def _complete(watch: _Watch) -> Receipt:
@@ -211,10 +212,6 @@ def _quiet_until_ns() -> int:
 
 def _named(each: Awaited, how: str, at: str | None, waited_ms: float | None) -> dict[str, Any]:
     return {"node": each.node, "incarnation": each.incarnation, "how": how, "at": at, "waited_ms": waited_ms}
-
-
-def _instant(at: Any) -> str:
-    return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
 
 
 class _Keeper(threading.Thread):
