@@ -17,7 +17,7 @@ from retinue.server.nodes.models import Lease
 from retinue.server.nodes.receipts import Receipt
 from retinue.server.nodes.rules import PollRequest
 from retinue.server.nodes.settling import bound_ns
-from retinue.server.policies import native
+from retinue.server.policies import policy
 from tests.storage.estate import Estate, Follower, Task
 from tests.support.processes import wait_for
 
@@ -27,7 +27,7 @@ LEASE = 3
 @pytest.fixture(autouse=True)
 def _own_leases(awake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Short leases; those of other tests have ended, and the database has been up for long."""
-    short = replace(native.NATIVE, freshness_lease_seconds=LEASE)
+    short = replace(policy.NATIVE, freshness_lease_seconds=LEASE)
     monkeypatch.setattr(receipts, "NATIVE", short)
     monkeypatch.setattr(receipts, "_quiet_until_ns", lambda: 0)
     Lease.objects.all().delete()

@@ -17,7 +17,7 @@ from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 
 
 def held_by(actor: Actor) -> rules.Held | None:
@@ -288,5 +288,5 @@ def _touch_sets(tx: Transaction, moved: Collection[str]) -> None:
         for ident in Principal.objects.filter(is_operator=True).values_list("id", flat=True):
             tx.touch(Kind.PRINCIPAL, ident)
     for ident in people.Organization.objects.values_list("id", flat=True):
-        if not set(policy_of(ident).forbidden_for_service_permissions).isdisjoint(moved):
+        if not set(policy_of(ident).forbidden_for_service.permissions).isdisjoint(moved):
             tx.touch(Kind.ORGANIZATION, ident)

@@ -15,7 +15,7 @@ from retinue.server.access.models import Grant, Permission, RoleAssignment
 from retinue.server.access.roles import ROLES
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 
 __all__ = [
     "Grant",

@@ -11,7 +11,7 @@ from retinue.server.access.catalogue import INSTALLATION, RESERVED_RESOURCES, ex
 from retinue.server.access.roles import ROLES, Role
 from retinue.server.directory.rules import check_no_token
 from retinue.server.errors import Refused
-from retinue.server.policies.native import Policy
+from retinue.server.policies.policy import Policy
 
 JUSTIFICATION_MAX = 2048
 
@@ -54,7 +54,7 @@ def effective(
     if operator:
         held |= INSTALLATION & frozenset(catalogue)
     if kind == "service_account":
-        held -= frozenset(policy.forbidden_for_service_permissions)
+        held -= frozenset(policy.forbidden_for_service.permissions)
     return held
 
 
@@ -84,7 +84,7 @@ def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permis
 def check_role_for_kind(handed: Role, kind: str, policy: Policy, field: str = "roles") -> None:
     """Refuse a role that principals of this kind may never hold."""
     if kind == "service_account" and (
-        handed.people_only or handed.handle in policy.forbidden_for_service_roles
+        handed.people_only or handed.handle in policy.forbidden_for_service.roles
     ):
         raise Refused("forbidden_for_service", f"the role {handed.handle} is for people only", field=field)
 
@@ -93,7 +93,7 @@ def check_grant_for_kind(
     covered: Collection[str], kind: str, policy: Policy, field: str = "permission"
 ) -> None:
     """Refuse a grant of what principals of this kind can never have."""
-    banned = sorted(set(covered) & set(policy.forbidden_for_service_permissions))
+    banned = sorted(set(covered) & set(policy.forbidden_for_service.permissions))
     if kind == "service_account" and banned:
         raise Refused(
             "forbidden_for_service", f"a service account can never hold {', '.join(banned)}", field=field
@@ -156,8 +156,8 @@ def covers_pattern(own: str, wanted: str, *, reaches_management: bool = False) -
 
 def check_justification(handed: Collection[str], justification: str, policy: Policy) -> None:
     """Refuse to hand out an elevated permission without a justification."""
-    elevated = sorted(set(handed) & set(policy.elevated_permissions))
-    if elevated and policy.elevated_justification_required and not justification.strip():
+    elevated = sorted(set(handed) & set(policy.elevated.permissions))
+    if elevated and policy.elevated.justification == "required" and not justification.strip():
         raise Refused(
             "justification_required",
             f"{elevated[0]} is elevated: say why it is needed",

@@ -16,7 +16,7 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.rules import duration_seconds
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 from retinue.server.traffic import queries as traffic
 
 TAG = "keys"

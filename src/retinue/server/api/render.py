@@ -15,7 +15,7 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import account_status
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 

@@ -12,7 +12,7 @@ from retinue.server.api.answers import instant
 from retinue.server.errors import Refused
 from retinue.server.nodes import receipts
 from retinue.server.nodes.settling import bound_ns
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 
 #: A call waits this much longer than the longest lease, for the way back.
 GRACE_SECONDS = 1.0

@@ -14,7 +14,7 @@ from retinue.server.directory.queries import Organization, Principal, accounts, 
 from retinue.server.ledger.catalogue import EVENTS, EventType
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 from retinue.server.traffic.queries import used_credentials
 
 EXPIRING = timedelta(days=14)

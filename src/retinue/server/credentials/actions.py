@@ -18,7 +18,7 @@ from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 from retinue.token import Kind
 
 __all__ = ["Issued", "peppers"]
@@ -274,7 +274,7 @@ def _check_room(account: Principal, present: list[Credential], now: datetime) ->
 def _name(account: Principal, name: str | None, now: datetime) -> str:
     if name is not None:
         return names.check_name(name)
-    if policy_of(account.organization_id).credentials_name_required:
+    if policy_of(account.organization_id).credentials_name.required:
         raise Refused("missing_field", "a key needs a name here", field="name")
     return f"key-{now:%Y%m%d-%H%M%S%f}"
 

@@ -13,7 +13,7 @@ from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
-from retinue.server.policies.native import Policy
+from retinue.server.policies.policy import Policy
 from retinue.token import Kind
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from retinue.server.errors import Refused
-from retinue.server.policies.native import Policy
+from retinue.server.policies.policy import Policy
 
 REVOKE_REASONS = (
     "compromised",

@@ -20,7 +20,7 @@ from retinue.server.credentials.models import Credential
 from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 from retinue.token import Kind, Token, mint
 
 _ID_PREFIX = {Kind.API_KEY: "key", Kind.PERSONAL: "pat", Kind.NODE: "nkey", Kind.SETUP: "boot"}

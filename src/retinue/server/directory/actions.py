@@ -13,7 +13,7 @@ from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.native import policy_of
+from retinue.server.policies.policy import policy_of
 
 _TEXTS = ("name", "handle", "description", "purpose", "documentation", "environment", "systems")
 

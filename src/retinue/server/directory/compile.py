@@ -8,7 +8,7 @@ from retinue import permission
 from retinue.replica import records
 from retinue.server.directory.models import Organization
 from retinue.server.ledger.feed import Selection, narrow, select
-from retinue.server.policies.native import DAY_SECONDS, policy_of
+from retinue.server.policies.policy import DAY_SECONDS, policy_of
 
 _MS = 1_000
 
@@ -27,7 +27,7 @@ def _organization(
     ident: str, handle: str, name: str, state: str, indexes: Mapping[str, int]
 ) -> records.Organization:
     policy = policy_of(ident)
-    banned = [indexes[each] for each in policy.forbidden_for_service_permissions if each in indexes]
+    banned = [indexes[each] for each in policy.forbidden_for_service.permissions if each in indexes]
     return records.Organization(
         id=ident,
         handle=handle,

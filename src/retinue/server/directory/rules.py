@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from retinue.server.errors import Refused
-from retinue.server.policies.native import Policy
+from retinue.server.policies.policy import Policy
 from retinue.token import holds_token
 
 HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)

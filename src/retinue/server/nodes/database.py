@@ -20,7 +20,7 @@ from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position, Range
 from retinue.server.ledger.transaction import reading
 from retinue.server.nodes.compile import Compiler
-from retinue.server.policies.native import NATIVE
+from retinue.server.policies.policy import NATIVE
 
 R = TypeVar("R", bound=Record)
 

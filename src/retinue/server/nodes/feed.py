@@ -30,7 +30,7 @@ from retinue.server.nodes.rules import (
     hold_seconds,
     is_renewal_due,
 )
-from retinue.server.policies.native import NATIVE
+from retinue.server.policies.policy import NATIVE
 
 __all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of", "poll", "snapshot"]
 

@@ -28,7 +28,7 @@ from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
 from retinue.server.nodes import leases, wake
 from retinue.server.nodes.models import Receipt
 from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, outlook
-from retinue.server.policies.native import NATIVE
+from retinue.server.policies.policy import NATIVE
 
 __all__ = [
     "Receipt",

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.policies.native import NATIVE, policy_of
+from retinue.server.policies.policy import NATIVE, policy_of
 from retinue.server.traffic import rules
 from retinue.server.traffic.models import Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
@@ -180,12 +180,12 @@ def prune(now: datetime, most: int) -> int:
     """
     gone = 0
     for organization in _organizations():
-        kept = timedelta(days=policy_of(organization).request_log_retention_days)
+        kept = timedelta(days=policy_of(organization).request_log.retention_days)
         old = Request.objects.filter(organization=organization, at__lt=now - kept).order_by("at")
         gone += delete_some(old, most - gone)
         if gone >= most:
             return gone
-    kept = timedelta(days=NATIVE.request_log_retention_days)
+    kept = timedelta(days=NATIVE.request_log.retention_days)
     return gone + delete_some(SpoolProgress.objects.filter(updated_at__lt=now - kept), most - gone)
 
 

@@ -2,6 +2,6 @@
 
 import os
 
-from retinue.server.policies.native import NATIVE
+from retinue.server.policies.policy import NATIVE
 
 object.__setattr__(NATIVE, "freshness_lease_seconds", int(os.environ["CLUSTER_LEASE_SECONDS"]))
