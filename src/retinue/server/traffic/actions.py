@@ -7,7 +7,6 @@ so each record counts exactly once however often its batch arrives.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,7 @@ from django.utils import timezone
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE, policy_of
-from retinue.server.traffic import rules
+from retinue.server.traffic import counting, rules
 from retinue.server.traffic.models import Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
 
@@ -66,17 +65,16 @@ def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
 
 
 def _store(node_name: str, fresh: Sequence[Entry], now: datetime) -> None:
-    uses: dict[str, _Use] = {}
+    counted = counting.Counted()
     rows = []
     for record in fresh:
         at = rules.instant(record.at_ms, now)
         row = _row(node_name, record, at)
         rows.append(row)
         if record.allowed and record.credential_id:
-            _count(uses, row, at)
+            counted.add(dict(zip(_COLUMNS, row, strict=True)))
     _insert(rows)
-    if uses:
-        _move_forward(node_name, uses)
+    counted.store(node_name)
 
 
 def _row(node_name: str, record: Entry, at: datetime) -> tuple[Any, ...]:
@@ -116,61 +114,6 @@ def _insert(rows: list[tuple[Any, ...]]) -> None:
             values = ", ".join(["%s"] * len(_COLUMNS))
             statement = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
             cursor.executemany(statement, [(adapt(row[0]), *row[1:]) for row in rows])
-
-
-@dataclass(slots=True)
-class _Use:
-    """The allowed uses of one credential in one batch."""
-
-    account: str
-    first: datetime
-    last: datetime
-    address: str
-    client: str
-    count: int
-
-
-def _count(uses: dict[str, _Use], row: tuple[Any, ...], at: datetime) -> None:
-    _, _, account, _, _, credential, _, _, _, _, _, address, client, *_ = row
-    use = uses.get(credential)
-    if use is None:
-        uses[credential] = _Use(account, at, at, address, client, 1)
-        return
-    use.count += 1
-    use.first = min(use.first, at)
-    if at >= use.last:
-        use.last, use.address, use.client = at, address, client
-
-
-_USE = "(%s, %s, %s, %s, %s, %s, %s, %s)"
-_MOVE_FORWARD = """
-INSERT INTO traffic_usage AS held
-    (credential, account, first_used_at, last_used_at, last_address, last_client, last_node, count)
-VALUES {values}
-ON CONFLICT (credential) DO UPDATE SET
-    count = held.count + excluded.count,
-    first_used_at = CASE WHEN excluded.first_used_at < held.first_used_at
-                    THEN excluded.first_used_at ELSE held.first_used_at END,
-    last_address = CASE WHEN excluded.last_used_at >= held.last_used_at
-                   THEN excluded.last_address ELSE held.last_address END,
-    last_client = CASE WHEN excluded.last_used_at >= held.last_used_at
-                  THEN excluded.last_client ELSE held.last_client END,
-    last_node = CASE WHEN excluded.last_used_at >= held.last_used_at
-                THEN excluded.last_node ELSE held.last_node END,
-    last_used_at = CASE WHEN excluded.last_used_at > held.last_used_at
-                   THEN excluded.last_used_at ELSE held.last_used_at END
-"""
-
-
-def _move_forward(node_name: str, uses: dict[str, _Use]) -> None:
-    """Add to the counters, in one statement. In order, so that two batches never lock each other out."""
-    adapt = connection.ops.adapt_datetimefield_value
-    values: list[Any] = []
-    for key, use in sorted(uses.items()):
-        values += [key, use.account, adapt(use.first), adapt(use.last)]
-        values += [use.address, use.client, node_name, use.count]
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE_FORWARD.format(values=", ".join([_USE] * len(uses))), values)
 
 
 def prune(now: datetime, most: int) -> int:

@@ -68,3 +68,19 @@ class Usage(models.Model):
     last_client = models.CharField(max_length=255, blank=True)
     last_node = models.CharField(max_length=63, blank=True)
     count = models.PositiveBigIntegerField(default=0)
+
+
+class Exercise(models.Model):
+    """First and last allowed use of a permission by an account, and how often. Only ever moves forward."""
+
+    account = IdField()
+    permission = models.CharField(max_length=128)
+    organization = IdField()
+    first_used_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "permission"], name="exercise_once_a_permission")
+        ]

@@ -9,9 +9,19 @@ from typing import Any
 from django.db.models import Max, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
-from retinue.server.traffic.models import Request, SpoolProgress, Usage
+from retinue.server.traffic.models import Exercise, Request, SpoolProgress, Usage
 
-__all__ = ["Request", "Usage", "last_used_by_account", "missing", "requests", "usage", "used_credentials"]
+__all__ = [
+    "Exercise",
+    "Request",
+    "Usage",
+    "exercised",
+    "last_used_by_account",
+    "missing",
+    "requests",
+    "usage",
+    "used_credentials",
+]
 
 
 def requests(
@@ -68,3 +78,12 @@ def last_used_by_account(account_ids: Iterable[str]) -> dict[str, datetime]:
     """Return the last allowed use of each account that was used, in one query."""
     rows = Usage.objects.filter(account__in=list(set(account_ids))).values("account")
     return {row["account"]: row["last"] for row in rows.annotate(last=Max("last_used_at"))}
+
+
+def exercised(account_ids: Iterable[str]) -> dict[str, dict[str, datetime]]:
+    """Return when each account last used each permission that it ever used, in one query."""
+    found: dict[str, dict[str, datetime]] = {ident: {} for ident in account_ids}
+    rows = Exercise.objects.filter(account__in=list(found))
+    for account, permission, last in rows.values_list("account", "permission", "last_used_at"):
+        found[account][permission] = last
+    return found
