@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -73,7 +74,7 @@ def test_use_of_a_permission_is_counted_for_its_account() -> None:
     """
     spool, account = _Spool(), f"sa_{secrets.token_hex(6)}"
     (entry,) = spool.batch(0, 1)
-    said = [
+    said: list[dict[str, Any]] = [
         {"at_ms": 1_700_000_002_000, "permission": "report:read"},
         {"at_ms": 1_700_000_001_000, "permission": "report:read"},
         {"at_ms": 1_700_000_003_000, "permission": "report:write", "allowed": False},
