@@ -9,7 +9,6 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +18,7 @@ from django.utils import timezone
 from retinue.server.errors import Refused
 from retinue.server.traffic import queries
 from retinue.server.traffic.actions import Entry, ingest, prune
-from retinue.server.traffic.models import Exercise, Request, SpoolProgress, Usage
+from retinue.server.traffic.models import Request, SpoolProgress, Usage
 from retinue.token import Kind, mint
 from tests.storage.estate import Task
 from tests.storage.shipper import entries, ship
@@ -66,27 +65,6 @@ def test_a_batch_is_stored_once_however_often_it_arrives() -> None:
     assert list(range(15)) == spool.stored()
     assert (15, 0) == spool.progress()
     assert 8 == spool.usage().count
-
-
-def test_use_of_a_permission_is_counted_for_its_account() -> None:
-    """
-    Allowed decisions about a permission move its counters forward; denied ones, and those about none, do not.
-    """
-    spool, account = _Spool(), f"sa_{secrets.token_hex(6)}"
-    (entry,) = spool.batch(0, 1)
-    said: list[dict[str, Any]] = [
-        {"at_ms": 1_700_000_002_000, "permission": "report:read"},
-        {"at_ms": 1_700_000_001_000, "permission": "report:read"},
-        {"at_ms": 1_700_000_003_000, "permission": "report:write", "allowed": False},
-        {"at_ms": 1_700_000_004_000, "permission": None},
-    ]
-    batch = [msgspec.structs.replace(entry, account=account, **each) for each in said]
-    ingest(spool.node, spool.name, 0, batch)
-    ingest(spool.node, spool.name, 0, batch)
-
-    assert {"report:read": _START + timedelta(seconds=2)} == queries.exercised([account])[account]
-    row = Exercise.objects.get(account=account)
-    assert (2, _START + timedelta(seconds=1)) == (row.count, row.first_used_at)
 
 
 def test_tokens_are_stored_in_their_display_form() -> None:
