@@ -25,6 +25,7 @@ UNGUARDED = {
     "traffic_spoolprogress": "how far a spool has been shipped; written with the batch",
     "traffic_usage": "counters (last used, use count): the one exception for counters",
     "traffic_exercise": "counters of permissions that were used, written with those of credentials",
+    "traffic_origin": "counters of networks that credentials were used from, likewise",
     "console_signinfailures": "counters of failed sign-ins, forgotten after hours; they give nobody access",
     "api_idempotencyrecord": "remembers answers for a day; written in the same transaction as the change",
 }

@@ -17,7 +17,7 @@ from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE, policy_of
 from retinue.server.traffic import counting, rules
-from retinue.server.traffic.models import Request, SpoolProgress
+from retinue.server.traffic.models import Origin, Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
 
 __all__ = ["Entry", "ingest", "prune"]
@@ -129,6 +129,7 @@ def prune(now: datetime, most: int) -> int:
         if gone >= most:
             return gone
     kept = timedelta(days=NATIVE.request_log.retention_days)
+    gone += delete_some(Origin.objects.filter(last_used_at__lt=now - kept), most - gone)
     return gone + delete_some(SpoolProgress.objects.filter(updated_at__lt=now - kept), most - gone)
 
 

@@ -1,4 +1,7 @@
-"""The counters of one batch: uses of credentials, and of permissions by account. They only move forward."""
+"""The counters of one batch: uses of credentials, by network too, and of permissions by account.
+
+They only move forward.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+
+from retinue.server.traffic import rules
 
 _USE = "(%s, %s, %s, %s, %s, %s, %s, %s)"
 _MOVE_USES = """
@@ -27,12 +32,12 @@ ON CONFLICT (credential) DO UPDATE SET
     last_used_at = CASE WHEN excluded.last_used_at > held.last_used_at
                    THEN excluded.last_used_at ELSE held.last_used_at END
 """
-_EXERCISE = "(%s, %s, %s, %s, %s, %s)"
-_MOVE_EXERCISES = """
-INSERT INTO traffic_exercise AS held
-    (account, permission, organization, first_used_at, last_used_at, count)
+_PAIR = "(%s, %s, %s, %s, %s, %s)"
+_MOVE_PAIRS = """
+INSERT INTO {table} AS held
+    ({one}, {other}, organization, first_used_at, last_used_at, count)
 VALUES {values}
-ON CONFLICT (account, permission) DO UPDATE SET
+ON CONFLICT ({one}, {other}) DO UPDATE SET
     count = held.count + excluded.count,
     first_used_at = CASE WHEN excluded.first_used_at < held.first_used_at
                     THEN excluded.first_used_at ELSE held.first_used_at END,
@@ -65,6 +70,7 @@ class Counted:
 
     _uses: dict[str, _Span] = field(default_factory=dict)
     _exercises: dict[tuple[str, str], _Span] = field(default_factory=dict)
+    _origins: dict[tuple[str, str], _Span] = field(default_factory=dict)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one allowed decision; ``row`` holds the columns of its record by name."""
@@ -74,6 +80,10 @@ class Counted:
         if row["account"] and row["permission"]:
             key = row["account"], row["permission"]
             self._exercises.setdefault(key, _Span(row["organization"], at, at)).add(at, row)
+        network = rules.network(row["address"])
+        if network:
+            origin = row["credential"], network
+            self._origins.setdefault(origin, _Span(row["organization"], at, at)).add(at, row)
 
     def store(self, node_name: str) -> None:
         """Add to the counters, a statement each. In order, so that two batches never lock each other out."""
@@ -82,11 +92,18 @@ class Counted:
         for credential, use in sorted(self._uses.items()):
             uses += [credential, use.owner, adapt(use.first), adapt(use.last)]
             uses += [use.address, use.client, node_name, use.count]
-        exercises: list[Any] = []
-        for (account, permission), span in sorted(self._exercises.items()):
-            exercises += [account, permission, span.owner, adapt(span.first), adapt(span.last), span.count]
         _run(_MOVE_USES, _USE, len(self._uses), uses)
-        _run(_MOVE_EXERCISES, _EXERCISE, len(self._exercises), exercises)
+        _move_pairs("traffic_exercise", "account", "permission", self._exercises)
+        _move_pairs("traffic_origin", "credential", "network", self._origins)
+
+
+def _move_pairs(table: str, one: str, other: str, counted: Mapping[tuple[str, str], _Span]) -> None:
+    adapt = connection.ops.adapt_datetimefield_value
+    values: list[Any] = []
+    for pair, span in sorted(counted.items()):
+        values += [*pair, span.owner, adapt(span.first), adapt(span.last), span.count]
+    statement = _MOVE_PAIRS.replace("{table}", table).replace("{one}", one).replace("{other}", other)
+    _run(statement, _PAIR, len(counted), values)
 
 
 def _run(statement: str, one: str, count: int, values: list[Any]) -> None:

@@ -84,3 +84,18 @@ class Exercise(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "permission"], name="exercise_once_a_permission")
         ]
+
+
+class Origin(models.Model):
+    """From which network a credential was used (/24 of IPv4, /48 of IPv6), first, last, and how often."""
+
+    credential = IdField()
+    network = models.CharField(max_length=45)
+    organization = IdField()
+    first_used_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["credential", "network"], name="origin_once")]
+        indexes = [models.Index(fields=["last_used_at"], name="origin_by_age")]

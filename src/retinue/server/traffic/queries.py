@@ -9,15 +9,17 @@ from typing import Any
 from django.db.models import Max, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
-from retinue.server.traffic.models import Exercise, Request, SpoolProgress, Usage
+from retinue.server.traffic.models import Exercise, Origin, Request, SpoolProgress, Usage
 
 __all__ = [
     "Exercise",
+    "Origin",
     "Request",
     "Usage",
     "exercised",
     "last_used_by_account",
     "missing",
+    "origins",
     "requests",
     "usage",
     "used_credentials",
@@ -86,4 +88,12 @@ def exercised(account_ids: Iterable[str]) -> dict[str, dict[str, datetime]]:
     rows = Exercise.objects.filter(account__in=list(found))
     for account, permission, last in rows.values_list("account", "permission", "last_used_at"):
         found[account][permission] = last
+    return found
+
+
+def origins(credential_ids: Iterable[str]) -> dict[str, list[Origin]]:
+    """Return the networks that each credential was used from, the latest first, in one query."""
+    found: dict[str, list[Origin]] = {ident: [] for ident in credential_ids}
+    for row in Origin.objects.filter(credential__in=list(found)).order_by("-last_used_at", "network"):
+        found[row.credential].append(row)
     return found

@@ -5,6 +5,7 @@ A record that is odd is made to fit, never refused: the spool of a node must not
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -79,6 +80,16 @@ def instant(at_ms: int, now: datetime) -> datetime:
     """
     now_ms = (now - _EPOCH) // timedelta(milliseconds=1)
     return _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), now_ms))
+
+
+def network(address: str) -> str:
+    """Return the network that a caller is told apart by: the /24 of IPv4, the /48 of IPv6; or empty."""
+    try:
+        at = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    at = getattr(at, "ipv4_mapped", None) or at
+    return str(ipaddress.ip_network((at, 24 if at.version == 4 else 48), strict=False))
 
 
 def count(value: int, most: int = _BIGGEST) -> int:
