@@ -64,6 +64,34 @@ class Warning(StrEnum):
     ROTATION_DUE = "rotation_due"
 
 
+class Terms(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How an organization wants its decisions told and kept.
+
+    The statuses are what a protected API sends; ``flat`` asks for error bodies of the form ``{status_code,
+    message, request_id}``. ``logged`` is the share of allowed decisions that the request log keeps, negative
+    if it keeps nothing, not even denials.
+    """
+
+    unauthenticated: int = 401
+    forbidden: int = 403
+    limited: int = 429
+    flat: bool = False
+    logged: float = 1.0
+
+    def status(self, reason: Reason) -> int:
+        """Return the HTTP status for a denial."""
+        usual = reason.status
+        if usual == 401:
+            return self.unauthenticated
+        if usual == 403:
+            return self.forbidden
+        return self.limited if usual == 429 else usual
+
+
+#: What holds where no organization is known.
+NATIVE_TERMS = Terms()
+
+
 class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who presented a genuine token. Instants are milliseconds since 1970 in UTC; 0 means never."""
 

@@ -29,6 +29,11 @@ def hkdf(secret: bytes, label: str) -> bytes:
     return hmac.digest(extracted, label.encode() + b"\x01", "sha256")
 
 
+def lookup_key(digest: bytes) -> str:
+    """Return the key of the lookup record for a keyed digest: 128 of its bits in hexadecimal."""
+    return digest[:16].hex()
+
+
 class Pepper:
     """One pepper, ready to digest tokens.
 

@@ -59,18 +59,19 @@ class Token:
     compared, in constant time, never tokens.
     """
 
-    __slots__ = ("_text", "brand", "kid", "kind")
+    __slots__ = ("_display", "_text", "brand", "kid", "kind")
 
-    def __init__(self, brand: str, kind: Kind, kid: str, text: str) -> None:
+    def __init__(self, brand: str, kind: Kind, kid: str, text: str, display: str | None = None) -> None:
         self.brand = brand
         self.kind = kind
         self.kid = kid
         self._text = text
+        self._display = f"{brand}{kind.value}_{kid}_…" if display is None else display
 
     @property
     def display(self) -> str:
         """The form for lists, logs and errors: brand, kind and key id, no character of the secret."""
-        return f"{self.brand}{self.kind.value}_{self.kid}_…"
+        return self._display
 
     def reveal(self) -> str:
         """Return the whole token. Call it where the token is handed to its holder, and nowhere else."""
@@ -108,21 +109,27 @@ def mint(kind: Kind, brand: str = DEFAULT_BRAND, kid: str | None = None) -> Toke
         raise ValueError("brand: 2 to 10 characters of a-z and 0-9, beginning with a letter")
     if kid is None:
         kid = draw_kid()
-    elif not re.fullmatch(r"[0-9A-Za-z]{12}", kid, re.ASCII):
+    elif not is_kid(kid):
         raise ValueError("kid: 12 base62 characters")
-    body = f"{brand}{kind.value}_{kid}_{_draw(SECRET_LENGTH)}"
+    body = f"{brand}{kind.value}_{kid}_{draw(SECRET_LENGTH)}"
     return Token(brand, kind, kid, body + checksum(body.encode("ascii")))
 
 
 def draw_kid() -> str:
     """Return a new random key id: 12 base62 characters (71 bits), never an example id."""
     while True:
-        kid = _draw(KID_LENGTH)
+        kid = draw(KID_LENGTH)
         if not kid.startswith(EXAMPLE_KID_PREFIX):
             return kid
 
 
-def _draw(length: int) -> str:
+def is_kid(text: str) -> bool:
+    """Tell whether ``text`` can be a key id."""
+    return re.fullmatch(r"[0-9A-Za-z]{12}", text, re.ASCII) is not None
+
+
+def draw(length: int) -> str:
+    """Return ``length`` random base62 characters from the system's CSPRNG."""
     return "".join([secrets.choice(BASE62) for _ in range(length)])
 
 
@@ -172,27 +179,39 @@ def parse(text: str, brands: tuple[str, ...] = (DEFAULT_BRAND,)) -> Token | None
 
 
 def redact(text: str) -> str:
-    """Return ``text`` with everything that looks like a token, of any brand, in its display form.
+    """Return ``text`` with everything that looks like a token, of any brand and format, in its display form.
 
     For what strangers write and we keep, such as the path of a request. Takes linear time. Half a secret and
-    underscores that are percent-encoded are seen as well; what is left of a shorter piece opens nothing.
+    separators that are percent-encoded are seen as well; what is left of a shorter piece opens nothing. A
+    UUID stays: an ordinary id looks the same (whoever knows the presented token takes it out by itself).
     """
-    if len(text) < _SHORTEST or ("_" not in text and "%5" not in text):
+    if len(text) < _SHORTEST:
         return text
-    return _LOOKS_LIKE.sub(r"\1_\2_…", text)
+    if "_" in text or "%5" in text:
+        text = _LOOKS_LIKE.sub(r"\1_\2_…", text)
+    if ":" in text or "%3" in text:
+        text = _SEPARATED.sub(r"\1:…", text)
+    return _JWT.sub("eyJ…", text) if "eyJ" in text else text
 
 
 def holds_token(text: str) -> bool:
-    """Tell whether something in ``text`` looks like a token, of any brand."""
+    """Tell whether something in ``text`` looks like a token, of any brand and format."""
     return redact(text) != text
 
 
 _KINDS = {kind.value: kind for kind in Kind}
 #: Of the secret, so much as leaves a guesser with nothing to guess. The brand is left in front as it is.
 _TELLING = 32
-_SHORTEST = min(map(len, _KINDS)) + KID_LENGTH + _TELLING + 2
+_SHORTEST = 35
 _LOOKS_LIKE = re.compile(
     rf"({'|'.join(_KINDS)})(?:_|%5[Ff])([0-9A-Za-z]{{{KID_LENGTH}}})(?:_|%5[Ff])[0-9A-Za-z]{{{_TELLING},}}",
     re.ASCII,
 )
+#: A pair of key id and secret, and ``sk:`` with hexadecimal digits.
+_SEPARATED = re.compile(
+    rf"((?<![0-9A-Za-z])[0-9A-Za-z]{{{KID_LENGTH}}}(?=(?::|%3[Aa])[0-9A-Za-z]{{{_TELLING},}})"
+    rf"|sk(?=(?::|%3[Aa])[0-9a-f]{{{_TELLING},}}))(?::|%3[Aa])[0-9A-Za-z]+",
+    re.ASCII,
+)
+_JWT = re.compile(r"eyJ[0-9A-Za-z_%-]{8,512}\.(?:[0-9A-Za-z_%-]+\.?)*", re.ASCII)
 _grammar = lru_cache(maxsize=64)(Grammar)

@@ -17,14 +17,13 @@ from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
 from retinue.pepper import Peppers
 from retinue.replica import lease
 from retinue.replica.lease import UNKNOWN_LEASE_MS, boot_clock_ns, wall_clock_ms
+from retinue.replica.reading import Replica, Snapshot
 from retinue.replica.records import (
     SCHEMA,
     Credential,
     Meta,
     Organization,
     Principal,
-    Replica,
-    Snapshot,
 )
 from retinue.token import DEFAULT_BRAND, Grammar, Kind
 

@@ -11,7 +11,8 @@ import msgspec
 
 from retinue.replica import records
 from retinue.replica.memory import MemoryReplica
-from retinue.replica.records import Change, Kind, Meta, Snapshot
+from retinue.replica.reading import Snapshot
+from retinue.replica.records import Change, Kind, Meta
 from retinue.replica.store import Store
 
 Place = tuple[Kind, str]
@@ -73,6 +74,8 @@ def sample(kind: Kind, key: str, number: int = 0) -> records.Record:
             key, "sa", text, text, "active", (records.Digest(b"d", "p", number),)
         ),
         Kind.IDENTITY_KEY: records.IdentityKey(key, text, "x", number),
+        Kind.LOOKUP: records.Lookup(text),
+        Kind.IMPORT_SCHEME: records.ImportScheme(key, text, "sha256"),
     }
     return made[kind]
 
@@ -115,6 +118,10 @@ def read(snapshot: Snapshot, kind: Kind, key: str) -> object:
             (each for each in snapshot.identity_keys() if each.kid == kid), None
         ),
         Kind.ORGANIZATION_HANDLE: snapshot.organization_by_handle,
+        Kind.LOOKUP: snapshot.lookup,
+        Kind.IMPORT_SCHEME: lambda ident: next(
+            (each for each in snapshot.import_schemes() if each.id == ident), None
+        ),
     }
     return readers[kind](key)
 
@@ -127,6 +134,8 @@ def expected(kind: Kind, key: str, held: Rows) -> object:
     record = msgspec.msgpack.decode(value, type=records.TYPES[kind])
     if isinstance(record, records.Permission):
         return record.index
+    if isinstance(record, records.Lookup):
+        return record.kid
     if isinstance(record, records.OrganizationHandle):
         return expected(Kind.ORGANIZATION, record.organization, held)
     return record

@@ -17,7 +17,8 @@ from retinue.node.responses import Responses, without_body
 from retinue.node.settings import Settings
 from retinue.problem import CATALOGUE, PAGES, problem
 from retinue.replica import lease
-from retinue.replica.records import SCHEMA, Meta, Replica, Snapshot
+from retinue.replica.reading import Replica, Snapshot
+from retinue.replica.records import SCHEMA, Meta
 
 JSON = "application/json"
 PROBLEMS = PAGES.encode()

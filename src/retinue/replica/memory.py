@@ -40,6 +40,14 @@ class MemorySnapshot:
         record: records.Credential | None = self._read(Kind.CREDENTIAL, kid)
         return record
 
+    def lookup(self, key: str) -> str | None:
+        found: records.Lookup | None = self._read(Kind.LOOKUP, key)
+        return None if found is None else found.kid
+
+    def import_schemes(self) -> tuple[records.ImportScheme, ...]:
+        rows = self.items(Kind.IMPORT_SCHEME)
+        return tuple(msgspec.msgpack.decode(value, type=records.ImportScheme) for _, value in rows)
+
     def principal(self, principal_id: str) -> records.Principal | None:
         record: records.Principal | None = self._read(Kind.PRINCIPAL, principal_id)
         return record

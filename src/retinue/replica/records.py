@@ -7,15 +7,14 @@ nothing that could refer back, so the cycle collector need not look at them (``g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Protocol
 
 import msgspec
 
-#: Raised when a node of this version could not read the records of another.
-SCHEMA = 1
+from retinue.decision import Terms
+
+#: Raised when a node of this version could not read another's records, or would allow what they forbid.
+SCHEMA = 2
 
 
 class Kind(StrEnum):
@@ -28,18 +27,55 @@ class Kind(StrEnum):
     PRINCIPAL = "principal"
     CREDENTIAL = "credential"
     IDENTITY_KEY = "identity_key"
+    LOOKUP = "lookup"
+    IMPORT_SCHEME = "import_scheme"
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One keyed digest under which a credential is known; ``valid_until_ms`` ends a previous one."""
+    """One keyed digest under which a credential is known; ``valid_until_ms`` ends a previous one.
+
+    ``scheme`` is the id of the import scheme whose digest was wrapped, empty where the token itself was.
+    """
 
     value: bytes
     pepper_id: str
     valid_until_ms: int = 0
+    scheme: str = ""
+
+
+class TimeWindow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A span of each of some days of the week, by the clocks of a zone.
+
+    ``days`` is a bit mask, bit 0 is Monday. ``start`` and ``end`` are minutes since midnight, ``end`` is not
+    contained; a window that ends before it starts goes on into the next day, and belongs to the day on which
+    it starts. ``zone`` is a name of the time zone database, such as ``Europe/Berlin``.
+    """
+
+    days: int
+    start: int
+    end: int
+    zone: str = "UTC"
+
+
+class Restrictions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a credential is narrowed to. An empty list narrows nothing (see :mod:`retinue.restrictions`).
+
+    ``networks`` are CIDR networks, ``endpoints`` path patterns, ``methods`` HTTP methods in capital letters.
+    An ingest token is bound to its ``endpoints``: without one it may nothing.
+    """
+
+    networks: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    times: tuple[TimeWindow, ...] = ()
 
 
 class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A credential, found by its public key id. It holds no permissions."""
+    """A credential, found by its public key id. It holds no permissions.
+
+    ``adopts`` says that it was imported under a slow hash: the control plane looks at the first token that is
+    presented for it, and gives it a digest of our own if it is the right one.
+    """
 
     id: str
     kind: str
@@ -51,6 +87,32 @@ class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires_at_ms: int = 0
     retires_at_ms: int = 0
     rotate_by_ms: int = 0
+    restrictions: Restrictions | None = None
+    adopts: bool = False
+
+
+class Lookup(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Finds a credential whose token does not name its key id.
+
+    The key is :func:`retinue.pepper.lookup_key` of a digest, or of the public id of an imported credential.
+    """
+
+    kid: str
+
+
+class ImportScheme(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How another system digested tokens that an organization brought along.
+
+    ``algorithm`` is sha256, sha512 or hmac-sha256; ``sealed`` is the key of the last, sealed under the pepper
+    ``pepper_id``. ``prefix`` is what all of these tokens begin with, if anything.
+    """
+
+    id: str
+    organization: str
+    algorithm: str
+    prefix: str = ""
+    sealed: bytes = b""
+    pepper_id: str = ""
 
 
 class Principal(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -64,6 +126,7 @@ class Principal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     state: str
     permissions: bytes = b""
     holders: tuple[str, ...] = ()
+    environment: str = ""
 
 
 class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -73,8 +136,29 @@ class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     permissions: bytes = b""
 
 
+class Rate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How much one account may ask; 0 where there is no limit."""
+
+    per_minute: int = 0
+    per_second: int = 0
+    parallel: int = 0
+
+
+class Rules(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Networks (CIDR) and limits. An empty ``allow`` is anywhere; ``deny`` wins."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    rate: Rate | None = None
+
+
 class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The facts of an organization that a decision needs."""
+    """The facts of an organization that a decision needs.
+
+    ``rules`` hold for its accounts, those of ``environments`` instead for accounts that name the environment;
+    ``None`` where nothing is limited. ``ingest`` are the places where an ingest token may stand in a request
+    (header, basic, path); none if there are no such tokens.
+    """
 
     id: str
     handle: str
@@ -85,6 +169,10 @@ class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
     personal_tokens: bool = True
     lease_ms: int = 10_000
     warn_ms: int = 0
+    terms: Terms = Terms()
+    rules: Rules | None = None
+    environments: dict[str, Rules] = {}
+    ingest: tuple[str, ...] = ()
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -109,7 +197,17 @@ class IdentityKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     not_after_ms: int = 0
 
 
-Record = Credential | Principal | Holder | Organization | Permission | OrganizationHandle | IdentityKey
+Record = (
+    Credential
+    | Principal
+    | Holder
+    | Organization
+    | Permission
+    | OrganizationHandle
+    | IdentityKey
+    | Lookup
+    | ImportScheme
+)
 
 TYPES: dict[Kind, type[Record]] = {
     Kind.PERMISSION: Permission,
@@ -119,6 +217,8 @@ TYPES: dict[Kind, type[Record]] = {
     Kind.PRINCIPAL: Principal,
     Kind.CREDENTIAL: Credential,
     Kind.IDENTITY_KEY: IdentityKey,
+    Kind.LOOKUP: Lookup,
+    Kind.IMPORT_SCHEME: ImportScheme,
 }
 
 
@@ -165,41 +265,3 @@ def encode(record: msgspec.Struct) -> bytes:
 
 
 _encoder = msgspec.msgpack.Encoder()
-
-
-class Snapshot(Protocol):
-    """One consistent view of a replica. All reads of a decision go through the same snapshot."""
-
-    def meta(self) -> Meta:
-        """Return the meta record (a blank one if nothing was ever applied)."""
-
-    def credential(self, kid: str) -> Credential | None:
-        """Return the credential with this public key id."""
-
-    def principal(self, principal_id: str) -> Principal | None:
-        """Return the user or service account with this id."""
-
-    def holder(self, holder_id: str) -> Holder | None:
-        """Return the role or group with this id."""
-
-    def organization(self, organization_id: str) -> Organization | None:
-        """Return the organization with this id."""
-
-    def organization_by_handle(self, handle: str) -> Organization | None:
-        """Return the organization with this handle."""
-
-    def permission_index(self, name: str) -> int | None:
-        """Return the catalogue index of a declared permission."""
-
-    def longest_lease_ms(self) -> int:
-        """Return the longest lease of any organization, 0 if there is none."""
-
-    def identity_keys(self) -> Iterator[IdentityKey]:
-        """Yield the public identity keys of all nodes."""
-
-
-class Replica(Protocol):
-    """Where a verifier reads. Implementations: LMDB (nodes, guards), memory (tests), the database."""
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Open a new snapshot. No record is remembered from one snapshot to the next."""

@@ -31,6 +31,8 @@ _PREFIX = {
     Kind.PRINCIPAL: b"e",
     Kind.CREDENTIAL: b"f",
     Kind.IDENTITY_KEY: b"g",
+    Kind.LOOKUP: b"h",
+    Kind.IMPORT_SCHEME: b"i",
 }
 _META = b"\x00meta"
 _MAX_KEY = 511  # LMDB's own bound; asking for more is an error there, here it is "not found"
@@ -40,6 +42,8 @@ _decode_principal = msgspec.msgpack.Decoder(records.Principal).decode
 _decode_permission = msgspec.msgpack.Decoder(records.Permission).decode
 _decode_handle = msgspec.msgpack.Decoder(records.OrganizationHandle).decode
 _decode_identity_key = msgspec.msgpack.Decoder(records.IdentityKey).decode
+_decode_lookup = msgspec.msgpack.Decoder(records.Lookup).decode
+_decode_import_scheme = msgspec.msgpack.Decoder(records.ImportScheme).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
 _decode_organization = msgspec.msgpack.Decoder(records.Organization).decode
 _decode_holder = msgspec.msgpack.Decoder(records.Holder).decode
@@ -61,7 +65,10 @@ class _Common:
     inventions fill nothing.
     """
 
-    __slots__ = ("holders", "longest_lease_ms", "meta", "number", "organizations", "permissions", "written")
+    __slots__ = (
+        "holders", "import_schemes", "longest_lease_ms", "meta", "number", "organizations", "permissions",
+        "written",
+    )  # fmt: skip
 
     def __init__(self, number: int, written: bytes | None, place: str) -> None:
         self.number = number
@@ -71,6 +78,7 @@ class _Common:
         fresh_from_ns = meta.fresh_from_ns if meta.place == place else 0
         self.meta = msgspec.structs.replace(meta, place="", fresh_from_ns=fresh_from_ns)
         self.longest_lease_ms: int | None = None
+        self.import_schemes: tuple[records.ImportScheme, ...] | None = None
         self.organizations: dict[str, records.Organization] = {}
         self.holders: dict[str, records.Holder] = {}
         self.permissions: dict[str, int] = {}
@@ -99,6 +107,17 @@ class StoreSnapshot:
     def credential(self, kid: str) -> records.Credential | None:
         value = self._transaction.get(b"f" + kid.encode())
         return None if value is None else _decode_credential(value)
+
+    def lookup(self, key: str) -> str | None:
+        value = self._transaction.get(b"h" + key.encode())
+        return None if value is None else _decode_lookup(value).kid
+
+    def import_schemes(self) -> tuple[records.ImportScheme, ...]:
+        common = self._common
+        if common.import_schemes is None:
+            rows = self.items(Kind.IMPORT_SCHEME)
+            common.import_schemes = tuple(_decode_import_scheme(value) for _, value in rows)
+        return common.import_schemes
 
     def principal(self, principal_id: str) -> records.Principal | None:
         value = self._transaction.get(b"e" + principal_id.encode())

@@ -14,7 +14,8 @@ from retinue.server.access.roles import ROLES
 from retinue.server.ledger.feed import Selection, narrow, pick, select
 
 _PRINCIPALS = """
-SELECT id, kind, organization_id, handle, name, state, is_operator FROM directory_principal WHERE true
+SELECT id, kind, organization_id, handle, name, state, is_operator, environment
+FROM directory_principal WHERE true
 """
 
 
@@ -53,7 +54,7 @@ def principals(selection: Selection, indexes: Mapping[str, int]) -> dict[str, by
 def _principal(
     row: tuple[Any, ...], grants: dict[str, list[str]], roles: dict[str, list[str]], masks: _Masks
 ) -> records.Principal:
-    ident, kind, organization, handle, name, state, is_operator = row
+    ident, kind, organization, handle, name, state, is_operator, environment = row
     return records.Principal(
         id=ident,
         kind=kind,
@@ -63,6 +64,7 @@ def _principal(
         state=state,
         permissions=masks.of(grants.get(ident, ()), is_operator),
         holders=tuple(ROLES[role].holder_id for role in sorted(roles.get(ident, ())) if role in ROLES),
+        environment=environment,
     )
 
 

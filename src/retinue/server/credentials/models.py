@@ -75,3 +75,38 @@ class Credential(models.Model):
                 name="credential_by_expiry",
             ),
         ]
+
+
+class Lookup(models.Model):
+    """Finds a credential whose token does not name its key id, by a keyed digest or an imported public id."""
+
+    key = IdField(primary_key=True)
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="lookups")
+
+
+class ImportScheme(models.Model):
+    """How another system digested the tokens that an organization has imported.
+
+    ``sealed`` is that system's key, encrypted under the pepper ``pepper_id``; empty where there is none.
+    """
+
+    id = IdField(primary_key=True)
+    organization = models.ForeignKey(
+        "directory.Organization", on_delete=models.PROTECT, related_name="import_schemes"
+    )
+    name = models.CharField(max_length=64)
+    algorithm = models.CharField(max_length=16)
+    prefix = models.CharField(max_length=64, blank=True)
+    sealed = models.BinaryField(max_length=1024, blank=True)
+    pepper_id = models.CharField(max_length=16, blank=True)
+    created_at = models.DateTimeField()
+    created_by = IdField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="import_scheme_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(algorithm__in=["sha256", "sha512", "hmac-sha256"]),
+                name="import_scheme_algorithm",
+            ),
+        ]

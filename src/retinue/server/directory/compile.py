@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from retinue import permission
+from retinue.decision import Terms
 from retinue.replica import records
 from retinue.server.directory.models import Organization
 from retinue.server.ledger.feed import Selection, narrow, select
-from retinue.server.policies.policy import DAY_SECONDS, policy_of
+from retinue.server.policies.policy import DAY_SECONDS, Limits, Policy, policy_of
 
 _MS = 1_000
 
@@ -38,7 +39,36 @@ def _organization(
         personal_tokens=policy.pat_enabled,
         lease_ms=policy.freshness_lease_seconds * _MS,
         warn_ms=max(policy.expiry_warn_days, default=0) * DAY_SECONDS * _MS,
+        terms=terms(policy),
+        rules=_rules(policy),
+        ingest=policy.ingest_presentation if policy.ingest_enabled else (),
     )
+
+
+def terms(policy: Policy) -> Terms:
+    """Return how the organization wants its decisions told and kept."""
+    status, log = policy.responses_status, policy.request_log
+    return Terms(
+        status.unauthenticated,
+        status.forbidden,
+        status.limited,
+        flat=policy.responses_errors == "flat",
+        logged=log.sample_allowed if log.enabled else -1.0,
+    )
+
+
+def _rules(policy: Policy) -> records.Rules | None:
+    """Return networks and limits; ``None`` where there are none, which costs a decision nothing."""
+    network = policy.network
+    rate = _rate(policy.limits_per_account)
+    if not network.allow and not network.deny and rate is None:
+        return None
+    return records.Rules(network.allow, network.deny, rate)
+
+
+def _rate(limits: Limits) -> records.Rate | None:
+    rate = records.Rate(limits.per_minute or 0, limits.per_second or 0, limits.parallel or 0)
+    return None if rate == records.Rate() else rate
 
 
 def organization_handles(selection: Selection) -> dict[str, bytes]:

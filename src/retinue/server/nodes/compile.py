@@ -15,6 +15,7 @@ from retinue.replica.records import Kind
 from retinue.server.access import compile as access
 from retinue.server.access import queries
 from retinue.server.credentials import compile as credentials
+from retinue.server.credentials import lookups
 from retinue.server.directory import compile as directory
 from retinue.server.ledger.feed import Keys, Range, Selection, narrow
 from retinue.server.nodes.models import IdentityKey
@@ -61,6 +62,10 @@ class Compiler:
                 return credentials.credentials(selection, self._kinds)
             case Kind.IDENTITY_KEY:
                 return _identity_keys(selection)
+            case Kind.LOOKUP:
+                return lookups.lookups(selection)
+            case Kind.IMPORT_SCHEME:
+                return lookups.import_schemes(selection)
 
     def compile(self, places: Iterable[Place]) -> dict[Place, bytes | None]:
         """Return the present record of each place; ``None`` for what is gone."""

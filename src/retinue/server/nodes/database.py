@@ -1,6 +1,7 @@
 """The database as a replica: the control plane decides about its own callers with the very same verifier.
 
-Records are compiled on demand, in one consistent read for each verification: six queries at most.
+Records are compiled on demand, in one consistent read for each verification: six queries at most for a native
+token.
 """
 
 from __future__ import annotations
@@ -51,6 +52,14 @@ class DatabaseSnapshot:
     def credential(self, kid: str) -> records.Credential | None:
         return self._read(Kind.CREDENTIAL, kid, records.Credential)
 
+    def lookup(self, key: str) -> str | None:
+        found = self._read(Kind.LOOKUP, key, records.Lookup)
+        return None if found is None else found.kid
+
+    def import_schemes(self) -> tuple[records.ImportScheme, ...]:
+        rows = self._compiler.select(Kind.IMPORT_SCHEME, Range("", _ALL)).values()
+        return tuple(msgspec.msgpack.decode(value, type=records.ImportScheme) for value in rows)
+
     def principal(self, principal_id: str) -> records.Principal | None:
         return self._read(Kind.PRINCIPAL, principal_id, records.Principal)
 
@@ -80,7 +89,7 @@ class DatabaseSnapshot:
 
 
 class DatabaseReplica:
-    """Implements :class:`retinue.replica.records.Replica` by reading the database.
+    """Implements :class:`retinue.replica.reading.Replica` by reading the database.
 
     Only the catalogue of permissions is remembered, under the revision at which it was read: whatever
     changes it takes a new revision in the same transaction.

@@ -1,0 +1,61 @@
+"""How a replica is read: one consistent snapshot at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from retinue.replica.records import (
+    Credential,
+    Holder,
+    IdentityKey,
+    ImportScheme,
+    Meta,
+    Organization,
+    Principal,
+)
+
+
+class Snapshot(Protocol):
+    """One consistent view of a replica. All reads of a decision go through the same snapshot."""
+
+    def meta(self) -> Meta:
+        """Return the meta record (a blank one if nothing was ever applied)."""
+
+    def credential(self, kid: str) -> Credential | None:
+        """Return the credential with this public key id."""
+
+    def lookup(self, key: str) -> str | None:
+        """Return the key id of the credential that is found under this key (``records.Lookup``)."""
+
+    def import_schemes(self) -> tuple[ImportScheme, ...]:
+        """Return the import schemes of all organizations."""
+
+    def principal(self, principal_id: str) -> Principal | None:
+        """Return the user or service account with this id."""
+
+    def holder(self, holder_id: str) -> Holder | None:
+        """Return the role or group with this id."""
+
+    def organization(self, organization_id: str) -> Organization | None:
+        """Return the organization with this id."""
+
+    def organization_by_handle(self, handle: str) -> Organization | None:
+        """Return the organization with this handle."""
+
+    def permission_index(self, name: str) -> int | None:
+        """Return the catalogue index of a declared permission."""
+
+    def longest_lease_ms(self) -> int:
+        """Return the longest lease of any organization, 0 if there is none."""
+
+    def identity_keys(self) -> Iterator[IdentityKey]:
+        """Yield the public identity keys of all nodes."""
+
+
+class Replica(Protocol):
+    """Where a verifier reads. Implementations: LMDB (nodes, guards), memory (tests), the database."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open a new snapshot. No record is remembered from one snapshot to the next."""
