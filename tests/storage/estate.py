@@ -103,7 +103,7 @@ class Follower:
 
     def request(self, *, wait: float = 0.0, **given: Any) -> PollRequest:
         """Return the poll that this follower would send now."""
-        applied = Applied(self.meta.epoch, self.meta.revision)
+        applied = Applied(self.meta.epoch, self.meta.revision, self.meta.mark)
         return PollRequest(self.node.name, self.incarnation, applied, wait, **{"after": self.after, **given})
 
     def poll(self, *, wait: float = 0.0, **given: Any) -> PollAnswer:
@@ -113,7 +113,8 @@ class Follower:
             self.after = answer.next
             reached = answer.changes[-1].revision if answer.more else answer.head
             reached = self.meta.revision if answer.next else reached
-            self.meta = leased(Meta(epoch=answer.epoch, revision=reached, complete=True))
+            mark = self.meta.mark if answer.next else answer.mark
+            self.meta = leased(Meta(epoch=answer.epoch, revision=reached, complete=True, mark=mark))
             self.replica.apply(answer.changes, self.meta)
         return answer
 
@@ -126,14 +127,14 @@ class Follower:
         """Load a snapshot, pausing after each page."""
         after: str | None = None
         self.after = None
-        first = 0
+        first, mark = 0, ""
         while True:
             page = feed.snapshot(after, limit=self.page_records)
-            first = first or page.head
+            first, mark = first or page.head, mark or page.mark
             self.replica.replace_range(_place(after), _place(page.next), page.changes, Meta())
             after = page.next
             if after is None:
-                self.meta = leased(Meta(epoch=page.epoch, revision=first, complete=True))
+                self.meta = leased(Meta(epoch=page.epoch, revision=first, complete=True, mark=mark))
                 self.replica.apply([], self.meta)
                 return
             yield
@@ -164,7 +165,7 @@ def truth() -> Rows:
     """Return what a replica must hold now: a fresh snapshot in one page."""
     page = feed.snapshot(None, limit=1_000_000)
     assert page.next is None
-    return {(change.kind, change.key): change.value or b"" for change in page.changes}
+    return {(change.kind, change.key): change.value for change in page.changes if change.value is not None}
 
 
 class Task(threading.Thread):

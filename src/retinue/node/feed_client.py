@@ -50,6 +50,8 @@ class PollAnswer(msgspec.Struct):
     renew: bool = False
     next: str | None = None
     lease_ms: int = 10_000
+    mark: str = ""
+    recovering: bool = False
 
 
 class SnapshotAnswer(msgspec.Struct):
@@ -59,6 +61,7 @@ class SnapshotAnswer(msgspec.Struct):
     head: int
     changes: list[Change]
     next: str | None = None
+    mark: str = ""
 
 
 class _Renewed(msgspec.Struct):

@@ -235,7 +235,7 @@ class Follower:
         question: dict[str, Any] = {
             "node": self._settings.node_name,
             "incarnation": self._replica.incarnation,
-            "applied": {"epoch": meta.epoch, "revision": meta.revision},
+            "applied": {"epoch": meta.epoch, "revision": meta.revision, "mark": meta.mark},
             "wait": wait,
             "clock": clock,
             "schema": SCHEMA,

@@ -16,12 +16,13 @@ import msgspec
 
 from retinue.node import pages, succession
 from retinue.node.feed_client import PollAnswer, SnapshotAnswer
-from retinue.replica import lease
-from retinue.replica.records import SCHEMA, Change, Meta
+from retinue.replica import journal, lease
+from retinue.replica.records import SCHEMA, Change, Meta, Noted
 from retinue.replica.store import Store
 
 _log = logging.getLogger("retinue.follower")
 READER_CHECK_SECONDS = 30.0
+JOURNAL_CHECK_SECONDS = 3600.0
 #: No answer is waited for longer than this.
 MOST_DELAY_MS = 25_000
 
@@ -36,7 +37,7 @@ class ReplicaWriter:
         self._folder = folder
         self._store: Store | None = None
         self._place: succession.Place | None = None
-        self._checked = time.monotonic()
+        self._checked = self._trimmed = time.monotonic()
         self.meta = Meta()
         #: The shortest lease in force, as last heard.
         self.lease_ms = 10_000
@@ -75,10 +76,18 @@ class ReplicaWriter:
             self._store = None
 
     def tend(self) -> None:
-        """Now and then free what readers that were killed still hold."""
-        if self._store is not None and time.monotonic() - self._checked > READER_CHECK_SECONDS:
+        """Now and then free what readers that were killed still hold, and what the journal need not keep."""
+        now = time.monotonic()
+        if self._store is not None and now - self._checked > READER_CHECK_SECONDS:
             self._store.release_dead_readers()
-            self._checked = time.monotonic()
+            self._checked = now
+        if self._store is not None and now - self._trimmed > JOURNAL_CHECK_SECONDS:
+            self._store.forget_journal(self.meta.control_time_ms - journal.KEPT_MS)
+            self._trimmed = now
+
+    def journal(self, after: bytes) -> tuple[list[Noted], bytes]:
+        """Return the next lines of the journal, and the place of the last one."""
+        return self._opened().journal(after)
 
     def apply(self, answer: PollAnswer, sent_ns: int, sent_wall_ms: int) -> None:
         """Apply the answer to a poll sent at these instants (boot-time, wall): its lease begins there.
@@ -103,6 +112,7 @@ class ReplicaWriter:
             fresh_wall_ms=sent_wall_ms if fresh else self.meta.fresh_wall_ms,
             control_time_ms=answer.time,
             heard_ns=heard_ns,
+            mark=self.meta.mark if answer.next is not None else answer.mark,
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)
@@ -117,6 +127,7 @@ class ReplicaWriter:
         """
         pages.check(page, after, self.meta)
         head = self.meta.snapshot_revision if after else page.head
+        mark = self.meta.snapshot_mark if after else page.mark
         meta = msgspec.structs.replace(
             self.meta,
             epoch=page.epoch,
@@ -125,9 +136,14 @@ class ReplicaWriter:
             snapshot_after=page.next or "",
             snapshot_revision=head if page.next else 0,
             fresh_from_ns=0,
+            mark="" if page.next else mark,
+            snapshot_mark=mark if page.next else "",
         )
         self.after = None
-        self._opened().replace_range(pages.place(after), pages.place(page.next), page.changes, meta)
+        is_new = not after and page.epoch != self.meta.epoch
+        self._opened().replace_range(
+            pages.place(after), pages.place(page.next), page.changes, meta, forget=is_new
+        )
         self.meta = meta
 
     def _lost_ms(self, control_time_ms: int, heard_ns: int) -> int:

@@ -230,7 +230,9 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ``fresh_wall_ms`` this machine's wall clock at that instant. ``control_time_ms`` is the control plane's
     wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
     clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
-    very file that it stands in, so that no lease goes with a copy; it is the store's own affair.
+    very file that it stands in, so that no lease goes with a copy; it is the store's own affair. ``mark``
+    tells ``revision`` from one of the same number in another history, ``snapshot_mark`` does so for
+    ``snapshot_revision``.
     """
 
     epoch: int = 0
@@ -245,17 +247,43 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     heard_ns: int = 0
     fresh_wall_ms: int = 0
     place: str = ""
+    mark: str = ""
+    snapshot_mark: str = ""
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where an object changed: the last time that access was taken away by it, or else the last time.
+
+    ``mark`` tells the revision from one of the same number in another history.
+    """
+
+    revision: int
+    mark: str
+    at_ms: int
+    reduces: bool
 
 
 class Change(msgspec.Struct, frozen=True):
     """One line of the feed: the present record of ``(kind, key)`` as msgpack, or ``None`` if it is gone.
 
-    ``revision`` is the latest change of the object that is contained in it.
+    ``revision`` is the latest change of the object that is contained in it. ``origin`` is what a node notes
+    in its journal; ``None`` for an object that has not changed for long.
     """
 
     revision: int
     kind: Kind
     key: str
+    value: bytes | None = None
+    origin: Origin | None = None
+
+
+class Noted(msgspec.Struct, frozen=True, gc=False):
+    """One line of a node's journal: where an object changed in which epoch, and what its record says now."""
+
+    kind: Kind
+    key: str
+    epoch: int
+    origin: Origin
     value: bytes | None = None
 
 

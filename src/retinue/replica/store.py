@@ -8,6 +8,7 @@ range of keys in one transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,8 +16,8 @@ from typing import Any
 import lmdb
 import msgspec
 
-from retinue.replica import records
-from retinue.replica.records import Kind, Meta
+from retinue.replica import journal, records
+from retinue.replica.records import Kind, Meta, Noted
 
 DEFAULT_MAP_BYTES = 64 << 30
 MAX_READERS = 1024
@@ -231,7 +232,7 @@ class Store:
         return self._environment.reader_check()
 
     def apply(self, changes: Iterable[records.Change], meta: Meta) -> None:
-        """Write changes and ``meta`` in one durable transaction: all of it or nothing."""
+        """Write changes, their journal, and ``meta`` in one durable transaction: all of it or nothing."""
 
         def write(transaction: lmdb.Transaction) -> None:
             for change in changes:
@@ -240,6 +241,7 @@ class Store:
                     transaction.delete(key)
                 else:
                     transaction.put(key, change.value)
+            journal.note(transaction, meta.epoch, changes)
             transaction.put(_META, self._encoded(meta))
 
         changes = list(changes)
@@ -251,11 +253,14 @@ class Store:
         upto: tuple[Kind, str] | None,
         changes: Iterable[records.Change],
         meta: Meta,
+        *,
+        forget: bool = False,
     ) -> None:
         """Make the keys in ``(after, upto]`` exactly those of ``changes``, with ``meta``, in one transaction.
 
         ``None`` stands for the first and the last key of all. A page of a snapshot is applied so: what the
-        control plane no longer has in that range disappears, and a crash resumes at the next page.
+        control plane no longer has in that range disappears, and a crash resumes at the next page. ``forget``
+        empties the journal first: the snapshot brings one of its own.
         """
         lower = b"\x01" if after is None else _PREFIX[after[0]] + after[1].encode() + b"\x00"
         upper = b"\xff" if upto is None else _PREFIX[upto[0]] + upto[1].encode()
@@ -268,10 +273,32 @@ class Store:
             for change in changes:
                 if change.value is not None:
                     transaction.put(_PREFIX[change.kind] + change.key.encode(), change.value)
+            if forget:
+                journal.forget(transaction)
+            journal.note(transaction, meta.epoch, changes)
             transaction.put(_META, self._encoded(meta))
 
         changes = list(changes)
         self._commit(write)
+
+    def journal(self, after: bytes = b"", limit: int = 500) -> tuple[list[Noted], bytes]:
+        """Return the next lines of the journal with the present records, and the place of the last one."""
+        with self._begin() as transaction:
+            page = list(islice(journal.lines(transaction, after), limit))
+            noted = [
+                msgspec.structs.replace(line, value=transaction.get(_PREFIX[line.kind] + line.key.encode()))
+                for _, line in page
+            ]
+        return noted, page[-1][0] if page else after
+
+    def forget_journal(self, before_ms: int) -> int:
+        """Delete what the journal noted before an instant; return how many lines went."""
+        with self._environment.begin() as transaction:
+            if not any(line.origin.at_ms < before_ms for _, line in journal.lines(transaction)):
+                return 0
+        gone: list[int] = []
+        self._commit(lambda transaction: gone.append(journal.forget(transaction, before_ms)))
+        return gone[-1]
 
     def _commit(self, write: Callable[[lmdb.Transaction], None]) -> None:
         """Run ``write`` in one durable transaction. A map that is full grows, and readers follow."""

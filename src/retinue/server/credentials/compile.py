@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from retinue.replica import records
-from retinue.server.ledger.feed import Selection, select
+from retinue.server.ledger.feed import MILLISECONDS, Selection, select
 from retinue.token import Kind
 
 #: Node and setup credentials are presented to the control plane alone; nodes need not know them.
@@ -17,11 +17,6 @@ REPLICATED = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
 ACCEPTED = (*REPLICATED, Kind.NODE.value)
 
 
-# An instant as records carry it, made by the database: a page of thousands makes no datetimes.
-_MILLISECONDS = {
-    "sqlite": "COALESCE(CAST(ROUND((julianday({0}) - 2440587.5) * 86400000) AS INTEGER), 0)",
-    "postgresql": "COALESCE((EXTRACT(EPOCH FROM {0}) * 1000)::bigint, 0)",
-}
 _COLUMNS = "kid, id, kind, organization_id, principal_id, state, digest, pepper_id"
 _INSTANTS = ("expires_at", "retires_at", "rotate_by")
 
@@ -31,7 +26,7 @@ def credentials(selection: Selection, kinds: tuple[str, ...] = REPLICATED) -> di
 
     Revoked and deleted credentials have a record too: their holder learns why the token is refused.
     """
-    instants = ", ".join(_MILLISECONDS[connection.vendor].format(name) for name in _INSTANTS)
+    instants = ", ".join(MILLISECONDS[connection.vendor].format(name) for name in _INSTANTS)
     among = ", ".join(["%s"] * len(kinds))
     statement = f"SELECT {_COLUMNS}, {instants} FROM credentials_credential WHERE kind IN ({among})"  # noqa: S608
     rows = select(statement, "kid", selection, *kinds)

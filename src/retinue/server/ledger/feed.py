@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from retinue.replica.records import Kind
+from retinue.replica.records import Kind, Origin
 
 M = TypeVar("M", bound=Model)
 
@@ -25,6 +25,12 @@ class Position:
     epoch: int
     revision: int
     compacted_revision: int
+    #: The mark of the latest revision.
+    mark: str = ""
+    #: The history is in doubt: see ``nodes.epochs``.
+    is_recovering: bool = False
+    #: The database is not the one that it was (PostgreSQL: a server that was promoted).
+    has_moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,14 @@ class Touched:
     revision: int
     kind: str
     key: str
+    reduces: bool = False
+    mark: str = ""
+    at_ms: int = 0
+
+    @property
+    def origin(self) -> Origin:
+        """What a node notes of it."""
+        return Origin(self.revision, self.mark, self.at_ms, bool(self.reduces))
 
     @property
     def place(self) -> tuple[Kind, str]:
@@ -59,10 +73,34 @@ class Range:
 Selection = Keys | Range
 
 # Every poll and every decision about a caller reads these: the ORM would take longer than the database.
+#: An instant as records carry it, made by the database: a page of thousands makes no datetimes.
+MILLISECONDS = {
+    "sqlite": "COALESCE(CAST(ROUND((julianday({0}) - 2440587.5) * 86400000) AS INTEGER), 0)",
+    "postgresql": "COALESCE((EXTRACT(EPOCH FROM {0}) * 1000)::bigint, 0)",
+}
 _CHANGES = """
-SELECT revision, kind, key FROM ledger_change WHERE (revision, kind, key) > (%s, %s, %s)
-ORDER BY revision, kind, key LIMIT %s
+SELECT c.revision, c.kind, c.key, c.reduces, e.mark, {at}
+FROM ledger_change c JOIN ledger_auditevent e ON e.revision = c.revision AND e.n = 1
+WHERE (c.revision, c.kind, c.key) > (%s, %s, %s) ORDER BY c.revision, c.kind, c.key LIMIT %s
 """
+# The last change of each object that took access away, or else the last one.
+_ORIGINS = """
+SELECT last.key, last.revision, e.mark, {at}, last.reduces = 1 FROM (
+  SELECT key, COALESCE(MAX(CASE WHEN reduces THEN revision END), MAX(revision)) AS revision,
+         MAX(CASE WHEN reduces THEN 1 ELSE 0 END) AS reduces
+  FROM ledger_change WHERE kind = %s AND key > %s AND key <= %s GROUP BY key
+) last JOIN ledger_auditevent e ON e.revision = last.revision AND e.n = 1
+"""
+_HEAD = (
+    "SELECT epoch, revision, compacted_revision, mark, is_recovering, {moved} FROM ledger_head WHERE id = 1"
+)
+#: A lineage ends with the timeline.
+_MOVED = {
+    "sqlite": "false",
+    "postgresql": "lineage <> '' AND right(lineage, 8) <> left(pg_walfile_name(pg_current_wal_lsn()), 8)",
+}
+#: Greater than every key.
+LAST = "\x7f"
 
 
 def narrow(rows: QuerySet[M], column: str, selection: Selection) -> QuerySet[M]:
@@ -99,8 +137,22 @@ def pick(items: dict[str, Any], selection: Selection) -> list[str]:
 def position() -> Position:
     """Return the head."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT epoch, revision, compacted_revision FROM ledger_head WHERE id = 1")
-        return Position(*cursor.fetchone())
+        cursor.execute(_HEAD.format(moved=_MOVED[connection.vendor]))
+        epoch, revision, compacted, mark, is_recovering, has_moved = cursor.fetchone()
+    return Position(epoch, revision, compacted, mark, bool(is_recovering), bool(has_moved))
+
+
+def knows(revision: int, mark: str) -> bool:
+    """Tell whether the revision with this mark belongs to the history of this database.
+
+    A blank mark is that of a revision from before there were marks; then the number alone tells.
+    """
+    if revision == 0:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT mark FROM ledger_auditevent WHERE revision = %s AND n = 1", [revision])
+        found = cursor.fetchone()
+    return found is not None and (mark in ("", found[0]) or found[0] == "")
 
 
 def changes(after: Touched, limit: int) -> list[Touched]:
@@ -109,5 +161,20 @@ def changes(after: Touched, limit: int) -> list[Touched]:
     ``Touched(revision + 1, "", "")`` stands after everything in ``revision``.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGES, [after.revision, after.kind, after.key, limit])
+        at = MILLISECONDS[connection.vendor].format("e.at")
+        cursor.execute(_CHANGES.format(at=at), [after.revision, after.kind, after.key, limit])
         return [Touched(*row) for row in cursor.fetchall()]
+
+
+def origins(kind: Kind, after: str, upto: str) -> dict[str, Origin]:
+    """Return, by key in ``(after, upto]``, where objects changed last, as far as changes are kept.
+
+    The last change that took access away counts, whatever came later.
+    """
+    with connection.cursor() as cursor:
+        at = MILLISECONDS[connection.vendor].format("e.at")
+        cursor.execute(_ORIGINS.format(at=at), [kind.value, after, upto])
+        return {
+            key: Origin(revision, mark, at_ms, bool(reduces))
+            for key, revision, mark, at_ms, reduces in cursor.fetchall()
+        }

@@ -15,6 +15,12 @@ class Head(models.Model):
     revision = models.PositiveBigIntegerField(default=0)
     #: Revision of the oldest change that is still kept; nodes that are further behind load a snapshot.
     compacted_revision = models.PositiveBigIntegerField(default=0)
+    #: The mark of the latest revision.
+    mark = models.CharField(max_length=16, default="", blank=True)
+    #: The history is in doubt: no lease and no receipt until the nodes have said what they know.
+    is_recovering = models.BooleanField(default=False)
+    #: Which database this is, where it says so (PostgreSQL): cluster, database and timeline.
+    lineage = models.CharField(max_length=64, default="", blank=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="ledger_head_is_one_row")]
@@ -33,6 +39,7 @@ class Change(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["revision", "kind", "key"], name="ledger_change_once_a_revision")
         ]
+        indexes = [models.Index(fields=["kind", "key", "revision"], name="ledger_change_of_object")]
 
 
 class AuditEvent(models.Model):
@@ -41,6 +48,9 @@ class AuditEvent(models.Model):
     id = models.CharField(max_length=40, primary_key=True)
     revision = models.PositiveBigIntegerField()
     n = models.PositiveIntegerField()
+    #: Random, on the first event of each revision: tells it from the revision of the same number that another
+    #: history has, after a backup was restored.
+    mark = models.CharField(max_length=16, default="", blank=True)
     at = models.DateTimeField()
     organization = IdField()
     type = models.CharField(max_length=64)

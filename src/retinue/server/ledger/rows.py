@@ -15,23 +15,27 @@ from django.db import connection
 CHANNEL = "retinue_head"
 
 _EVENT = (
-    "id", "revision", "n", "at", "organization", "type", "actor_kind", "actor", "credential", "request",
-    "subject_kind", "subject", "before", "after",
+    "id", "revision", "n", "mark", "at", "organization", "type", "actor_kind", "actor", "credential",
+    "request", "subject_kind", "subject", "before", "after",
 )  # fmt: skip
 _PERSONAL = ("event_id", "salt", "data")
 _CHANGE = ("revision", "kind", "key", "reduces")
 
 
-def next_revision() -> int:
-    """Take the next revision. The lock on the head row is held until the commit.
+def next_revision(mark: str) -> int:
+    """Take the next revision; ``mark`` tells it from others of its number.
 
-    Whoever holds it must not wait for another lock. So PostgreSQL checks foreign keys now, which locks the
-    rows that they name; left to the commit, that would be after the head.
+    The lock on the head row is held until the commit. Whoever holds it must not wait for another lock. So
+    PostgreSQL checks foreign keys now, which locks the rows that they name; left to the commit, that would be
+    after the head.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("UPDATE ledger_head SET revision = revision + 1 WHERE id = 1 RETURNING revision")
+        cursor.execute(
+            "UPDATE ledger_head SET revision = revision + 1, mark = %s WHERE id = 1 RETURNING revision",
+            [mark],
+        )
         revision: int = cursor.fetchone()[0]
     return revision
 
@@ -51,7 +55,7 @@ def write(
     with _in_one_round_trip(), connection.cursor() as cursor:
         cursor.executemany(
             _insert("ledger_auditevent", _EVENT),
-            [(*row[:3], at(row[3]), *row[4:12], json(row[12], None), json(row[13], None)) for row in events],
+            [(*row[:4], at(row[4]), *row[5:13], json(row[13], None), json(row[14], None)) for row in events],
         )
         cursor.executemany(
             _insert("ledger_personalpart", _PERSONAL), [(*row[:2], json(row[2], None)) for row in personal]

@@ -82,6 +82,8 @@ class Transaction:
     #: Set at the commit; ``None`` for a transaction that changed nothing.
     revision: int | None = None
     reduces: bool = False
+    #: Tells the revision from one of the same number in another history.
+    mark: str = field(default_factory=lambda: secrets.token_hex(8))
     _events: list[_Recorded] = field(default_factory=list)
     _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
     _at_revision: list[Callable[[int], object]] = field(default_factory=list)
@@ -128,7 +130,7 @@ class Transaction:
                 raise UnrecordedWrite("the transaction wrote and recorded nothing")
             return
         self.reduces = not all(said.type.additive for said in self._events)
-        revision = rows.next_revision()
+        revision = rows.next_revision(self.mark)
         said = list(enumerate(self._events, start=1))
         rows.write(
             revision,
@@ -147,7 +149,15 @@ class Transaction:
     def _event(self, revision: int, n: int, said: _Recorded) -> tuple[Any, ...]:
         actor, personal = self.actor, said.type.personal
         return (
-            *(f"{revision}.{n}", revision, n, self.now, said.organization, said.type.name),
+            *(
+                f"{revision}.{n}",
+                revision,
+                n,
+                self.mark if n == 1 else "",
+                self.now,
+                said.organization,
+                said.type.name,
+            ),
             *(actor.kind, actor.id, actor.credential, actor.request),
             *(said.type.subject, said.subject),
             *(_without(said.before, personal), _without(said.after, personal)),

@@ -13,7 +13,7 @@ import time
 import msgspec
 
 from retinue.decision import Allowed, Caller, Decision
-from retinue.replica.records import Change, Kind
+from retinue.replica.records import Change, Origin
 from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
@@ -30,6 +30,7 @@ from retinue.server.nodes.rules import (
     hold_seconds,
     is_renewal_due,
 )
+from retinue.server.nodes.snapshots import SnapshotPage, snapshot
 from retinue.server.policies.policy import NATIVE
 
 __all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of", "poll", "snapshot"]
@@ -37,10 +38,9 @@ __all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of",
 _log = logging.getLogger("retinue.feed")
 MAX_CHANGES = 1_000
 MAX_BYTES = 1 << 20
-PAGE_RECORDS = 5_000
 _REMEMBERED = 1_000
-#: What a record costs on the wire beside its value: revision, kind, key and punctuation.
-_OVERHEAD = 96
+#: What a record costs on the wire beside its value: revision, kind, key, origin and punctuation.
+_OVERHEAD = 160
 
 
 class PollAnswer(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     stands where these changes are only the first part of a revision: the node repeats it as ``after`` in its
     next poll, and has applied nothing of it as long as it says so.
     ``renew`` tells it to renew the credential with which it polled.
-    ``lease_ms`` is the shortest lease in force.
+    ``lease_ms`` is the shortest lease in force. ``mark`` is that of the revision that these changes reach.
     """
 
     incarnation: str
@@ -64,18 +64,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     renew: bool = False
     next: str | None = None
     lease_ms: int = 10_000
-
-
-class SnapshotPage(msgspec.Struct, frozen=True):
-    """The records in ``(after, next]``; the last page has no ``next`` and reaches to the end of all keys.
-
-    ``head`` of the first page is the revision from which a node polls when it has applied all pages.
-    """
-
-    epoch: int
-    head: int
-    changes: list[Change]
-    next: str | None
+    mark: str = ""
 
 
 def node_of(decision: Decision) -> Node | None:
@@ -162,7 +151,8 @@ def _read(node: Node, request: PollRequest) -> PollAnswer:
     taken, is_cut = _fitting(touched, values)
     following = f"{taken[-1].revision}/{taken[-1].kind}/{taken[-1].key}" if is_cut else None
     more = len(taken) < len(touched)
-    return _answer(request, head, _changes(taken, values), more=more, following=following)
+    mark = taken[-1].mark if more else head.mark
+    return _answer(request, head, _changes(taken, values), more=more, following=following, mark=mark)
 
 
 def _after(request: PollRequest) -> ledger.Touched:
@@ -215,11 +205,12 @@ def _count(touched: list[ledger.Touched], values: dict[Place, bytes | None]) -> 
 
 def _changes(touched: list[ledger.Touched], values: dict[Place, bytes | None]) -> list[Change]:
     """Return one change for each object, in the order of its latest revision here."""
-    latest: dict[Place, int] = {}
+    latest: dict[Place, tuple[int, Origin]] = {}
     for each in touched:
-        latest.pop(each.place, None)
-        latest[each.place] = each.revision
-    return [Change(revision, *place, values[place]) for place, revision in latest.items()]
+        before = latest.pop(each.place, None)
+        origin = before[1] if before is not None and not each.reduces and before[1].reduces else each.origin
+        latest[each.place] = each.revision, origin
+    return [Change(revision, *place, values[place], origin) for place, (revision, origin) in latest.items()]
 
 
 def _answer(
@@ -230,6 +221,7 @@ def _answer(
     more: bool,
     snapshot: bool = False,
     following: str | None = None,
+    mark: str | None = None,
 ) -> PollAnswer:
     return PollAnswer(
         incarnation=request.incarnation,
@@ -242,29 +234,8 @@ def _answer(
         snapshot=snapshot,
         next=following,
         lease_ms=NATIVE.freshness_lease_seconds * 1_000,
+        mark=head.mark if mark is None else mark,
     )
-
-
-def snapshot(after: str | None = None, *, limit: int = PAGE_RECORDS) -> SnapshotPage:
-    """Return the page of the snapshot that begins after the record ``after`` (``<kind>/<key>``).
-
-    Pages are read one by one, so a later page may hold newer records; the changes since the first page's
-    head are applied afterwards and make all of it the present state. Raises :class:`Refused`.
-    """
-    place = None if after is None else _place(after)
-    with reading():
-        head = ledger.position()
-        found = list(Compiler().after(place, limit))
-    changes = [Change(head.revision, kind, key, value) for (kind, key), value in found]
-    last = f"{changes[-1].kind.value}/{changes[-1].key}" if len(changes) == limit else None
-    return SnapshotPage(head.epoch, head.revision, changes, last)
-
-
-def _place(text: str) -> Place:
-    kind, slash, key = text.partition("/")
-    if not slash or kind not in list(Kind) or not key.isascii() or "\0" in key:
-        raise Refused("invalid_value", "<kind>/<key> of the last record", field="after")
-    return Kind(kind), key
 
 
 _complained: set[str] = set()

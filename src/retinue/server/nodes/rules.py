@@ -27,10 +27,11 @@ _X_BYTES = 32
 
 
 class Applied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a replica has come."""
+    """How far a replica has come; ``mark`` tells the revision from its number in another history."""
 
     epoch: int = 0
     revision: int = 0
+    mark: str = ""
 
 
 class PublishedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

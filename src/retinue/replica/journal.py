@@ -1,0 +1,62 @@
+"""The journal of a replica: which objects changed of late, and in which revision of which history.
+
+It stands beside the records, in the same file and written in the same transaction. A control plane whose
+database was restored has forgotten what its nodes have seen: from their journals it learns what took access
+away since the backup, and does it again. A line names the object and where it changed; what its record says
+is read when the journal is handed over, so a line is as short for a role of a thousand permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import lmdb
+import msgspec
+
+from retinue.replica.records import Change, Kind, Noted, Origin
+
+#: Lines are kept for so long: as the change log of the control plane is, and a day more.
+KEPT_MS = 8 * 86_400_000
+#: Before every record, and before the meta record.
+_PREFIX = b"\x00j"
+_END = b"\x00k"
+_KINDS = {kind: bytes((ord("a") + number,)) for number, kind in enumerate(Kind)}
+_BY_LETTER = {letter: kind for kind, letter in _KINDS.items()}
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    epoch: int
+    origin: Origin
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Line).decode
+
+
+def note(transaction: lmdb.Transaction, epoch: int, changes: Iterable[Change]) -> None:
+    """Note where objects changed. What took access away stays noted, whatever came later."""
+    for change in changes:
+        if change.origin is None:
+            continue
+        key = _PREFIX + _KINDS[change.kind] + change.key.encode()
+        if change.origin.reduces or transaction.get(key) is None:
+            transaction.put(key, _encode(_Line(epoch, change.origin)))
+
+
+def lines(transaction: lmdb.Transaction, after: bytes = b"") -> Iterator[tuple[bytes, Noted]]:
+    """Yield the lines behind the place ``after``, each with its own place; without the records."""
+    cursor = transaction.cursor()
+    found = cursor.set_range(after + b"\x00" if after else _PREFIX)
+    while found and bytes(cursor.key()) < _END:
+        place, line = bytes(cursor.key()), _decode(cursor.value())
+        kind, key = _BY_LETTER[place[2:3]], place[3:].decode()
+        yield place, Noted(kind, key, line.epoch, line.origin)
+        found = cursor.next()
+
+
+def forget(transaction: lmdb.Transaction, before_ms: int | None = None) -> int:
+    """Delete the lines from before an instant, or all of them; return how many went."""
+    old = [place for place, line in lines(transaction) if before_ms is None or line.origin.at_ms < before_ms]
+    for place in old:
+        transaction.delete(place)
+    return len(old)
