@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "retinue.server.ledger",
+    "retinue.server.policies",
     "retinue.server.directory",
     "retinue.server.access",
     "retinue.server.credentials",

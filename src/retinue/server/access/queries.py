@@ -71,6 +71,7 @@ def holdings(principals: Sequence[Principal]) -> dict[str, rules.Held]:
     """Return what each principal effectively holds, in two queries."""
     names = catalogue()
     grants, roles = held([principal.id for principal in principals])
+    policies = {ident: policy_of(ident) for ident in {each.organization_id for each in principals}}
     return {
         principal.id: rules.Held(
             rules.effective(
@@ -79,7 +80,7 @@ def holdings(principals: Sequence[Principal]) -> dict[str, rules.Held]:
                 roles=roles.get(principal.id, ()),
                 operator=principal.is_operator,
                 catalogue=names,
-                policy=policy_of(principal.organization_id),
+                policy=policies[principal.organization_id],
             ),
             rules.held_patterns(grants.get(principal.id, ()), roles.get(principal.id, ())),
         )

@@ -15,7 +15,7 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import account_status
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.policy import Policy, policy_of
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 
@@ -69,10 +69,13 @@ def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
     people = directory.principals(
         ident for row in rows for ident in (row.issued_by, row.revoked_by, row.principal_id or "") if ident
     )
-    return [_key(row, usage.get(row.id), people, now) for row in rows]
+    policies = {ident: policy_of(ident) for ident in {row.organization_id for row in rows}}
+    return [_key(row, usage.get(row.id), people, policies[row.organization_id], now) for row in rows]
 
 
-def _key(row: Credential, used: traffic.Usage | None, people: dict[str, Principal], now: datetime) -> JSON:
+def _key(
+    row: Credential, used: traffic.Usage | None, people: dict[str, Principal], policy: Policy, now: datetime
+) -> JSON:
     account = people.get(row.principal_id or "")
     retired = row.state == "active" and row.retires_at is not None and row.retires_at <= now
     return {
@@ -90,7 +93,7 @@ def _key(row: Credential, used: traffic.Usage | None, people: dict[str, Principa
             owner_state=account.state if account is not None else "enabled",
             used=used is not None,
             now=now,
-            policy=policy_of(row.organization_id),
+            policy=policy,
         ),
         "reason": "superseded" if retired else row.reason or None,
         "reason_text": row.reason_text or None,

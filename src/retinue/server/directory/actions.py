@@ -13,15 +13,17 @@ from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies import actions as policies
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.presets import NATIVE as NATIVE_PRESET
 
 _TEXTS = ("name", "handle", "description", "purpose", "documentation", "environment", "systems")
 
 
 def create_organization(
-    tx: Transaction, *, handle: str, name: str, is_installation: bool = False
+    tx: Transaction, *, handle: str, name: str, preset: str = NATIVE_PRESET, is_installation: bool = False
 ) -> Organization:
-    """Create an organization. Refuses a handle that is taken."""
+    """Create an organization with the policy of a preset. Refuses a handle that is taken."""
     handle = rules.organization_handle(handle)
     name = rules.check_name(name)
     if Organization.objects.filter(handle=handle).exists():
@@ -29,7 +31,8 @@ def create_organization(
     made = Organization.objects.create(
         id=new_id("org"), handle=handle, name=name, is_installation=is_installation, created_at=tx.now
     )
-    after = {"handle": handle, "name": name}
+    policies.start(tx, made.id, preset)
+    after = {"handle": handle, "name": name, "preset": preset}
     tx.record("organization.created", made.id, name=handle, organization=made.id, after=after)
     tx.touch(Kind.ORGANIZATION, made.id)
     tx.touch(Kind.ORGANIZATION_HANDLE, handle)

@@ -9,25 +9,28 @@ from retinue.decision import Terms
 from retinue.replica import records
 from retinue.server.directory.models import Organization
 from retinue.server.ledger.feed import Selection, narrow, select
-from retinue.server.policies.policy import DAY_SECONDS, Limits, Policy, policy_of
+from retinue.server.policies.policy import DAY_SECONDS, Limits, Policy
+from retinue.server.policies.queries import version
 
 _MS = 1_000
+_ORGANIZATIONS = """
+SELECT o.id, o.handle, o.name, o.state, p.version_id FROM directory_organization o
+LEFT JOIN policies_standing p ON p.organization = o.id WHERE true
+"""
 
 
 def organizations(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
     """Return organization records by id. ``indexes`` is the catalogue of permissions."""
-    statement = "SELECT id, handle, name, state FROM directory_organization WHERE true"
-    rows = select(statement, "id", selection)
+    rows = select(_ORGANIZATIONS, "o.id", selection)
     return {
-        ident: records.encode(_organization(ident, handle, name, state, indexes))
-        for ident, handle, name, state in rows
+        ident: records.encode(_organization(ident, handle, name, state, version(policy).policy, indexes))
+        for ident, handle, name, state, policy in rows
     }
 
 
 def _organization(
-    ident: str, handle: str, name: str, state: str, indexes: Mapping[str, int]
+    ident: str, handle: str, name: str, state: str, policy: Policy, indexes: Mapping[str, int]
 ) -> records.Organization:
-    policy = policy_of(ident)
     banned = [indexes[each] for each in policy.forbidden_for_service.permissions if each in indexes]
     return records.Organization(
         id=ident,

@@ -29,6 +29,7 @@ EVENTS: dict[str, EventType] = {
     event.name: event
     for event in (
         EventType("organization.created", "organization", "An organization was created.", additive=True),
+        EventType("policy.changed", "policy", "The policy of an organization was changed."),
         EventType("user.created", "user", "A user was created.", additive=True, personal=_PERSON),
         EventType("account.created", "service_account", "A service account was created.", additive=True),
         EventType(

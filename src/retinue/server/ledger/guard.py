@@ -30,7 +30,7 @@ UNGUARDED = {
     "api_idempotencyrecord": "remembers answers for a day; written in the same transaction as the change",
 }
 #: Rows of these are only ever added, also inside a transaction.
-APPEND_ONLY = frozenset({"ledger_auditevent", "ledger_change"})
+APPEND_ONLY = frozenset({"ledger_auditevent", "ledger_change", "policies_version"})
 #: What the compaction of the change log may do, and nobody else.
 COMPACTION = frozenset({("DELETE", "ledger_change"), ("UPDATE", "ledger_head")})
 

@@ -84,6 +84,8 @@ class Transaction:
     reduces: bool = False
     #: Tells the revision from one of the same number in another history.
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
+    #: What apps have read and rely on until the commit, by keys of their own.
+    kept: dict[tuple[str, str], str] = field(default_factory=dict)
     _events: list[_Recorded] = field(default_factory=list)
     _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
     _at_revision: list[Callable[[int], object]] = field(default_factory=list)

@@ -1,7 +1,4 @@
-"""The policy of an organization as the rules read it: every key of the policy document, typed.
-
-A field is a key with ``.`` written as ``_``; the defaults are the native preset.
-"""
+"""The policy as rules read it: a field is a key with ``.`` written as ``_``; defaults are the native ones."""
 
 from __future__ import annotations
 
@@ -256,7 +253,7 @@ class Policy:
     rotation_retire_on: str = "deadline"
     rotation_every_days: int | None = None
     rotation_lead_days: int = 14
-    #: ``None``: a revoked credential can always be restored; 0: never.
+    #: ``None``: always; 0: never.
     revoke_restore_hours: int | None = 24
     revoke_delete_requires_revoked: bool = True
 
@@ -296,5 +293,7 @@ NATIVE = Policy()
 
 
 def policy_of(organization_id: str, environment: str = "") -> Policy:
-    """Return the policy that is in force for an organization, for accounts that name ``environment``."""
-    return NATIVE
+    """Return what is in force in an organization, for accounts that name ``environment``: one read."""
+    from retinue.server.policies import queries  # the types above are read where there is no Django
+
+    return queries.in_force(organization_id).of(environment)

@@ -1,0 +1,29 @@
+"""Which policy keys are enforced. A key that is accepted has an effect.
+
+A key that nothing enforces keeps its native default: a document that asks for another value is refused as
+not available yet, and what a preset says of it waits. Who builds the enforcement of a key adds it here.
+"""
+
+from __future__ import annotations
+
+#: What is enforced, each with a test that shows it: a whole key, or members of one (``elevated.approval``).
+ENFORCED: dict[str, str] = {
+    "accounts.required": "tests/api/test_accounts.py",
+    "accounts.restore_days": "tests/api/test_accounts.py",
+    "credentials.max_usable": "tests/api/test_keys.py",
+    "credentials.reveal": "tests/api/test_keys.py",
+    "credentials.self_rotation": "tests/api/test_keys.py",
+    "elevated.justification": "tests/api/test_grants.py",
+    "elevated.permissions": "tests/api/test_grants.py",
+    "expiry.default_days": "tests/api/test_keys.py",
+    "expiry.max_days": "tests/api/test_keys.py",
+    "forbidden_for_service.permissions": "tests/api/test_grants.py",
+    "grants.ceiling": "tests/api/test_grants.py",
+    "rotation.lead_days": "tests/api/test_keys.py",
+    "rotation.overlap_seconds": "tests/api/test_keys.py",
+}
+
+
+def is_enforced(name: str, member: str = "") -> bool:
+    """Tell whether a value of this key, or of its member, has an effect."""
+    return name in ENFORCED or (member != "" and f"{name}.{member}" in ENFORCED)

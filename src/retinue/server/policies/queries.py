@@ -1,0 +1,85 @@
+"""Reads of policies. What is in force is read each time; what a version says never changes and is kept."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from retinue.server.errors import NotFound, Refused
+from retinue.server.ledger import current
+from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies import rules
+from retinue.server.policies.models import Standing, Version
+from retinue.server.policies.rules import Compiled, Document
+
+__all__ = ["Version", "in_force", "version", "version_row", "versions"]
+
+#: An organization without a document of its own has the native preset.
+NONE = ""
+_STANDING = "SELECT version_id FROM policies_standing WHERE organization = %s"
+_NATIVE = rules.compiled(Document())
+
+
+def in_force(organization_id: str) -> Compiled:
+    """Return what is in force in an organization now.
+
+    What a ledger transaction has read holds until its commit: on PostgreSQL, where another process may change
+    the policy meanwhile, the commit is refused then. SQLite lets one writer in.
+    """
+    opened = current.get()
+    if not isinstance(opened, Transaction):
+        return version(_standing(organization_id))
+    place = ("policy", organization_id)
+    if place not in opened.kept:
+        opened.kept[place] = _standing(organization_id)
+        if connection.vendor == "postgresql":
+            opened.at_revision(lambda revision: _check_standing(opened, organization_id))
+    return version(opened.kept[place])
+
+
+def _check_standing(tx: Transaction, organization_id: str) -> None:
+    """The head is locked: whoever changes a policy has committed, or comes after this transaction."""
+    if tx.kept["policy", organization_id] != _standing(organization_id):
+        raise Refused("state_conflict", "the organization's policy changed meanwhile; repeat the call")
+
+
+def _standing(organization_id: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [organization_id])
+        row = cursor.fetchone()
+    return NONE if row is None else str(row[0])
+
+
+def version(version_id: str | None) -> Compiled:
+    """Return what a version comes to, by its id; the native preset for none."""
+    return _NATIVE if not version_id else _version(version_id)
+
+
+# An id is random and its row never changes, so a process may keep it; also one that was rolled back.
+@lru_cache(maxsize=4096)
+def _version(version_id: str) -> Compiled:
+    return rules.compiled(Document(**Version.objects.values_list("document", flat=True).get(id=version_id)))
+
+
+def standing_row(organization_id: str, *, lock: bool = False) -> Version | None:
+    """Return the version that is in force; ``lock`` holds what stands until the commit."""
+    rows = Standing.objects.filter(organization=organization_id)
+    if lock:
+        rows = rows.select_for_update()
+    found = rows.first()
+    return None if found is None else found.version
+
+
+def versions(organization_id: str) -> QuerySet[Version]:
+    """Return the versions of an organization's document."""
+    return Version.objects.filter(organization=organization_id)
+
+
+def version_row(organization_id: str, number: int) -> Version:
+    """Return one version by its number. Raises :class:`NotFound`."""
+    found = versions(organization_id).filter(number=number).first()
+    if found is None:
+        raise NotFound("policy version", str(number))
+    return found
