@@ -37,7 +37,10 @@ class FeedError(Exception):
 
 
 class PollAnswer(msgspec.Struct):
-    """The answer to a poll; see the feed in the reference. ``lease_ms`` is the shortest lease in force."""
+    """The answer to a poll; see the feed in the reference. ``lease_ms`` is the shortest lease in force.
+
+    ``refused`` says why the control plane gives no lease.
+    """
 
     incarnation: str
     epoch: int
@@ -52,6 +55,7 @@ class PollAnswer(msgspec.Struct):
     lease_ms: int = 10_000
     mark: str = ""
     recovering: bool = False
+    refused: str | None = None
 
 
 class SnapshotAnswer(msgspec.Struct):

@@ -174,6 +174,8 @@ class Follower:
         if error.code == "node_removed":
             self._surrender()
             raise Stop(f"the node {name} was removed, so it decides nothing; enrol it again", stays=True)
+        if error.field.startswith("losses"):  # whatever is wrong with them, polling goes on
+            self._replica.losses.clear()
         self._metrics.add(Counter.FAILED_POLLS)
         self._polling.failed(error)
         self._back_off(LONGEST_PAUSE_REFUSED_SECONDS if error.status in _REFUSED else LONGEST_PAUSE_SECONDS)
@@ -213,24 +215,26 @@ class Follower:
     def _poll(self) -> None:
         clock, wall_ms = lease.boot_clock_ns(), lease.wall_clock_ms()
         wait = self._wait_seconds()
-        ask = partial(self._client.poll, self._question(clock, wait), wait + GIVE_UP_SECONDS)
+        ask = partial(self._client.poll, self._question(clock, wall_ms, wait), wait + GIVE_UP_SECONDS)
         answer = self._interruptibly(ask)
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
+        self._replica.losses.clear()  # they are known now
         if answer.snapshot:
             self._begin_snapshot(answer.epoch)
         else:
             self._replica.apply(answer, clock, wall_ms)
+            self._metrics.add(Counter.REFUSED_LEASES, int(self._replica.refused is not None))
         if answer.renew and time.monotonic() >= self._renew_at:
             self._renew()
 
     def _wait_seconds(self) -> float:
-        """Without a lease there is nothing to wait for: the answer brings one."""
-        if not self._replica.meta.fresh_from_ns:
+        """Without a lease there is nothing to wait for: the answer brings one, unless it is refused."""
+        if not self._replica.meta.fresh_from_ns and not self._replica.refused:
             return 0.0
         return min(self._replica.lease_ms / 1000 / WAIT_SHARE, MOST_WAIT_SECONDS)
 
-    def _question(self, clock: int, wait: float) -> dict[str, Any]:
+    def _question(self, clock: int, wall_ms: int, wait: float) -> dict[str, Any]:
         meta = self._replica.meta
         question: dict[str, Any] = {
             "node": self._settings.node_name,
@@ -238,6 +242,7 @@ class Follower:
             "applied": {"epoch": meta.epoch, "revision": meta.revision, "mark": meta.mark},
             "wait": wait,
             "clock": clock,
+            "wall": wall_ms,
             "schema": SCHEMA,
             "pepper_ids": list(self._pepper_ids),
             "identity_key": {"kid": self._key.kid, "x": self._key.x},
@@ -246,6 +251,8 @@ class Follower:
             question["after"] = self._replica.after
         if self._replica.retires:
             question["retires"] = self._replica.retires
+        if self._replica.losses:
+            question["losses"] = list(self._replica.losses)
         return question
 
     def _renew(self) -> None:

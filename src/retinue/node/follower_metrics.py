@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 FILE = "follower"
-_MAGIC = 0x72746E666F6C0001  # "rtnfol", layout 1
+_MAGIC = 0x72746E666F6C0002  # "rtnfol", layout 2
 
 
 class Counter(IntEnum):
@@ -26,6 +26,7 @@ class Counter(IntEnum):
     UNREADABLE = 4
     REFUSED = 5
     HELD_BATCHES = 6
+    REFUSED_LEASES = 7
 
 
 _BYTES = 8 * (len(Counter) + 1)
@@ -69,6 +70,7 @@ def families(counted: dict[Counter, int]) -> Iterator[Metric]:
 
     for name, text, counter in (
         ("retinue_failed_polls", "Polls without a usable answer.", Counter.FAILED_POLLS),
+        ("retinue_refused_leases", "Answers that refused a lease.", Counter.REFUSED_LEASES),
         (
             "retinue_replica_failed_writes",
             "Answers that could not be written to the replica.",

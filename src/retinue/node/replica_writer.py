@@ -15,6 +15,7 @@ import lmdb
 import msgspec
 
 from retinue.node import pages, succession
+from retinue.node.complaints import Complaint
 from retinue.node.feed_client import PollAnswer, SnapshotAnswer
 from retinue.replica import journal, lease
 from retinue.replica.records import SCHEMA, Change, Meta, Noted
@@ -25,6 +26,8 @@ READER_CHECK_SECONDS = 30.0
 JOURNAL_CHECK_SECONDS = 3600.0
 #: No answer is waited for longer than this.
 MOST_DELAY_MS = 25_000
+#: So many losses of the clock are kept until the control plane knows of them: the latest.
+MOST_LOSSES = 16
 
 
 class ReplicaWriter:
@@ -42,6 +45,11 @@ class ReplicaWriter:
         #: The shortest lease in force, as last heard.
         self.lease_ms = 10_000
         self._ahead_ms: int | None = None
+        #: Why the control plane gives no lease, as last heard.
+        self.refused: str | None = None
+        self._leasing = Complaint(_log, "getting a lease", 0.0)
+        #: What this machine's clock lost, between which instants of the control plane's wall clock.
+        self.losses: list[dict[str, int]] = []
         self.incarnation = ""
         #: Where the next answer goes on inside a revision. Forgotten, that revision begins anew.
         self.after: str | None = None
@@ -101,15 +109,23 @@ class ReplicaWriter:
         lost_ms = self._lost_ms(answer.time, heard_ns)
         if fresh and lost_ms > answer.lease_ms * lease.EPSILON / 2:
             _log.warning("this machine's clock lost %d ms: it decides nothing until the next answer", lost_ms)
+            since = self.meta.control_time_ms or answer.time
+            loss = {"lost_ms": lost_ms, "since": since, "until": answer.time}
+            self.losses = [*self.losses, loss][-MOST_LOSSES:]
             sent_ns = 0
+        self._hear(answer.refused)
+        if fresh or answer.refused:  # refused, it decides nothing from now on, also under the lease before
+            fresh_from_ns, fresh_wall_ms = (sent_ns if fresh else 0), sent_wall_ms
+        else:
+            fresh_from_ns, fresh_wall_ms = self.meta.fresh_from_ns, self.meta.fresh_wall_ms
         meta = msgspec.structs.replace(
             self.meta,
             epoch=answer.epoch,
             revision=revision,
             complete=self.meta.complete or fresh,
             boot_id=lease.boot_id(),
-            fresh_from_ns=sent_ns if fresh else self.meta.fresh_from_ns,
-            fresh_wall_ms=sent_wall_ms if fresh else self.meta.fresh_wall_ms,
+            fresh_from_ns=fresh_from_ns,
+            fresh_wall_ms=fresh_wall_ms,
             control_time_ms=answer.time,
             heard_ns=heard_ns,
             mark=self.meta.mark if answer.next is not None else answer.mark,
@@ -119,6 +135,14 @@ class ReplicaWriter:
         self.after = answer.next
         if meta.complete and not was_complete:
             _log.info("replica complete at revision %d", revision)
+
+    def _hear(self, refused: str | None) -> None:
+        self.refused = refused
+        if refused is None:
+            self._leasing.worked()
+            return
+        why = "this machine's clock is slow beside the control plane's" if refused == "clock" else refused
+        self._leasing.failed(f"refused, so nothing is decided here: {why}")
 
     def take(self, page: SnapshotAnswer, after: str) -> None:
         """Apply the page of a snapshot that begins after ``after``; the first one begins it anew.

@@ -74,6 +74,22 @@ EVENTS: dict[str, EventType] = {
         ),
         EventType("node_credential.revoked", "node_credential", "The credential of a node was revoked."),
         EventType("node.key_published", "identity_key", "A node published an identity key.", additive=True),
+        # A lease is refused to a machine, no right is taken from anybody: there is nothing to wait for.
+        EventType(
+            "node.clock_refused",
+            "node",
+            "A node's clock was found slow: it gets no lease and decides nothing.",
+            additive=True,
+        ),
+        EventType(
+            "node.clock_accepted", "node", "A node's clock keeps pace again: it gets leases.", additive=True
+        ),
+        EventType(
+            "node.clock_loss",
+            "node",
+            "A node's machine stood still, or lost time: within it, a revoke may not have held there.",
+            additive=True,
+        ),
         EventType(
             "receipt.completed",
             "receipt",

@@ -1,4 +1,5 @@
-"""What can be done to nodes: enrol and remove; and what a node does itself: renew its credential, list a key.
+"""What can be done to nodes: enrol and remove; and what a node does itself: renew its credential, list a key,
+lose time.
 
 A renewal may be cut off anywhere. The old credential is accepted until the node has polled with the new
 one; asked again with the old one, the new one gets another secret, because nobody has used it.
@@ -6,18 +7,23 @@ one; asked again with the old one, the new one gets another secret, because nobo
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from retinue.replica.records import Kind
 from retinue.server.credentials import actions as credentials
+from retinue.server.credentials import writing
 from retinue.server.credentials.actions import Issued
 from retinue.server.credentials.compile import milliseconds
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.nodes.models import IdentityKey, Node
-from retinue.server.nodes.rules import PublishedKey, is_renewal_due, node_name
+from retinue.server.nodes import clocks
+from retinue.server.nodes.clocks import Clock
+from retinue.server.nodes.models import IdentityKey, Lease, Node
+from retinue.server.nodes.rules import ClockLoss, PollRequest, PublishedKey, is_renewal_due, node_name
 from retinue.token import Token
 
 #: A replaced identity key stays listed for so long: longer than any identity that it has signed lives.
@@ -129,6 +135,47 @@ def publish_key(tx: Transaction, node: Node, published: PublishedKey) -> None:
         after={"node": node.name, "x": published.x},
     )
     tx.touch(Kind.IDENTITY_KEY, published.kid)
+
+
+def has_clock_news(clock: Clock, request: PollRequest) -> bool:
+    """Tell whether something about a node's clock must come on record."""
+    return clock.is_told != clock.is_slow or bool(_new_losses(clock, request))
+
+
+def tell_clock_news(tx: Transaction, node: Node, request: PollRequest) -> None:
+    """Record once that a node's clock was found slow, or right again, and the losses that it tells of."""
+    row = Lease.objects.select_for_update().get(node=node, incarnation=request.incarnation)
+    clock = clocks.load(row.clock)
+    organization = node.credential.organization_id
+    told = {"ratio": None if clock.ratio is None else round(clock.ratio, 4)}
+    if clock.is_told != clock.is_slow:
+        event = "node.clock_refused" if clock.is_slow else "node.clock_accepted"
+        tx.record(event, node.id, name=node.name, organization=organization, after=told)
+    losses = _new_losses(clock, request)
+    if losses:
+        after = {
+            "lost_ms": sum(each.lost_ms for each in losses),
+            "since": _instant(min(each.since for each in losses)),
+            "until": _instant(max(each.until for each in losses)),
+        }
+        tx.record("node.clock_loss", node.id, name=node.name, organization=organization, after=after)
+    row.clock = clocks.dump(
+        msgspec.structs.replace(
+            clock,
+            is_told=clock.is_slow,
+            losses=clock.losses + len(losses),
+            lost_until_ms=max([clock.lost_until_ms, *(each.until for each in losses)]),
+        )
+    )
+    row.save(update_fields=["clock"])
+
+
+def _instant(at_ms: int) -> str | None:
+    return writing.text(datetime.fromtimestamp(at_ms / 1e3, UTC))
+
+
+def _new_losses(clock: Clock, request: PollRequest) -> list[ClockLoss]:
+    return [each for each in request.losses if each.until > clock.lost_until_ms]
 
 
 def _listed(node: Node) -> list[IdentityKey]:

@@ -19,6 +19,7 @@ from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading, transaction
 from retinue.server.nodes import actions, leases, queries, wake
+from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.compile import Compiler, Place
 from retinue.server.nodes.models import IdentityKey, Node
 from retinue.server.nodes.rules import (
@@ -51,6 +52,8 @@ class PollAnswer(msgspec.Struct, frozen=True):
     next poll, and has applied nothing of it as long as it says so.
     ``renew`` tells it to renew the credential with which it polled.
     ``lease_ms`` is the shortest lease in force. ``mark`` is that of the revision that these changes reach.
+    ``refused`` says why there is no lease though the head is reached: ``clock``, the node's clock is slow.
+    Nothing may be decided then, also under the lease before.
     """
 
     incarnation: str
@@ -65,6 +68,7 @@ class PollAnswer(msgspec.Struct, frozen=True):
     next: str | None = None
     lease_ms: int = 10_000
     mark: str = ""
+    refused: str | None = None
 
 
 def node_of(decision: Decision) -> Node | None:
@@ -89,21 +93,29 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     check_poll(request)
     _check_peppers(node, request)
     ticket = wake.commits.ticket()
-    leases.record(node, request)
+    clock = leases.record(node, request)
     wake.acknowledgements.pulse()
+    if actions.has_clock_news(clock, request):
+        with transaction(actor) as tx:
+            actions.tell_clock_news(tx, node, request)
     if request.identity_key is not None:
         _publish(node, request.identity_key, actor)
     if node.previous_credential_id and actor.credential == node.credential_id:
         with transaction(actor) as tx:
             actions.confirm_renewal(tx, node)
-    answer = _read(node, request)
+    answer = _granted(_read(node, request), clock)
     wait = hold_seconds(request.wait, NATIVE.freshness_lease_seconds)
     if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
         return answer
     wake.release_connection()
     wake.commits.hold(ticket, answer.head, wait, node.id)
     leases.check(node, request.incarnation)
-    return _read(node, request)
+    return _granted(_read(node, request), clock)
+
+
+def _granted(answer: PollAnswer, clock: Clock) -> PollAnswer:
+    """Take the lease out of an answer to a node whose clock is slow."""
+    return msgspec.structs.replace(answer, lease=False, refused="clock") if clock.is_slow else answer
 
 
 def should_renew(node: Node, caller: Caller | None) -> bool:

@@ -17,9 +17,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from retinue.replica.lease import boot_clock_ns, boot_id
+from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import Refused
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
+from retinue.server.nodes import clocks
+from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.models import Lease, Node
 from retinue.server.nodes.rules import PollRequest
 
@@ -32,7 +35,9 @@ _RENEW = """
 UPDATE nodes_lease SET epoch = %s, revision = %s, granted_at_ns = %s, clock_id = %s, last_contact_at = %s
 WHERE node_id = %s AND incarnation = %s AND NOT is_superseded
   AND EXISTS (SELECT 1 FROM nodes_node WHERE id = node_id AND state = 'enrolled')
+RETURNING clock
 """
+_REMEMBER = "UPDATE nodes_lease SET clock = %s WHERE node_id = %s AND incarnation = %s"
 _STATE = """
 SELECT is_superseded, state FROM nodes_lease JOIN nodes_node ON nodes_node.id = node_id
 WHERE node_id = %s AND incarnation = %s
@@ -46,15 +51,32 @@ def clock_id() -> str:
     return f"{boot_id()} {namespace.readlink()}" if namespace.is_symlink() else boot_id()
 
 
-def record(node: Node, request: PollRequest) -> None:
-    """Store an acknowledgement and the moment; commits before it returns.
+def record(node: Node, request: PollRequest) -> Clock:
+    """Store an acknowledgement and the moment; commits before it returns what is known of the node's clock.
 
     Raises :class:`Refused`: ``node_removed``, ``superseded`` for an incarnation that a newer one followed, or
     ``rate_limited`` for too many new ones.
     """
     with one_writer(), _relaxed():
-        if not _renew(node, request):
-            _register(node, request)
+        said = _acknowledged(request)
+        known = _renew(node, request, said)
+        if known is None:
+            known = _register(node, request, said)
+        return _watch(node, request, said, clocks.load(known))
+
+
+def _watch(node: Node, request: PollRequest, said: dict[str, Any], known: Clock) -> Clock:
+    """Compare the node's clock with ours, and remember what that shows."""
+    if request.clock is None:
+        return known
+    now_ms = milliseconds(said["last_contact_at"])
+    ahead_ms = None if request.wall is None else request.wall - now_ms
+    point = clocks.Point(said["granted_at_ns"], request.clock, ahead_ms)
+    seen = clocks.observe(known, said["clock_id"], point, now_ms)
+    if seen is not known:
+        with connection.cursor() as cursor:
+            cursor.execute(_REMEMBER, [clocks.dump(seen), node.id, request.incarnation])
+    return seen
 
 
 @contextmanager
@@ -90,17 +112,20 @@ def check(node: Node, incarnation: str) -> None:
         raise _superseded(node, incarnation)
 
 
-def _renew(node: Node, request: PollRequest) -> bool:
-    """Update the row of an incarnation that is known and current: one statement."""
-    said = _acknowledged(request)
-    said["last_contact_at"] = connection.ops.adapt_datetimefield_value(said["last_contact_at"])
+def _renew(node: Node, request: PollRequest, said: dict[str, Any]) -> str | None:
+    """Update the row of an incarnation that is known and current: one statement. Return its clock."""
+    at = connection.ops.adapt_datetimefield_value(said["last_contact_at"])
     with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [*said.values(), node.id, request.incarnation])
-        return bool(cursor.rowcount == 1)
+        cursor.execute(_RENEW, [*(said | {"last_contact_at": at}).values(), node.id, request.incarnation])
+        row = cursor.fetchone()
+    return None if row is None else str(row[0])
 
 
-def _register(node: Node, request: PollRequest) -> None:
-    """Make the row of a new incarnation; older ones of the node are superseded by it."""
+def _register(node: Node, request: PollRequest, said: dict[str, Any]) -> str:
+    """Make the row of a new incarnation; older ones of the node are superseded by it. Return its clock.
+
+    Who goes on with the replica of another one, in the same boot, goes on with its clock.
+    """
     locked = Node.objects.select_for_update().get(id=node.id)
     if locked.state != "enrolled":
         raise _removed(node)
@@ -110,11 +135,14 @@ def _register(node: Node, request: PollRequest) -> None:
         raise _superseded(node, request.incarnation)
     if present is None:
         _check_pace(node)
+    before = rows.filter(incarnation=request.retires).first() if request.retires else None
+    clock = before.clock if before is not None else ""
     rows.filter(is_superseded=False).update(is_superseded=True)
     Lease.objects.update_or_create(
         node=node, incarnation=request.incarnation,
-        defaults={"retires": request.retires or "", "is_superseded": False, **_acknowledged(request)},
+        defaults={"retires": request.retires or "", "is_superseded": False, "clock": clock, **said},
     )  # fmt: skip
+    return clock
 
 
 def _check_pace(node: Node) -> None:

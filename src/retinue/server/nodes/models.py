@@ -53,6 +53,8 @@ class Lease(models.Model):
     clock_id = models.CharField(max_length=80)
     last_contact_at = models.DateTimeField()
     is_superseded = models.BooleanField(default=False)
+    #: What is known of the node's clock, as ``clocks`` writes it.
+    clock = models.TextField(blank=True)
 
     class Meta:
         constraints = [

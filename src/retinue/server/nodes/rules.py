@@ -20,6 +20,9 @@ LEASE_SHARE = 8
 #: A node renews its credential itself when a third of this is left.
 CREDENTIAL_LIFE_MS = NODE_CREDENTIAL_DAYS * 86_400_000
 _BIGGEST = (1 << 63) - 1
+_LATEST_MS = 253_402_300_800_000
+#: Losses of a clock in one poll.
+MOST_LOSSES = 16
 
 _INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -41,10 +44,20 @@ class PublishedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     x: str
 
 
-class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a follower says and asks. ``wait`` is in seconds; ``clock`` the node's boot-time clock in ns.
+class ClockLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Time that a node's machine lost, as the node noticed it: how much, between when (ms since 1970)."""
 
-    ``after`` is the ``next`` of the answer before, if that ended inside a revision.
+    lost_ms: int
+    since: int
+    until: int
+
+
+class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a follower says and asks. ``wait`` is in seconds.
+
+    ``clock`` and ``wall`` are the node's boot-time clock in ns and its wall clock in ms when it sent this.
+    ``after`` is the ``next`` of the answer before, if that ended inside a revision. ``losses`` of its clock
+    are told until a poll that tells them is answered.
     """
 
     node: str
@@ -57,6 +70,8 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pepper_ids: tuple[str, ...] = ()
     identity_key: PublishedKey | None = None
     after: str | None = None
+    wall: int | None = None
+    losses: tuple[ClockLoss, ...] = ()
 
 
 def node_name(name: str) -> str:
@@ -79,6 +94,7 @@ def check_poll(request: PollRequest) -> None:
     ):
         if not 0 <= value <= _BIGGEST:
             raise Refused("invalid_value", "a whole number from 0", field=field)
+    _check_clocks(request)
     if request.after is not None:
         cut_place(request.after, request.applied)
     if not (math.isfinite(request.wait) and request.wait >= 0):
@@ -89,6 +105,19 @@ def check_poll(request: PollRequest) -> None:
         )
     if request.identity_key is not None:
         _check_key(request.identity_key)
+
+
+def _check_clocks(request: PollRequest) -> None:
+    if request.clock is not None and not 0 <= request.clock <= _BIGGEST:
+        raise Refused("invalid_value", "nanoseconds, from 0", field="clock")
+    told = {"wall": request.wall}
+    for number, loss in enumerate(request.losses):
+        told |= {f"losses.{number}.{name}": getattr(loss, name) for name in loss.__struct_fields__}
+    for field, value in told.items():
+        if value is not None and not 0 <= value < _LATEST_MS:
+            raise Refused("invalid_value", "milliseconds, from 0, before the year 10000", field=field)
+    if len(request.losses) > MOST_LOSSES:
+        raise Refused("invalid_value", f"at most {MOST_LOSSES}", field="losses")
 
 
 def cut_place(after: str, applied: Applied) -> tuple[int, str, str]:
