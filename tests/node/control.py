@@ -220,7 +220,7 @@ class Control(socketserver.ThreadingTCPServer):
     def _poll(self, body: JSON) -> JSON:
         applied = body["applied"]
         with self.changed:
-            if applied == {"epoch": self.truth.epoch, "revision": self.truth.head}:
+            if (applied["epoch"], applied["revision"]) == (self.truth.epoch, self.truth.head):
                 self.changed.wait(min(body["wait"], HOLD_SECONDS))
             truth = self.truth
             snapshot = applied["epoch"] != truth.epoch or applied["revision"] > truth.head
