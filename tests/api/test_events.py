@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from retinue.server.api import routes  # noqa: F401  (fills the table)
 from retinue.server.api.operations import OPERATIONS, Operation
@@ -72,7 +74,7 @@ def _created(name: str) -> list[tuple[str, str]]:
 
 #: Of what is new there is nothing before; of what is gone, nothing after.
 _NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled",
-        "node_credential.issued"}  # fmt: skip
+        "node_credential.issued", "finding.accepted"}  # fmt: skip
 _GONE = {"role.removed", "grant.deleted"}
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
          "justification": "a test"}  # fmt: skip
@@ -93,6 +95,17 @@ def _revokable_token(world: World) -> Case:
     path, caller = _token(world)
     assert caller.principal is not None
     return Case(path, [("pat.revoked", f"{caller.principal.handle}/test")], {}, caller)
+
+
+def finding(world: World, act: str) -> Case:
+    """An account without documentation is found."""
+    account = world.account()
+    path = f"/v1/findings/fnd_undocumented-{account.id}"
+    body = {"reason": "soon", "until": (timezone.now() + timedelta(days=9)).isoformat()}
+    if act == "reopen":
+        world.owner.post(f"{path}/accept", body)
+    says = {"accept": "finding.accepted", "reopen": "finding.reopened"}[act]
+    return Case(f"{path}/{act}", [(says, f"undocumented {account.id}")], body if act == "accept" else {})
 
 
 CASES: dict[str, Callable[[World], Case]] = {
@@ -144,6 +157,8 @@ CASES: dict[str, Callable[[World], Case]] = {
         _operator(world),
     ),
     "remove_node": _removable,
+    "accept_finding": lambda world: finding(world, "accept"),
+    "reopen_finding": lambda world: finding(world, "reopen"),
 }  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from retinue.server.api.operations import Operation
 from retinue.server.directory import actions as directory
@@ -103,5 +105,6 @@ def _nowhere(caller: Caller, each: Operation) -> Answer:
         "rename_key": {"name": "k"},
         "create_grant": {"permission": "report:read"},
         "duplicate_service_account": {"name": "c"},
+        "accept_finding": {"reason": "x", "until": (timezone.now() + timedelta(days=9)).isoformat()},
     }
     return caller.call(each.method, path, body.get(each.name, {}) if each.body is not None else None)

@@ -15,6 +15,7 @@ from retinue.server.api.operations import OPERATIONS
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api.test_events import finding
 from tests.api.world import JSON, Caller, World
 
 KEY = {"Idempotency-Key": "abc"}
@@ -71,6 +72,11 @@ def _node(world: World) -> Target:
     return "DELETE", f"/v1/nodes/{world.node()[0]}", None
 
 
+def _found(world: World, act: str) -> Target:
+    case = finding(world, act)
+    return "POST", case.path, case.body
+
+
 CASES = (
     Case("create_service_account", _new),
     Case(
@@ -107,6 +113,8 @@ CASES = (
     Case("delete_grant", _granted),
     Case("enrol_node", lambda _: ("POST", "/v1/nodes", {"name": f"edge-{secrets.token_hex(4)}"})),
     Case("remove_node", _node),
+    Case("accept_finding", lambda world: _found(world, "accept")),
+    Case("reopen_finding", lambda world: _found(world, "reopen")),
 )  # fmt: skip
 BY_NAME = {each.name: each for each in OPERATIONS}
 

@@ -10,6 +10,7 @@ import pytest
 
 from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT
 from retinue.server.console.problems import explained
+from retinue.server.governance.rules import KINDS as FINDINGS
 from retinue.server.home import prepare
 from retinue.settings import KEYS, read
 
@@ -54,6 +55,21 @@ def test_every_audit_event_is_documented() -> None:
 
     assert names
     assert names == listed
+
+
+def test_every_kind_of_finding_is_documented() -> None:
+    """
+    The page of findings says of each kind, in order, what it is about, how bad it is, and what it means.
+    """
+    listed = re.findall(
+        r"^\| `(\w+)` \| ([\w ]+) \| (\w+) \| ([\w ]+) \| (.+) \|$", _reference("findings.md"), re.MULTILINE
+    )
+
+    assert listed
+    assert listed == [
+        (each.name, each.subject.replace("_", " "), each.severity, each.act, each.meaning)
+        for each in FINDINGS.values()
+    ]
 
 
 def test_every_setting_is_documented() -> None:

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "retinue.server.credentials",
     "retinue.server.nodes",
     "retinue.server.traffic",
+    "retinue.server.governance",
     "retinue.server.api",
     "retinue.server.console",
 ]

@@ -8,10 +8,11 @@ meanwhile. A row that is itself moved (renamed) between two pages may be seen wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -27,6 +28,7 @@ DEFAULT_ITEMS = 50
 MAX_LENGTH = 512
 _PURPOSE = b"retinue cursor v1"
 _Row = TypeVar("_Row", bound=Model)
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,24 @@ def page(
     if len(found) <= limit:
         return found, None
     return found[:limit], _made(found[limit - 1], listing)
+
+
+def computed_page(
+    items: Callable[[tuple[str, ...] | None], Iterator[_Item]],
+    key: Callable[[_Item], tuple[str, ...]],
+    listing: Listing,
+    *,
+    cursor: str | None,
+    limit: int,
+) -> tuple[list[_Item], str | None]:
+    """Return one page of what is computed, not read from a table, and the cursor of the next.
+
+    ``items`` yields what comes strictly after a key, or everything for ``None``.
+    """
+    found = list(islice(items(tuple(_read(cursor, listing)) if cursor else None), limit + 1))
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], _signer().sign_object([listing.mark, *key(found[limit - 1])], compress=True)
 
 
 def _made(last: Model, listing: Listing) -> str:

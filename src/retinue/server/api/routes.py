@@ -19,6 +19,7 @@ from retinue.server.api import (  # noqa: F401
     audit,
     errors,
     feed,
+    findings,
     grants,
     keys,
     me,

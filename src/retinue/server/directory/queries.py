@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from retinue.server.directory.models import Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import fold
@@ -136,6 +137,13 @@ def owners_of(account_ids: Iterable[str]) -> dict[str, list[Principal]]:
     for held in rows.select_related("owner").order_by("id"):
         found[held.account_id].append(held.owner)
     return found
+
+
+def last_owner_gone(account_ids: Iterable[str]) -> dict[str, datetime]:
+    """Return when the last owner of each account was deleted, of those that ever had one."""
+    rows = Ownership.objects.filter(account_id__in=list(account_ids)).values("account_id")
+    found = rows.annotate(gone=Max("owner__deleted_at"))
+    return {row["account_id"]: row["gone"] for row in found if row["gone"] is not None}
 
 
 def with_login(user_ids: Iterable[str]) -> set[str]:

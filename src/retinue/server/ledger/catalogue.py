@@ -105,6 +105,8 @@ EVENTS: dict[str, EventType] = {
         ),
         EventType("session.closed", "user", "A person signed out.", additive=True, personal=("email",)),
         EventType("session.refused", "user", "A sign-in was refused.", additive=True, personal=("email",)),
+        EventType("finding.accepted", "finding", "Somebody answers for it until a date.", additive=True),
+        EventType("finding.reopened", "finding", "An exception was taken back.", additive=True),
         EventType("change.refused", "operation", "A change was refused by a rule.", additive=True),
     )
 }

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
 from retinue.server.traffic.models import Exercise, Origin, Request, SpoolProgress, Usage
 
 __all__ = [
+    "Denials",
     "Exercise",
     "Origin",
     "Request",
     "Usage",
+    "denials",
     "exercised",
     "last_used_by_account",
     "missing",
@@ -97,3 +100,27 @@ def origins(credential_ids: Iterable[str]) -> dict[str, list[Origin]]:
     for row in Origin.objects.filter(credential__in=list(found)).order_by("-last_used_at", "network"):
         found[row.credential].append(row)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Denials:
+    """How often calls were denied, first and last."""
+
+    count: int
+    first: datetime
+    last: datetime
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what a finding says about them."""
+        return {"denied": self.count, "last_denied_at": self.last.isoformat()}
+
+
+def denials(
+    organization_id: str, reason: str | None, *, since: datetime, by: Literal["account", "credential"]
+) -> dict[str, Denials]:
+    """Return the denials since an instant by account or credential, for one reason or (``None``) any."""
+    rows = requests(organization_id, decision="denied", since=since).exclude(**{by: ""})
+    if reason is not None:
+        rows = rows.filter(reason=reason)
+    counted = rows.values(by).annotate(count=Count("id"), first=Min("at"), last=Max("at")).order_by(by)
+    return {row[by]: Denials(row["count"], row["first"], row["last"]) for row in counted}

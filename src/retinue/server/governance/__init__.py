@@ -1,0 +1,1 @@
+"""Findings about accounts and credentials, and access reviews."""

@@ -1,0 +1,63 @@
+"""How findings are looked for: an organization, its policy, an instant, and where to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
+from retinue.server.credentials.queries import Credential
+from retinue.server.directory.queries import Principal
+from retinue.server.policies.policy import Policy, policy_of
+from retinue.token import Kind
+
+#: Rows that are read at once.
+AT_ONCE = 500
+#: What people hand to programs; a node's credential is nobody's to review.
+KINDS = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
+_Row = TypeVar("_Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is looked at: one organization as of ``now``; only ``subject``, or all ids after ``after``."""
+
+    organization: str
+    now: datetime
+    subject: str | None = None
+    after: str = ""
+
+    def policy(self, environment: str = "") -> Policy:
+        """Return the policy in force for accounts that name ``environment``."""
+        return policy_of(self.organization, environment)
+
+    def accounts(self) -> Iterator[list[Principal]]:
+        """Yield the service accounts that are not deleted, by id, some at once."""
+        rows = Principal.objects.filter(organization_id=self.organization, kind=Principal.SERVICE_ACCOUNT)
+        return self._some(rows.exclude(state="deleted"))
+
+    def usable(self) -> Iterator[list[Credential]]:
+        """Yield the credentials that may be used now, by id, with their principals, some at once."""
+        now = self.now
+        rows = Credential.objects.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=now),
+            Q(retires_at__isnull=True) | Q(retires_at__gt=now),
+            organization_id=self.organization,
+            kind__in=KINDS,
+            state="active",
+        )
+        return self._some(rows.select_related("principal"))
+
+    def _some(self, rows: QuerySet[_Row]) -> Iterator[list[_Row]]:
+        if self.subject is not None:
+            found = list(rows.filter(pk=self.subject))
+            if found:
+                yield found
+            return
+        last = self.after
+        while found := list(rows.filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
+            yield found
+            last = str(found[-1].pk)
