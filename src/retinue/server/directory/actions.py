@@ -67,7 +67,12 @@ def create_user(
 
 
 def set_password(tx: Transaction, user: Principal, password: str) -> Login:
-    """Give a user a way to sign in to the console. The password is hashed by Django (Argon2)."""
+    """Give a user a way to sign in to the console. The password is hashed by Django (Argon2).
+
+    Refuses a service account: no setting gives it an interactive login.
+    """
+    if user.kind != Principal.USER:
+        raise Refused("forbidden_for_service", f"{user.handle} is a service account: it never signs in")
     login, _ = Login.objects.get_or_create(principal=user, defaults={"email": user.email})
     login.set_password(password)
     login.save()

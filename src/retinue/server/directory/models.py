@@ -118,5 +118,6 @@ class Login(AbstractBaseUser):
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]
-        """A login works while its user and the organization are enabled."""
-        return self.principal.state == "enabled" and self.principal.organization.state == "enabled"
+        """A login works while its user and the organization are enabled; that of anybody but a user never."""
+        who = self.principal
+        return who.kind == who.USER and who.state == "enabled" and who.organization.state == "enabled"
