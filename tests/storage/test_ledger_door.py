@@ -60,7 +60,18 @@ _RAW = [
     "EXPLAIN ANALYZE DELETE FROM directory_principal",
     "CREATE TRIGGER t AFTER INSERT ON nodes_lease BEGIN DELETE FROM ledger_auditevent; END",
 ]
-_APPS = ("ledger", "directory", "access", "credentials", "nodes", "traffic", "api", "console")
+_APPS = (
+    "policies",
+    "ledger",
+    "directory",
+    "access",
+    "credentials",
+    "nodes",
+    "traffic",
+    "governance",
+    "api",
+    "console",
+)
 _READS = [
     "SELECT * FROM directory_principal WHERE name = 'update' FOR UPDATE",
     "SELECT * FROM directory_principal FOR UPDATE OF directory_principal",
@@ -181,6 +192,33 @@ def test_an_error_leaves_nothing(estate: Estate) -> None:
     assert head == ledger.position()
     assert not Principal.objects.filter(id__in=made).exists()
     assert not AuditEvent.objects.filter(subject__in=made).exists()
+
+
+def test_a_step_that_fails_alone_takes_its_rows_and_words_with_it(estate: Estate) -> None:
+    """
+    What was done before and after the failed step is committed and said; of the step nothing stays.
+    """
+    account = estate.account()
+    with transaction(SYSTEM) as tx:
+        for name in ("first", "second", "third"):
+            try:
+                with tx.attempt():
+                    Permission.objects.create(
+                        name=f"{name}:{account.id.lower()}", index=10_000 + ord(name[0])
+                    )
+                    tx.record("permission.declared", name, name=name, organization="", after={"a": 1})
+                    tx.touch(Kind.PERMISSION, name)
+                    if name == "second":
+                        raise ValueError(name)
+            except ValueError as error:
+                assert "second" == str(error)
+
+    revision = tx.revision or 0
+    said = AuditEvent.objects.filter(revision=revision).order_by("n").values_list("subject", flat=True)
+    touched = Change.objects.filter(revision=revision).order_by("key").values_list("key", flat=True)
+    rows = Permission.objects.filter(name__endswith=f":{account.id.lower()}").order_by("name")
+    assert (["first", "third"],) * 2 == (list(said), list(touched))
+    assert ["first", "third"] == [row.name.partition(":")[0] for row in rows]
 
 
 def test_transactions_do_not_nest(estate: Estate) -> None:

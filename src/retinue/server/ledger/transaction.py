@@ -126,6 +126,22 @@ class Transaction:
         """Call ``act(revision)`` inside this transaction, once its revision is known; not if it has none."""
         self._at_revision.append(act)
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """One step of several that may fail alone: an exception inside undoes its rows and what it said.
+
+        For changes of many objects with a result for each. The exception goes on to the caller.
+        """
+        said, touched, acts = len(self._events), dict(self._touched), len(self._at_revision)
+        wrote = self.wrote
+        try:
+            with database.atomic():
+                yield
+        except BaseException:
+            del self._events[said:], self._at_revision[acts:]
+            self._touched, self.wrote = touched, wrote
+            raise
+
     def _finish(self) -> None:
         if not self._events:
             if self.wrote or self._touched:
