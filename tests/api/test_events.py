@@ -159,6 +159,9 @@ CASES: dict[str, Callable[[World], Case]] = {
     "remove_node": _removable,
     "accept_finding": lambda world: finding(world, "accept"),
     "reopen_finding": lambda world: finding(world, "reopen"),
+    "change_policy": lambda world: Case(
+        "/v1/policy", [("policy.changed", "version 2")], {"set": {"credentials.max_usable": 3}}
+    ),
 }  # fmt: skip
 
 

@@ -115,6 +115,7 @@ CASES = (
     Case("remove_node", _node),
     Case("accept_finding", lambda world: _found(world, "accept")),
     Case("reopen_finding", lambda world: _found(world, "reopen")),
+    Case("change_policy", lambda _: ("PATCH", "/v1/policy", {"set": {"credentials.max_usable": 3}})),
 )  # fmt: skip
 BY_NAME = {each.name: each for each in OPERATIONS}
 

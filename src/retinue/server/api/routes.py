@@ -24,6 +24,7 @@ from retinue.server.api import (  # noqa: F401
     keys,
     me,
     nodes,
+    policy,
     public,
     receipts,
     requests,

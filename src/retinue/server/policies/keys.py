@@ -427,3 +427,9 @@ _KEYS = (
 
 #: Every key by name, in the order of the reference.
 KEYS: dict[str, Key] = {key.name: key for key in _KEYS}
+
+
+def members(key: Key) -> tuple[str, ...]:
+    """Return the members of a key that is one object; none for any other."""
+    type_ = key.type.of if isinstance(key.type, OrNull) else key.type
+    return tuple(type_.members) if isinstance(type_, Members) else ()

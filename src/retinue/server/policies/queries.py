@@ -77,9 +77,11 @@ def versions(organization_id: str) -> QuerySet[Version]:
     return Version.objects.filter(organization=organization_id)
 
 
-def version_row(organization_id: str, number: int) -> Version:
-    """Return one version by its number. Raises :class:`NotFound`."""
-    found = versions(organization_id).filter(number=number).first()
+def version_row(organization_id: str, number: str) -> Version:
+    """Return one version by its number, as an address has it. Raises :class:`NotFound`."""
+    found = None
+    if number.isascii() and number.isdecimal() and len(number) <= 9:
+        found = versions(organization_id).filter(number=int(number)).first()
     if found is None:
-        raise NotFound("policy version", str(number))
+        raise NotFound("policy version", number)
     return found

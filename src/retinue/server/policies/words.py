@@ -1,0 +1,30 @@
+"""What values of a policy mean in practice, in words for people. Pure functions."""
+
+from __future__ import annotations
+
+from retinue.server.policies.policy import Policy
+
+#: A node is answered at the latest after an eighth of the lease, and holds what it got until it ends.
+_SURE_SHARE = 0.75
+_CLOCK_SHARE = 1.05
+
+
+def consequences(policy: Policy) -> list[str]:
+    """Return what the values in force mean."""
+    return [*lease(policy.freshness_lease_seconds), *_expiry(policy)]
+
+
+def lease(seconds: int) -> list[str]:
+    """Return what a lease of so many seconds means: it decides two things at once."""
+    return [
+        f"freshness.lease_seconds {seconds}: nodes go on deciding without the control plane for at least "
+        f"{seconds * _SURE_SHARE:g} s; then they refuse (replica_stale)",
+        f"freshness.lease_seconds {seconds}: a revoke waits at most {seconds * _CLOCK_SHARE:g} s for a node "
+        "that cannot be reached",
+    ]
+
+
+def _expiry(policy: Policy) -> list[str]:
+    if policy.expiry_required or policy.expiry_max_days is not None:
+        return []
+    return ["expiry.required false: credentials may live for ever; findings name those that do"]
