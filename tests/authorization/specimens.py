@@ -110,6 +110,15 @@ def _user(world: World) -> JSON:
     return {"email": f"{secrets.token_hex(6)}@{world.organization.handle}.example", "name": "Uma"}
 
 
+def _another_policy() -> JSON:
+    """Return a change of the policy that breaks nothing."""
+    return {"set": {"rotation.overlap_seconds": 3600 + secrets.randbelow(3600)}}
+
+
+def _policy_version(world: World) -> int:
+    return int(world.owner.patch("/v1/policy", _another_policy()).json["version"])
+
+
 SPECIMENS: dict[str, Make] = {
     "get_openapi": lambda world, _: Specimen("/v1/openapi.json"),
     "list_identity_keys": lambda world, _: Specimen("/v1/identity-keys"),
@@ -160,6 +169,13 @@ SPECIMENS: dict[str, Make] = {
     "list_requests_of_account": lambda world, _: Specimen(f"{account(world)}/requests"),
     "list_audit_events": lambda world, _: Specimen("/v1/audit-events"),
     "get_audit_event": lambda world, _: Specimen(_event(world)),
+    "get_policy": lambda world, _: Specimen("/v1/policy"),
+    "check_policy": lambda world, _: Specimen("/v1/policy/check", _another_policy()),
+    "list_policy_presets": lambda world, _: Specimen("/v1/policy/presets"),
+    "list_policy_keys": lambda world, _: Specimen("/v1/policy/keys"),
+    "list_policy_versions": lambda world, _: Specimen("/v1/policy/versions"),
+    "get_policy_version": lambda world, _: Specimen(f"/v1/policy/versions/{_policy_version(world)}"),
+    "change_policy": lambda world, _: Specimen("/v1/policy", _another_policy()),
     "list_findings": lambda world, _: Specimen("/v1/findings"),
     "count_findings": lambda world, _: Specimen("/v1/findings/counts"),
     "get_finding": lambda world, _: Specimen(_finding(world)),
