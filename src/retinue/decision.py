@@ -112,14 +112,19 @@ class Allowed(msgspec.Struct, frozen=True, gc=False):
 
     caller: Caller
     permission: str | None = None
+    terms: Terms = NATIVE_TERMS
 
 
 class Denied(msgspec.Struct, frozen=True, gc=False):
-    """The token may not. ``caller`` is known only for a genuine token; ``permission`` is the missing one."""
+    """The token may not. ``caller`` is known only for a genuine token; ``permission`` is the missing one.
+
+    ``terms`` are those of the credential's organization, before it is known of the one that is protected.
+    """
 
     reason: Reason
     caller: Caller | None = None
     permission: str | None = None
+    terms: Terms = NATIVE_TERMS
 
 
 Decision = Allowed | Denied

@@ -41,12 +41,13 @@ class Pepper:
     once and copied for each token, which makes a digest about four times cheaper.
     """
 
-    __slots__ = ("_inner", "_outer", "id")
+    __slots__ = ("_inner", "_outer", "id", "sealing_key")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != PEPPER_BYTES:
             raise PepperError(f"pepper: {PEPPER_BYTES} bytes, not {len(secret)}")
         self.id = hkdf(secret, "retinue pepper id").hex()[:16]
+        self.sealing_key = hkdf(secret, "retinue sealing")
         key = hkdf(secret, "retinue token digest")
         block = key.ljust(_BLOCK, b"\0")
         self._inner = hashlib.sha256(bytes(b ^ 0x36 for b in block)).copy
@@ -60,6 +61,13 @@ class Pepper:
         outer = self._outer()
         outer.update(inner.digest())
         return outer.digest()
+
+    def wrap(self, scheme: str, digest: bytes) -> bytes:
+        """Return the keyed digest of a digest that was not made here, under the name of how it was made.
+
+        No token begins with NUL, so what a row keeps of one is never equal to the digest of a token.
+        """
+        return self.digest(b"\0" + scheme.encode() + b"\0" + digest)
 
     def _self_test(self, key: bytes) -> None:
         for vector in (b"", b"rtnsa_0EXAMPLE0KID_", b"x" * 200):

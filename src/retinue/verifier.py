@@ -13,7 +13,10 @@ from hmac import compare_digest
 
 import msgspec
 
-from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
+from retinue import standing
+from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Reason
+from retinue.foreign import Finder, Unseal
+from retinue.formats import Other, Reader
 from retinue.pepper import Peppers
 from retinue.replica import lease
 from retinue.replica.lease import UNKNOWN_LEASE_MS, boot_clock_ns, wall_clock_ms
@@ -25,26 +28,24 @@ from retinue.replica.records import (
     Organization,
     Principal,
 )
+from retinue.standing import INGEST_PLACES
 from retinue.token import DEFAULT_BRAND, Grammar, Kind
 
 #: Kinds that act for a principal and may be presented to a protected API.
 CALLER_KINDS = frozenset({Kind.API_KEY.value, Kind.PERSONAL.value})
-_PERSONAL = Kind.PERSONAL.value
-_NATIVE_SCHEMES = ("bearer",)
-_ENDED_STATES = {"revoked": Reason.CREDENTIAL_REVOKED, "deleted": Reason.CREDENTIAL_REVOKED}
+#: Beside them an API may accept ingest tokens, on the endpoints that these are bound to.
+API_KINDS = CALLER_KINDS | {Kind.INGEST.value}
+_INGEST = Kind.INGEST.value
 #: Stands where a credential has no second digest, or there is no credential: two are always compared.
 _NO_DIGEST = bytes(32)
-_MISSING = Denied(Reason.TOKEN_MISSING)
-_SCHEME_NOT_ACCEPTED = Denied(Reason.SCHEME_NOT_ACCEPTED)
-_MALFORMED = Denied(Reason.TOKEN_MALFORMED)
 _STALE = Denied(Reason.REPLICA_STALE)
-_UNKNOWN = Denied(Reason.TOKEN_UNKNOWN)
 
 
 class Question(msgspec.Struct, frozen=True):
     """What is asked about a token.
 
-    ``token`` is the presented secret; ``scheme`` how it was presented. ``need`` are the permissions that
+    ``token`` is the presented secret; ``scheme`` how it was presented, ``None`` if the asker does not say.
+    ``need`` are the permissions that
     are all needed; empty skips the permission step. ``organization`` (id or handle) is the organization
     that is protected: tokens of others are unknown there. ``kinds`` are the kinds of credentials that the
     endpoint accepts.
@@ -57,7 +58,7 @@ class Question(msgspec.Struct, frozen=True):
     address: str | None = None
     method: str | None = None
     path: str | None = None
-    scheme: str = "bearer"
+    scheme: str | None = "bearer"
     kinds: frozenset[str] = CALLER_KINDS
 
 
@@ -89,12 +90,15 @@ class Verifier:
         clock_ms: Callable[[], int] = wall_clock_ms,
         boot_clock_ns: Callable[[], int] = boot_clock_ns,
         boot_id: str | None = None,
+        unseal: Unseal | None = None,
     ) -> None:
         self._replica = replica
         self._peppers = peppers
         self._active_id = peppers.active.id
         self._active_digest = peppers.active.digest
         self._read = Grammar(brands).read
+        self._read_other = Reader(brands).read
+        self._finder = Finder(peppers, self._is_genuine, unseal)
         self._clock_ms = clock_ms
         self._boot_clock_ns = boot_clock_ns
         self._boot_id = lease.boot_id() if boot_id is None else boot_id
@@ -109,44 +113,71 @@ class Verifier:
             meta = snapshot.meta()
             loaded = meta.complete and meta.schema == SCHEMA
             protected = _check_named(snapshot, question) if loaded else None
+            terms = NATIVE_TERMS if protected is None else protected.terms
             if not question.token:
-                return _MISSING
-            if question.scheme not in (_NATIVE_SCHEMES if protected is None else protected.schemes):
-                return _SCHEME_NOT_ACCEPTED
+                return Denied(Reason.TOKEN_MISSING, None, None, terms)
+            scheme = question.scheme
+            accepted = snapshot.schemes() if protected is None else protected.schemes
+            if scheme not in accepted and scheme is not None and not _may_hold_ingest(protected, scheme):
+                return Denied(Reason.SCHEME_NOT_ACCEPTED, None, None, terms)
             token = self._read(question.token)
-            if token is None:
-                return _MALFORMED
+            other = None if token is not None else self._read_other(question.token)
+            if token is None and not _may_be_foreign(snapshot, other, loaded):
+                return Denied(Reason.TOKEN_MALFORMED, None, None, terms)
             if not loaded:
                 return _STALE
-            whole, kind, kid = token
-            credential = snapshot.credential(kid)
-            if credential is not None and credential.kind != kind:
-                credential = None
             # The clocks are read after the snapshot was opened: what is fresh now was fresh when it was.
             boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
             now = _now_ms(meta, boot_ns, wall_ms)
-            genuine = self._is_genuine(whole, credential, now)
+            if token is not None:
+                whole, kind, kid = token
+                credential = snapshot.credential(kid)
+                if credential is not None and credential.kind != kind:
+                    credential = None
+                genuine = self._is_genuine(snapshot, whole, credential, now)
+            elif other is not None:
+                credential, genuine = self._finder.find(snapshot, other, protected, now)
             organization = protected
             if genuine and credential is not None:
                 organization = snapshot.organization(credential.organization)
             lease_ms = UNKNOWN_LEASE_MS if organization is None else organization.lease_ms
             if not lease.is_running(meta, lease_ms, self._boot_id, boot_ns, wall_ms):
                 return _STALE
-            if not genuine or credential is None or organization is None:
-                return _UNKNOWN
-            if protected is not None and protected.id != organization.id:
-                return _UNKNOWN
+            known = genuine and protected in (None, organization)
+            if not known or credential is None or organization is None:
+                return Denied(Reason.TOKEN_UNKNOWN, None, None, terms)
             principal = snapshot.principal(credential.principal) if credential.principal else None
-            caller = _caller(meta, organization, principal, credential, now)
-            reason = _refusal(question, organization, principal, credential, now)
-            if reason is not None:
-                return Denied(reason, caller)
-            for name in question.need:
-                if principal is None or not holds(snapshot, organization, principal, name):
-                    return Denied(Reason.PERMISSION_MISSING, caller, name)
-            return Allowed(caller, question.need[0] if question.need else None)
+            caller = standing.caller(meta, organization, principal, credential, now)
+            return self._decide(snapshot, question, organization, principal, credential, caller, now)
 
-    def _is_genuine(self, whole: bytes, credential: Credential | None, now: int) -> bool:
+    def _decide(
+        self,
+        snapshot: Snapshot,
+        question: Question,
+        organization: Organization,
+        principal: Principal | None,
+        credential: Credential,
+        caller: Caller,
+        now: int,
+    ) -> Decision:
+        """What is decided of a genuine token, and said to its holder."""
+        terms = organization.terms
+        reason = standing.ended(organization, principal, credential, now) or standing.misplaced(
+            question, organization, credential
+        )
+        if reason is None and (credential.restrictions or organization.rules or organization.environments):
+            reason = standing.narrowed(question, organization, principal, credential, now)
+        if reason is not None:
+            return Denied(reason, caller, None, terms)
+        if principal is None and credential.kind == _INGEST:
+            # It holds no permissions: the endpoints that it is bound to are all that it may write to.
+            return Allowed(caller, question.need[0] if question.need else None, terms)
+        for name in question.need:
+            if principal is None or not holds(snapshot, organization, principal, name):
+                return Denied(Reason.PERMISSION_MISSING, caller, name, terms)
+        return Allowed(caller, question.need[0] if question.need else None, terms)
+
+    def _is_genuine(self, snapshot: Snapshot, whole: bytes, credential: Credential | None, now: int) -> bool:
         """Compare the token's digest with the record's.
 
         An unknown key id, a wrong secret, and a key with or without a previous digest cost the same: one
@@ -157,7 +188,10 @@ class Verifier:
         digests = () if credential is None else credential.digests
         for digest in digests:
             pepper_id = digest.pepper_id
-            computed = presented if pepper_id == self._active_id else self._digest(pepper_id, whole)
+            if digest.scheme:
+                computed = self._finder.digest(snapshot, digest.scheme, pepper_id, whole)
+            else:
+                computed = presented if pepper_id == self._active_id else self._digest(pepper_id, whole)
             if compare_digest(computed, digest.value) and (
                 digest.valid_until_ms == 0 or now < digest.valid_until_ms
             ):
@@ -172,6 +206,16 @@ class Verifier:
         """Digest with another pepper than the active one; nothing equals the answer if it is not held."""
         pepper = self._peppers.get(pepper_id)
         return b"" if pepper is None else pepper.digest(whole)
+
+
+def _may_hold_ingest(protected: Organization | None, scheme: str) -> bool:
+    """Tell whether an ingest token may stand where it stands; that of any organization is a scheme here."""
+    return protected is not None and INGEST_PLACES.get(scheme) in protected.ingest
+
+
+def _may_be_foreign(snapshot: Snapshot, other: Other | None, loaded: bool) -> bool:
+    """Tell whether a text that is no native token of ours may be one all the same."""
+    return other is not None and (other.ours or (loaded and bool(snapshot.import_schemes())))
 
 
 def _now_ms(meta: Meta, boot_ns: int, wall_ms: int) -> int:
@@ -217,67 +261,3 @@ def _check_named(snapshot: Snapshot, question: Question) -> Organization | None:
     if organization is None:
         raise UnknownOrganization(named)
     return organization
-
-
-def _refusal(
-    question: Question,
-    organization: Organization,
-    principal: Principal | None,
-    credential: Credential,
-    now: int,
-) -> Reason | None:
-    """The life of organization, account and credential, then the scheme and kind accepted here."""
-    if organization.state != "enabled":
-        return Reason.ORGANIZATION_DISABLED
-    if principal is None:
-        if credential.principal:
-            return Reason.ACCOUNT_DISABLED
-    elif principal.state != "enabled":
-        return Reason.ACCOUNT_DELETED if principal.state == "deleted" else Reason.ACCOUNT_DISABLED
-    if 0 < credential.retires_at_ms <= now:
-        return Reason.CREDENTIAL_REVOKED
-    if credential.state != "active":
-        return _ENDED_STATES.get(credential.state, Reason.CREDENTIAL_SUSPENDED)
-    if now < credential.not_before_ms:
-        return Reason.CREDENTIAL_SUSPENDED
-    if 0 < credential.expires_at_ms <= now:
-        return Reason.CREDENTIAL_EXPIRED
-    if question.scheme not in organization.schemes:
-        return Reason.SCHEME_NOT_ACCEPTED
-    kind = credential.kind
-    if kind not in question.kinds or (kind == _PERSONAL and not organization.personal_tokens):
-        return Reason.KIND_NOT_ACCEPTED
-    return None
-
-
-def _caller(
-    meta: Meta, organization: Organization, principal: Principal | None, credential: Credential, now: int
-) -> Caller:
-    if principal is None:
-        kind, ident, name = "organization", organization.id, organization.name
-    else:
-        kind, ident, name = principal.kind, principal.id, principal.name
-    dated = credential.expires_at_ms or credential.retires_at_ms or credential.rotate_by_ms
-    return Caller(
-        kind,
-        ident,
-        name,
-        organization.id,
-        credential.id,
-        meta.revision,
-        credential.expires_at_ms,
-        credential.retires_at_ms,
-        credential.rotate_by_ms,
-        _warnings(organization, credential, now) if dated else (),
-    )
-
-
-def _warnings(organization: Organization, credential: Credential, now: int) -> tuple[Warning, ...]:
-    warnings = []
-    if credential.expires_at_ms and credential.expires_at_ms - now <= organization.warn_ms:
-        warnings.append(Warning.EXPIRES_SOON)
-    if credential.retires_at_ms:
-        warnings.append(Warning.RETIRING)
-    if 0 < credential.rotate_by_ms <= now:
-        warnings.append(Warning.ROTATION_DUE)
-    return tuple(warnings)

@@ -14,7 +14,6 @@ FILE_EXCEPTIONS: dict[str, tuple[int, str]] = {
     "src/retinue/server/policies/keys.py": (480, "one table: an entry for each key of the document"),
     "src/retinue/usage.py": (400, "writer and reader of one file format, read side by side"),
     "src/retinue/node/http.py": (340, "one connection and its states; neither half could be judged alone"),
-    "src/retinue/replica/store.py": (320, "one file: how it is written, and read in the same order"),
     "tests/storage/test_feed_poll.py": (340, "one protocol, its rules in order"),
     "tests/storage/test_compile.py": (340, "one table of records, kind by kind"),
 }

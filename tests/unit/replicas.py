@@ -75,6 +75,7 @@ def sample(kind: Kind, key: str, number: int = 0) -> records.Record:
         ),
         Kind.IDENTITY_KEY: records.IdentityKey(key, text, "x", number),
         Kind.LOOKUP: records.Lookup(text),
+        Kind.SCHEMES: records.Schemes((text,)),
         Kind.IMPORT_SCHEME: records.ImportScheme(key, text, "sha256"),
     }
     return made[kind]
@@ -119,6 +120,7 @@ def read(snapshot: Snapshot, kind: Kind, key: str) -> object:
         ),
         Kind.ORGANIZATION_HANDLE: snapshot.organization_by_handle,
         Kind.LOOKUP: snapshot.lookup,
+        Kind.SCHEMES: lambda _: snapshot.schemes(),
         Kind.IMPORT_SCHEME: lambda ident: next(
             (each for each in snapshot.import_schemes() if each.id == ident), None
         ),
@@ -128,12 +130,14 @@ def read(snapshot: Snapshot, kind: Kind, key: str) -> object:
 
 def expected(kind: Kind, key: str, held: Rows) -> object:
     """What :func:`read` must give when a replica holds these rows."""
-    value = held.get((kind, key))
+    value = held.get((kind, key if kind is not Kind.SCHEMES else records.ANY))
     if value is None:
-        return None
+        return records.NATIVE_SCHEMES if kind is Kind.SCHEMES else None
     record = msgspec.msgpack.decode(value, type=records.TYPES[kind])
     if isinstance(record, records.Permission):
         return record.index
+    if isinstance(record, records.Schemes):
+        return record.names
     if isinstance(record, records.Lookup):
         return record.kid
     if isinstance(record, records.OrganizationHandle):

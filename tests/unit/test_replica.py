@@ -38,7 +38,7 @@ def test_nothing_was_ever_applied(replica: Writable) -> None:
     assert ({}, Meta()) == content(replica)
     assert not Meta().complete
     with replica.snapshot() as snapshot:
-        assert {None} == {read(snapshot, kind, "x") for kind in Kind}
+        assert {None} == {read(snapshot, kind, "x") for kind in Kind if kind is not Kind.SCHEMES}
         assert [] == list(snapshot.identity_keys())
 
 
@@ -255,7 +255,7 @@ def test_a_new_snapshot_sees_the_last_commit(replica: Writable) -> None:
             ]
         replica.apply([gone(kind, "key") for kind in Kind], Meta(1, number))
         with replica.snapshot() as snapshot:
-            assert [None] * len(Kind) == [read(snapshot, kind, "key") for kind in Kind]
+            assert {None} == {read(snapshot, kind, "key") for kind in Kind if kind is not Kind.SCHEMES}
 
 
 def test_many_records_of_a_kind(replica: Writable) -> None:

@@ -22,6 +22,9 @@ from retinue.replica.records import (
     Organization,
     Permission,
     Principal,
+    Restrictions,
+    Rules,
+    TimeWindow,
     encode,
 )
 from retinue.token import Kind as TokenKind
@@ -78,6 +81,14 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
     ("credential_suspended", {"credential_state": "suspended"}),
     ("credential_expired", {"credential_expires_at_ms": NOW}),
     ("kind_not_accepted", {"question": Question(TOKEN.reveal(), ("report:read",), kinds=frozenset({"pat"}))}),
+    ("network_not_allowed", {"organization_rules": Rules(allow=("192.0.2.0/24",))}),
+    ("network_not_allowed", {"credential_restrictions": Restrictions(networks=("192.0.2.0/24",))}),
+    ("endpoint_not_allowed", {"credential_restrictions": Restrictions((), ("/reports/*",), ("GET",))}),
+    (
+        "method_not_allowed",
+        {"credential_restrictions": Restrictions(methods=("GET",), times=(TimeWindow(0, 0, 1440),))},
+    ),
+    ("time_not_allowed", {"credential_restrictions": Restrictions(times=(TimeWindow(0, 0, 1440),))}),
     ("permission_missing", {"principal_permissions": b""}),
 ]
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from retinue import permission
 from retinue.network import Gateways, address
+from retinue.restrictions import is_ambiguous
 
 __all__ = [
     "REFUSED",
@@ -30,12 +31,6 @@ __all__ = [
 #: A scheme that no organization accepts: the presentation is refused, whatever it holds.
 REFUSED = "refused"
 _METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
-# Paths that two programs could read differently: empty and dot segments, encoded separators (also twice
-# encoded), control characters, and percent signs that encode nothing.
-_AMBIGUOUS = re.compile(
-    rb"//|\\|[\x00-\x20\x7f-\xff]|%(?:25)*(?:2[fF]|5[cC]|[01][0-9a-fA-F]|7[fF])|%(?![0-9a-fA-F]{2})"
-    rb"|(?:^|/)(?:\.|%(?:25)*2[eE]){1,2}(?:/|$)"
-)
 _TOKEN_IN_QUERY = re.compile(
     rb"(?:^|[?&])(?:access_token|token|api_?key)=|[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot)_[0-9A-Za-z]{12}_"
 )
@@ -74,11 +69,6 @@ def token_in_query(target: bytes) -> bool:
     """Tell whether the query of ``target`` seems to hold a token. It is never accepted there."""
     _, mark, query = target.partition(b"?")
     return bool(mark) and _TOKEN_IN_QUERY.search(query) is not None
-
-
-def is_ambiguous(path: bytes) -> bool:
-    """Tell whether two programs could take ``path`` (without query) for two different places."""
-    return _AMBIGUOUS.search(path) is not None
 
 
 def is_method(value: bytes) -> bool:

@@ -31,6 +31,7 @@ from retinue.node.routes import Routes
 from retinue.node.settings import Settings
 from retinue.replica.memory import MemoryReplica
 from retinue.replica.store import Store
+from retinue.sealing import unseal
 from retinue.supervisor import REFUSES, refuse_connections
 from retinue.usage import Spool
 from retinue.verifier import Verifier
@@ -152,7 +153,7 @@ class Worker:
         self._decisions.verifier = self._verifier(replica)
 
     def _verifier(self, replica: Store | MemoryReplica) -> Verifier:
-        return Verifier(replica, self._peppers, brands=self._settings.brands)
+        return Verifier(replica, self._peppers, brands=self._settings.brands, unseal=unseal)
 
 
 def run(settings: Settings, index: int) -> int:

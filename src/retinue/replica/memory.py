@@ -48,6 +48,10 @@ class MemorySnapshot:
         rows = self.items(Kind.IMPORT_SCHEME)
         return tuple(msgspec.msgpack.decode(value, type=records.ImportScheme) for _, value in rows)
 
+    def schemes(self) -> tuple[str, ...]:
+        found: records.Schemes | None = self._read(Kind.SCHEMES, records.ANY)
+        return records.NATIVE_SCHEMES if found is None else found.names
+
     def principal(self, principal_id: str) -> records.Principal | None:
         record: records.Principal | None = self._read(Kind.PRINCIPAL, principal_id)
         return record

@@ -32,6 +32,9 @@ class Snapshot(Protocol):
     def import_schemes(self) -> tuple[ImportScheme, ...]:
         """Return the import schemes of all organizations."""
 
+    def schemes(self) -> tuple[str, ...]:
+        """Return how tokens may be presented to some organization."""
+
     def principal(self, principal_id: str) -> Principal | None:
         """Return the user or service account with this id."""
 

@@ -12,6 +12,10 @@ from enum import StrEnum
 import msgspec
 
 from retinue.decision import Terms
+from retinue.replica.narrowing import Rate as Rate
+from retinue.replica.narrowing import Restrictions as Restrictions
+from retinue.replica.narrowing import Rules as Rules
+from retinue.replica.narrowing import TimeWindow as TimeWindow
 
 #: Raised when a node of this version could not read another's records, or would allow what they forbid.
 SCHEMA = 2
@@ -29,6 +33,7 @@ class Kind(StrEnum):
     IDENTITY_KEY = "identity_key"
     LOOKUP = "lookup"
     IMPORT_SCHEME = "import_scheme"
+    SCHEMES = "schemes"
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -41,33 +46,6 @@ class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pepper_id: str
     valid_until_ms: int = 0
     scheme: str = ""
-
-
-class TimeWindow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A span of each of some days of the week, by the clocks of a zone.
-
-    ``days`` is a bit mask, bit 0 is Monday. ``start`` and ``end`` are minutes since midnight, ``end`` is not
-    contained; a window that ends before it starts goes on into the next day, and belongs to the day on which
-    it starts. ``zone`` is a name of the time zone database, such as ``Europe/Berlin``.
-    """
-
-    days: int
-    start: int
-    end: int
-    zone: str = "UTC"
-
-
-class Restrictions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a credential is narrowed to. An empty list narrows nothing (see :mod:`retinue.restrictions`).
-
-    ``networks`` are CIDR networks, ``endpoints`` path patterns, ``methods`` HTTP methods in capital letters.
-    An ingest token is bound to its ``endpoints``: without one it may nothing.
-    """
-
-    networks: tuple[str, ...] = ()
-    endpoints: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    times: tuple[TimeWindow, ...] = ()
 
 
 class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -115,6 +93,18 @@ class ImportScheme(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pepper_id: str = ""
 
 
+class Schemes(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How tokens may be presented to some organization here. One record, its key is :data:`ANY`."""
+
+    names: tuple[str, ...]
+
+
+#: The key of the record that is about no organization in particular.
+ANY = "any"
+#: What is accepted where nothing else is said.
+NATIVE_SCHEMES = ("bearer",)
+
+
 class Principal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A user or service account, its own permissions and the holders (roles, groups) that add theirs."""
 
@@ -134,22 +124,6 @@ class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     id: str
     permissions: bytes = b""
-
-
-class Rate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How much one account may ask; 0 where there is no limit."""
-
-    per_minute: int = 0
-    per_second: int = 0
-    parallel: int = 0
-
-
-class Rules(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Networks (CIDR) and limits. An empty ``allow`` is anywhere; ``deny`` wins."""
-
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    rate: Rate | None = None
 
 
 class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -207,6 +181,7 @@ Record = (
     | IdentityKey
     | Lookup
     | ImportScheme
+    | Schemes
 )
 
 TYPES: dict[Kind, type[Record]] = {
@@ -219,6 +194,7 @@ TYPES: dict[Kind, type[Record]] = {
     Kind.IDENTITY_KEY: IdentityKey,
     Kind.LOOKUP: Lookup,
     Kind.IMPORT_SCHEME: ImportScheme,
+    Kind.SCHEMES: Schemes,
 }
 
 

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from retinue.attempts import Attempts
 from retinue.decision import GUESSES, Caller, Decision, Denied
+from retinue.sealing import unseal
 from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
@@ -56,7 +57,7 @@ class NotAllowed(Exception):
 @cache
 def verifier() -> Verifier:
     """Return the control plane's verifier."""
-    return Verifier(DatabaseReplica(), peppers(), brands=(settings.INSTALLATION.brand,))
+    return Verifier(DatabaseReplica(), peppers(), brands=(settings.INSTALLATION.brand,), unseal=unseal)
 
 
 def presented(request: HttpRequest) -> tuple[str | None, str]:

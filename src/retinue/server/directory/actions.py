@@ -6,7 +6,7 @@ from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any
 
-from retinue.replica.records import Kind
+from retinue.replica.records import ANY, Kind
 from retinue.server.directory import rules
 from retinue.server.directory.models import Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import AccountFields
@@ -36,6 +36,7 @@ def create_organization(
     tx.record("organization.created", made.id, name=handle, organization=made.id, after=after)
     tx.touch(Kind.ORGANIZATION, made.id)
     tx.touch(Kind.ORGANIZATION_HANDLE, handle)
+    tx.touch(Kind.SCHEMES, ANY)
     return made
 
 

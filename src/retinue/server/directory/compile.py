@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.db import connection
+
 from retinue import permission
 from retinue.decision import Terms
 from retinue.replica import records
+from retinue.replica.records import ANY
 from retinue.server.directory.models import Organization
-from retinue.server.ledger.feed import Selection, narrow, select
+from retinue.server.ledger.feed import Selection, narrow, pick, select
 from retinue.server.policies.policy import DAY_SECONDS, Limits, Policy
+from retinue.server.policies.presentations import presentations
 from retinue.server.policies.queries import version
+from retinue.server.policies.rules import Compiled
 
 _MS = 1_000
+_POLICIES = """
+SELECT DISTINCT p.version_id FROM directory_organization o
+LEFT JOIN policies_standing p ON p.organization = o.id
+"""
 _ORGANIZATIONS = """
 SELECT o.id, o.handle, o.name, o.state, p.version_id FROM directory_organization o
 LEFT JOIN policies_standing p ON p.organization = o.id WHERE true
@@ -23,14 +32,15 @@ def organizations(selection: Selection, indexes: Mapping[str, int]) -> dict[str,
     """Return organization records by id. ``indexes`` is the catalogue of permissions."""
     rows = select(_ORGANIZATIONS, "o.id", selection)
     return {
-        ident: records.encode(_organization(ident, handle, name, state, version(policy).policy, indexes))
+        ident: records.encode(_organization(ident, handle, name, state, version(policy), indexes))
         for ident, handle, name, state, policy in rows
     }
 
 
 def _organization(
-    ident: str, handle: str, name: str, state: str, policy: Policy, indexes: Mapping[str, int]
+    ident: str, handle: str, name: str, state: str, compiled: Compiled, indexes: Mapping[str, int]
 ) -> records.Organization:
+    policy = compiled.policy
     banned = [indexes[each] for each in policy.forbidden_for_service.permissions if each in indexes]
     return records.Organization(
         id=ident,
@@ -44,6 +54,7 @@ def _organization(
         warn_ms=max(policy.expiry_warn_days, default=0) * DAY_SECONDS * _MS,
         terms=terms(policy),
         rules=_rules(policy),
+        environments=_environments(compiled),
         ingest=policy.ingest_presentation if policy.ingest_enabled else (),
     )
 
@@ -69,9 +80,27 @@ def _rules(policy: Policy) -> records.Rules | None:
     return records.Rules(network.allow, network.deny, rate)
 
 
+def _environments(compiled: Compiled) -> dict[str, records.Rules]:
+    """Return the rules of the environments that have rules of their own."""
+    usual = _rules(compiled.policy)
+    made = {label: _rules(policy) for label, policy in compiled.environments.items()}
+    return {label: rules or records.Rules() for label, rules in made.items() if rules != usual}
+
+
 def _rate(limits: Limits) -> records.Rate | None:
     rate = records.Rate(limits.per_minute or 0, limits.per_second or 0, limits.parallel or 0)
     return None if rate == records.Rate() else rate
+
+
+def schemes(selection: Selection) -> dict[str, bytes]:
+    """Return the record of how tokens may be presented to some organization."""
+    if not pick({ANY: None}, selection):
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_POLICIES)
+        policies = [version(row[0]).policy for row in cursor.fetchall()]
+    names = frozenset[str]().union(*(presentations(policy) for policy in policies))
+    return {ANY: records.encode(records.Schemes(tuple(sorted(names))))}
 
 
 def organization_handles(selection: Selection) -> dict[str, bytes]:

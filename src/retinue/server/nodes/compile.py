@@ -66,6 +66,8 @@ class Compiler:
                 return lookups.lookups(selection)
             case Kind.IMPORT_SCHEME:
                 return lookups.import_schemes(selection)
+            case Kind.SCHEMES:
+                return directory.schemes(selection)
 
     def compile(self, places: Iterable[Place]) -> dict[Place, bytes | None]:
         """Return the present record of each place; ``None`` for what is gone."""

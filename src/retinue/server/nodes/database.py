@@ -21,7 +21,7 @@ from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position, Range
 from retinue.server.ledger.transaction import reading
 from retinue.server.nodes.compile import Compiler
-from retinue.server.policies.queries import lease_range
+from retinue.server.policies.policy import NATIVE
 
 R = TypeVar("R", bound=Record)
 
@@ -60,6 +60,10 @@ class DatabaseSnapshot:
         rows = self._compiler.select(Kind.IMPORT_SCHEME, Range("", _ALL)).values()
         return tuple(msgspec.msgpack.decode(value, type=records.ImportScheme) for value in rows)
 
+    def schemes(self) -> tuple[str, ...]:
+        found = self._read(Kind.SCHEMES, records.ANY, records.Schemes)
+        return records.NATIVE_SCHEMES if found is None else found.names
+
     def principal(self, principal_id: str) -> records.Principal | None:
         return self._read(Kind.PRINCIPAL, principal_id, records.Principal)
 
@@ -77,7 +81,7 @@ class DatabaseSnapshot:
         return self._compiler.indexes.get(name)
 
     def longest_lease_ms(self) -> int:
-        return lease_range()[1] * 1_000
+        return NATIVE.freshness_lease_seconds * 1_000
 
     def identity_keys(self) -> Iterator[records.IdentityKey]:
         for value in self._compiler.select(Kind.IDENTITY_KEY, Range("", _ALL)).values():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from retinue.replica.records import Kind
+from retinue.replica.records import ANY, Kind
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import queries, rules
 from retinue.server.policies.models import Standing, Version
+from retinue.server.policies.presentations import presentations
 from retinue.server.policies.rules import Compiled, Document
 
-#: Under this name a transaction keeps the lease that was in force before it changed a policy, in seconds.
-LEASE_BEFORE = "lease_before"
 #: Looks at a change before it is committed, with the head locked; raises :class:`Refused` to stop it.
 Look = Callable[[str, Compiled, Compiled], None]
 _looks: list[Look] = []
@@ -53,7 +52,6 @@ def change(
         return present
     made = _write(tx, organization_id, number + 1, after.document, rules.changed(before, after))
     tx.kept["policy", organization_id] = made.id
-    tx.kept[LEASE_BEFORE, organization_id] = str(before.policy.freshness_lease_seconds)
     tx.record(
         "policy.changed",
         organization_id,
@@ -63,6 +61,8 @@ def change(
         after={"version": made.number, **after.document.stated()},
     )
     tx.touch(Kind.ORGANIZATION, organization_id)
+    if presentations(before.policy) != presentations(after.policy):
+        tx.touch(Kind.SCHEMES, ANY)
     tx.at_revision(lambda revision: _look(organization_id, before, after))
     return made
 
@@ -95,7 +95,5 @@ def _write(
         created_at=tx.now,
         created_by=tx.actor.id,
     )
-    lease = queries.version(made.id).policy.freshness_lease_seconds
-    stands = {"version": made, "lease_seconds": lease}
-    Standing.objects.update_or_create(organization=organization_id, defaults=stands)
+    Standing.objects.update_or_create(organization=organization_id, defaults={"version": made})
     return made

@@ -186,7 +186,7 @@ _KEYS = (
     ),
     Key(
         "credentials.prefix",
-        like(r"[a-z][a-z0-9]{1,11}", "2 to 12 characters of a-z and 0-9, a letter first", most=12),
+        like(r"[a-z][a-z0-9]{1,9}", "2 to 10 characters of a-z and 0-9, a letter first", most=10),
         "How tokens begin; fixed once the first credential exists.",
     ),
     Key("credentials.schemes", ListOf(_SCHEME, most=16, least=1), "How a token may be presented."),

@@ -1,0 +1,186 @@
+"""One read transaction of a replica in LMDB, and what the verifications of one committed state share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import lmdb
+import msgspec
+
+from retinue.replica import records
+from retinue.replica.records import Kind, Meta
+
+#: Most organizations, holders and permissions that a process keeps decoded, each.
+MAX_COMMON = 4096
+
+PREFIX = {
+    Kind.PERMISSION: b"a",
+    Kind.ORGANIZATION: b"b",
+    Kind.ORGANIZATION_HANDLE: b"c",
+    Kind.HOLDER: b"d",
+    Kind.PRINCIPAL: b"e",
+    Kind.CREDENTIAL: b"f",
+    Kind.IDENTITY_KEY: b"g",
+    Kind.LOOKUP: b"h",
+    Kind.IMPORT_SCHEME: b"i",
+    Kind.SCHEMES: b"j",
+}
+META = b"\x00meta"
+_MAX_KEY = 511  # LMDB's own bound; asking for more is an error there, here it is "not found"
+
+_decode_credential = msgspec.msgpack.Decoder(records.Credential).decode
+_decode_principal = msgspec.msgpack.Decoder(records.Principal).decode
+_decode_permission = msgspec.msgpack.Decoder(records.Permission).decode
+_decode_handle = msgspec.msgpack.Decoder(records.OrganizationHandle).decode
+_decode_identity_key = msgspec.msgpack.Decoder(records.IdentityKey).decode
+_decode_lookup = msgspec.msgpack.Decoder(records.Lookup).decode
+_decode_import_scheme = msgspec.msgpack.Decoder(records.ImportScheme).decode
+_decode_schemes = msgspec.msgpack.Decoder(records.Schemes).decode
+_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+_decode_organization = msgspec.msgpack.Decoder(records.Organization).decode
+_decode_holder = msgspec.msgpack.Decoder(records.Holder).decode
+
+
+def _foreign_key(prefix: bytes, text: str) -> bytes:
+    """Return the key for a name that a caller made up: any length, any text, lone surrogates too."""
+    return (prefix + text.encode("utf-8", "surrogatepass"))[:_MAX_KEY]
+
+
+class Common:
+    """What many verifications of one snapshot read: decoded once for this snapshot, and for no other.
+
+    ``number`` is LMDB's transaction number, the name of one committed state of the whole file, and
+    ``written`` the meta record as it stands there: every write of the replica writes it, with the instant
+    that it was heard. Each verification opens a transaction of its own and compares both first, so nothing
+    here outlives the state that it was read from. (The number alone would do, but for a commit that failed
+    half way through: the next one takes its number again.) Only what exists is kept, so a stranger's
+    inventions fill nothing.
+    """
+
+    __slots__ = (
+        "holders", "import_schemes", "longest_lease_ms", "meta", "number", "organizations", "permissions",
+        "schemes", "written",
+    )  # fmt: skip
+
+    def __init__(self, number: int, written: bytes | None, place: str) -> None:
+        self.number = number
+        self.written = written
+        meta = Meta() if written is None else _decode_meta(written)
+        # A copy has no lease: whoever acknowledges for the original does not do it for this file.
+        fresh_from_ns = meta.fresh_from_ns if meta.place == place else 0
+        self.meta = msgspec.structs.replace(meta, place="", fresh_from_ns=fresh_from_ns)
+        self.longest_lease_ms: int | None = None
+        self.import_schemes: tuple[records.ImportScheme, ...] | None = None
+        self.schemes: tuple[str, ...] | None = None
+        self.organizations: dict[str, records.Organization] = {}
+        self.holders: dict[str, records.Holder] = {}
+        self.permissions: dict[str, int] = {}
+
+
+class StoreSnapshot:
+    """One read transaction. Use it as a context manager; it must be closed by the thread that opened it."""
+
+    __slots__ = ("_common", "_transaction")
+
+    def __init__(self, transaction: lmdb.Transaction, common: Common) -> None:
+        self._transaction = transaction
+        self._common = common
+
+    def __enter__(self) -> StoreSnapshot:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transaction.abort()
+
+    def meta(self) -> Meta:
+        return self._common.meta
+
+    def credential(self, kid: str) -> records.Credential | None:
+        value = self._transaction.get(b"f" + kid.encode())
+        return None if value is None else _decode_credential(value)
+
+    def lookup(self, key: str) -> str | None:
+        value = self._transaction.get(b"h" + key.encode())
+        return None if value is None else _decode_lookup(value).kid
+
+    def import_schemes(self) -> tuple[records.ImportScheme, ...]:
+        common = self._common
+        if common.import_schemes is None:
+            rows = self.items(Kind.IMPORT_SCHEME)
+            common.import_schemes = tuple(_decode_import_scheme(value) for _, value in rows)
+        return common.import_schemes
+
+    def schemes(self) -> tuple[str, ...]:
+        common = self._common
+        if common.schemes is None:
+            value = self._transaction.get(b"j" + records.ANY.encode())
+            common.schemes = records.NATIVE_SCHEMES if value is None else _decode_schemes(value).names
+        return common.schemes
+
+    def principal(self, principal_id: str) -> records.Principal | None:
+        value = self._transaction.get(b"e" + principal_id.encode())
+        return None if value is None else _decode_principal(value)
+
+    def holder(self, holder_id: str) -> records.Holder | None:
+        known = self._common.holders
+        found = known.get(holder_id)
+        if found is None:
+            value = self._transaction.get(b"d" + holder_id.encode())
+            if value is not None:
+                _make_room(known)
+                found = known[holder_id] = _decode_holder(value)
+        return found
+
+    def organization(self, organization_id: str) -> records.Organization | None:
+        known = self._common.organizations
+        found = known.get(organization_id)
+        if found is None:
+            value = self._transaction.get(_foreign_key(b"b", organization_id))
+            if value is not None:
+                _make_room(known)
+                found = known[organization_id] = _decode_organization(value)
+        return found
+
+    def organization_by_handle(self, handle: str) -> records.Organization | None:
+        value = self._transaction.get(_foreign_key(b"c", handle))
+        return None if value is None else self.organization(_decode_handle(value).organization)
+
+    def permission_index(self, name: str) -> int | None:
+        known = self._common.permissions
+        found = known.get(name)
+        if found is None:
+            value = self._transaction.get(_foreign_key(b"a", name))
+            if value is not None:
+                _make_room(known)
+                found = known[name] = _decode_permission(value).index
+        return found
+
+    def longest_lease_ms(self) -> int:
+        common = self._common
+        if common.longest_lease_ms is None:
+            leases = (_decode_organization(value).lease_ms for _, value in self.items(Kind.ORGANIZATION))
+            common.longest_lease_ms = max(leases, default=0)
+        return common.longest_lease_ms
+
+    def identity_keys(self) -> Iterator[records.IdentityKey]:
+        for _, value in self.items(Kind.IDENTITY_KEY):
+            yield _decode_identity_key(value)
+
+    def items(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, encoded record) of one kind in key order."""
+        prefix = PREFIX[kind]
+        cursor = self._transaction.cursor()
+        found = cursor.set_range(prefix)
+        while found and bytes(cursor.key()).startswith(prefix):
+            yield bytes(cursor.key()[1:]).decode(), bytes(cursor.value())
+            found = cursor.next()
+
+
+def _make_room(known: dict[str, Any]) -> None:
+    """Keep a worker small, however many roles and organizations there are."""
+    if len(known) >= MAX_COMMON:
+        known.clear()

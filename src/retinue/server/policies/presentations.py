@@ -1,0 +1,13 @@
+"""How the tokens of an organization may be presented."""
+
+from __future__ import annotations
+
+from retinue.server.policies.policy import Policy
+from retinue.standing import INGEST_PLACES
+
+
+def presentations(policy: Policy) -> frozenset[str]:
+    """Return the schemes of a policy, and those that stand for a place of its ingest tokens."""
+    places = policy.ingest_presentation if policy.ingest_enabled else ()
+    schemes = (scheme for scheme, place in INGEST_PLACES.items() if place in places)
+    return frozenset((*policy.credentials_schemes, *schemes))

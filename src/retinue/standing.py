@@ -1,0 +1,140 @@
+"""What is said of the holder of a genuine token, and the steps that follow: life, presentation, kind, limits.
+
+The order here is the order of the reasons; the first that fails is the one that is told.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from retinue import restrictions
+from retinue.decision import Caller, Reason, Warning
+from retinue.replica.records import Credential, Meta, Organization, Principal, Rules
+from retinue.token import Kind
+
+_PERSONAL = Kind.PERSONAL.value
+_INGEST = Kind.INGEST.value
+_ENDED_STATES = {"revoked": Reason.CREDENTIAL_REVOKED, "deleted": Reason.CREDENTIAL_REVOKED}
+#: Where an ingest token stands (``ingest.presentation``) when it was presented so; elsewhere in a header.
+INGEST_PLACES = {"basic_token": "basic", "path": "path"}
+
+
+class Use(Protocol):
+    """How a token is used. What is not stated is ``None``."""
+
+    @property
+    def scheme(self) -> str | None: ...
+
+    @property
+    def kinds(self) -> frozenset[str]: ...
+
+    @property
+    def address(self) -> str | None: ...
+
+    @property
+    def method(self) -> str | None: ...
+
+    @property
+    def path(self) -> str | None: ...
+
+
+def ended(
+    organization: Organization, principal: Principal | None, credential: Credential, now: int
+) -> Reason | None:
+    """The life of organization, account and credential, in this order."""
+    if organization.state != "enabled":
+        return Reason.ORGANIZATION_DISABLED
+    if principal is None:
+        if credential.principal:
+            return Reason.ACCOUNT_DISABLED
+    elif principal.state != "enabled":
+        return Reason.ACCOUNT_DELETED if principal.state == "deleted" else Reason.ACCOUNT_DISABLED
+    if 0 < credential.retires_at_ms <= now:
+        return Reason.CREDENTIAL_REVOKED
+    if credential.state != "active":
+        return _ENDED_STATES.get(credential.state, Reason.CREDENTIAL_SUSPENDED)
+    if now < credential.not_before_ms:
+        return Reason.CREDENTIAL_SUSPENDED
+    if 0 < credential.expires_at_ms <= now:
+        return Reason.CREDENTIAL_EXPIRED
+    return None
+
+
+def misplaced(use: Use, organization: Organization, credential: Credential) -> Reason | None:
+    """The presentation and the kind of the credential: are both accepted here?"""
+    kind, scheme = credential.kind, use.scheme
+    if kind == _INGEST:
+        if scheme is not None and not _may_stand(scheme, organization):
+            return Reason.SCHEME_NOT_ACCEPTED
+        narrowed = credential.restrictions
+        bound = () if narrowed is None else narrowed.endpoints
+        if kind not in use.kinds or not organization.ingest or not restrictions.leads_to(bound, use.path):
+            return Reason.KIND_NOT_ACCEPTED
+        return None
+    if scheme is not None and scheme not in organization.schemes:
+        return Reason.SCHEME_NOT_ACCEPTED
+    if kind not in use.kinds or (kind == _PERSONAL and not organization.personal_tokens):
+        return Reason.KIND_NOT_ACCEPTED
+    return None
+
+
+def _may_stand(scheme: str, organization: Organization) -> bool:
+    place = INGEST_PLACES.get(scheme, "header")
+    return place in organization.ingest and (place != "header" or scheme in organization.schemes)
+
+
+def narrowed(
+    use: Use, organization: Organization, principal: Principal | None, credential: Credential, now: int
+) -> Reason | None:
+    """The network of the organization, then the restrictions of the credential."""
+    rules = rules_for(organization, principal)
+    if rules is not None and restrictions.network_refused(rules, use.address):
+        return Reason.NETWORK_NOT_ALLOWED
+    if credential.restrictions is not None:
+        reason = restrictions.refusal(credential.restrictions, use.address, use.method, use.path, now)
+        if reason is not None:
+            return reason
+    if credential.kind == _INGEST and use.method not in restrictions.WRITING:
+        return Reason.METHOD_NOT_ALLOWED
+    return None
+
+
+def rules_for(organization: Organization, principal: Principal | None) -> Rules | None:
+    """Return the networks and limits that hold for an account: those of its environment, if it has any."""
+    if principal is None or not organization.environments:
+        return organization.rules
+    return organization.environments.get(principal.environment, organization.rules)
+
+
+def caller(
+    meta: Meta, organization: Organization, principal: Principal | None, credential: Credential, now: int
+) -> Caller:
+    """Return what a decision says of the holder of a genuine token."""
+    if principal is None:
+        kind, ident, name = "organization", organization.id, organization.name
+    else:
+        kind, ident, name = principal.kind, principal.id, principal.name
+    dated = credential.expires_at_ms or credential.retires_at_ms or credential.rotate_by_ms
+    return Caller(
+        kind,
+        ident,
+        name,
+        organization.id,
+        credential.id,
+        meta.revision,
+        credential.expires_at_ms,
+        credential.retires_at_ms,
+        credential.rotate_by_ms,
+        _warnings(organization, credential, now) if dated else (),
+    )
+
+
+def _warnings(organization: Organization, credential: Credential, now: int) -> tuple[Warning, ...]:
+    warnings = []
+    if credential.expires_at_ms and credential.expires_at_ms - now <= organization.warn_ms:
+        warnings.append(Warning.EXPIRES_SOON)
+    if credential.retires_at_ms:
+        warnings.append(Warning.RETIRING)
+    if 0 < credential.rotate_by_ms <= now:
+        warnings.append(Warning.ROTATION_DUE)
+    return tuple(warnings)
