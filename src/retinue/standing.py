@@ -64,7 +64,7 @@ def misplaced(use: Use, organization: Organization, credential: Credential) -> R
     """The presentation and the kind of the credential: are both accepted here?"""
     kind, scheme = credential.kind, use.scheme
     if kind == _INGEST:
-        if scheme is not None and not _may_stand(scheme, organization):
+        if organization.ingest and scheme is not None and not _may_stand(scheme, organization):
             return Reason.SCHEME_NOT_ACCEPTED
         narrowed = credential.restrictions
         bound = () if narrowed is None else narrowed.endpoints

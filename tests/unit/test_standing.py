@@ -99,6 +99,7 @@ def ingest(**asked: Any) -> str | None:
         ("kind_not_accepted", {"credential": {"restrictions": None}}),
         ("kind_not_accepted", {"credential": {"restrictions": Restrictions(methods=("POST",))}}),
         ("kind_not_accepted", {"place": (), "scheme": None}),
+        ("kind_not_accepted", {"place": ()}),
         ("method_not_allowed", {"method": "GET"}),
         ("method_not_allowed", {"method": "DELETE"}),
         ("method_not_allowed", {"method": None}),
