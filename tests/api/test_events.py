@@ -74,7 +74,7 @@ def _created(name: str) -> list[tuple[str, str]]:
 
 #: Of what is new there is nothing before; of what is gone, nothing after.
 _NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled",
-        "node_credential.issued", "finding.accepted"}  # fmt: skip
+        "node_credential.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
 _GONE = {"role.removed", "grant.deleted"}
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
          "justification": "a test"}  # fmt: skip
@@ -106,6 +106,24 @@ def finding(world: World, act: str) -> Case:
         world.owner.post(f"{path}/accept", body)
     says = {"accept": "finding.accepted", "reopen": "finding.reopened"}[act]
     return Case(f"{path}/{act}", [(says, f"undocumented {account.id}")], body if act == "accept" else {})
+
+
+def review(world: World, act: str) -> Case:
+    """A review of one account, decided so that it can be applied."""
+    world.account()
+    path = f"/v1/reviews/{world.owner.post('/v1/reviews', {'name': 'Autumn'}).json['id']}"
+    item = world.owner.get(f"{path}/items").json["items"][0]["id"]
+    decide = f"{path}/items/{item}/decide", {"decision": "keep", "note": "needed"}
+    if act == "decide":
+        return Case(decide[0], [("review.decided", "etl")], decide[1])
+    world.owner.post(*decide)
+    says = {"apply": "review.applied", "cancel": "review.cancelled", "export": "review.exported"}[act]
+    return Case(f"{path}/{act}", [(says, "Autumn")], {})
+
+
+def _to_review(world: World) -> Case:
+    world.account()
+    return Case("/v1/reviews", [("review.opened", "Autumn")], {"name": "Autumn"})
 
 
 CASES: dict[str, Callable[[World], Case]] = {
@@ -159,6 +177,11 @@ CASES: dict[str, Callable[[World], Case]] = {
     "remove_node": _removable,
     "accept_finding": lambda world: finding(world, "accept"),
     "reopen_finding": lambda world: finding(world, "reopen"),
+    "open_review": _to_review,
+    "decide_review_item": lambda world: review(world, "decide"),
+    "apply_review": lambda world: review(world, "apply"),
+    "cancel_review": lambda world: review(world, "cancel"),
+    "export_review": lambda world: review(world, "export"),
     "change_policy": lambda world: Case(
         "/v1/policy", [("policy.changed", "version 2")], {"set": {"credentials.max_usable": 3}}
     ),

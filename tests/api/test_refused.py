@@ -105,6 +105,7 @@ def _nowhere(caller: Caller, each: Operation) -> Answer:
         "rename_key": {"name": "k"},
         "create_grant": {"permission": "report:read"},
         "duplicate_service_account": {"name": "c"},
+        "decide_review_item": {"decision": "keep"},
         "accept_finding": {"reason": "x", "until": (timezone.now() + timedelta(days=9)).isoformat()},
     }
     return caller.call(each.method, path, body.get(each.name, {}) if each.body is not None else None)

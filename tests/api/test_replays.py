@@ -15,7 +15,7 @@ from retinue.server.api.operations import OPERATIONS
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from tests.api.test_events import finding
+from tests.api.test_events import finding, review
 from tests.api.world import JSON, Caller, World
 
 KEY = {"Idempotency-Key": "abc"}
@@ -77,6 +77,16 @@ def _found(world: World, act: str) -> Target:
     return "POST", case.path, case.body
 
 
+def _reviewable(world: World) -> Target:
+    world.account("target")
+    return "POST", "/v1/reviews", {"name": "Autumn"}
+
+
+def _reviewed(world: World, act: str) -> Target:
+    case = review(world, act)
+    return "POST", case.path, case.body
+
+
 CASES = (
     Case("create_service_account", _new),
     Case(
@@ -115,6 +125,11 @@ CASES = (
     Case("remove_node", _node),
     Case("accept_finding", lambda world: _found(world, "accept")),
     Case("reopen_finding", lambda world: _found(world, "reopen")),
+    Case("open_review", _reviewable),
+    Case("decide_review_item", lambda world: _reviewed(world, "decide")),
+    Case("apply_review", lambda world: _reviewed(world, "apply")),
+    Case("cancel_review", lambda world: _reviewed(world, "cancel")),
+    Case("export_review", lambda world: _reviewed(world, "export")),
     Case("change_policy", lambda _: ("PATCH", "/v1/policy", {"set": {"credentials.max_usable": 3}})),
 )  # fmt: skip
 BY_NAME = {each.name: each for each in OPERATIONS}

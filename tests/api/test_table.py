@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -10,64 +9,12 @@ import pytest
 from retinue.server.api import routes
 from retinue.server.api.operations import (
     OPERATIONS,
-    Access,
     Call,
-    Operation,
     UndeclaredOperation,
     declare,
     operation,
 )
-from tests.api.world import STRANGER, Answer, Caller, World
-
-GUARDED = [each for each in OPERATIONS if each.needs is not Access.PUBLIC]
-PERMITTED = [each for each in OPERATIONS if isinstance(each.needs, tuple)]
-
-
-def call(caller: Caller, each: Operation) -> Answer:
-    """Call an operation with ids that exist nowhere and an empty body."""
-    path = re.sub(r"{\w+}", "x_0000000000000000", f"/v1{each.path}")
-    return caller.call(each.method, path, {} if each.body is not None else None)
-
-
-@pytest.mark.parametrize("each", GUARDED, ids=lambda each: each.name)
-def test_no_token_no_answer(world: World, each: Operation) -> None:
-    """
-    Every operation that is not public refuses a call without a token, and says how to present one.
-    """
-    answer = call(STRANGER, each)
-
-    assert (401, "token_missing", 'Bearer realm="retinue"') == (
-        answer.status,
-        answer.code,
-        answer.headers.get("www-authenticate"),
-    )
-
-
-@pytest.mark.parametrize("each", PERMITTED, ids=lambda each: each.name)
-def test_missing_permission_is_named(world: World, each: Operation) -> None:
-    """
-    A caller without the permission is refused before the body or the object is looked at, and told which.
-    """
-    answer = call(world.caller(), each)
-
-    assert isinstance(each.needs, tuple)
-    assert (403, "permission_missing", [each.needs[0]]) == (
-        answer.status,
-        answer.code,
-        answer.json["required"],
-    )
-    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
-    assert each.needs[0] in answer.headers["www-authenticate"]
-
-
-@pytest.mark.parametrize("each", PERMITTED, ids=lambda each: each.name)
-def test_node_token_opens_nothing_but_the_feed(world: World, each: Operation) -> None:
-    """
-    A node's credential is accepted on the feed alone.
-    """
-    answer = call(world.node()[1], each)
-
-    assert (403, "kind_not_accepted") == (answer.status, answer.code)
+from tests.api.world import STRANGER, World
 
 
 def test_operation_without_a_permission_does_not_start() -> None:

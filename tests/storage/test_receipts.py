@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,12 +11,11 @@ from retinue.replica.lease import boot_clock_ns
 from retinue.server.errors import Refused
 from retinue.server.ledger import queries as ledger
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from retinue.server.nodes import actions, leases, receipts, wake
+from retinue.server.nodes import actions, freshness, leases, receipts, wake
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.receipts import Receipt
 from retinue.server.nodes.rules import PollRequest
 from retinue.server.nodes.settling import bound_ns
-from retinue.server.policies import policy
 from tests.storage.estate import Estate, Follower, Task
 from tests.support.processes import wait_for
 
@@ -27,8 +25,8 @@ LEASE = 3
 @pytest.fixture(autouse=True)
 def _own_leases(awake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Short leases; those of other tests have ended, and the database has been up for long."""
-    short = replace(policy.NATIVE, freshness_lease_seconds=LEASE)
-    monkeypatch.setattr(receipts, "NATIVE", short)
+    monkeypatch.setattr(freshness, "awaited_seconds", lambda organization: LEASE)
+    monkeypatch.setattr(freshness, "longest_seconds", lambda: LEASE)
     monkeypatch.setattr(receipts, "_quiet_until_ns", lambda: 0)
     Lease.objects.all().delete()
 

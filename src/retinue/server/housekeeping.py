@@ -1,5 +1,7 @@
 """Deletes, in the background, what is kept for a time only: one thread in each process of the control plane.
 
+Beside it, it does what falls due by the calendar: access reviews.
+
 All processes try, and one at a time deletes. A little at once, and as long a pause after it as it took, so
 that writers come first.
 """
@@ -18,6 +20,7 @@ from django.utils import timezone
 
 from retinue.server.api import idempotency
 from retinue.server.console import sessions
+from retinue.server.governance import keeping
 from retinue.server.ledger import pruning
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import leases, wake
@@ -95,10 +98,17 @@ class _Housekeeping(threading.Thread):
         pause = FIRST_SECONDS
         while not self.stopping.wait(pause):
             tidy(timezone.now(), self.stopping)
+            self._attend()
             self._measure()
             wake.release_connection()
             # Processes that started together need not come together.
             pause = EVERY_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
+
+    def _attend(self) -> None:
+        try:
+            keeping.attend(timezone.now())
+        except Exception:
+            _log.exception("access reviews were not attended to; tried again later")
 
     def _measure(self) -> None:
         try:

@@ -106,9 +106,7 @@ def _await_nodes(
     Where a repetition changed nothing (0), what it found may be the work of any change whose receipt is
     pending, and as young as the head; ``ended`` is the object whose own receipt it gets if none is.
     """
-    longest = waiting.longest_wait(call.organization)
-    # The last look comes when the time is over.
-    limits.allow(call.request, longest + BARRIER_SECONDS)
+    limits.allow(call.request, BARRIER_SECONDS + limits.START_SECONDS)
     try:
         if revision:
             receipt = receipts.of_revision(revision)
@@ -118,6 +116,9 @@ def _await_nodes(
                 receipt = receipts.of_object(ended, call.organization)
         else:
             receipt = None
+        longest = waiting.longest_wait(receipt)
+        # The last look comes when the time is over.
+        limits.allow(call.request, longest + BARRIER_SECONDS + limits.START_SECONDS)
         if receipt is None:
             barrier.wait(revision or ledger.position().revision, BARRIER_SECONDS)
         elif receipt.state == "pending":

@@ -28,6 +28,7 @@ from retinue.server.api import (  # noqa: F401
     public,
     receipts,
     requests,
+    reviews,
     users,
 )
 from retinue.server.api.answers import json_answer, problem_answer

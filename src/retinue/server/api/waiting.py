@@ -11,8 +11,6 @@ from retinue.server.api import limits, schemas
 from retinue.server.api.answers import instant
 from retinue.server.errors import Refused
 from retinue.server.nodes import receipts
-from retinue.server.nodes.settling import bound_ns
-from retinue.server.policies.policy import policy_of
 
 #: A call waits this much longer than the longest lease, for the way back.
 GRACE_SECONDS = 1.0
@@ -61,9 +59,9 @@ def render(receipt: receipts.Receipt) -> schemas.JSON:
     }
 
 
-def longest_wait(organization: str) -> float:
-    """Return the seconds after which every receipt of an organization is complete while this process runs."""
-    return bound_ns(policy_of(organization).freshness_lease_seconds) / 1e9 + GRACE_SECONDS
+def longest_wait(receipt: receipts.Receipt | None) -> float:
+    """Return the seconds after which a receipt is complete while this process runs."""
+    return 0.0 if receipt is None else receipt.bound_seconds + GRACE_SECONDS
 
 
 def follow(receipt: receipts.Receipt, seconds: float, principal: str) -> receipts.Receipt:

@@ -138,6 +138,15 @@ def by_ids(ids: Iterable[str]) -> dict[str, Credential]:
     return Credential.objects.in_bulk(list(set(ids)))
 
 
+def of_accounts(account_ids: Iterable[str]) -> dict[str, list[Credential]]:
+    """Return the API keys of each account, deleted ones left out, the oldest first, in one query."""
+    found: dict[str, list[Credential]] = {ident: [] for ident in account_ids}
+    rows = Credential.objects.filter(principal_id__in=list(found)).exclude(state="deleted")
+    for row in rows.order_by("issued_at", "id"):
+        found[row.principal_id or ""].append(row)
+    return found
+
+
 def names(organization_id: str, ids: Iterable[str]) -> dict[str, str]:
     """Return the names of credentials of an organization by id, in one query; unknown ids are left out."""
     rows = Credential.objects.filter(organization_id=organization_id, id__in=set(ids))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from retinue.server.errors import NotFound
 from retinue.server.governance import account_findings, credential_findings
@@ -23,6 +23,7 @@ __all__ = [
     "findings",
     "item",
     "items",
+    "progress",
     "review",
     "reviews",
 ]
@@ -108,4 +109,13 @@ def item(review_: Review, ident: str, *, lock: bool = False) -> ReviewItem:
     found = (rows.select_for_update() if lock else rows).first()
     if found is None:
         raise NotFound("review item", ident)
+    return found
+
+
+def progress(review_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return (accounts, decided) of each review, in one query."""
+    found = dict.fromkeys(review_ids, (0, 0))
+    rows = ReviewItem.objects.filter(review_id__in=list(found)).values("review_id")
+    for row in rows.annotate(accounts=Count("id"), decided=Count("id", filter=~Q(decision=""))):
+        found[row["review_id"]] = (row["accounts"], row["decided"])
     return found

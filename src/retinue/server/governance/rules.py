@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 #: Where the policy counts no idle days, unused permissions are still looked for over these.
 USE_WINDOW_DAYS = 90
 
-DECISIONS = ("keep", "reduce", "disable", "delete", "reassign")
+DECISIONS = ("keep", "disable", "delete", "reassign")
 TEMPLATES = ("idle", "full", "scope")
 
 

@@ -106,6 +106,11 @@ EVENTS: dict[str, EventType] = {
         EventType("session.closed", "user", "A person signed out.", additive=True, personal=("email",)),
         EventType("session.refused", "user", "A sign-in was refused.", additive=True, personal=("email",)),
         EventType("finding.accepted", "finding", "Somebody answers for it until a date.", additive=True),
+        EventType("review.opened", "review", "An access review was opened.", additive=True),
+        EventType("review.decided", "review_item", "A reviewer decided about an account.", additive=True),
+        EventType("review.applied", "review", "The decisions of a review were applied.", additive=True),
+        EventType("review.cancelled", "review", "An access review was cancelled.", additive=True),
+        EventType("review.exported", "review", "The result of an access review was exported.", additive=True),
         EventType("finding.reopened", "finding", "An exception was taken back.", additive=True),
         EventType("change.refused", "operation", "A change was refused by a rule.", additive=True),
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Subquery
+from django.db.models import Count, QuerySet, Subquery
 
 from retinue.server.errors import NotFound
 from retinue.server.ledger.models import AuditEvent, Head
 
-__all__ = ["AuditEvent", "Event", "event", "events", "head", "latest", "view"]
+__all__ = ["AuditEvent", "Event", "counts_by_subject", "event", "events", "head", "latest", "view"]
 
 #: Revisions follow time, so that a time bounds them; but a clock may have been set back by so much.
 _CLOCK_STEPS = timedelta(days=1)
@@ -73,6 +74,15 @@ def events(
         last = dated.filter(at__lt=until + _CLOCK_STEPS).order_by("-at")[:1]
         rows = rows.filter(at__lt=until, revision__lte=Subquery(last))
     return rows.select_related("personal")
+
+
+def counts_by_subject(subjects: Iterable[str], since: datetime | None) -> dict[str, int]:
+    """Return how many events are about each object, since an instant or ever, in one query."""
+    rows = AuditEvent.objects.filter(subject__in=list(set(subjects)))
+    if since is not None:
+        rows = rows.filter(at__gte=since)
+    counted = rows.values("subject").annotate(events=Count("id"))
+    return {row["subject"]: row["events"] for row in counted}
 
 
 def event(organization_id: str, ident: str) -> AuditEvent:

@@ -21,7 +21,7 @@ from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position, Range
 from retinue.server.ledger.transaction import reading
 from retinue.server.nodes.compile import Compiler
-from retinue.server.policies.policy import NATIVE
+from retinue.server.policies.queries import lease_range
 
 R = TypeVar("R", bound=Record)
 
@@ -81,7 +81,7 @@ class DatabaseSnapshot:
         return self._compiler.indexes.get(name)
 
     def longest_lease_ms(self) -> int:
-        return NATIVE.freshness_lease_seconds * 1_000
+        return lease_range()[1] * 1_000
 
     def identity_keys(self) -> Iterator[records.IdentityKey]:
         for value in self._compiler.select(Kind.IDENTITY_KEY, Range("", _ALL)).values():

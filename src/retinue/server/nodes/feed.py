@@ -18,7 +18,7 @@ from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading, transaction
-from retinue.server.nodes import actions, leases, queries, wake
+from retinue.server.nodes import actions, freshness, leases, queries, wake
 from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.compile import Compiler, Place
 from retinue.server.nodes.models import IdentityKey, Node
@@ -32,7 +32,6 @@ from retinue.server.nodes.rules import (
     is_renewal_due,
 )
 from retinue.server.nodes.snapshots import SnapshotPage, snapshot
-from retinue.server.policies.policy import NATIVE
 
 __all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of", "poll", "snapshot"]
 
@@ -104,7 +103,7 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
         with transaction(actor) as tx:
             actions.confirm_renewal(tx, node)
     answer = _granted(_read(node, request), clock)
-    wait = hold_seconds(request.wait, NATIVE.freshness_lease_seconds)
+    wait = hold_seconds(request.wait, answer.lease_ms / 1_000)
     if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
         return answer
     wake.release_connection()
@@ -245,7 +244,7 @@ def _answer(
         time=time.time_ns() // 1_000_000,
         snapshot=snapshot,
         next=following,
-        lease_ms=NATIVE.freshness_lease_seconds * 1_000,
+        lease_ms=freshness.shortest_seconds() * 1_000,
         mark=head.mark if mark is None else mark,
     )
 

@@ -76,6 +76,9 @@ class Receipt(models.Model):
     committed_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True)
     bound_seconds = models.FloatField()
+    #: The lease that this change waits for, and the longer one that it shortened, if it did.
+    lease_seconds = models.PositiveIntegerField(default=10)
+    lease_before_seconds = models.PositiveIntegerField(null=True)
     nodes = models.JSONField(default=list)
 
     class Meta:

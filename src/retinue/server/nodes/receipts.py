@@ -25,10 +25,9 @@ from retinue.server.ids import new_id
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger import transaction as door
 from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
-from retinue.server.nodes import leases, wake
+from retinue.server.nodes import freshness, leases, wake
 from retinue.server.nodes.models import Receipt
 from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, outlook
-from retinue.server.policies.policy import NATIVE
 
 __all__ = [
     "Receipt",
@@ -67,7 +66,7 @@ def subscribe() -> None:
 
 def open_for(tx: Transaction, revision: int) -> None:
     """Open the receipt of the transaction that takes ``revision``; it is pending until :func:`follow`."""
-    said = tx.reducing()[0]
+    said, lease = tx.reducing()[0], freshness.of_change(tx)
     Receipt.objects.create(
         id=new_id("rcp"),
         epoch=ledger.position().epoch,
@@ -77,7 +76,9 @@ def open_for(tx: Transaction, revision: int) -> None:
         subject=said.subject,
         actor=tx.actor.id,
         committed_at=tx.now,
-        bound_seconds=bound_ns(NATIVE.freshness_lease_seconds) / 1e9,
+        bound_seconds=bound_ns(lease) / 1e9,
+        lease_seconds=lease,
+        lease_before_seconds=freshness.shortened_from(tx, said.organization) or None,
     )
 
 
@@ -137,7 +138,7 @@ class _Watch:
         """Read what the nodes have acknowledged; tell whether the change holds on all of them."""
         rows, now = self._rows(), boot_clock_ns()
         if self.waiting is None:
-            lease = NATIVE.freshness_lease_seconds
+            lease = self.receipt.lease_seconds
             found = outlook(rows, now_ns=now, clock_id=leases.clock_id(), lease_seconds=lease)
             self.waiting = [*found.awaited, *found.ended]
         receipt = self.receipt
@@ -153,7 +154,7 @@ class _Watch:
         Rows of replaced followers are kept for days. Who replaced one was heard after it, so with a row come
         all that confirm it.
         """
-        bound = bound_ns(NATIVE.freshness_lease_seconds)
+        bound = bound_ns(self.receipt.lease_seconds)
         heard = self.began_at - timedelta(microseconds=bound / 1_000) - WALL_MARGIN
         with connection.cursor() as cursor:
             cursor.execute(_ROWS, [self.began_ns - bound, connection.ops.adapt_datetimefield_value(heard)])
@@ -207,7 +208,7 @@ def _quiet_until_ns() -> int:
     On SQLite they are written without waiting for the disk, so a power cut may take some. Whatever they gave
     has ended one bound after the boot, and the clock began with the boot.
     """
-    return bound_ns(NATIVE.freshness_lease_seconds) if connection.vendor == "sqlite" else 0
+    return bound_ns(freshness.longest_seconds()) if connection.vendor == "sqlite" else 0
 
 
 def _named(each: Awaited, how: str, at: str | None, waited_ms: float | None) -> dict[str, Any]:

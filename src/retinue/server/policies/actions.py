@@ -13,6 +13,8 @@ from retinue.server.policies.models import Standing, Version
 from retinue.server.policies.presentations import presentations
 from retinue.server.policies.rules import Compiled, Document
 
+#: Under this name a transaction keeps the lease that was in force before it changed a policy, in seconds.
+LEASE_BEFORE = "lease_before"
 #: Looks at a change before it is committed, with the head locked; raises :class:`Refused` to stop it.
 Look = Callable[[str, Compiled, Compiled], None]
 _looks: list[Look] = []
@@ -52,6 +54,7 @@ def change(
         return present
     made = _write(tx, organization_id, number + 1, after.document, rules.changed(before, after))
     tx.kept["policy", organization_id] = made.id
+    tx.kept[LEASE_BEFORE, organization_id] = str(before.policy.freshness_lease_seconds)
     tx.record(
         "policy.changed",
         organization_id,
@@ -95,5 +98,7 @@ def _write(
         created_at=tx.now,
         created_by=tx.actor.id,
     )
-    Standing.objects.update_or_create(organization=organization_id, defaults={"version": made})
+    lease = queries.version(made.id).policy.freshness_lease_seconds
+    stands = {"version": made, "lease_seconds": lease}
+    Standing.objects.update_or_create(organization=organization_id, defaults=stands)
     return made

@@ -18,6 +18,7 @@ ENFORCED: dict[str, str] = {
     "expiry.default_days": "tests/api/test_keys.py",
     "expiry.max_days": "tests/api/test_keys.py",
     "forbidden_for_service.permissions": "tests/api/test_grants.py",
+    "freshness.lease_seconds": "tests/storage/test_freshness.py",
     "grants.ceiling": "tests/api/test_grants.py",
     "rotation.lead_days": "tests/api/test_keys.py",
     "rotation.overlap_seconds": "tests/api/test_keys.py",

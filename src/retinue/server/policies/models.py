@@ -30,3 +30,5 @@ class Standing(models.Model):
 
     organization = IdField(primary_key=True)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+")
+    #: ``freshness.lease_seconds`` of that version: every poll asks for the shortest of all.
+    lease_seconds = models.PositiveIntegerField(default=10, db_index=True)

@@ -12,6 +12,7 @@ from retinue.server.ledger import current
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import rules
 from retinue.server.policies.models import Standing, Version
+from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.rules import Compiled, Document
 
 __all__ = ["Version", "in_force", "version", "version_row", "versions"]
@@ -19,6 +20,9 @@ __all__ = ["Version", "in_force", "version", "version_row", "versions"]
 #: An organization without a document of its own has the native preset.
 NONE = ""
 _STANDING = "SELECT version_id FROM policies_standing WHERE organization = %s"
+_LEASES = """
+SELECT (SELECT MIN(lease_seconds) FROM policies_standing), (SELECT MAX(lease_seconds) FROM policies_standing)
+"""
 _NATIVE = rules.compiled(Document())
 
 
@@ -61,6 +65,21 @@ def version(version_id: str | None) -> Compiled:
 @lru_cache(maxsize=4096)
 def _version(version_id: str) -> Compiled:
     return rules.compiled(Document(**Version.objects.values_list("document", flat=True).get(id=version_id)))
+
+
+def lease_of(organization_id: str) -> int:
+    """Return ``freshness.lease_seconds`` of an organization, as it stands now."""
+    rows = Standing.objects.filter(organization=organization_id)
+    return rows.values_list("lease_seconds", flat=True).first() or NATIVE.freshness_lease_seconds
+
+
+def lease_range() -> tuple[int, int]:
+    """Return the shortest and the longest ``freshness.lease_seconds`` of all organizations."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASES)
+        shortest, longest = cursor.fetchone()
+    native = NATIVE.freshness_lease_seconds
+    return (native, native) if shortest is None else (shortest, longest)
 
 
 def standing_row(organization_id: str, *, lock: bool = False) -> Version | None:

@@ -1,0 +1,184 @@
+"""A valid call of each operation, on an object made for it in a given organization."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from retinue.server.credentials import actions as credentials
+from retinue.server.directory import actions as directory
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api.world import JSON, Caller, World
+
+ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
+#: What the account of a specimen is granted: everybody who hands it on holds it.
+GRANTED = "grant:create"
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """Where an operation is called, and with what."""
+
+    path: str
+    body: JSON | None = None
+
+
+Make = Callable[[World, Caller], Specimen]
+
+
+def _new(world: World) -> JSON:
+    return {"name": f"made-{secrets.token_hex(6)}", "purpose": "x", "owners": [world.owner.id]}
+
+
+def account(world: World, *, state: str = "enabled", permissions: tuple[str, ...] = ()) -> str:
+    """Return the address of a new service account."""
+    made = world.account(f"specimen-{secrets.token_hex(6)}", permissions=permissions)
+    with transaction(SYSTEM, reason="test") as tx:
+        if state == "disabled":
+            directory.disable(tx, made)
+        if state == "deleted":
+            credentials.delete_account(tx, made)
+    return f"{ACCOUNTS}/{made.id}"
+
+
+def key(world: World, *, revoked: bool = False) -> str:
+    """Return the address of a key of a new account."""
+    made, _ = world.key(world.account(f"specimen-{secrets.token_hex(6)}"))
+    if revoked:
+        with transaction(SYSTEM, reason="test") as tx:
+            credentials.revoke(tx, made)
+    return f"{KEYS}/{made.id}"
+
+
+def _grant(world: World) -> str:
+    path = account(world, permissions=(GRANTED,))
+    return f"{path}/grants/{world.owner.get(f'{path}/grants').json['items'][0]['id']}"
+
+
+def _event(world: World) -> str:
+    ident = world.owner.get("/v1/audit-events?limit=1").json["items"][0]["id"]
+    return f"/v1/audit-events/{ident}"
+
+
+def _receipt(world: World) -> str:
+    return f"/v1/receipts/{world.owner.post(f'{key(world)}/revoke').json['receipt']['id']}"
+
+
+def _finding(world: World, *, accepted: bool = False) -> str:
+    """Return the address of a finding: an account whose owner is gone."""
+    made = world.account(f"specimen-{secrets.token_hex(6)}")
+    with transaction(SYSTEM, reason="test") as tx:
+        made.ownerships.all().delete()
+        tx.record("account.updated", made.id, name=made.handle, organization=made.organization_id)
+    path = f"/v1/findings/fnd_ownerless-{made.id}"
+    if accepted:
+        world.owner.post(f"{path}/accept", _exception())
+    return path
+
+
+def _exception() -> JSON:
+    return {"reason": "known", "until": (datetime.now(UTC) + timedelta(days=7)).isoformat()}
+
+
+def _node(world: World) -> str:
+    return f"/v1/nodes/{world.node()[0]}"
+
+
+def _own_token(world: World, caller: Caller) -> str:
+    """Return the address of a token of the caller; of the owner, for a caller who has none in ``world``."""
+    principal = caller.principal
+    if principal is None or principal.kind != "user" or principal.organization_id != world.organization.id:
+        principal = world.owner.principal
+    assert principal is not None
+    with transaction(SYSTEM, reason="test") as tx:
+        issued = credentials.issue_personal_token(tx, principal, name=f"t-{secrets.token_hex(4)}", days=1)
+    return f"/v1/me/tokens/{issued.credential.id}/revoke"
+
+
+def _poll() -> JSON:
+    return {
+        "node": "",
+        "incarnation": secrets.token_hex(16),
+        "applied": {"epoch": 0, "revision": 0},
+        "wait": 0,
+    }
+
+
+def _user(world: World) -> JSON:
+    return {"email": f"{secrets.token_hex(6)}@{world.organization.handle}.example", "name": "Uma"}
+
+
+def _another_policy() -> JSON:
+    """Return a change of the policy that breaks nothing."""
+    return {"set": {"rotation.overlap_seconds": 3600 + secrets.randbelow(3600)}}
+
+
+def _policy_version(world: World) -> int:
+    return int(world.owner.patch("/v1/policy", _another_policy()).json["version"])
+
+
+SPECIMENS: dict[str, Make] = {
+    "get_openapi": lambda world, _: Specimen("/v1/openapi.json"),
+    "list_identity_keys": lambda world, _: Specimen("/v1/identity-keys"),
+    "poll_feed": lambda world, _: Specimen("/v1/feed/poll", _poll()),
+    "get_snapshot": lambda world, _: Specimen("/v1/feed/snapshot"),
+    "ship_requests": lambda world, _: Specimen(
+        "/v1/feed/requests", {"node": "", "spool": secrets.token_hex(8), "first": 0, "records": []}
+    ),
+    "renew_credential": lambda world, _: Specimen("/v1/nodes/self/credential"),
+    "get_me": lambda world, _: Specimen("/v1/me"),
+    "list_my_tokens": lambda world, _: Specimen("/v1/me/tokens"),
+    "revoke_my_token": lambda world, caller: Specimen(_own_token(world, caller), {}),
+    "list_service_accounts": lambda world, _: Specimen(ACCOUNTS),
+    "create_service_account": lambda world, _: Specimen(ACCOUNTS, _new(world)),
+    "get_service_account": lambda world, _: Specimen(account(world)),
+    "update_service_account": lambda world, _: Specimen(account(world), {"purpose": "another"}),
+    "delete_service_account": lambda world, _: Specimen(account(world)),
+    "enable_service_account": lambda world, _: Specimen(f"{account(world, state='disabled')}/enable", {}),
+    "disable_service_account": lambda world, _: Specimen(f"{account(world)}/disable", {}),
+    "restore_service_account": lambda world, _: Specimen(f"{account(world, state='deleted')}/restore", {}),
+    "duplicate_service_account": lambda world, _: Specimen(
+        f"{account(world)}/duplicate", {"name": f"copy-{secrets.token_hex(6)}"}
+    ),
+    "list_grants": lambda world, _: Specimen(f"{account(world)}/grants"),
+    "create_grant": lambda world, _: Specimen(
+        f"{account(world)}/grants", {"permission": GRANTED, "justification": "x"}
+    ),
+    "delete_grant": lambda world, _: Specimen(_grant(world)),
+    "list_effective_permissions": lambda world, _: Specimen(f"{account(world)}/permissions"),
+    "list_keys": lambda world, _: Specimen(KEYS),
+    "list_keys_of_account": lambda world, _: Specimen(f"{account(world)}/keys"),
+    "get_key": lambda world, _: Specimen(key(world)),
+    "issue_key": lambda world, _: Specimen(f"{account(world)}/keys", {"name": "k"}),
+    "rename_key": lambda world, _: Specimen(key(world), {"name": "another"}),
+    "rotate_key": lambda world, _: Specimen(f"{key(world)}/rotate", {}),
+    "regenerate_key": lambda world, _: Specimen(f"{key(world)}/regenerate", {}),
+    "revoke_key": lambda world, _: Specimen(f"{key(world)}/revoke", {}),
+    "delete_key": lambda world, _: Specimen(key(world, revoked=True)),
+    "get_receipt": lambda world, _: Specimen(_receipt(world)),
+    "list_users": lambda world, _: Specimen("/v1/users"),
+    "create_user": lambda world, _: Specimen("/v1/users", _user(world)),
+    "get_user": lambda world, _: Specimen(f"/v1/users/{world.owner.id}"),
+    "list_nodes": lambda world, _: Specimen("/v1/nodes"),
+    "enrol_node": lambda world, _: Specimen("/v1/nodes", {"name": f"n-{secrets.token_hex(6)}"}),
+    "get_node": lambda world, _: Specimen(_node(world)),
+    "remove_node": lambda world, _: Specimen(_node(world)),
+    "list_requests": lambda world, _: Specimen("/v1/requests"),
+    "list_requests_of_account": lambda world, _: Specimen(f"{account(world)}/requests"),
+    "list_audit_events": lambda world, _: Specimen("/v1/audit-events"),
+    "get_audit_event": lambda world, _: Specimen(_event(world)),
+    "get_policy": lambda world, _: Specimen("/v1/policy"),
+    "check_policy": lambda world, _: Specimen("/v1/policy/check", _another_policy()),
+    "list_policy_presets": lambda world, _: Specimen("/v1/policy/presets"),
+    "list_policy_keys": lambda world, _: Specimen("/v1/policy/keys"),
+    "list_policy_versions": lambda world, _: Specimen("/v1/policy/versions"),
+    "get_policy_version": lambda world, _: Specimen(f"/v1/policy/versions/{_policy_version(world)}"),
+    "change_policy": lambda world, _: Specimen("/v1/policy", _another_policy()),
+    "list_findings": lambda world, _: Specimen("/v1/findings"),
+    "count_findings": lambda world, _: Specimen("/v1/findings/counts"),
+    "get_finding": lambda world, _: Specimen(_finding(world)),
+    "accept_finding": lambda world, _: Specimen(f"{_finding(world)}/accept", _exception()),
+    "reopen_finding": lambda world, _: Specimen(f"{_finding(world, accepted=True)}/reopen", {}),
+}

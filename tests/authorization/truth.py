@@ -1,0 +1,138 @@
+"""Who may do what, as the model's section on management permissions says it in words. Written from those
+words, and not from the code's tables: what is here and there is to be the same for two reasons, not for one.
+"""
+
+from __future__ import annotations
+
+from tests.authorization.people import FEW, ROLES
+
+PUBLIC, SELF, NODE = "everybody", "holders of a genuine token", "nodes"
+_WORDS = {
+    "user": "create read update enable disable delete",
+    "service_account": "create read update enable disable delete approve",
+    "credential": "issue read rename restrict rotate expire revoke delete",
+    "pat": "issue read revoke",
+    "ingest_token": "issue read rotate revoke delete",
+    "group": "create read update delete",
+    "team": "create read update delete",
+    "role": "create read update delete",
+    "access_policy": "create read update delete",
+    "grant": "create read delete",
+    "decision": "simulate ask",
+    "organization": "read update delete",
+    "policy": "read update",
+    "request_log": "read export",
+    "audit_log": "read export",
+    "review": "create read decide",
+    "finding": "read resolve",
+}
+ALL = frozenset(f"{noun}:{verb}" for noun, verbs in _WORDS.items() for verb in verbs.split())
+#: Of the installation: operators hold them, no role does.
+OPERATORS = frozenset(
+    [
+        "organization:create",
+        "organization:list",
+        "organization:enable",
+        "organization:disable",
+        "node:read",
+        "node:enrol",
+        "node:remove",
+        "permission:import",
+    ]
+)
+_MANAGED = ("user", "service_account", "credential", "group", "team", "grant", "review", "finding")
+HOLDS: dict[str, frozenset[str]] = {
+    "owner": ALL,
+    "administrator": ALL - {"organization:delete", "policy:update", "pat:issue"},
+    "access-manager": frozenset(name for name in ALL if name.partition(":")[0] in _MANAGED),
+    "auditor": frozenset(name for name in ALL if name.endswith((":read", ":export"))) | {"decision:simulate"},
+    "member": frozenset({"pat:issue"}),
+}
+#: What no service account holds, whatever its roles say.
+NEVER_FOR_SERVICE = frozenset({"pat:issue", "organization:delete"})
+
+#: What each operation needs: permissions, or who else may.
+NEEDS: dict[str, str] = {
+    "get_openapi": PUBLIC,
+    "list_identity_keys": PUBLIC,
+    "poll_feed": NODE,
+    "get_snapshot": NODE,
+    "ship_requests": NODE,
+    "renew_credential": NODE,
+    "get_me": SELF,
+    "list_my_tokens": SELF,
+    "revoke_my_token": SELF,
+    "list_service_accounts": "service_account:read",
+    "create_service_account": "service_account:create",
+    "get_service_account": "service_account:read",
+    "update_service_account": "service_account:update",
+    "delete_service_account": "service_account:delete",
+    "enable_service_account": "service_account:enable",
+    "disable_service_account": "service_account:disable",
+    "restore_service_account": "service_account:delete",
+    "duplicate_service_account": "service_account:create grant:create",
+    "list_grants": "grant:read",
+    "create_grant": "grant:create",
+    "delete_grant": "grant:delete",
+    "list_effective_permissions": "grant:read",
+    "list_keys": "credential:read",
+    "list_keys_of_account": "credential:read",
+    "get_key": "credential:read",
+    "issue_key": "credential:issue",
+    "rename_key": "credential:rename",
+    "rotate_key": "credential:rotate",
+    "regenerate_key": "credential:rotate",
+    "revoke_key": "credential:revoke",
+    "delete_key": "credential:delete",
+    "get_receipt": "credential:read",
+    "list_users": "user:read",
+    "create_user": "user:create",
+    "get_user": "user:read",
+    "list_nodes": "node:read",
+    "enrol_node": "node:enrol",
+    "get_node": "node:read",
+    "remove_node": "node:remove",
+    "list_requests": "request_log:read",
+    "list_requests_of_account": "request_log:read",
+    "list_audit_events": "audit_log:read",
+    "get_audit_event": "audit_log:read",
+    "get_policy": "policy:read",
+    "check_policy": "policy:read",
+    "list_policy_presets": "policy:read",
+    "list_policy_keys": "policy:read",
+    "list_policy_versions": "policy:read",
+    "get_policy_version": "policy:read",
+    "change_policy": "policy:update",
+    "list_findings": "finding:read",
+    "count_findings": "finding:read",
+    "get_finding": "finding:read",
+    "accept_finding": "finding:resolve",
+    "reopen_finding": "finding:resolve",
+}
+
+
+def held(who: str) -> frozenset[str]:
+    """Return the management permissions that a kind of principal holds."""
+    if who == "operator":
+        return OPERATORS
+    if who == "account with a few permissions":
+        return frozenset(FEW)
+    roles, is_person = ROLES.get(who, ((), True))
+    found: frozenset[str] = frozenset().union(*(HOLDS[role] for role in roles))
+    return found if is_person else found - NEVER_FOR_SERVICE
+
+
+def judge(who: str, operation: str) -> str:
+    """Return what a caller of this kind is answered: ``may``, or the code of the refusal."""
+    needs = NEEDS[operation]
+    if needs == PUBLIC:
+        return "may"
+    if who == "stranger":
+        return "token_missing"
+    if who in ("stranger with a token", "setup code"):
+        return "token_unknown"
+    if (who == "node") != (needs == NODE):
+        return "kind_not_accepted"
+    if needs in (NODE, SELF) or set(needs.split()) <= held(who):
+        return "may"
+    return "permission_missing"
