@@ -140,6 +140,11 @@ NODE = {
     "applied": {"epoch": 1, "revision": 12},
     "lag": 0,
     "last_contact_at": "2026-03-01T11:59:00.000Z",
+    "lease_remaining_seconds": 9.25,
+    "stale_seconds": 0.0,
+    "clock": {"state": "ok", "ratio": 1.00002, "wall_ahead_seconds": 0.013, "losses": 0},
+    "waits": 2,
+    "last_wait_at": "2026-02-28T08:30:00.000Z",
     "requests_missing": 0,
 }
 PAT = {

@@ -69,3 +69,8 @@ def ago(text: str | None) -> str:
         return "just now" if past else "in a moment"
     size, unit = next(each for each in ((86400, "d"), (3600, "h"), (60, "min")) if total >= each[0])
     return f"{total // size} {unit} ago" if past else f"in {total // size} {unit}"
+
+
+def brief(seconds: float | None) -> str:
+    """Return a number of seconds as a table shows it."""
+    return "" if seconds is None else f"{seconds:.1f} s"

@@ -14,7 +14,8 @@ from typing import Literal, TypeVar
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.session import Session
 from retinue.client import operations as ops
-from retinue.client.models import Key, Node, Page, PersonalToken, PrincipalRef, ServiceAccount, User
+from retinue.client.models import Key, Page, PersonalToken, PrincipalRef, ServiceAccount, User
+from retinue.client.node_models import Node
 
 _ID = re.compile(r"(sa|usr|nod|grt)_[0-9A-Za-z]{16}", re.ASCII)
 _CREDENTIAL_ID = re.compile(r"(?:(key|pat)_)?([0-9A-Za-z]{12})", re.ASCII)

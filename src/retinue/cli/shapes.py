@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from retinue.cli.durations import ago, clock
+from retinue.cli.durations import ago, brief, clock
 from retinue.cli.lookup import key_label
 from retinue.cli.output import Column, Shape
 from retinue.client import models as m
+from retinue.client import node_models as n
 
 ACCOUNT = Shape[m.ServiceAccount](
     columns=(
@@ -105,15 +106,22 @@ AUDIT_EVENT = Shape[m.AuditEvent](
     name=lambda event: event.id,
     id=lambda event: event.id,
 )
-NODE = Shape[m.Node](
+NODE = Shape[n.Node](
     columns=(
         Column("name", "name"),
         Column("id", "id"),
         Column("state", "state"),
         Column("connected", "connected"),
         Column("revision", "applied.revision"),
-        Column("lag", "lag", data_only=True),
+        Column("lag", "lag"),
         Column("last_contact", "last_contact_at", ago),
+        Column("lease", "lease_remaining_seconds", brief),
+        Column("clock", "clock.state"),
+        Column("ratio", "clock.ratio", data_only=True),
+        Column("wall_ahead", "clock.wall_ahead_seconds", data_only=True),
+        Column("losses", "clock.losses", data_only=True),
+        Column("waits", "waits"),
+        Column("stale", "stale_seconds", data_only=True),
         Column("missing", "requests_missing", data_only=True),
     ),
     name=lambda node: node.name,

@@ -268,33 +268,3 @@ class AuditEvent(Struct, kw_only=True):
     reason: str | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
-
-
-class Applied(Struct, kw_only=True):
-    """How far a node's replica is."""
-
-    epoch: int = 0
-    revision: int = 0
-
-
-class Node(Struct, kw_only=True):
-    """A node of the installation."""
-
-    id: str
-    name: str
-    state: str = ""
-    created_at: str | None = None
-    connected: bool = False
-    incarnation: str | None = None
-    applied: Applied | None = None
-    lag: int | None = None
-    last_contact_at: str | None = None
-    requests_missing: int = 0
-    receipt: Receipt | UnsetType = UNSET
-
-
-class EnrolledNode(Struct, kw_only=True):
-    """A new node with its token, which is told this once."""
-
-    node: Node
-    token: Secret

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from retinue.client import models as m
+from retinue.client import node_models as n
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ LIST_AUDIT_EVENTS: Operation[m.Page[m.AuditEvent]] = Operation(
     "GET", "/v1/audit-events", "audit_log:read", m.Page[m.AuditEvent]
 )
 
-LIST_NODES: Operation[m.Page[m.Node]] = Operation("GET", "/v1/nodes", "node:read", m.Page[m.Node])
-GET_NODE: Operation[m.Node] = Operation("GET", "/v1/nodes/{id}", "node:read", m.Node)
-ENROL_NODE: Operation[m.EnrolledNode] = Operation("POST", "/v1/nodes", "node:enrol", m.EnrolledNode, True)
-REMOVE_NODE: Operation[m.Node] = Operation("DELETE", "/v1/nodes/{id}", "node:remove", m.Node)
+LIST_NODES: Operation[m.Page[n.Node]] = Operation("GET", "/v1/nodes", "node:read", m.Page[n.Node])
+GET_NODE: Operation[n.Node] = Operation("GET", "/v1/nodes/{id}", "node:read", n.Node)
+ENROL_NODE: Operation[n.EnrolledNode] = Operation("POST", "/v1/nodes", "node:enrol", n.EnrolledNode, True)
+REMOVE_NODE: Operation[n.Node] = Operation("DELETE", "/v1/nodes/{id}", "node:remove", n.Node)

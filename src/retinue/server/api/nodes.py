@@ -27,6 +27,15 @@ class Applied(schemas.Answer):
     revision: int
 
 
+class Clock(schemas.Answer):
+    """A node's clock beside the control plane's. A `slow` one gets no lease, so the node decides nothing."""
+
+    state: Literal["ok", "slow", "unknown"]
+    ratio: float | None = Field(description="How fast it runs: 1 keeps pace.")
+    wall_ahead_seconds: float | None
+    losses: int = Field(description="How often the node found that its machine had stood still.")
+
+
 class Node(schemas.Answer):
     """A node, and what it has acknowledged."""
 
@@ -39,6 +48,11 @@ class Node(schemas.Answer):
     applied: Applied
     lag: int
     last_contact_at: str | None
+    lease_remaining_seconds: float = Field(description="How long it goes on deciding unheard, at most.")
+    stale_seconds: float = Field(description="How long it was without a lease, all in all.")
+    clock: Clock
+    waits: int = Field(description="How many changes had to wait for it.")
+    last_wait_at: str | None
     requests_missing: int = Field(description="Entries of its request log that never arrived.")
 
 
@@ -160,5 +174,19 @@ def _node(view: NodeView, requests_missing: int) -> schemas.JSON:
         "applied": {"epoch": view.epoch, "revision": view.revision},
         "lag": view.lag,
         "last_contact_at": instant(view.last_contact_at),
+        "lease_remaining_seconds": round(view.lease_seconds, 3),
+        "stale_seconds": round(view.stale_seconds, 3),
+        "clock": _clock(view.clock),
+        "waits": view.waits,
+        "last_wait_at": instant(view.waited_at),
         "requests_missing": requests_missing,
+    }
+
+
+def _clock(clock: queries.Clock) -> schemas.JSON:
+    return {
+        "state": clock.state,
+        "ratio": None if clock.ratio is None else round(clock.ratio, 5),
+        "wall_ahead_seconds": None if clock.ahead_ms is None else clock.ahead_ms / 1e3,
+        "losses": clock.losses,
     }

@@ -76,13 +76,15 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     """All that is known of the clock of one incarnation.
 
     ``is_told`` while it stands in the audit log that it is slow; ``lost_until_ms`` ends the last loss that
-    the node has told of.
+    the node has told of; ``stale_ms`` is for how long it was without a lease until ``heard_ms``.
     """
 
     watches: tuple[Watch, ...] = ()
     is_told: bool = False
     losses: int = 0
     lost_until_ms: int = 0
+    stale_ms: int = 0
+    heard_ms: int = 0
 
     @property
     def is_slow(self) -> bool:
@@ -106,7 +108,11 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
         """How far the node's wall clock is ahead of ours, as last measured."""
         if not self.watches:
             return None
-        return max(self.watches, key=lambda each: each.heard_ms).ahead_ms
+        return max(self.watches, key=_heard).ahead_ms
+
+
+def _heard(watch: Watch) -> int:
+    return watch.heard_ms
 
 
 def load(text: str) -> Clock:
@@ -120,6 +126,19 @@ def load(text: str) -> Clock:
 def dump(clock: Clock) -> str:
     """Return what a lease row says of the clock."""
     return msgspec.json.encode(clock).decode()
+
+
+def other_replica(clock: Clock) -> Clock:
+    """Return what goes over to a new follower that does not go on with the replica: what was counted."""
+    return msgspec.structs.replace(clock, watches=())
+
+
+def stale_ms(clock: Clock, lease_ms: int, now_ms: int) -> int:
+    """Return for how long a node was without a lease until now, as far as it can be told from here."""
+    if not clock.heard_ms:
+        return 0
+    gap = max(now_ms - clock.heard_ms, 0)
+    return clock.stale_ms + (gap if clock.is_slow else max(gap - lease_ms, 0))
 
 
 def observe(clock: Clock, clock_id: str, point: Point, now_ms: int) -> Clock:
@@ -137,6 +156,11 @@ def observe(clock: Clock, clock_id: str, point: Point, now_ms: int) -> Clock:
     else:
         seen = _followed(present, point, now_ms)
     return msgspec.structs.replace(clock, watches=(*others, seen))
+
+
+def counted(seen: Clock, before: Clock, lease_ms: int, now_ms: int) -> Clock:
+    """Return what is known after a poll, with the time without a lease since the one ``before``."""
+    return msgspec.structs.replace(seen, stale_ms=stale_ms(before, lease_ms, now_ms), heard_ms=now_ms)
 
 
 def _followed(watch: Watch, point: Point, now_ms: int) -> Watch:

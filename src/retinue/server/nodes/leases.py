@@ -21,7 +21,7 @@ from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import Refused
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.nodes import clocks
+from retinue.server.nodes import clocks, freshness
 from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.models import Lease, Node
 from retinue.server.nodes.rules import PollRequest
@@ -51,6 +51,15 @@ def clock_id() -> str:
     return f"{boot_id()} {namespace.readlink()}" if namespace.is_symlink() else boot_id()
 
 
+def age_seconds(lease: Lease, now: datetime) -> float:
+    """Return how long ago a node was last heard: by our boot-time clock, or by the wall clock if that of
+    another host has written the row.
+    """
+    if lease.clock_id == clock_id():
+        return max(boot_clock_ns() - lease.granted_at_ns, 0) / 1e9
+    return max((now - lease.last_contact_at).total_seconds(), 0.0)
+
+
 def record(node: Node, request: PollRequest) -> Clock:
     """Store an acknowledgement and the moment; commits before it returns what is known of the node's clock.
 
@@ -74,6 +83,7 @@ def _watch(node: Node, request: PollRequest, said: dict[str, Any], known: Clock)
     point = clocks.Point(said["granted_at_ns"], request.clock, ahead_ms)
     seen = clocks.observe(known, said["clock_id"], point, now_ms)
     if seen is not known:
+        seen = clocks.counted(seen, known, freshness.shortest_seconds() * 1_000, now_ms)
         with connection.cursor() as cursor:
             cursor.execute(_REMEMBER, [clocks.dump(seen), node.id, request.incarnation])
     return seen
@@ -124,7 +134,7 @@ def _renew(node: Node, request: PollRequest, said: dict[str, Any]) -> str | None
 def _register(node: Node, request: PollRequest, said: dict[str, Any]) -> str:
     """Make the row of a new incarnation; older ones of the node are superseded by it. Return its clock.
 
-    Who goes on with the replica of another one, in the same boot, goes on with its clock.
+    Who goes on with the replica of the one before, in the same boot, goes on with its clock.
     """
     locked = Node.objects.select_for_update().get(id=node.id)
     if locked.state != "enrolled":
@@ -135,14 +145,24 @@ def _register(node: Node, request: PollRequest, said: dict[str, Any]) -> str:
         raise _superseded(node, request.incarnation)
     if present is None:
         _check_pace(node)
-    before = rows.filter(incarnation=request.retires).first() if request.retires else None
-    clock = before.clock if before is not None else ""
+    before = rows.order_by("last_contact_at").last()
+    kept = _kept(before, request)
     rows.filter(is_superseded=False).update(is_superseded=True)
     Lease.objects.update_or_create(
         node=node, incarnation=request.incarnation,
-        defaults={"retires": request.retires or "", "is_superseded": False, "clock": clock, **said},
+        defaults={"retires": request.retires or "", "is_superseded": False, **kept, **said},
     )  # fmt: skip
-    return clock
+    return str(kept["clock"])
+
+
+def _kept(before: Lease | None, request: PollRequest) -> dict[str, Any]:
+    """Return what a new row goes on with: counters, and the clock if it is the same replica."""
+    if before is None:
+        return {"clock": ""}
+    clock = before.clock
+    if before.incarnation not in (request.incarnation, request.retires):
+        clock = clocks.dump(clocks.other_replica(clocks.load(clock)))
+    return {"clock": clock, "waits": before.waits, "waited_at": before.waited_at}
 
 
 def _check_pace(node: Node) -> None:

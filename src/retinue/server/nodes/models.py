@@ -55,6 +55,9 @@ class Lease(models.Model):
     is_superseded = models.BooleanField(default=False)
     #: What is known of the node's clock, as ``clocks`` writes it.
     clock = models.TextField(blank=True)
+    #: How many changes had to wait for the node, and when the last one did.
+    waits = models.PositiveBigIntegerField(default=0)
+    waited_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

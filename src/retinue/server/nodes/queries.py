@@ -14,9 +14,21 @@ from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import NotFound
 from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position
+from retinue.server.nodes import clocks, freshness, leases
+from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.models import IdentityKey, Lease, Node
 
-__all__ = ["CONNECTED", "Node", "NodeView", "by_credential", "identity_keys", "node", "nodes", "views"]
+__all__ = [
+    "CONNECTED",
+    "Clock",
+    "Node",
+    "NodeView",
+    "by_credential",
+    "identity_keys",
+    "node",
+    "nodes",
+    "views",
+]
 
 #: A follower that was heard within this time counts as connected: a few holds of a poll.
 CONNECTED = timedelta(seconds=5)
@@ -24,7 +36,11 @@ CONNECTED = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node with what its present incarnation has acknowledged."""
+    """A node with what its present incarnation has acknowledged.
+
+    ``lease_seconds`` is for how long it goes on deciding unheard, at most, for any organization;
+    ``stale_seconds`` for how long it was without a lease for some. ``waits`` changes had to wait for it.
+    """
 
     node: Node
     connected: bool
@@ -33,6 +49,11 @@ class NodeView:
     revision: int
     lag: int
     last_contact_at: datetime | None
+    clock: Clock
+    lease_seconds: float = 0.0
+    stale_seconds: float = 0.0
+    waits: int = 0
+    waited_at: datetime | None = None
 
 
 def nodes() -> QuerySet[Node]:
@@ -56,21 +77,31 @@ def by_credential(credential_id: str) -> Node | None:
 
 def views(rows: Sequence[Node]) -> list[NodeView]:
     """Return nodes with their present lease, in two queries."""
-    leases: dict[str, Lease] = {}
+    present: dict[str, Lease] = {}
     for lease in Lease.objects.filter(node__in=rows, is_superseded=False).order_by("last_contact_at"):
-        leases[lease.node_id] = lease
+        present[lease.node_id] = lease
     head = feed.position()
-    now = timezone.now()
-    return [_view(row, leases.get(row.id), head, now) for row in rows]
+    now, longest = timezone.now(), freshness.longest_seconds()
+    return [_view(row, present.get(row.id), head, now, longest) for row in rows]
 
 
-def _view(row: Node, lease: Lease | None, head: Position, now: datetime) -> NodeView:
+def _view(row: Node, lease: Lease | None, head: Position, now: datetime, length_s: int) -> NodeView:
     if lease is None:
-        return NodeView(row, False, "", 0, 0, head.revision, None)
-    connected = row.state == "enrolled" and now - lease.last_contact_at < CONNECTED
-    lag = max(head.revision - lease.revision, 0) if lease.epoch == head.epoch else head.revision
+        return NodeView(row, False, "", 0, 0, head.revision, None, Clock())
+    clock = clocks.load(lease.clock)
     return NodeView(
-        row, connected, lease.incarnation, lease.epoch, lease.revision, lag, lease.last_contact_at
+        node=row,
+        connected=row.state == "enrolled" and now - lease.last_contact_at < CONNECTED,
+        incarnation=lease.incarnation,
+        epoch=lease.epoch,
+        revision=lease.revision,
+        lag=max(head.revision - lease.revision, 0) if lease.epoch == head.epoch else head.revision,
+        last_contact_at=lease.last_contact_at,
+        lease_seconds=0.0 if clock.is_slow else max(length_s - leases.age_seconds(lease, now), 0.0),
+        stale_seconds=clocks.stale_ms(clock, length_s * 1_000, milliseconds(now)) / 1e3,
+        clock=clock,
+        waits=lease.waits,
+        waited_at=lease.waited_at,
     )
 
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
+from django.db.models import F
 from django.utils import timezone
 
 from retinue.replica.lease import boot_clock_ns
@@ -26,8 +27,8 @@ from retinue.server.ledger import feed as ledger
 from retinue.server.ledger import transaction as door
 from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
 from retinue.server.nodes import freshness, leases, wake
-from retinue.server.nodes.models import Receipt
-from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, outlook
+from retinue.server.nodes.models import Lease, Receipt
+from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, delaying, outlook
 
 __all__ = [
     "Receipt",
@@ -191,6 +192,8 @@ def _complete(watch: _Watch) -> Receipt:
         receipt.completed_at = tx.now
         receipt.nodes = watch.settled
         receipt.save()
+        late = Lease.objects.filter(incarnation__in=delaying(receipt.nodes))
+        late.update(waits=F("waits") + 1, waited_at=tx.now)
         tx.record(
             "receipt.completed",
             receipt.id,

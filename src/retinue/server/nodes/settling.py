@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from retinue.replica.lease import EPSILON
 
 _NS = 1_000_000_000
+#: Who has not confirmed a change after so long has delayed it.
+DELAY_MS = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,8 @@ def confirmed(waiting: Collection[Awaited], rows: Iterable[Row], epoch: int, rev
             row = known.get(at)
             at = (at[0], row.retires) if row is not None and row.retires else None
     return [each for each in waiting if (each.node, each.incarnation) in holding]
+
+
+def delaying(settled: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the incarnations that delayed a change, by the ``nodes`` of its receipt."""
+    return [each["incarnation"] for each in settled if (each["waited_ms"] or 0.0) >= DELAY_MS]

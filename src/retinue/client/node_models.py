@@ -1,0 +1,51 @@
+"""What the API answers about nodes, as types; see ``models``."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+from retinue.client.models import Receipt, Secret
+
+
+class Applied(Struct, kw_only=True):
+    """How far a node's replica is."""
+
+    epoch: int = 0
+    revision: int = 0
+
+
+class Clock(Struct, kw_only=True):
+    """The clock of a node beside the control plane's."""
+
+    state: str = "unknown"
+    ratio: float | None = None
+    wall_ahead_seconds: float | None = None
+    losses: int = 0
+
+
+class Node(Struct, kw_only=True):
+    """A node of the installation."""
+
+    id: str
+    name: str
+    state: str = ""
+    created_at: str | None = None
+    connected: bool = False
+    incarnation: str | None = None
+    applied: Applied | None = None
+    lag: int | None = None
+    last_contact_at: str | None = None
+    lease_remaining_seconds: float = 0.0
+    stale_seconds: float = 0.0
+    clock: Clock | None = None
+    waits: int = 0
+    last_wait_at: str | None = None
+    requests_missing: int = 0
+    receipt: Receipt | UnsetType = UNSET
+
+
+class EnrolledNode(Struct, kw_only=True):
+    """A new node with its token, which is told this once."""
+
+    node: Node
+    token: Secret
