@@ -91,8 +91,8 @@ def test_decisions_are_counted_by_reason(node: Node) -> None:
     def grown(name: str, label: str = "") -> float:
         return after[name, label] - before[name, label]
 
-    assert [1.0] * 4 == [grown("retinue_decisions_total", r) for r in (*asked.values(), "token_missing")]
-    assert 0 == grown("retinue_decisions_total", "token_unknown")
+    assert [1.0] * 4 == [grown("retinue_verifications_total", r) for r in (*asked.values(), "token_missing")]
+    assert 0 == grown("retinue_verifications_total", "token_unknown")
     assert 1 == grown("retinue_stranger_refusals_total")
     assert 4 == grown("retinue_decision_duration_seconds_count")
     assert 4 == grown("retinue_decision_duration_seconds_bucket", "+Inf")
@@ -118,7 +118,7 @@ def test_every_reason_has_a_counter(node: Node) -> None:
     """
     All reasons are there from the start, so that a rate can be computed of each.
     """
-    found = {reason for name, reason in _scrape(node) if name == "retinue_decisions_total"}
+    found = {reason for name, reason in _scrape(node) if name == "retinue_verifications_total"}
 
     assert {"", *(reason.value for reason in Reason)} == found
 
@@ -137,7 +137,7 @@ def test_workers_are_summed_and_restarts_go_on(tmp_path: Path) -> None:
     again.count(None, stranger=False, nanoseconds=10**12)
     samples = _samples(again.exposition(revision=1, epoch=1, loaded=True, lease_seconds=7.5).decode())
 
-    assert 4 == samples["retinue_decisions_total", ""]
+    assert 4 == samples["retinue_verifications_total", ""]
     assert 4 == samples["retinue_decision_duration_seconds_bucket", "+Inf"]
     assert 3 == samples["retinue_decision_duration_seconds_bucket", "8.192e-06"]
     assert 0 == samples["retinue_decision_duration_seconds_bucket", "4.096e-06"]
@@ -153,7 +153,7 @@ def test_a_damaged_file_starts_from_zero(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path, "worker-0")
     samples = _samples(metrics.exposition(revision=0, epoch=0, loaded=False, lease_seconds=0.0).decode())
 
-    assert (0, 0) == (samples["retinue_decisions_total", ""], samples["retinue_replica_loaded", ""])
+    assert (0, 0) == (samples["retinue_verifications_total", ""], samples["retinue_replica_loaded", ""])
 
 
 def test_the_baseline_is_off_by_default(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -88,3 +89,17 @@ def test_nodes_are_told_apart(estate: Estate) -> None:
 
     assert {"local", "edge"} == contacts.keys()
     assert all(contacts.values())
+
+
+def test_what_is_measured_is_served(estate: Estate) -> None:
+    """
+    `/metrics` of the control plane counts what its processes did, and shows how both nodes are.
+    """
+    installation = estate.installation
+    text = http("GET", f"{installation.url}/metrics", token=installation.token()).body.decode()
+    found = dict(re.findall(r'^(\w+(?:\{node="\w+"\})?) (\S+)$', text, re.MULTILINE))
+
+    assert 2.0 <= float(found["retinue_poll_seconds_count"])
+    for name in ("local", "edge"):
+        assert "1.0" == found[f'retinue_node_connected{{node="{name}"}}']
+        assert 0.0 < float(found[f'retinue_node_lease_remaining_seconds{{node="{name}"}}'])

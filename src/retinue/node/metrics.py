@@ -152,7 +152,7 @@ class _Families:
         from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
 
         decisions = CounterMetricFamily(
-            "retinue_decisions", "Decisions by result and reason.", labels=["decision", "reason"]
+            "retinue_verifications", "Decisions by result and reason.", labels=["decision", "reason"]
         )
         decisions.add_metric(["allowed", ""], self._cells[0])
         for reason, cell in REASON_CELL.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -126,10 +127,22 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    _count_in(_home())
     _setup(pool=True)
     from retinue.server import serve
 
     return serve.serve(options.host, options.port, options.processes, options.descriptor)
+
+
+def _count_in(home: Path) -> None:
+    """Let all processes of this server count together; what an earlier one has counted goes."""
+    if not home.is_dir():
+        return
+    folder = home / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    # The library reads it when it is loaded.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _migrate(options: argparse.Namespace) -> int:

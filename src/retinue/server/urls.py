@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from retinue.server.api import routes
+from retinue.server.api import metrics, routes
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", routes.healthz),
     path("readyz", routes.readyz),
+    path("metrics", metrics.metrics),
     path("v1/", routes.API.urls),
     re_path(r"^v1(?:/(?P<rest>.*))?$", routes.unknown),
     path("", include("retinue.server.console.urls")),

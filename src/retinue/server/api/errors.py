@@ -32,6 +32,15 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(Exception, _internal)
 
 
+def answer(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Return the answer to what went wrong where no operation is at work."""
+    if isinstance(error, Refused):
+        return _refused(request, error)
+    if isinstance(error, OperationalError | InterfaceError | InternalError):
+        return _database(request, error)
+    return _internal(request, error)
+
+
 def _refused(request: HttpRequest, error: Any) -> HttpResponse:
     if error.code not in CATALOGUE:
         return _internal(request, error)

@@ -18,7 +18,7 @@ from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading, transaction
-from retinue.server.nodes import actions, freshness, leases, queries, wake
+from retinue.server.nodes import actions, freshness, leases, measures, queries, wake
 from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.compile import Compiler, Place
 from retinue.server.nodes.models import IdentityKey, Node
@@ -88,6 +88,7 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     ``actor`` is the node as the one who calls. Raises :class:`Refused`: ``caller_forbidden`` (the credential
     is another node's), ``invalid_value``, ``superseded``, ``node_removed``.
     """
+    began = time.perf_counter()
     check_name(node, request.node)
     check_poll(request)
     _check_peppers(node, request)
@@ -105,11 +106,19 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     answer = _granted(_read(node, request), clock)
     wait = hold_seconds(request.wait, answer.lease_ms / 1_000)
     if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
-        return answer
+        return _counted(answer, began)
     wake.release_connection()
+    began -= time.perf_counter()
     wake.commits.hold(ticket, answer.head, wait, node.id)
+    began += time.perf_counter()
     leases.check(node, request.incarnation)
-    return _granted(_read(node, request), clock)
+    return _counted(_granted(_read(node, request), clock), began)
+
+
+def _counted(answer: PollAnswer, began: float) -> PollAnswer:
+    result = "granted" if answer.lease else answer.refused or ("snapshot" if answer.snapshot else "behind")
+    measures.answered(began, result)
+    return answer
 
 
 def _granted(answer: PollAnswer, clock: Clock) -> PollAnswer:

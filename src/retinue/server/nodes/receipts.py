@@ -26,7 +26,7 @@ from retinue.server.ids import new_id
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger import transaction as door
 from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
-from retinue.server.nodes import freshness, leases, wake
+from retinue.server.nodes import freshness, leases, measures, wake
 from retinue.server.nodes.models import Lease, Receipt
 from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, delaying, outlook
 
@@ -202,6 +202,7 @@ def _complete(watch: _Watch) -> Receipt:
             before={"state": "pending"},
             after={"state": "complete", "revision": receipt.revision, "nodes": receipt.nodes},
         )
+    measures.completed(receipt)
     return receipt
 
 
