@@ -121,6 +121,11 @@ def review(world: World, act: str) -> Case:
     return Case(f"{path}/{act}", [(says, "Autumn")], {})
 
 
+def _many(world: World, act: str, *, disabled: bool = False) -> Case:
+    account = _account(world, disabled=disabled).rpartition("/")[2]
+    return Case(f"/v1/bulk/service-accounts/{act}", [(f"account.{act}d", "etl")], {"accounts": [account]})
+
+
 def _to_review(world: World) -> Case:
     world.account()
     return Case("/v1/reviews", [("review.opened", "Autumn")], {"name": "Autumn"})
@@ -178,6 +183,17 @@ CASES: dict[str, Callable[[World], Case]] = {
     "accept_finding": lambda world: finding(world, "accept"),
     "reopen_finding": lambda world: finding(world, "reopen"),
     "open_review": _to_review,
+    "enable_service_accounts": lambda world: _many(world, "enable", disabled=True),
+    "disable_service_accounts": lambda world: _many(world, "disable"),
+    "delete_service_accounts": lambda world: _many(world, "delete"),
+    "revoke_keys": lambda world: Case(
+        "/v1/bulk/keys/revoke", [("key.revoked", "etl/k1")], {"keys": [_key(world).rpartition("/")[2]]}
+    ),
+    "delete_keys": lambda world: Case(
+        "/v1/bulk/keys/delete",
+        [("key.deleted", "etl/k1")],
+        {"keys": [_key(world, revoked=True).rpartition("/")[2]]},
+    ),
     "decide_review_item": lambda world: review(world, "decide"),
     "apply_review": lambda world: review(world, "apply"),
     "cancel_review": lambda world: review(world, "cancel"),

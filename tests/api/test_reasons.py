@@ -18,7 +18,7 @@ def test_every_change_tells_why(world: World, each: Operation) -> None:
     of reason beside it, for which the words are ``text``.
     """
     case = CASES[each.name](world)
-    field = "text" if each.name in ("revoke_key", "revoke_my_token") else "reason"
+    field = "text" if each.name in ("revoke_key", "revoke_keys", "revoke_my_token") else "reason"
     path = case.path if each.body is not None else f"{case.path}?reason=ticket%207"
     body = None if each.body is None else {**(case.body or {}), field: "ticket 7"}
     answer = (case.caller or world.owner).call(each.method, path, body)

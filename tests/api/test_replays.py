@@ -77,6 +77,14 @@ def _found(world: World, act: str) -> Target:
     return "POST", case.path, case.body
 
 
+def _many(world: World, act: str) -> Target:
+    return "POST", f"/v1/bulk/service-accounts/{act}", {"accounts": [world.account("target").id]}
+
+
+def _keys(world: World, act: str) -> Target:
+    return "POST", f"/v1/bulk/keys/{act}", {"keys": [world.key(world.account("target"))[0].id]}
+
+
 def _reviewable(world: World) -> Target:
     world.account("target")
     return "POST", "/v1/reviews", {"name": "Autumn"}
@@ -126,6 +134,11 @@ CASES = (
     Case("accept_finding", lambda world: _found(world, "accept")),
     Case("reopen_finding", lambda world: _found(world, "reopen")),
     Case("open_review", _reviewable),
+    Case("enable_service_accounts", lambda world: _many(world, "enable")),
+    Case("disable_service_accounts", lambda world: _many(world, "disable")),
+    Case("delete_service_accounts", lambda world: _many(world, "delete")),
+    Case("revoke_keys", lambda world: _keys(world, "revoke")),
+    Case("delete_keys", lambda world: _keys(world, "delete")),
     Case("decide_review_item", lambda world: _reviewed(world, "decide")),
     Case("apply_review", lambda world: _reviewed(world, "apply")),
     Case("cancel_review", lambda world: _reviewed(world, "cancel")),

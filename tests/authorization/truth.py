@@ -108,6 +108,20 @@ NEEDS: dict[str, str] = {
     "get_finding": "finding:read",
     "accept_finding": "finding:resolve",
     "reopen_finding": "finding:resolve",
+    "list_reviews": "review:read",
+    "open_review": "review:create",
+    "get_review": "review:read",
+    "list_review_items": "review:read",
+    "get_review_item": "review:read",
+    "decide_review_item": "review:decide",
+    "apply_review": "review:decide",
+    "cancel_review": "review:create",
+    "export_review": "review:read",
+    "enable_service_accounts": "service_account:enable",
+    "disable_service_accounts": "service_account:disable",
+    "delete_service_accounts": "service_account:delete",
+    "revoke_keys": "credential:revoke",
+    "delete_keys": "credential:delete",
 }
 
 

@@ -17,6 +17,8 @@ from retinue.server import schema
 from retinue.server.api import (  # noqa: F401
     accounts,
     audit,
+    bulk_accounts,
+    bulk_keys,
     errors,
     feed,
     findings,

@@ -1,0 +1,118 @@
+"""One act on many objects: who it is about, a preview that is exact, and a result for each.
+
+All of it is one transaction with one receipt. An item that is refused says why and leaves the rest. A preview
+does everything and takes it back, so what it says is what would happen at this moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Literal, TypeVar
+
+from pydantic import Field
+
+from retinue.server.api import schemas
+from retinue.server.api.operations import Call
+from retinue.server.errors import NotFound, Refused
+from retinue.server.traffic import queries as traffic
+
+MOST = 1_000
+USED_WITHIN = timedelta(hours=24)
+Row = TypeVar("Row")
+
+
+class BulkItem(schemas.Answer):
+    """What became, or would become, of one object."""
+
+    id: str
+    name: str | None
+    result: Literal["done", "unchanged", "refused"]
+    state: str | None = Field(description="The state it is in afterwards.")
+    code: str | None = Field(description="Why it was refused: the code of a problem.")
+    detail: str | None
+    uses_24h: int = Field(description="Allowed uses within the last 24 hours.")
+
+
+class BulkResult(schemas.Answer):
+    """The result of one act on many objects."""
+
+    preview: bool
+    matched: int
+    done: int
+    unchanged: int
+    refused: int
+    items: list[BulkItem]
+
+
+class Bulk(schemas.WithReason):
+    """What every act on many takes. Either the objects by name, or a filter."""
+
+    preview: bool = Field(False, description="Say what would happen, and change nothing.")
+    expected: int | None = Field(
+        None, description="How many objects are meant; with a filter it is required, but for a preview."
+    )
+
+
+class _TakenBack(Exception):
+    """A preview is over."""
+
+
+def check_meant(body: Bulk, named: Sequence[str], where: object | None, matched: int) -> None:
+    """Refuse a call that names nothing or too much, or whose filter found another number than was meant."""
+    if bool(named) == (where is not None):
+        raise Refused("invalid_value", "either objects by name, or a filter", field="where")
+    if not body.preview and where is not None and body.expected is None:
+        raise Refused("missing_field", "with a filter: how many are meant", field="expected")
+    if matched > MOST:
+        raise Refused("invalid_value", f"{matched} objects; at most {MOST} at once", field="where")
+    if body.expected is not None and body.expected != matched:
+        raise Refused("state_conflict", f"{matched} objects are in it, not {body.expected}", field="expected")
+
+
+def run(
+    call: Call,
+    body: Bulk,
+    rows: Sequence[Row],
+    act: Callable[[Row], Row | None],
+    shown: Callable[[Row], tuple[str, str | None, str | None]],
+    used_by: Literal["account", "credential"],
+) -> schemas.JSON:
+    """Do ``act`` to each row, and answer what became of each.
+
+    ``act`` returns the row as it is now, or ``None`` if there was nothing to change; ``shown`` gives a row's
+    id, name and state.
+    """
+    idents = [shown(row)[0] for row in rows]
+    used = traffic.uses(call.organization, idents, since=call.now - USED_WITHIN, by=used_by)
+    items: list[schemas.JSON] = []
+    try:
+        with call.tx.attempt():
+            items = [_one(call, row, act, shown, used.get(shown(row)[0], 0)) for row in rows]
+            if body.preview:
+                raise _TakenBack
+    except _TakenBack:
+        pass
+    results = [item["result"] for item in items]
+    counts = {word: results.count(word) for word in ("done", "unchanged", "refused")}
+    return {"preview": body.preview, "matched": len(rows), **counts, "items": items}
+
+
+def _one(
+    call: Call,
+    row: Row,
+    act: Callable[[Row], Row | None],
+    shown: Callable[[Row], tuple[str, str | None, str | None]],
+    uses: int,
+) -> schemas.JSON:
+    ident, name, state = shown(row)
+    item: schemas.JSON = {"id": ident, "name": name, "code": None, "detail": None, "uses_24h": uses}
+    try:
+        with call.tx.attempt():
+            made = act(row)
+    except Refused as refused:
+        code = "not_found" if isinstance(refused, NotFound) else refused.code
+        return {**item, "result": "refused", "state": state, "code": code, "detail": refused.detail}
+    if made is None:
+        return {**item, "result": "unchanged", "state": state}
+    return {**item, "result": "done", "state": shown(made)[2]}
