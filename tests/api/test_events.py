@@ -41,10 +41,12 @@ def _account(world: World, *, deleted: bool = False, disabled: bool = False) -> 
     return f"/v1/service-accounts/{account.id}"
 
 
-def _key(world: World, *, revoked: bool = False) -> str:
+def _key(world: World, *, revoked: bool = False, rotating: bool = False) -> str:
     path = f"/v1/keys/{world.key(world.account())[0].id}"
     if revoked:
         world.owner.post(f"{path}/revoke")
+    if rotating:
+        world.owner.post(f"{path}/rotate")
     return path
 
 
@@ -163,6 +165,18 @@ CASES: dict[str, Callable[[World], Case]] = {
     "rename_key": lambda world: Case(_key(world), [("key.renamed", "etl/k2")], {"name": "k2"}),
     "rotate_key": lambda world: Case(
         f"{_key(world)}/rotate", [("key.rotated", "etl/k1"), ("key.issued", "etl/k1")], {}
+    ),
+    "finish_rotation": lambda world: Case(
+        f"{_key(world, rotating=True)}/finish-rotation", [("key.revoked", "etl/k1")], {}
+    ),
+    "expire_key": lambda world: Case(
+        f"{_key(world)}/expire", [("key.expiry_shortened", "etl/k1")], {"expires": "now"}
+    ),
+    "restrict_key": lambda world: Case(
+        f"{_key(world)}/restrict", [("key.restricted", "etl/k1")], {"restrictions": {"methods": ["GET"]}}
+    ),
+    "restore_key": lambda world: Case(
+        f"{_key(world, revoked=True)}/restore", [("key.restored", "etl/k1")], {}
     ),
     "regenerate_key": lambda world: Case(f"{_key(world)}/regenerate", [("key.regenerated", "etl/k1")], {}),
     "revoke_key": lambda world: Case(f"{_key(world)}/revoke", [("key.revoked", "etl/k1")], {}),

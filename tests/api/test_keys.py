@@ -215,6 +215,10 @@ def test_rename_keeps_the_id(world: World) -> None:
         ("POST", "/rotate"),
         ("POST", "/regenerate"),
         ("POST", "/revoke"),
+        ("POST", "/restore"),
+        ("POST", "/expire"),
+        ("POST", "/restrict"),
+        ("POST", "/finish-rotation"),
     ],
 )
 def test_keys_of_others_do_not_exist(world: World, method: str, tail: str) -> None:
@@ -223,7 +227,8 @@ def test_keys_of_others_do_not_exist(world: World, method: str, tail: str) -> No
     """
     other = World.create()
     theirs = issue(other, other.account().id).json["key"]
-    body = {"PATCH": {"name": "mine"}, "POST": {}}.get(method)
+    bodies: dict[str, dict[str, object]] = {"PATCH": {"name": "mine"}, "POST": {}}
+    body = {"restrictions": {"methods": ["GET"]}} if tail == "/restrict" else bodies.get(method)
     answers = [world.owner.call(method, f"/v1/keys/{each}{tail}", body) for each in (MISSING, theirs["id"])]
 
     assert [(404, "not_found")] * 2 == [(each.status, each.code) for each in answers]

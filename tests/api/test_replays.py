@@ -54,6 +54,18 @@ def _revoked(world: World) -> Target:
     return method, path, body
 
 
+def _rotating(world: World) -> Target:
+    method, path, body = _key(world, "POST", "", {})
+    world.owner.post(f"{path}/rotate")
+    return method, f"{path}/finish-rotation", body
+
+
+def _restorable(world: World) -> Target:
+    method, path, body = _key(world, "POST", "", {})
+    world.owner.post(f"{path}/revoke")
+    return method, f"{path}/restore", body
+
+
 def _granted(world: World) -> Target:
     account = world.account("target", permissions=("report:read",))
     path = f"/v1/service-accounts/{account.id}/grants"
@@ -118,6 +130,13 @@ CASES = (
     Case("issue_key", lambda world: _account(world, "POST", "/keys", {"name": "k2"})),
     Case("rename_key", lambda world: _key(world, "PATCH", "", {"name": "k2"})),
     Case("rotate_key", lambda world: _key(world, "POST", "/rotate", {})),
+    Case("finish_rotation", _rotating),
+    Case("expire_key", lambda world: _key(world, "POST", "/expire", {})),
+    Case(
+        "restrict_key",
+        lambda world: _key(world, "POST", "/restrict", {"restrictions": {"methods": ["GET"]}}),
+    ),
+    Case("restore_key", _restorable),
     Case("regenerate_key", lambda world: _key(world, "POST", "/regenerate", {})),
     Case("revoke_key", lambda world: _key(world, "POST", "/revoke", {})),
     Case("delete_key", _revoked),

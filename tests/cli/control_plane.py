@@ -106,6 +106,14 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", f"{_K}/(key_[^/]+)", _key),
     ("PATCH", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], c.body["name"]))),
     ("POST", f"{_K}/(key_[^/]+)/(rotate|regenerate)", lambda c, m: (201, ISSUED)),
+    ("POST", f"{_K}/(key_[^/]+)/expire", lambda c, m: (200, {"key": key(m[1]), "expiry": ISSUED["expiry"]})),
+    ("POST", f"{_K}/(key_[^/]+)/restrict", lambda c, m: (200, key(m[1], **c.body))),
+    ("POST", f"{_K}/(key_[^/]+)/restore", lambda c, m: (200, key(m[1]))),
+    (
+        "POST",
+        f"{_K}/(key_[^/]+)/finish-rotation",
+        lambda c, m: (200, key(m[1], state="revoked", status="revoked", reason="superseded")),
+    ),
     ("POST", f"{_K}/(key_[^/]+)/revoke", lambda c, m: (200, key(m[1], state="revoked", status="revoked"))),
     ("DELETE", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], state="deleted", status="deleted"))),
     (

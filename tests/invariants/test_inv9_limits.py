@@ -11,8 +11,8 @@ from datetime import datetime
 import pytest
 from django.db import connection
 
-from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.models import Credential
+from retinue.server.credentials.owners import Owner
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.models import AuditEvent
@@ -150,15 +150,15 @@ def test_inv9_a_ban_is_decided_where_it_is_written(world: World) -> None:
 @contextmanager
 def _without_locks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the writers look before they are alone: the mistake against which this invariant stands."""
-    check_room = credentials._check_room
+    check_room = Owner.check_room
 
-    def check_and_dawdle(account: Principal, present: list[Credential], now: datetime) -> None:
-        check_room(account, present, now)
+    def check_and_dawdle(owner: Owner, present: list[Credential], now: datetime) -> None:
+        check_room(owner, present, now)
         time.sleep(0.05)
 
     with monkeypatch.context() as patch:
-        patch.setattr(credentials, "_check_room", check_and_dawdle)
-        patch.setattr(credentials, "_lock", lambda account: account)
+        patch.setattr(Owner, "check_room", check_and_dawdle)
+        patch.setattr(Owner, "locked", lambda owner: owner)
         patch.setattr(directory, "_lock_names", lambda _: None)
         yield
 

@@ -35,9 +35,15 @@ class Handover:
         return self._out or "" if self.to_file else ""
 
     @contextlib.contextmanager
-    def ready(self) -> Iterator[Handover]:
-        """Reserve the place. If nothing is handed over in the block, the reserved file goes away again."""
-        self._reserve()
+    def ready(self, *, needed: bool = True) -> Iterator[Handover]:
+        """Reserve the place. If nothing is handed over in the block, the reserved file goes away again.
+
+        Not ``needed`` is a place where no token is told: then a file makes no sense.
+        """
+        if needed:
+            self._reserve()
+        elif self._out is not None:
+            raise CommandError("--out: no token is told", "leave it out", Exit.USAGE)
         try:
             yield self
         finally:

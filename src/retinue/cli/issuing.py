@@ -12,11 +12,15 @@ from retinue.cli.lookup import key_label
 from retinue.cli.session import Session
 from retinue.cli.shapes import KEY
 from retinue.client.models import IssuedKey
+from retinue.token import Token
 
 _BECAUSE = {
     "default": "the organization's default",
     "requested": "as asked",
     "maximum": "the longest that is allowed",
+    "environment": "the longest in this environment",
+    "personal_maximum": "the longest for personal access tokens",
+    "unchanged": "as before",
 }
 
 
@@ -26,31 +30,42 @@ def hand_key_over(
     handover: Handover,
     more: dict[str, Any] | None = None,
     done: str = "issued",
+    held: Token | None = None,
 ) -> None:
     """Give the token of ``issued`` to its holder and tell the rest; ``more`` are objects made with it.
 
     The token is alone on standard output, or inside the one object of ``-o json``, or in the file; with a
-    file, standard output has the object without the token.
+    file, standard output has the object without the token. ``held`` is a token that was made here; there is
+    none to hand over if the server got a digest from elsewhere.
     """
     key = issued.key
     facts = {name: msgspec.to_builtins(item) for name, item in (more or {}).items()}
     facts |= {"key": msgspec.to_builtins(key), "expiry": msgspec.to_builtins(issued.expiry)}
     asked = session.options.output
-    if handover.to_file:
-        handover.give(issued.token.reveal(), facts)
+    token = _token(issued, held)
+    if token is None:
+        _data(session, issued, facts)
+    elif handover.to_file:
+        handover.give(token, facts)
         _data(session, issued, facts)
     elif asked in ("json", "jsonl", "yaml"):
-        output.show_object({**facts, "token": issued.token.reveal()}, session.options)
+        output.show_object({**facts, "token": token}, session.options)
     else:
-        handover.give(issued.token.reveal(), facts)
+        handover.give(token, facts)
     end = f"expires {issued.expiry.at}" if issued.expiry.at else "never expires"
     because = _BECAUSE.get(issued.expiry.because, issued.expiry.because)
     session.say(f"{done} key {key_label(key)} ({key.id}), {end}" + (f" ({because})" if because else ""))
-    if handover.to_file:
+    if handover.to_file and token is not None:
         session.say(f"token written to {handover.path} (mode 0600); it is not shown again")
         session.next(f"retinue verify --file {handover.path}")
     else:
         session.next(f"retinue key get {key.id}")
+
+
+def _token(issued: IssuedKey, held: Token | None) -> str | None:
+    if held is not None:
+        return held.reveal()
+    return None if issued.token is None else issued.token.reveal()
 
 
 def _data(session: Session, issued: IssuedKey, facts: dict[str, Any]) -> None:

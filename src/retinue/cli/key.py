@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, lookup, output
+from retinue.cli import durations, held, key_life, lookup, output
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.issuing import hand_key_over
+from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, restrictions
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -25,8 +26,11 @@ from retinue.cli.session import Session, each
 from retinue.cli.shapes import KEY
 from retinue.client import operations as ops
 from retinue.client.models import Key
+from retinue.token import Token
 
 app = App(name="key", help="API keys of service accounts. A key is written ACCOUNT/NAME or as its id.")
+for _command in (key_life.restrict, key_life.expire, key_life.restore):
+    app.command(_command)
 Status = Literal["usable", "retiring", "expired", "revoked", "suspended"]
 Because = Literal["no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other"]
 Out = Annotated[
@@ -36,6 +40,10 @@ Out = Annotated[
     ),
 ]
 Form = Annotated[TokenFormat, Parameter(name="--format", help="Form of the token.")]
+Expires = Annotated[str | None, Parameter(help="Such as 90d, or never.", metavar="DURATION")]
+Local = Annotated[bool, Parameter(help="Make the token here: the server gets its digest alone.", negative="")]
+Prefix = Annotated[str | None, Parameter(help="What tokens begin with here, for --local and --digest.")]
+Compromised = Annotated[bool, Parameter(help="The old token ends at once, for good.", negative="")]
 Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
 
 
@@ -72,17 +80,45 @@ def issue(
     /,
     *,
     name: Annotated[str | None, Parameter(help="Name of the key.")] = None,
-    expires: Annotated[str | None, Parameter(help="Such as 90d, or never.", metavar="DURATION")] = None,
+    expires: Expires = None,
+    network: Networks = (),
+    endpoint: Endpoints = (),
+    method: Methods = (),
+    read_only: ReadOnly = False,
+    local: Local = False,
+    digest: Annotated[
+        str | None,
+        Parameter(help="File (- for standard input) with KEY_ID SHA256.", allow_leading_hyphen=True),
+    ] = None,
+    prefix: Prefix = None,
     out: Out = None,
     format_: Form = "raw",
     options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> None:
     """Issue a key. Its token is told once: into --out FILE, or alone on standard output."""
     session = Session(options, ops.ISSUE_KEY, ops.LIST_ACCOUNTS)
-    body = {"name": name, "expires": durations.checked(expires, "--expires", never=True) if expires else None}
-    with Handover(out, format_).ready() as handover:
+    made = _held(local, prefix, digest)
+    body = {
+        "name": name,
+        "expires": durations.checked(expires, "--expires", never=True) if expires else None,
+        "restrictions": restrictions(network, endpoint, method, read_only),
+        "digest": held.read(digest, prefix) if digest else _digest(made),
+    }
+    with Handover(out, format_).ready(needed=digest is None) as handover:
         path = {"id": lookup.account_id(session, account)}
-        hand_key_over(session, session.perform(ops.ISSUE_KEY, path, body), handover)
+        hand_key_over(session, session.perform(ops.ISSUE_KEY, path, body), handover, held=made)
+
+
+def _held(local: bool, prefix: str | None, digest: str | None = None, kid: str | None = None) -> Token | None:
+    if prefix and not local and not digest:
+        raise CommandError("--prefix is for a token that is made here", "add --local", Exit.USAGE)
+    if local and digest:
+        raise CommandError("--local and --digest both say who makes the token", "give one", Exit.USAGE)
+    return held.make(prefix, kid) if local else None
+
+
+def _digest(made: Token | None) -> dict[str, str] | None:
+    return None if made is None else held.digest_of(made)
 
 
 @app.command
@@ -104,21 +140,45 @@ def rotate(
         str | None, Parameter(help="How long the old key still works: 24h, or now.", metavar="DURATION")
     ] = None,
     name: Annotated[str | None, Parameter(help="Name of the new key.")] = None,
+    expires: Expires = None,
+    compromised: Compromised = False,
+    finish: Annotated[
+        bool, Parameter(help="End the overlap of a running rotation instead.", negative="")
+    ] = False,
+    local: Local = False,
+    prefix: Prefix = None,
     out: Out = None,
     format_: Form = "raw",
     options: DangerOptions = DANGER_DEFAULTS,
 ) -> None:
     """Issue a successor with a new id; the old key works on for the overlap and then retires."""
     session = Session(options, ops.ROTATE_KEY, ops.LIST_ACCOUNT_KEYS)
-    wanted = None
-    if overlap is not None:
-        wanted = "0s" if overlap == "now" else durations.checked(overlap, "--overlap")
+    wanted = _overlap(overlap)
     old = lookup.key(session, key)
-    if wanted == "0s":
+    if finish or compromised or wanted == "0s":
         ask.one("end at once", lookup.key_label(old), _evidence(old), options)
+    if finish:
+        ended = session.perform(ops.FINISH_ROTATION, {"id": old.id})
+        session.say(f"retired key {lookup.key_label(ended)} ({ended.id})")
+        session.show_change([ended], KEY)
+        return
+    made = _held(local, prefix)
+    body = {
+        "overlap": wanted,
+        "name": name,
+        "expires": durations.checked(expires, "--expires", never=True) if expires else None,
+        "compromised": compromised or None,
+        "digest": _digest(made),
+    }
     with Handover(out, format_).ready() as handover:
-        issued = session.perform(ops.ROTATE_KEY, {"id": old.id}, {"overlap": wanted, "name": name})
-        hand_key_over(session, issued, handover, done="rotated: new")
+        issued = session.perform(ops.ROTATE_KEY, {"id": old.id}, body)
+        hand_key_over(session, issued, handover, done="rotated: new", held=made)
+
+
+def _overlap(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return "0s" if text == "now" else durations.checked(text, "--overlap")
 
 
 @app.command
@@ -126,18 +186,29 @@ def regenerate(
     key: str,
     /,
     *,
+    overlap: Annotated[
+        str | None, Parameter(help="How long the old token still works: 1h, or now.", metavar="DURATION")
+    ] = None,
+    compromised: Compromised = False,
+    local: Local = False,
+    prefix: Prefix = None,
     out: Out = None,
     format_: Form = "raw",
     options: DangerOptions = DANGER_DEFAULTS,
 ) -> None:
-    """Give a key a new secret under the same id; the old token is refused."""
+    """Give a key a new secret under the same id; the old token works on if the policy has an overlap."""
     session = Session(options, ops.REGENERATE_KEY, ops.LIST_ACCOUNT_KEYS)
     old = lookup.key(session, key)
     ask.one("regenerate", lookup.key_label(old), _evidence(old), options)
+    made = _held(local, prefix, kid=old.key_id)
+    body = {
+        "overlap": _overlap(overlap),
+        "compromised": compromised or None,
+        "digest": _digest(made),
+    }
     with Handover(out, format_).ready() as handover:
-        hand_key_over(
-            session, session.perform(ops.REGENERATE_KEY, {"id": old.id}), handover, done="regenerated"
-        )
+        issued = session.perform(ops.REGENERATE_KEY, {"id": old.id}, body)
+        hand_key_over(session, issued, handover, done="regenerated", held=made)
 
 
 @app.command

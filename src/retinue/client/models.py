@@ -6,55 +6,21 @@ older client reads a newer server. Instants are RFC 3339 text in UTC, as the API
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-T = TypeVar("T")
-
-
-class Page(Struct, Generic[T]):
-    """One page of a list; ``next`` is the cursor of the following page."""
-
-    items: list[T]
-    next: str | None = None
-
-
-class Settled(Struct, kw_only=True):
-    """A node that a change was waited for on: it confirmed, its lease ended, or it is waited for."""
-
-    node: str
-    incarnation: str = ""
-    how: str
-    at: str | None = None
-    waited_ms: float | None = None
-
-
-class Receipt(Struct, kw_only=True):
-    """Where a change that took access away holds; ``state`` is ``pending`` or ``complete``."""
-
-    id: str
-    epoch: int
-    revision: int
-    change: str = ""
-    subject: str = ""
-    complete: bool
-    state: str
-    committed_at: str | None = None
-    completed_at: str | None = None
-    bound: str = ""
-    nodes: list[Settled] = field(default_factory=list)
-
-
-class PrincipalRef(Struct, kw_only=True):
-    """A principal as other objects name it."""
-
-    id: str
-    kind: str = ""
-    handle: str = ""
-    name: str = ""
-    #: Told where the API tells it, such as for the caller itself.
-    email: str | UnsetType = UNSET
+from retinue.client.basics import Page as Page
+from retinue.client.basics import PrincipalRef as PrincipalRef
+from retinue.client.basics import Receipt as Receipt
+from retinue.client.basics import Secret as Secret
+from retinue.client.basics import Settled as Settled
+from retinue.client.credentials import ExpiringKey as ExpiringKey
+from retinue.client.credentials import Expiry as Expiry
+from retinue.client.credentials import IssuedKey as IssuedKey
+from retinue.client.credentials import Key as Key
+from retinue.client.credentials import PersonalToken as PersonalToken
+from retinue.client.credentials import Restrictions as Restrictions
 
 
 class KeyCount(Struct):
@@ -86,67 +52,6 @@ class ServiceAccount(Struct, kw_only=True):
     updated_at: str | None = None
     keys: KeyCount = field(default_factory=KeyCount)
     last_used_at: str | None = None
-    receipt: Receipt | UnsetType = UNSET
-
-
-class Key(Struct, kw_only=True):
-    """An API key of a service account, without its secret."""
-
-    id: str
-    key_id: str
-    kind: str = "api_key"
-    account: PrincipalRef
-    name: str
-    display: str = ""
-    state: str
-    status: str = ""
-    reason: str | None = None
-    reason_text: str | None = None
-    issued_at: str | None = None
-    issued_by: PrincipalRef | None = None
-    expires_at: str | None = None
-    retires_at: str | None = None
-    rotated_from: str | None = None
-    rotated_to: str | None = None
-    revoked_at: str | None = None
-    revoked_by: PrincipalRef | None = None
-    first_used_at: str | None = None
-    last_used_at: str | None = None
-    use_count: int = 0
-    receipt: Receipt | UnsetType = UNSET
-
-
-class Expiry(Struct, kw_only=True):
-    """When a new key ends, and why then."""
-
-    at: str | None = None
-    because: str = ""
-
-
-class Secret:
-    """The token of a new credential. It does not print itself; :meth:`reveal` gives it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the token. Call it where it is handed to its holder, and nowhere else."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "<Secret>"
-
-    __str__ = __repr__
-
-
-class IssuedKey(Struct, kw_only=True):
-    """A new key (or a new secret of one) with its token, which is told this once."""
-
-    key: Key
-    token: Secret
-    expiry: Expiry = field(default_factory=Expiry)
     receipt: Receipt | UnsetType = UNSET
 
 
@@ -205,23 +110,6 @@ class Me(Struct, kw_only=True):
     credential: CredentialRef
     permissions: list[str] = field(default_factory=list)
     operator: bool = False
-
-
-class PersonalToken(Struct, kw_only=True):
-    """A personal access token of the caller, without its secret."""
-
-    id: str
-    key_id: str
-    kind: str = "personal_access_token"
-    name: str
-    display: str = ""
-    state: str = ""
-    status: str = ""
-    reason: str | None = None
-    issued_at: str | None = None
-    expires_at: str | None = None
-    last_used_at: str | None = None
-    receipt: Receipt | UnsetType = UNSET
 
 
 class Subject(Struct, kw_only=True):

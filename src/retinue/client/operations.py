@@ -90,6 +90,14 @@ REGENERATE_KEY: Operation[m.IssuedKey] = Operation(
 REVOKE_KEY: Operation[m.Key] = Operation(
     "POST", "/v1/keys/{id}/revoke", "credential:revoke", m.Key, reason="text"
 )
+FINISH_ROTATION: Operation[m.Key] = Operation(
+    "POST", "/v1/keys/{id}/finish-rotation", "credential:rotate", m.Key
+)
+EXPIRE_KEY: Operation[m.ExpiringKey] = Operation(
+    "POST", "/v1/keys/{id}/expire", "credential:expire", m.ExpiringKey
+)
+RESTRICT_KEY: Operation[m.Key] = Operation("POST", "/v1/keys/{id}/restrict", "credential:restrict", m.Key)
+RESTORE_KEY: Operation[m.Key] = Operation("POST", "/v1/keys/{id}/restore", "credential:revoke", m.Key)
 DELETE_KEY: Operation[m.Key] = Operation("DELETE", "/v1/keys/{id}", "credential:delete", m.Key)
 
 LIST_USERS: Operation[m.Page[m.User]] = Operation("GET", "/v1/users", "user:read", m.Page[m.User])

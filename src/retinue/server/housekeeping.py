@@ -1,8 +1,7 @@
-"""Deletes, in the background, what is kept for a time only: one thread in each process of the control plane.
+"""Does, in the background, what time alone makes due: one thread in each process of the control plane.
 
-Beside it, it does what falls due by the calendar: access reviews.
-
-All processes try, and one at a time deletes. A little at once, and as long a pause after it as it took, so
+What is kept for a time only is deleted, what is idle is shut, and access reviews fall due by the calendar.
+All processes try, and one at a time does it. A little at once, and as long a pause after it as it took, so
 that writers come first.
 """
 
@@ -25,6 +24,7 @@ from retinue.server.ledger import pruning
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import leases, wake
 from retinue.server.traffic import actions as traffic
+from retinue.server.traffic import sweeping
 
 #: Rows in one transaction.
 AT_ONCE = 1_000
@@ -37,6 +37,11 @@ TASKS: dict[str, Callable[[datetime, int], int]] = {
     "leases": leases.prune,
     "changes": pruning.compact,
     "request records": traffic.prune,
+}
+#: What is shut, in the same way: nothing of it goes.
+SWEEPS: dict[str, Callable[[datetime, int], int]] = {
+    "predecessors": sweeping.retire_used,
+    "idle accounts and credentials": sweeping.shut_idle,
 }
 
 _log = logging.getLogger("retinue.housekeeping")
@@ -71,8 +76,32 @@ def measure() -> None:
 
 def tidy(now: datetime, stopping: threading.Event, at_once: int = AT_ONCE) -> dict[str, int]:
     """Do every task to its end, as of ``now``; return what went. An error ends its task, not the others."""
-    gone = dict.fromkeys(TASKS, 0)
-    for name, task in TASKS.items():
+    gone = _done(TASKS, now, stopping, at_once)
+    if any(gone.values()):
+        _log.info("deleted %s", _in_words(gone))
+    return gone
+
+
+def sweep(now: datetime, stopping: threading.Event, at_once: int = AT_ONCE) -> dict[str, int]:
+    """Shut what is due, as of ``now``; return how much. An error ends its sweep, not the others."""
+    shut = _done(SWEEPS, now, stopping, at_once)
+    if any(shut.values()):
+        _log.info("shut %s", _in_words(shut))
+    return shut
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _done(
+    tasks: dict[str, Callable[[datetime, int], int]],
+    now: datetime,
+    stopping: threading.Event,
+    at_once: int,
+) -> dict[str, int]:
+    gone = dict.fromkeys(tasks, 0)
+    for name, task in tasks.items():
         try:
             while not stopping.is_set():
                 began = time.monotonic()
@@ -82,9 +111,7 @@ def tidy(now: datetime, stopping: threading.Event, at_once: int = AT_ONCE) -> di
                     break
                 stopping.wait(time.monotonic() - began)
         except Exception:
-            _log.exception("%s: not deleted; tried again later", name)
-    if any(gone.values()):
-        _log.info("deleted %s", ", ".join(f"{count} {name}" for name, count in gone.items() if count))
+            _log.exception("%s: not done; tried again later", name)
     return gone
 
 
@@ -99,6 +126,7 @@ class _Housekeeping(threading.Thread):
         while not self.stopping.wait(pause):
             tidy(timezone.now(), self.stopping)
             self._attend()
+            sweep(timezone.now(), self.stopping)
             self._measure()
             wake.release_connection()
             # Processes that started together need not come together.

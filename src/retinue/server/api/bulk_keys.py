@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from retinue.server.api import bulk, schemas
-from retinue.server.api.keys import State, Status
+from retinue.server.api.credential_schemas import State, Status
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions, queries, writing
 from retinue.server.credentials.queries import Credential

@@ -91,11 +91,8 @@ def _with_new_secret(tx: Transaction, record: IdempotencyRecord) -> dict[str, An
         credential = by_ids([record.credential])[record.credential]
         if credential.principal is not None:
             access.check_stronger(tx.actor, credential.principal)
-        if _was_used_since(record, credential):
-            raise Refused(
-                "idempotency_used", "the token of the first answer is in use; rotate the credential instead"
-            )
-        body["token"] = credentials.reissue(tx, record.credential).token.reveal()
+        was_used = _was_used_since(record, credential)
+        body["token"] = credentials.reissue(tx, record.credential, was_used=was_used).token.reveal()
     return body
 
 
@@ -110,7 +107,9 @@ def _was_used_since(record: IdempotencyRecord, credential: Credential) -> bool:
 
 def remember(tx: Transaction, key: str, status: int, body: Any, credential: str) -> None:
     """Keep the answer, without its token, and the revision that the commit will take."""
-    kept = {name: value for name, value in msgspec.to_builtins(body).items() if name != "token"}
+    kept = {
+        name: value for name, value in msgspec.to_builtins(body).items() if name != "token" or value is None
+    }
     rows = IdempotencyRecord.objects.filter(principal=tx.actor.id, key=key)
     rows.update(status=status, body=kept, credential=credential)
     tx.at_revision(lambda revision: rows.update(revision=revision))

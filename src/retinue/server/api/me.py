@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from retinue.server.api import render, schemas
 from retinue.server.api.answers import instant
+from retinue.server.api.credential_schemas import Key, KeyList, RevokeKey
 from retinue.server.api.cursors import Listing, page
-from retinue.server.api.keys import Key, KeyList, RevokeKey
 from retinue.server.api.operations import Access, Call, operation
 from retinue.server.credentials import actions, queries
 from retinue.server.directory import queries as directory

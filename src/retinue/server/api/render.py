@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from retinue import formats
+from retinue.formats import Format
 from retinue.server.access import queries as access
 from retinue.server.access.queries import Grant, Source
 from retinue.server.api.answers import instant
@@ -83,8 +85,12 @@ def _key(
         "key_id": row.kid,
         "kind": kind_of(row),
         "account": ref(account),
+        "account_state": None if account is None else account.state,
         "name": row.name,
-        "display": f"{row.brand}{row.kind}_{row.kid}_…",
+        "format": row.format,
+        "display": formats.display(
+            Format(row.format), row.brand, Kind(row.kind), row.kid, row.last_characters
+        ),
         "state": "revoked" if retired else row.state,
         "status": credential_rules.status(
             state=row.state,
@@ -97,23 +103,42 @@ def _key(
         ),
         "reason": "superseded" if retired else row.reason or None,
         "reason_text": row.reason_text or None,
-        "issued_at": instant(row.issued_at),
-        "issued_by": ref(people.get(row.issued_by)),
-        "expires_at": instant(row.expires_at),
-        "retires_at": instant(row.retires_at),
-        "rotated_from": row.rotated_from or None,
-        "rotated_to": row.rotated_to or None,
-        "revoked_at": instant(row.revoked_at),
-        "revoked_by": ref(people.get(row.revoked_by)),
+        "restrictions": row.restrictions,
+        **_times(row, people, now),
         "first_used_at": instant(used.first_used_at) if used is not None else None,
         "last_used_at": instant(used.last_used_at) if used is not None else None,
         "use_count": used.count if used is not None else 0,
     }
 
 
+def _times(row: Credential, people: dict[str, Principal], now: datetime) -> JSON:
+    """When a credential came, changes and ends, and by whom."""
+    retires_on = "first_use" if row.retires_on_first_use else "deadline"
+    previous = [datetime.fromisoformat(each["valid_until"]) for each in row.previous]
+    return {
+        "issued_at": instant(row.issued_at),
+        "issued_by": ref(people.get(row.issued_by)),
+        "expires_at": instant(row.expires_at),
+        "rotate_by": instant(row.rotate_by),
+        "retires_at": instant(row.retires_at),
+        "retires_on": retires_on if row.retires_at is not None else None,
+        "rotated_from": row.rotated_from or None,
+        "rotated_to": row.rotated_to or None,
+        "regenerated_at": instant(row.regenerated_at),
+        "previous_until": instant(max((at for at in previous if at > now), default=None)),
+        "suspended_at": instant(row.suspended_at),
+        "revoked_at": instant(row.revoked_at),
+        "revoked_by": ref(people.get(row.revoked_by)),
+        "restored_at": instant(row.restored_at),
+    }
+
+
+_KINDS = {Kind.API_KEY: "api_key", Kind.PERSONAL: "personal_access_token", Kind.INGEST: "ingest_token"}
+
+
 def kind_of(row: Credential) -> str:
     """Return the kind of a credential in words."""
-    return "personal_access_token" if row.kind == Kind.PERSONAL else "api_key"
+    return _KINDS[Kind(row.kind)]
 
 
 def users(rows: Sequence[Principal]) -> list[JSON]:

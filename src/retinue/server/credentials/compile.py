@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from retinue.replica import records
+from retinue.server.credentials import narrowing
 from retinue.server.ledger.feed import MILLISECONDS, Selection, select
 from retinue.token import Kind
 
@@ -17,7 +19,9 @@ REPLICATED = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
 ACCEPTED = (*REPLICATED, Kind.NODE.value)
 
 
-_COLUMNS = "kid, id, kind, organization_id, principal_id, state, digest, pepper_id"
+_COLUMNS = (
+    "kid, id, kind, organization_id, principal_id, state, digest, pepper_id, scheme, previous, restrictions"
+)
 _INSTANTS = ("expires_at", "retires_at", "rotate_by")
 
 
@@ -41,6 +45,9 @@ def _credential(
     state: str,
     digest: Any,
     pepper_id: str,
+    scheme: str,
+    previous: str,
+    restrictions: str,
     expires_at_ms: int,
     retires_at_ms: int,
     rotate_by_ms: int,
@@ -51,10 +58,26 @@ def _credential(
         organization=organization,
         principal=principal or "",
         state=state,
-        digests=(records.Digest(bytes(digest), pepper_id),),
+        digests=(records.Digest(bytes(digest), pepper_id, 0, scheme), *_previous(previous)),
         expires_at_ms=expires_at_ms,
         retires_at_ms=retires_at_ms,
         rotate_by_ms=rotate_by_ms,
+        restrictions=None if restrictions == "{}" else narrowing.record(json.loads(restrictions)),
+    )
+
+
+def _previous(text: str) -> tuple[records.Digest, ...]:
+    """Return the older digests of a regenerated credential: those that ended are no use, and no harm."""
+    if text == "[]":
+        return ()
+    return tuple(
+        records.Digest(
+            bytes.fromhex(each["digest"]),
+            each["pepper_id"],
+            milliseconds(datetime.fromisoformat(each["valid_until"])),
+            each["scheme"],
+        )
+        for each in json.loads(text)
     )
 
 

@@ -8,7 +8,11 @@ from retinue.server.fields import IdField
 
 
 class Credential(models.Model):
-    """One credential. ``principal`` is empty for a node credential, which belongs to the installation."""
+    """One credential.
+
+    ``principal`` is empty for an ingest token, which belongs to its organization, and for a node credential,
+    which belongs to the installation.
+    """
 
     id = IdField(primary_key=True)
     kid = IdField(max_length=12, unique=True)
@@ -27,8 +31,19 @@ class Credential(models.Model):
     )
     name = models.CharField(max_length=255)
     name_folded = models.CharField(max_length=255)
+    #: The folded name where the policy wants names once; ``None`` where it does not care.
+    name_claim = models.CharField(max_length=255, null=True)
+    format = models.CharField(max_length=16, default="native")
+    #: Of a token without a public key id, as many last characters as the policy shows.
+    last_characters = models.CharField(max_length=5, blank=True)
     digest = models.BinaryField(max_length=32)
     pepper_id = models.CharField(max_length=16)
+    #: What was digested: empty for the token itself, else what its maker or another system had made of it.
+    scheme = models.CharField(max_length=64, blank=True)
+    #: Older digests that are accepted until their time: ``{digest, pepper_id, scheme, valid_until}``.
+    previous = models.JSONField(default=list)
+    #: Networks, endpoints, methods and times that it is narrowed to; see :mod:`credentials.narrowing`.
+    restrictions = models.JSONField(default=dict)
     state = models.CharField(max_length=16, default="active")
     reason = models.CharField(max_length=32, blank=True)
     reason_text = models.CharField(max_length=1024, blank=True)
@@ -38,6 +53,11 @@ class Credential(models.Model):
     rotate_by = models.DateTimeField(null=True)
     #: Set by a rotation: until then the predecessor is accepted beside its successor.
     retires_at = models.DateTimeField(null=True)
+    #: The predecessor of a rotation retires earlier: when its successor is first allowed.
+    retires_on_first_use = models.BooleanField(default=False)
+    regenerated_at = models.DateTimeField(null=True)
+    suspended_at = models.DateTimeField(null=True)
+    restored_at = models.DateTimeField(null=True)
     rotated_from = IdField(blank=True)
     rotated_to = IdField(blank=True)
     revoked_at = models.DateTimeField(null=True)
@@ -48,9 +68,14 @@ class Credential(models.Model):
         constraints = [
             # A revoked or rotated credential gives its name free; an expired one keeps it until deleted.
             models.UniqueConstraint(
-                fields=["principal", "name_folded"],
+                fields=["principal", "name_claim"],
                 condition=models.Q(state__in=["active", "suspended"], retires_at__isnull=True),
                 name="credential_name_once_an_account",
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "name_claim"],
+                condition=models.Q(kind="ing", state__in=["active", "suspended"], retires_at__isnull=True),
+                name="ingest_token_name_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=["active", "suspended", "revoked", "deleted"]),
@@ -73,6 +98,11 @@ class Credential(models.Model):
                 fields=["organization", "expires_at"],
                 condition=models.Q(state="active"),
                 name="credential_by_expiry",
+            ),
+            models.Index(
+                fields=["organization", "rotated_to"],
+                condition=models.Q(state="active", retires_on_first_use=True),
+                name="credential_retiring_on_use",
             ),
         ]
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from retinue.server.errors import Refused
 from retinue.server.policies.policy import Policy
+from retinue.token import Kind
 
 REVOKE_REASONS = (
     "compromised",
@@ -20,6 +21,10 @@ REVOKE_REASONS = (
 )
 #: Reasons that a caller may give; the others are given by Retinue itself.
 CALLER_REASONS = ("no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other")
+#: What was revoked for one of these is never restored.
+FINAL_REASONS = frozenset({"compromised", "superseded", "account_deleted"})
+#: Why the policy suspended a credential.
+CAUSES = ("idle", "role_changed", "permission_lost")
 NODE_CREDENTIAL_DAYS = 90
 NAME_MAX = 255
 STATUSES = (
@@ -56,27 +61,88 @@ def duration_seconds(text: str, field: str, *, zero: bool = False) -> int:
     return int(match[1]) * _UNIT_SECONDS[match[2]]
 
 
-def expiry(asked: str | None, now: datetime, policy: Policy, field: str = "expires") -> Expiry:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a credential may live: from which rule, and whether it may live for ever.
+
+    ``most`` is the shortest maximum in days (``None``: no maximum) and ``because`` the rule that states it.
+    """
+
+    default_days: int | None
+    most: int | None
+    because: str
+    may_never_end: bool
+
+
+def bounds(policy: Policy, kind: Kind, environment: str = "") -> Bounds:
+    """Return the bounds for credentials of ``kind``, of accounts that name ``environment``.
+
+    The maximum of an environment, and that of personal access tokens, hold even where no expiry is required.
+    """
+    maxima = []
+    if policy.expiry_max_days is not None:
+        maxima.append((policy.expiry_max_days, "maximum"))
+    binding = []
+    if kind is Kind.API_KEY and environment in policy.expiry_by_environment:
+        binding.append((policy.expiry_by_environment[environment], "environment"))
+    if kind is Kind.PERSONAL and policy.pat_max_days is not None:
+        binding.append((policy.pat_max_days, "personal_maximum"))
+    days, because = min(maxima + binding, default=(None, "maximum"))
+    may_never_end = not (policy.expiry_required or binding)
+    return Bounds(policy.expiry_default_days, days, because, may_never_end)
+
+
+def expiry(asked: str | None, now: datetime, bound: Bounds, field: str = "expires") -> Expiry:
     """Return the effective end of a credential issued now: the smaller of what is asked and the maximum.
 
     ``asked`` is a duration, an RFC 3339 instant, ``never``, or ``None`` for the default of the policy.
     """
-    most = None if policy.expiry_max_days is None else now + timedelta(days=policy.expiry_max_days)
+    most = None if bound.most is None else now + timedelta(days=bound.most)
     if asked is None:
-        if policy.expiry_default_days is None:
-            return Expiry(most, "default" if most is None else "maximum")
-        return _capped(now + timedelta(days=policy.expiry_default_days), most, "default")
+        return _default(now, most, bound, field)
     if asked == "never":
-        if most is not None:
-            raise Refused(
-                "invalid_value",
-                f"every credential expires here, after {policy.expiry_max_days}d at most",
-                field=field,
-            )
+        if not bound.may_never_end:
+            longest = "" if bound.most is None else f", after {bound.most}d at most"
+            raise Refused("invalid_value", f"every credential expires here{longest}", field=field)
         return Expiry(None, "requested")
     if _DURATION.fullmatch(asked):
-        return _capped(_later(now, duration_seconds(asked, field), field), most, "requested")
-    return _capped(_instant(asked, now, field), most, "requested")
+        return _capped(_later(now, duration_seconds(asked, field), field), most, bound)
+    return _capped(_instant(asked, now, field), most, bound)
+
+
+def _default(now: datetime, most: datetime | None, bound: Bounds, field: str) -> Expiry:
+    if bound.default_days is not None:
+        at = now + timedelta(days=bound.default_days)
+        return Expiry(most, bound.because) if most is not None and at > most else Expiry(at, "default")
+    if bound.may_never_end:
+        return Expiry(None, "default")
+    if most is None:
+        raise Refused("missing_field", "every credential expires here: say when", field=field)
+    return Expiry(most, bound.because)
+
+
+def new_end(asked: str, issued: datetime, expires: datetime | None, now: datetime, bound: Bounds) -> Expiry:
+    """Return the end that a credential issued at ``issued`` gets: earlier at will, later within the bounds.
+
+    ``asked`` is ``now``, a duration from now, an instant, or ``never``. Refuses an end beyond the maximum.
+    """
+    if asked == "now":
+        return Expiry(now, "requested")
+    if asked == "never":
+        return expiry(asked, now, bound)
+    if _DURATION.fullmatch(asked):
+        at = _later(now, duration_seconds(asked, "expires"), "expires")
+    else:
+        at = _instant(asked, now, "expires")
+    is_later = expires is not None and at > expires
+    if is_later and bound.most is not None and at > issued + timedelta(days=bound.most):
+        longest = (issued + timedelta(days=bound.most)).isoformat(timespec="seconds")
+        raise Refused(
+            "invalid_value",
+            f"a credential lives {bound.most}d at most here ({bound.because}): until {longest}",
+            field="expires",
+        )
+    return Expiry(at, "requested")
 
 
 def _later(now: datetime, seconds: int, field: str) -> datetime:
@@ -100,17 +166,30 @@ def _instant(text: str, now: datetime, field: str) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def _capped(at: datetime, most: datetime | None, because: str) -> Expiry:
-    return Expiry(most, "maximum") if most is not None and at > most else Expiry(at, because)
+def _capped(at: datetime, most: datetime | None, bound: Bounds) -> Expiry:
+    return Expiry(most, bound.because) if most is not None and at > most else Expiry(at, "requested")
 
 
 def rotate_by(issued: datetime, expires: datetime | None, policy: Policy) -> datetime | None:
-    """Return when a credential should be rotated: some days before its end, at most a third of its life."""
-    if expires is None:
+    """Return when a credential should be rotated, ``None`` if never: the earlier of two instants.
+
+    Some days before its end, at most a third of its life; and as many after its issue as the policy says.
+    """
+    due = []
+    if expires is not None:
+        due.append(expires - min(timedelta(days=policy.rotation_lead_days), (expires - issued) / 3))
+    if policy.rotation_every_days is not None:
+        due.append(issued + timedelta(days=policy.rotation_every_days))
+    if not due:
         return None
-    lead = min(timedelta(days=policy.rotation_lead_days), (expires - issued) / 3)
-    at = expires - lead
+    at = min(due)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def most_usable(policy: Policy, kind: Kind) -> int | None:
+    """Return how many usable credentials of ``kind`` one owner may have; ``None``: no limit."""
+    limits = {Kind.API_KEY: policy.credentials_max_usable, Kind.PERSONAL: policy.pat_max_usable}
+    return limits.get(kind)
 
 
 def is_usable(state: str, expires: datetime | None, retires: datetime | None, now: datetime) -> bool:
@@ -144,6 +223,25 @@ def status(
     if expires_at is not None and expires_at - now <= timedelta(days=max(policy.expiry_warn_days, default=0)):
         return "expiring"
     return "active" if used else "never_used"
+
+
+def check_restorable(
+    state: str, reason: str, revoked: datetime | None, now: datetime, hours: int | None
+) -> None:
+    """Refuse to restore what is neither revoked nor suspended, ended for good, or revoked too long ago.
+
+    ``hours`` is the window: 0 is never, ``None`` for ever.
+    """
+    if state == "suspended":
+        return
+    if state != "revoked" or revoked is None:
+        raise Refused("state_conflict", f"it is {state}: only what is revoked or suspended is restored")
+    if reason in FINAL_REASONS:
+        raise Refused("state_conflict", f"revoked as {reason}: that is final")
+    if hours == 0:
+        raise Refused("state_conflict", "a revoke is final here (revoke.restore_hours is 0)")
+    if hours is not None and now - revoked >= timedelta(hours=hours):
+        raise Refused("state_conflict", f"revoked more than {hours} hours ago: that is final")
 
 
 def check_reason(reason: str, text: str) -> None:

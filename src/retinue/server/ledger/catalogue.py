@@ -25,6 +25,28 @@ class EventType:
     personal: tuple[str, ...] = _TEXT
 
 
+#: What events call the kinds of credentials: in their own names, as subject, and in words.
+_CREDENTIALS = (
+    ("key", "api_key", "An API key"),
+    ("pat", "personal_access_token", "A personal access token"),
+    ("ingest_token", "ingest_token", "An ingest token"),
+)
+_CREDENTIAL_LIFE = (
+    ("issued", "{} was issued.", True),
+    ("renamed", "{} was renamed.", True),
+    ("restricted", "{} was narrowed to other networks, endpoints, methods or times.", False),
+    ("widened", "{} was narrowed less than before.", True),
+    ("rotated", "{} got a successor and retires at a stated time.", False),
+    ("regenerated", "{} got a new secret under the same id.", False),
+    ("reissued", "{}: its unused secret was replaced after a lost answer.", False),
+    ("expiry_shortened", "{} ends earlier than before.", False),
+    ("expiry_extended", "{} ends later than before.", True),
+    ("suspended", "{} was suspended, because the policy says so.", False),
+    ("revoked", "{} was revoked.", False),
+    ("restored", "{} was restored: it is used as before.", True),
+    ("deleted", "{} was deleted after its end; a tombstone stays.", False),
+)
+
 EVENTS: dict[str, EventType] = {
     event.name: event
     for event in (
@@ -48,17 +70,11 @@ EVENTS: dict[str, EventType] = {
         EventType("role.removed", "role_assignment", "A role was removed from a principal."),
         EventType("grant.created", "grant", "A permission was granted to a principal.", additive=True),
         EventType("grant.deleted", "grant", "A grant was deleted."),
-        EventType("key.issued", "api_key", "An API key was issued.", additive=True),
-        EventType("key.renamed", "api_key", "An API key was renamed.", additive=True),
-        EventType("key.rotated", "api_key", "An API key got a successor and retires at a stated time."),
-        EventType("key.regenerated", "api_key", "An API key got a new secret under the same id."),
-        EventType("key.reissued", "api_key", "The secret of an unused key was replaced after a lost answer."),
-        EventType("key.revoked", "api_key", "An API key was revoked."),
-        EventType("key.deleted", "api_key", "A revoked or expired API key was deleted; a tombstone stays."),
-        EventType(
-            "pat.issued", "personal_access_token", "A personal access token was issued.", additive=True
+        *(
+            EventType(f"{noun}.{verb}", subject, meaning.format(called), additive=additive)
+            for noun, subject, called in _CREDENTIALS
+            for verb, meaning, additive in _CREDENTIAL_LIFE
         ),
-        EventType("pat.revoked", "personal_access_token", "A personal access token was revoked."),
         EventType("permission.declared", "permission", "The host declared a permission.", additive=True),
         EventType(
             "permission.described", "permission", "Label, description or sensitivity changed.", additive=True

@@ -87,6 +87,7 @@ class Transaction:
     #: What apps have read and rely on until the commit, by keys of their own.
     kept: dict[tuple[str, str], str] = field(default_factory=dict)
     _events: list[_Recorded] = field(default_factory=list)
+    _said: set[tuple[str, str]] = field(default_factory=set)
     _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
     _at_revision: list[Callable[[int], object]] = field(default_factory=list)
 
@@ -106,8 +107,9 @@ class Transaction:
         event outside the catalogue.
         """
         type_ = EVENTS[event]
-        if any(said.type is type_ and said.subject == subject for said in self._events):
+        if (event, subject) in self._said:
             raise UnrecordedWrite(f"{event} {subject}: recorded twice in one transaction")
+        self._said.add((event, subject))
         self._events.append(_Recorded(type_, subject, name, organization, before or {}, after or {}))
 
     def touch(self, kind: Kind, key: str) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE, policy_of
-from retinue.server.traffic import counting, rules
+from retinue.server.traffic import counting, rules, sweeping
 from retinue.server.traffic.models import Origin, Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
 
@@ -50,7 +50,9 @@ def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
             progress.next = first + len(entries)
             progress.updated_at = now
             progress.save()
-        return progress.next
+    if fresh:
+        sweeping.after_batch(now)
+    return progress.next
 
 
 def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:

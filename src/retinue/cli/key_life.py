@@ -1,0 +1,117 @@
+"""How a key is narrowed, ends and comes back: restrict, expire, restore."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from retinue.cli import confirm as ask
+from retinue.cli import durations, lookup
+from retinue.cli.durations import ago
+from retinue.cli.exits import CommandError, Exit
+from retinue.cli.options import CHANGE_DEFAULTS, DANGER_DEFAULTS, ChangeOptions, DangerOptions
+from retinue.cli.session import Session
+from retinue.cli.shapes import KEY
+from retinue.client import operations as ops
+from retinue.client.models import Key
+
+Many = tuple[str, ...]
+READS = ("GET", "HEAD", "OPTIONS")
+Networks = Annotated[Many, Parameter(name="--network", help="Only from this network (CIDR).", negative="")]
+Endpoints = Annotated[
+    Many, Parameter(name="--endpoint", help="Only this path; /reports/* also below.", negative="")
+]
+Methods = Annotated[Many, Parameter(name="--method", help="Only with this HTTP method.", negative="")]
+ReadOnly = Annotated[bool, Parameter(help="Only GET, HEAD and OPTIONS.", negative="")]
+
+
+def restrictions(network: Many, endpoint: Many, method: Many, read_only: bool) -> dict[str, Any] | None:
+    """Return the restrictions that flags ask for; ``None`` if they ask for none."""
+    methods = list(dict.fromkeys([*method, *(READS if read_only else ())]))
+    asked = {"networks": list(network), "endpoints": list(endpoint), "methods": methods}
+    stated = {name: values for name, values in asked.items() if values}
+    return stated or None
+
+
+def restrict(
+    key: str,
+    /,
+    *,
+    network: Networks = (),
+    endpoint: Endpoints = (),
+    method: Methods = (),
+    read_only: ReadOnly = False,
+    none: Annotated[bool, Parameter(help="No restriction any more.", negative="")] = False,
+    options: ChangeOptions = CHANGE_DEFAULTS,
+) -> None:
+    """Narrow a key to exactly these networks, paths and methods; what is not named is not narrowed."""
+    session = Session(options, ops.RESTRICT_KEY, ops.LIST_ACCOUNT_KEYS)
+    wanted = restrictions(network, endpoint, method, read_only)
+    if (wanted is None) != none:
+        raise CommandError(
+            "to what is the key narrowed?", "name at least one restriction, or --none alone", Exit.USAGE
+        )
+    found = lookup.key(session, key)
+    times = [
+        {"days": each.days, "start": each.start, "end": each.end, "zone": each.zone}
+        for each in found.restrictions.times
+    ]
+    body = {"restrictions": {**(wanted or {}), **({"times": times} if times and not none else {})}}
+    changed = session.perform(ops.RESTRICT_KEY, {"id": found.id}, body)
+    session.say(f"narrowed key {lookup.key_label(changed)} ({changed.id}): {in_words(changed)}")
+    session.show_change([changed], KEY)
+    session.next(f"retinue key get {lookup.key_label(changed)}")
+
+
+def in_words(key: Key) -> str:
+    """Say what a key is narrowed to."""
+    narrowed = key.restrictions
+    parts = [
+        f"from {', '.join(narrowed.networks)}" if narrowed.networks else "",
+        f"{', '.join(narrowed.methods)} only" if narrowed.methods else "",
+        f"on {', '.join(narrowed.endpoints)}" if narrowed.endpoints else "",
+        "at certain times" if narrowed.times else "",
+    ]
+    return "; ".join(part for part in parts if part) or "not at all"
+
+
+def expire(
+    key: str,
+    /,
+    *,
+    at: Annotated[str | None, Parameter(help="An instant, such as 2027-01-31T00:00:00Z, or never.")] = None,
+    in_: Annotated[
+        str | None, Parameter(name="--in", help="A duration from now, such as 30d.", metavar="DURATION")
+    ] = None,
+    now: Annotated[bool, Parameter(help="At once.", negative="")] = False,
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> None:
+    """Give a key another end: earlier at will, later as far as the policy allows."""
+    session = Session(options, ops.EXPIRE_KEY, ops.LIST_ACCOUNT_KEYS)
+    given = [each for each in (at, in_, "now" if now else None) if each]
+    if len(given) != 1:
+        raise CommandError("when does the key end?", "give one of --at, --in and --now", Exit.USAGE)
+    wanted = durations.checked(in_, "--in") if in_ else given[0]
+    found = lookup.key(session, key, "accepted")
+    if now:
+        evidence = [
+            f"{lookup.key_label(found)} ({found.id}), {found.status or found.state}",
+            f"last used: {ago(found.last_used_at)}, used {found.use_count} times",
+        ]
+        ask.one("expire", key, evidence, options)
+    changed = session.perform(ops.EXPIRE_KEY, {"id": found.id}, {"expires": wanted})
+    end = f"expires {changed.expiry.at}" if changed.expiry.at else "never expires"
+    session.say(f"key {lookup.key_label(changed.key)} ({changed.key.id}) {end}")
+    session.show_change([changed.key], KEY)
+    session.next(f"retinue key get {changed.key.id}")
+
+
+def restore(key: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> None:
+    """Bring back a key that was revoked not long ago, or that the policy suspended."""
+    session = Session(options, ops.RESTORE_KEY, ops.LIST_ACCOUNT_KEYS)
+    found = lookup.key(session, key, "ended")
+    changed = session.perform(ops.RESTORE_KEY, {"id": found.id})
+    session.say(f"restored key {lookup.key_label(changed)} ({changed.id})")
+    session.show_change([changed], KEY)
+    session.next(f"retinue key get {changed.id}")

@@ -1,0 +1,100 @@
+"""Credentials as the API answers them: keys, personal access tokens, ingest tokens. None holds its token."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from retinue.client.basics import PrincipalRef, Receipt, Secret
+
+
+class TimeWindow(Struct):
+    """A span of some days of the week."""
+
+    days: list[str] = field(default_factory=list)
+    start: str = ""
+    end: str = ""
+    zone: str = ""
+
+
+class Restrictions(Struct):
+    """What a credential is narrowed to."""
+
+    networks: list[str] = field(default_factory=list)
+    endpoints: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    times: list[TimeWindow] = field(default_factory=list)
+
+
+class Key(Struct, kw_only=True):
+    """An API key of a service account, without its secret."""
+
+    id: str
+    key_id: str
+    kind: str = "api_key"
+    account: PrincipalRef | None = None
+    account_state: str | None = None
+    name: str
+    format: str = "native"
+    display: str = ""
+    state: str
+    status: str = ""
+    reason: str | None = None
+    reason_text: str | None = None
+    restrictions: Restrictions = field(default_factory=lambda: Restrictions())
+    issued_at: str | None = None
+    issued_by: PrincipalRef | None = None
+    expires_at: str | None = None
+    rotate_by: str | None = None
+    retires_at: str | None = None
+    retires_on: str | None = None
+    previous_until: str | None = None
+    rotated_from: str | None = None
+    rotated_to: str | None = None
+    revoked_at: str | None = None
+    revoked_by: PrincipalRef | None = None
+    first_used_at: str | None = None
+    last_used_at: str | None = None
+    use_count: int = 0
+    receipt: Receipt | UnsetType = UNSET
+
+
+class Expiry(Struct, kw_only=True):
+    """When a new key ends, and why then."""
+
+    at: str | None = None
+    because: str = ""
+
+
+class IssuedKey(Struct, kw_only=True):
+    """A new key (or a new secret of one) with its token, which is told this once."""
+
+    key: Key
+    #: ``None`` if the caller made the token, and sent its digest.
+    token: Secret | None
+    expiry: Expiry = field(default_factory=Expiry)
+    receipt: Receipt | UnsetType = UNSET
+
+
+class ExpiringKey(Struct, kw_only=True):
+    """A key with its new end."""
+
+    key: Key
+    expiry: Expiry = field(default_factory=Expiry)
+    receipt: Receipt | UnsetType = UNSET
+
+
+class PersonalToken(Struct, kw_only=True):
+    """A personal access token of the caller, without its secret."""
+
+    id: str
+    key_id: str
+    kind: str = "personal_access_token"
+    name: str
+    display: str = ""
+    state: str = ""
+    status: str = ""
+    reason: str | None = None
+    issued_at: str | None = None
+    expires_at: str | None = None
+    last_used_at: str | None = None
+    receipt: Receipt | UnsetType = UNSET
