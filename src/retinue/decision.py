@@ -68,15 +68,14 @@ class Terms(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How an organization wants its decisions told and kept.
 
     The statuses are what a protected API sends; ``flat`` asks for error bodies of the form ``{status_code,
-    message, request_id}``. ``logged`` is the share of allowed decisions that the request log keeps, negative
-    if it keeps nothing, not even denials.
+    message, request_id}``. ``challenges`` are the schemes of HTTP that an answer 401 names.
     """
 
     unauthenticated: int = 401
     forbidden: int = 403
     limited: int = 429
     flat: bool = False
-    logged: float = 1.0
+    challenges: tuple[str, ...] = ("Bearer",)
 
     def status(self, reason: Reason) -> int:
         """Return the HTTP status for a denial."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from retinue.decision import Denied, Reason
+from retinue.decision import NATIVE_TERMS, Denied, Reason, Terms
 
 REALM = "retinue"
 #: Where the control plane explains each code; ``type`` is relative to it.
@@ -80,12 +80,9 @@ _ERRORS: dict[str, Meaning] = {
     "permission_unknown": Meaning(422, "The permission is not declared"),
     "role_unknown": Meaning(422, "The role does not exist"),
     "justification_required": Meaning(422, "A justification is required"),
-    "source_not_allowed": Meaning(422, "Permissions do not come in this way here"),
     # What stands in the way.
     "duplicate_name": Meaning(409, "The name is taken"),
     "too_many_keys": Meaning(409, "The account has as many usable keys as it may"),
-    "locked": Meaning(409, "This part is locked"),
-    "approval_required": Meaning(409, "A second person has to approve"),
     "state_conflict": Meaning(409, "The present state does not allow this"),
     "idempotency_conflict": Meaning(422, "The idempotency key was used for another request"),
     "idempotency_used": Meaning(409, "The idempotency key was used; the answer cannot be repeated"),
@@ -165,6 +162,25 @@ def problem(
     )
 
 
+class Flat(msgspec.Struct, frozen=True):
+    """The other body of an error answer (``responses.errors: flat``)."""
+
+    status_code: int
+    message: str
+    request_id: str | None
+
+
+def body_for(found: Problem, terms: Terms = NATIVE_TERMS) -> tuple[str, bytes]:
+    """Return media type and body of an error answer, in the form that the organization wants."""
+    if not terms.flat:
+        return MEDIA_TYPE, _encode(found)
+    message = found.title if found.detail is None else f"{found.title}: {found.detail}"
+    return "application/json", _encode(Flat(found.status, message, found.request_id))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def problem_for(denied: Denied, request_id: str | None = None) -> Problem:
     """Make the problem for a denial; it names the missing permission, and the account if it is known."""
     required = (denied.permission,) if denied.permission and denied.reason in _SCOPED else ()
@@ -173,6 +189,7 @@ def problem_for(denied: Denied, request_id: str | None = None) -> Problem:
         title = f"Missing permission {required[0]}"
     return problem(
         denied.reason.value,
+        status=denied.terms.status(denied.reason),
         title=title,
         required=required,
         account=denied.caller.name if denied.caller is not None else None,
@@ -180,14 +197,19 @@ def problem_for(denied: Denied, request_id: str | None = None) -> Problem:
     )
 
 
-def challenge(reason: Reason, permission: str | None = None) -> str:
+def challenge(reason: Reason, permission: str | None = None, schemes: tuple[str, ...] = ("Bearer",)) -> str:
     """Return the value of ``WWW-Authenticate`` for a denial (RFC 6750 section 3); empty where none belongs.
 
     A caller that sent no usable token learns only the realm; a bad token is ``invalid_token``; a missing
-    permission is ``insufficient_scope`` and named.
+    permission is ``insufficient_scope`` and named. ``schemes`` are the accepted schemes of HTTP.
     """
     if reason in _SILENT:
         return ""
+    usual = _bearer(reason, permission)
+    return ", ".join(usual if each == "Bearer" else f'{each} realm="{REALM}"' for each in schemes)
+
+
+def _bearer(reason: Reason, permission: str | None) -> str:
     if reason in _REALM_ALONE:
         return f'Bearer realm="{REALM}"'
     if reason in _SCOPED:
@@ -199,7 +221,7 @@ def challenge(reason: Reason, permission: str | None = None) -> str:
 def headers_for(denied: Denied) -> dict[str, str]:
     """Return the header fields that go with a denial: ``Retinue-Error``, and challenge or ``Retry-After``."""
     fields = {"Retinue-Error": denied.reason.value}
-    told = challenge(denied.reason, denied.permission)
+    told = challenge(denied.reason, denied.permission, denied.terms.challenges)
     if told:
         fields["WWW-Authenticate"] = told
     if denied.reason in _SILENT:

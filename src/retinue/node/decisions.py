@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from time import perf_counter_ns, time_ns
 
 import msgspec
 
+from retinue import presented
 from retinue.decision import Allowed, Decision, Denied, Reason
 from retinue.node import presentation, questions
 from retinue.node.exchange import Request
@@ -21,10 +23,11 @@ from retinue.node.metrics import Metrics
 from retinue.node.presentation import Gateways
 from retinue.node.responses import RequestIds, Responses, rfc3339
 from retinue.node.settings import Settings
+from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
 from retinue.token import redact
 from retinue.usage import Entry, Spool
-from retinue.verifier import Question, UnknownOrganization, UnknownPermission, Verifier
+from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPermission, Verifier
 
 FORWARD_AUTH = b"/v1/forward-auth/"
 log = logging.getLogger("retinue.node")
@@ -72,6 +75,8 @@ class Decisions:
     ) -> None:
         self.verifier = verifier
         self.identity: IdentityKey | None = None
+        self.schemes: tuple[str, ...] = ()
+        self.header_names: tuple[bytes, ...] = ()
         self.ids = RequestIds()
         self._issuer = settings.issuer
         self._spool = spool
@@ -93,6 +98,8 @@ class Decisions:
                 body.address,
                 body.method,
                 body.path,
+                body.scheme,
+                API_KINDS,
             )
             decision = self._guessing.decide(question, self.verifier)
         except questions.Refused as refused:
@@ -108,8 +115,7 @@ class Decisions:
         """``/v1/forward-auth/<permission>[@organization]``: may the request behind this one pass?"""
         started = perf_counter_ns()
         try:
-            question = self._forwarded_question(request)
-            decision = self._guessing.decide(question, self.verifier)
+            question, decision = self._forwarded_decision(request)
         except Refused as refused:
             return self._responses.forwarded_problem(self._identified(refused.problem))
         except UnknownPermission as error:
@@ -129,6 +135,17 @@ class Decisions:
         request_id = self.record(decision, question, request, started)
         return self._responses.forwarded_problem(problem_for(decision, request_id), decision)
 
+    def _forwarded_decision(self, request: Request) -> tuple[Question, Decision]:
+        """Decide about the token in the header; about one in the path only if there is no other."""
+        question = self._forwarded_question(request)
+        if question.token is None and question.path and PATH in self.schemes:
+            for token, path in presentation.tokens_in_path(question.path):
+                asked = msgspec.structs.replace(question, token=token, path=path, scheme=PATH)
+                decision = self._guessing.decide(asked, self.verifier)
+                if decision.caller is not None:
+                    return asked, decision
+        return question, self._guessing.decide(question, self.verifier)
+
     def _forwarded_question(self, request: Request) -> Question:
         path, _, _ = request.target.partition(b"?")
         segment, slash, rest = path[len(FORWARD_AUTH) :].partition(b"/")
@@ -139,14 +156,29 @@ class Decisions:
             raise Refused(problem("organization_unknown", status=500, detail="after @ comes an organization"))
         method, original = self._original(request, slash + rest)
         fields = request.fields
-        token, scheme = presentation.bearer(fields.get(b"authorization"))
+        token, scheme = self._presented(fields, needed.organization)
         if token is None and presentation.token_in_query(
             request.target + b"&" + fields.get(b"x-forwarded-uri", b"")
         ):
-            token, scheme = "-", presentation.REFUSED
+            token, scheme = "-", presented.REFUSED
         address = self._gateways.client(request.peer, fields.get(b"x-forwarded-for"))
         need = (needed.permission,)
-        return Question(token, need, needed.organization, None, address, method, original, scheme)
+        organization = needed.organization
+        return Question(token, need, organization, None, address, method, original, scheme, API_KINDS)
+
+    def _presented(self, fields: Mapping[bytes, bytes], organization: str | None) -> Presented:
+        """Return the one credential in the header. A field means something only to who asks for it."""
+        names = self.header_names
+        if not names:
+            return presented.authorization(fields.get(b"authorization"))
+        if organization is not None:
+            names = presented.header_names(self.verifier.schemes(organization))
+        return presented.read(fields, names)
+
+    def accept(self, schemes: tuple[str, ...]) -> None:
+        """Look for tokens where some organization lets them stand from now on."""
+        self.schemes = schemes
+        self.header_names = presented.header_names(schemes)
 
     def _original(self, request: Request, rest: bytes) -> tuple[str | None, str | None]:
         """Return method and path of the request behind this one.
@@ -195,9 +227,9 @@ class Decisions:
             reason,
             decision.permission or (question.need[0] if question.need else None),
             question.method,
-            question.path and redact(question.path),
+            question.path and _kept(question.path, question.token),
             question.address,
-            None if request is None else _client(request),
+            None if request is None else _client(request, question.token),
             caller.revision,
             nanoseconds // 1000,
             request_id,
@@ -248,6 +280,13 @@ def _instant(instant_ms: int) -> str | None:
     return rfc3339(instant_ms) if instant_ms else None
 
 
-def _client(request: Request) -> str | None:
+def _client(request: Request, token: str | None) -> str | None:
     agent = request.fields.get(b"user-agent")
-    return redact(agent.decode("latin-1")) if agent else None
+    return _kept(agent.decode("latin-1"), token) if agent else None
+
+
+def _kept(text: str, token: str | None) -> str:
+    """Return a text as the log may hold it: without the token that was presented, whatever it looks like."""
+    if token and token in text:
+        text = text.replace(token, "…")
+    return redact(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 # The header fields that mean something here, as they are usually spelled, and the usual ones that do not.
@@ -17,6 +17,25 @@ FIELDS = {
     for name in (*_MEANINGFUL, *_IGNORED)
     for spelled in (name, name.title(), name.upper())
 }
+_USUAL = dict(FIELDS)
+
+
+def listen_for(names: Iterable[bytes]) -> None:
+    """Hand on these header fields too from now on, and no others than the usual ones. Names in lower case.
+
+    They hold credentials: a header block with one of them is never kept.
+    """
+    wanted = set(names)
+    if wanted == _CREDENTIALS:
+        return
+    _CREDENTIALS.clear()
+    _CREDENTIALS.update(wanted)
+    FIELDS.clear()
+    FIELDS.update(_USUAL)
+    FIELDS.update({spelled: name for name in wanted for spelled in (name, name.title(), name.upper())})
+
+
+_CREDENTIALS: set[bytes] = set()
 # A second line would leave it open which one counts.
 SINGLE_FIELDS = frozenset({b"host", b"content-length", b"expect", b"x-forwarded-method", b"x-forwarded-uri"})
 
@@ -77,7 +96,12 @@ class Head:
     @classmethod
     def may_keep(cls, block: bytes, fields: Mapping[bytes, bytes], operation: Operation) -> bool:
         """Tell whether this block's meaning may be kept."""
-        return len(block) <= cls.MAX_BYTES and operation.guard is None and cls._NEVER.isdisjoint(fields)
+        return (
+            len(block) <= cls.MAX_BYTES
+            and operation.guard is None
+            and cls._NEVER.isdisjoint(fields)
+            and _CREDENTIALS.isdisjoint(fields)
+        )
 
 
 class Application(Protocol):

@@ -13,27 +13,35 @@ from typing import NamedTuple
 
 from retinue import permission
 from retinue.network import Gateways, address
-from retinue.restrictions import is_ambiguous
+from retinue.presented import REFUSED
+from retinue.restrictions import TOKEN_PLACE, is_ambiguous
 
 __all__ = [
     "REFUSED",
     "Gateways",
     "Need",
     "address",
-    "bearer",
     "is_ambiguous",
     "is_method",
     "is_organization",
     "need",
     "token_in_query",
+    "tokens_in_path",
 ]
 
-#: A scheme that no organization accepts: the presentation is refused, whatever it holds.
-REFUSED = "refused"
 _METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
 _TOKEN_IN_QUERY = re.compile(
     rb"(?:^|[?&])(?:access_token|token|api_?key)=|[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot)_[0-9A-Za-z]{12}_"
+    rb"|[=&]sk(?::|%3[aA])[0-9a-f]{32}|[=&]eyJ[0-9A-Za-z_-]{8,512}\.eyJ|[=&][0-9A-Za-z]{12}(?::|%3[aA])[0-9A-Za-z]{43}"
 )
+#: What an ingest token looks like where it stands in a path: a segment of its own.
+_TOKEN_SEGMENT = re.compile(
+    r"[a-z][a-z0-9]{1,9}ing_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|sk:[0-9a-f]{64}|eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]{43}|[0-9A-Za-z]{12}:[0-9A-Za-z]{43}",
+    re.ASCII,
+)
+#: So many segments of a path are tried, from the left.
+MOST_IN_PATH = 4
 #: What is longer is not well formed, and is kept in no cache.
 _LONGEST_NEED = permission.MAX_LENGTH + 1 + 128
 _ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -47,28 +55,20 @@ class Need(NamedTuple):
     organization_valid: bool
 
 
-def bearer(value: bytes | None) -> tuple[str | None, str]:
-    """Return the token and the scheme of an ``Authorization`` value (several lines come joined by commas).
-
-    Two credentials, or another scheme, give :data:`REFUSED`: never "the first wins".
-    """
-    if not value:
-        return None, "bearer"
-    if value[:7] == b"Bearer " and b"," not in value:
-        return value[7:].strip(b" \t").decode("latin-1"), "bearer"
-    value = value.strip(b" \t")
-    if not value:
-        return None, "bearer"
-    scheme, _, rest = value.partition(b" ")
-    if b"," in value or scheme.lower() != b"bearer":
-        return "-", REFUSED
-    return rest.strip(b" \t").decode("latin-1"), "bearer"
-
-
 def token_in_query(target: bytes) -> bool:
     """Tell whether the query of ``target`` seems to hold a token. It is never accepted there."""
     _, mark, query = target.partition(b"?")
     return bool(mark) and _TOKEN_IN_QUERY.search(query) is not None
+
+
+def tokens_in_path(path: str) -> list[tuple[str, str]]:
+    """Return the segments of ``path`` that may be ingest tokens, each with the path that has none instead."""
+    segments = path.split("/")
+    found = [place for place, each in enumerate(segments) if _TOKEN_SEGMENT.fullmatch(each)]
+    return [
+        (segments[place], "/".join((*segments[:place], TOKEN_PLACE, *segments[place + 1 :])))
+        for place in found[:MOST_IN_PATH]
+    ]
 
 
 def is_method(value: bytes) -> bool:

@@ -9,6 +9,7 @@ import unicodedata
 import msgspec
 
 from retinue.node import presentation
+from retinue.presented import is_scheme
 from retinue.problem import Problem, problem
 
 MAX_NEED = 1000
@@ -29,6 +30,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     address: str | None = None
     method: str | None = None
     path: str | None = None
+    scheme: str | None = None
 
 
 class Refused(Exception):
@@ -57,7 +59,7 @@ def read(data: bytes) -> Body:
     need = body.need
     if need is not None and len(need) > MAX_NEED:
         raise Refused(_at("need", f"at most {MAX_NEED} permissions"))
-    others = (body.organization, body.resource, body.address, body.method, body.path)
+    others = (body.organization, body.resource, body.address, body.method, body.path, body.scheme)
     # The quotation marks of a body in which each field stands once, and no null or empty list.
     quotes = (6 + 2 * len(need) if need else 4) + 4 * (len(others) - others.count(None))
     plain = data.count(b'"') == quotes and b"\\" not in data and data.isascii() and len(data) <= MAX_TEXT
@@ -68,7 +70,7 @@ def read(data: bytes) -> Body:
     return _look_closely(data, body, plain)
 
 
-_NOTHING = (None,) * 5
+_NOTHING = (None,) * 6
 
 
 def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
@@ -80,6 +82,10 @@ def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
         raise Refused(_at("address", "an IPv4 or IPv6 address"))
     if body.method is not None and not presentation.is_method(body.method.encode()):
         raise Refused(_at("method", "an HTTP method in capital letters"))
+    if body.scheme is not None:
+        body = msgspec.structs.replace(body, scheme=body.scheme.lower())
+        if not is_scheme(body.scheme or ""):
+            raise Refused(_at("scheme", "bearer, basic_pair, basic_token, apikey, path or header:NAME"))
     if body.path is None:
         return body
     path = body.path.partition("?")[0]

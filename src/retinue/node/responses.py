@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import msgspec
 
-from retinue.decision import Caller, Denied, Warning
-from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, challenge
+from retinue.decision import NATIVE_TERMS, Caller, Denied, Warning
+from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, body_for, challenge
 from retinue.token import BASE62
 
 _encode = msgspec.json.Encoder().encode
@@ -96,11 +96,13 @@ class Responses:
         told = dict.fromkeys(FORWARDED_FIELDS, b"")
         told[b"Retinue-Error"] = problem.code.encode()
         if denied is not None:
-            told[b"WWW-Authenticate"] = challenge(denied.reason, denied.permission).encode()
+            told_of = challenge(denied.reason, denied.permission, denied.terms.challenges)
+            told[b"WWW-Authenticate"] = told_of.encode()
         if problem.status in (429, 503):
             told[b"Retry-After"] = _RETRY_AFTER
         fields = ((b"Cache-Control", b"no-store"), *told.items())
-        return self.body(problem.status, MEDIA_TYPE, _encode(problem), *fields)
+        media_type, body = body_for(problem, NATIVE_TERMS if denied is None else denied.terms)
+        return self.body(problem.status, media_type, body, *fields)
 
 
 def warnings(caller: Caller) -> bytes:

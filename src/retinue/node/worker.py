@@ -23,7 +23,7 @@ import uvloop
 from retinue import pepper
 from retinue.node import identity
 from retinue.node.decisions import Decisions
-from retinue.node.exchange import Listener
+from retinue.node.exchange import Listener, listen_for
 from retinue.node.http import SWEEP_SECONDS, Connection
 from retinue.node.metrics import Metrics
 from retinue.node.responses import Responses
@@ -57,6 +57,7 @@ class Worker:
         self._metrics = Metrics(settings.replica / "metrics", f"worker-{index}")
         self._responses = Responses()
         self._store: Store | None = None
+        self._listener: Listener | None = None
         self._store_file: tuple[int, int] | None = None
         self._key_file: tuple[int, int] | None = None
         nothing = MemoryReplica()
@@ -72,6 +73,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
         listener = Listener(self._routes, loop, _connections(self._settings.max_connections))
+        self._listener = listener
         self._watch()
         listening = _listen(self._settings)
         server = await loop.create_server(lambda: Connection(listener), sock=listening, backlog=_BACKLOG)
@@ -126,10 +128,20 @@ class Worker:
         store_file = _file(folder / "data.mdb")
         if store_file != self._store_file:
             self._exchange_replica(folder, store_file)
+        self._listen()
         key_file = _change(folder / identity.FILE)
         if key_file != self._key_file:
             self._key_file = key_file
             self._decisions.identity = None if key_file is None else _identity(folder)
+
+    def _listen(self) -> None:
+        """Learn in which places of a request tokens may stand."""
+        schemes = self._decisions.verifier.schemes()
+        if schemes != self._decisions.schemes:
+            self._decisions.accept(schemes)
+            listen_for(self._decisions.header_names)
+            if self._listener is not None:
+                self._listener.heads.clear()  # what was read before may mean something else now
 
     def _exchange_replica(self, folder: Path, found: tuple[int, int] | None) -> None:
         """Open the replica. While there is none, or it cannot be read, nothing is allowed."""

@@ -12,10 +12,6 @@ from enum import StrEnum
 import msgspec
 
 from retinue.decision import Terms
-from retinue.replica.holding import Holder as Holder
-from retinue.replica.holding import Resource as Resource
-from retinue.replica.holding import Scope as Scope
-from retinue.replica.holding import Timed as Timed
 from retinue.replica.narrowing import Rate as Rate
 from retinue.replica.narrowing import Restrictions as Restrictions
 from retinue.replica.narrowing import Rules as Rules
@@ -38,7 +34,6 @@ class Kind(StrEnum):
     LOOKUP = "lookup"
     IMPORT_SCHEME = "import_scheme"
     SCHEMES = "schemes"
-    RESOURCE = "resource"
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -122,8 +117,13 @@ class Principal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     permissions: bytes = b""
     holders: tuple[str, ...] = ()
     environment: str = ""
-    scoped: tuple[Scope, ...] = ()
-    timed: tuple[Timed, ...] = ()
+
+
+class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A role or group: what each of its members may do. One record, however many members."""
+
+    id: str
+    permissions: bytes = b""
 
 
 class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -147,9 +147,6 @@ class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rules: Rules | None = None
     environments: dict[str, Rules] = {}
     ingest: tuple[str, ...] = ()
-    #: Holders of every user, and of every service account: groups, teams and access policies by rule.
-    user_holders: tuple[str, ...] = ()
-    service_holders: tuple[str, ...] = ()
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -185,7 +182,6 @@ Record = (
     | Lookup
     | ImportScheme
     | Schemes
-    | Resource
 )
 
 TYPES: dict[Kind, type[Record]] = {
@@ -199,7 +195,6 @@ TYPES: dict[Kind, type[Record]] = {
     Kind.LOOKUP: Lookup,
     Kind.IMPORT_SCHEME: ImportScheme,
     Kind.SCHEMES: Schemes,
-    Kind.RESOURCE: Resource,
 }
 
 

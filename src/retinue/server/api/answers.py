@@ -9,7 +9,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from retinue import problem as problems
-from retinue.decision import Denied, Reason
+from retinue.decision import NATIVE_TERMS, Denied, Reason, Terms
 
 _encode = msgspec.json.encode
 _REASONS = {reason.value: reason for reason in Reason}
@@ -71,15 +71,17 @@ def _challenge(made: problems.Problem) -> str:
 
 def denial_answer(request: HttpRequest, denied: Denied) -> HttpResponse:
     """Return a denial of the caller's own token, with the challenge that belongs to it."""
-    answer = _problem(problems.problem_for(denied, request_id(request)))
+    answer = _problem(problems.problem_for(denied, request_id(request)), denied.terms)
     for name, value in problems.headers_for(denied).items():
         answer[name] = value
     return answer
 
 
-def _problem(made: problems.Problem) -> HttpResponse:
-    answer = json_answer(made, made.status)
-    answer["Content-Type"] = problems.MEDIA_TYPE
+def _problem(made: problems.Problem, terms: Terms = NATIVE_TERMS) -> HttpResponse:
+    media_type, body = problems.body_for(made, terms)
+    answer = HttpResponse(body, status=made.status, content_type=media_type)
+    answer["Cache-Control"] = "no-store"
+    answer["X-Content-Type-Options"] = "nosniff"
     return answer
 
 

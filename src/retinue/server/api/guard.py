@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 
 from retinue.attempts import Attempts
 from retinue.decision import GUESSES, Caller, Decision, Denied
+from retinue.presented import TAKEN, header_names
+from retinue.presented import read as read_presented
 from retinue.sealing import unseal
 from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
@@ -30,6 +32,8 @@ from retinue.server.nodes.database import DatabaseReplica
 from retinue.token import Kind, parse
 from retinue.verifier import CALLER_KINDS, Question, Verifier
 
+#: Header fields in which nobody presents a token; where there are no others, none is looked for.
+_USUAL = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in TAKEN)
 NODE_KINDS = frozenset({Kind.NODE.value})
 
 attempts = Attempts()
@@ -61,17 +65,23 @@ def verifier() -> Verifier:
 
 
 def presented(request: HttpRequest) -> tuple[str | None, str]:
-    """Return (token, scheme) of the one ``Authorization`` header.
+    """Return (token, scheme) of the one credential in the header.
 
-    A server may join two headers with a comma; so may a caller. Either is no scheme that is accepted.
+    A server may join two header fields with a comma; so may a caller. Either is no scheme that is accepted.
     """
-    header: str = request.META.get("HTTP_AUTHORIZATION", "").strip()
-    if not header:
-        return None, "bearer"
-    scheme, _, token = header.partition(" ")
-    if "," in header or scheme.lower() != "bearer":
-        return "?", "other"
-    return token.strip() or None, "bearer"
+    fields = {b"authorization": _raw(request, "AUTHORIZATION")}
+    names: tuple[bytes, ...] = ()
+    if any(name.startswith("HTTP_") and name not in _USUAL for name in request.META):
+        names = header_names(verifier().schemes())
+    for name in names:
+        fields[name] = _raw(request, name.decode().upper().replace("-", "_"))
+    token, scheme = read_presented(fields, names)
+    return token or None, scheme
+
+
+def _raw(request: HttpRequest, name: str) -> bytes:
+    value: str = request.META.get(f"HTTP_{name}", "")
+    return value.encode("latin-1", "replace").strip()
 
 
 def admit(
@@ -87,7 +97,15 @@ def admit(
     wanted = needs if isinstance(needs, tuple) else ()
     token, scheme = presented(request)
     kinds = NODE_KINDS if needs is Access.NODE else CALLER_KINDS
-    question = Question(token, () if undecided else wanted, scheme=scheme, kinds=kinds)
+    question = Question(
+        token,
+        () if undecided else wanted,
+        address=request.META.get("REMOTE_ADDR"),
+        method=request.method,
+        path=request.path,
+        scheme=scheme,
+        kinds=kinds,
+    )
     origin = _origin(request, token, needs)
     began = time.perf_counter_ns()
     with reading():

@@ -52,7 +52,8 @@ class Intake:
 
 def _as_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """Give the framework's own refusals (unknown address, wrong method) the form of all others."""
-    if answer.get("Content-Type", "").startswith(problems.MEDIA_TYPE) or answer.status_code not in _PLAIN:
+    is_ours = "Retinue-Error" in answer or answer.get("Content-Type", "").startswith(problems.MEDIA_TYPE)
+    if is_ours or answer.status_code not in _PLAIN:
         return answer
     made = problem_answer(request, _PLAIN[answer.status_code])
     if "Allow" in answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from django.db import connection
 
@@ -28,30 +28,17 @@ LEFT JOIN policies_standing p ON p.organization = o.id WHERE true
 """
 
 
-#: Tells what every user and every service account of each organization holds by a rule.
-ByKind = Callable[[list[str]], Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]]
-
-
-def organizations(selection: Selection, indexes: Mapping[str, int], by_kind: ByKind) -> dict[str, bytes]:
+def organizations(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
     """Return organization records by id. ``indexes`` is the catalogue of permissions."""
     rows = select(_ORGANIZATIONS, "o.id", selection)
-    held = by_kind([row[0] for row in rows])
     return {
-        ident: records.encode(
-            _organization(ident, handle, name, state, version(policy), indexes, held.get(ident, ((), ())))
-        )
+        ident: records.encode(_organization(ident, handle, name, state, version(policy), indexes))
         for ident, handle, name, state, policy in rows
     }
 
 
 def _organization(
-    ident: str,
-    handle: str,
-    name: str,
-    state: str,
-    compiled: Compiled,
-    indexes: Mapping[str, int],
-    held: tuple[tuple[str, ...], tuple[str, ...]],
+    ident: str, handle: str, name: str, state: str, compiled: Compiled, indexes: Mapping[str, int]
 ) -> records.Organization:
     policy = compiled.policy
     banned = [indexes[each] for each in policy.forbidden_for_service.permissions if each in indexes]
@@ -60,7 +47,7 @@ def _organization(
         handle=handle,
         name=name,
         state=state,
-        schemes=policy.credentials_schemes,
+        schemes=tuple(each.lower() for each in policy.credentials_schemes),
         forbidden_for_service=permission.mask(banned),
         personal_tokens=policy.pat_enabled,
         lease_ms=policy.freshness_lease_seconds * _MS,
@@ -69,21 +56,25 @@ def _organization(
         rules=_rules(policy),
         environments=_environments(compiled),
         ingest=policy.ingest_presentation if policy.ingest_enabled else (),
-        user_holders=held[0],
-        service_holders=held[1],
     )
 
 
 def terms(policy: Policy) -> Terms:
     """Return how the organization wants its decisions told and kept."""
-    status, log = policy.responses_status, policy.request_log
+    status = policy.responses_status
     return Terms(
         status.unauthenticated,
         status.forbidden,
         status.limited,
         flat=policy.responses_errors == "flat",
-        logged=log.sample_allowed if log.enabled else -1.0,
+        challenges=_challenges(policy.credentials_schemes),
     )
+
+
+def _challenges(schemes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the authentication schemes of HTTP behind our schemes; a header of one's own has none."""
+    named = {"bearer": "Bearer", "basic_pair": "Basic", "basic_token": "Basic"}
+    return tuple(dict.fromkeys(named.get(each, "Apikey") for each in schemes))
 
 
 def _rules(policy: Policy) -> records.Rules | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
@@ -91,13 +90,10 @@ def accounts(
     state: str | None = None,
     handle: str | None = None,
     search: str | None = None,
-    holders: QuerySet[Any] | None = None,
+    role: str | None = None,
     owner: str | None = None,
 ) -> QuerySet[Principal]:
-    """Return the service accounts of an organization; deleted ones only if asked for by state or handle.
-
-    ``holders`` is a query of the ids among which they are.
-    """
+    """Return the service accounts of an organization; deleted ones only if asked for by state or handle."""
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
     if state is not None:
         rows = rows.filter(state=state)
@@ -107,8 +103,8 @@ def accounts(
         rows = rows.filter(handle=fold(handle))
     if search:
         rows = rows.filter(_search(search, "name", "handle", "id", "description", "purpose"))
-    if holders is not None:
-        rows = rows.filter(id__in=holders)
+    if role is not None:
+        rows = rows.filter(role_assignments__role=role)
     if owner is not None:
         held = Ownership.objects.filter(owner_id=id_of(organization_id, owner))
         rows = rows.filter(id__in=held.values("account_id"))

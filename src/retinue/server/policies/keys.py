@@ -9,6 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from retinue.presented import TAKEN
 from retinue.server.policies import policy as p
 from retinue.server.policies.values import (
     Bool,
@@ -82,8 +83,8 @@ _DAYS = Number(1, _ENDPOINT_MOST)
 _DAYS_OR_NULL = Number(1, _ENDPOINT_MOST, null="null")
 _DAYS_OR_NEVER = Number(1, _ENDPOINT_MOST, null="never")
 _SCHEME = like(
-    r"bearer|basic_pair|basic_token|apikey|header:[A-Za-z0-9-]{1,64}",
-    "bearer, basic_pair, basic_token, apikey or header:NAME",
+    rf"bearer|basic_pair|basic_token|apikey|header:(?!(?i:{'|'.join(sorted(TAKEN))})$)[A-Za-z0-9-]{{1,64}}",
+    "bearer, basic_pair, basic_token, apikey or header:NAME, a field that means nothing else to HTTP",
 )
 _COUNT_OR_NULL = Number(1, 1_000_000, null="null")
 

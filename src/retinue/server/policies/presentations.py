@@ -10,4 +10,4 @@ def presentations(policy: Policy) -> frozenset[str]:
     """Return the schemes of a policy, and those that stand for a place of its ingest tokens."""
     places = policy.ingest_presentation if policy.ingest_enabled else ()
     schemes = (scheme for scheme, place in INGEST_PLACES.items() if place in places)
-    return frozenset((*policy.credentials_schemes, *schemes))
+    return frozenset((*map(str.lower, policy.credentials_schemes), *schemes))

@@ -16,7 +16,7 @@ from django.utils import timezone
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE, policy_of
-from retinue.server.traffic import counting, rules, sweeping
+from retinue.server.traffic import counting, rules, sampling, sweeping
 from retinue.server.traffic.models import Origin, Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
 
@@ -67,12 +67,13 @@ def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
 
 
 def _store(node_name: str, fresh: Sequence[Entry], now: datetime) -> None:
-    counted = counting.Counted()
+    counted, kept = counting.Counted(), sampling.Kept()
     rows = []
     for record in fresh:
         at = rules.instant(record.at_ms, now)
         row = _row(node_name, record, at)
-        rows.append(row)
+        if kept.keeps(record):
+            rows.append(row)
         if record.allowed and record.credential_id:
             counted.add(dict(zip(_COLUMNS, row, strict=True)))
     _insert(rows)
