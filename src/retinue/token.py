@@ -39,6 +39,7 @@ class Kind(StrEnum):
     INGEST = "ing"
     NODE = "node"
     SETUP = "boot"
+    INVITATION = "inv"
 
 
 def is_brand(text: str) -> bool:

@@ -90,7 +90,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 # Failed sign-ins are counted by ``console.failures``, for all processes; guesses of the setup code by the
 # library, in the memory of each.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "setup": "20/5m/ip"}
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "setup": "20/5m/ip", "invitation": "20/5m/ip"}
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

@@ -18,6 +18,7 @@ from retinue.decision import GUESSES, Caller, Decision, Denied
 from retinue.presented import TAKEN, header_names
 from retinue.presented import read as read_presented
 from retinue.sealing import unseal
+from retinue.server.access.catalogue import INSTALLATION
 from retinue.server.api import decided, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
@@ -209,10 +210,16 @@ def _actor(request: HttpRequest, caller: Caller, *, is_operator: bool = False) -
     )
 
 
-def check_organization(call: Call) -> None:
-    """Refuse a call that is meant for another organization than the caller's."""
+def check_organization(call: Call, needs: tuple[str, ...] | Access) -> None:
+    """Refuse a call that is meant for another organization than the caller's.
+
+    Operators may name any for what concerns the installation as a whole; inside another they hold nothing.
+    """
     named = call.request.META.get("HTTP_RETINUE_ORGANIZATION")
     if named is None or call.principal is None or named == call.organization:
+        return
+    of_installation = isinstance(needs, tuple) and INSTALLATION.issuperset(needs)
+    if of_installation and call.actor.is_operator and directory.exists(named):
         return
     if named != directory.organization(call.organization).handle:
         raise Refused(

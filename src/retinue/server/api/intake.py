@@ -28,7 +28,7 @@ MAX_URL = 8 << 10
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 _BAD_PATH = re.compile(r"//|(?:^|/)\.\.?(?:/|$)|\\|[\x00-\x1f\x7f]|%2f|%5c|%2e|%00", re.IGNORECASE)
 _RAW_BAD_PATH = re.compile(r"%(?:2f|5c|00|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
-_TOKEN = re.compile(r"[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot)_[0-9A-Za-z]{12}_[0-9A-Za-z]", re.ASCII)
+_TOKEN = re.compile(r"[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot|inv)_[0-9A-Za-z]{12}_[0-9A-Za-z]", re.ASCII)
 #: What the framework itself answers, as a code of ours.
 _PLAIN = {400: "bad_request", 404: "not_found", 405: "method_not_allowed_here", 500: "internal"}
 

@@ -73,7 +73,7 @@ class Operation:
         """Read what was sent, call the handler, and answer."""
         call: Call = request.retinue_call  # type: ignore[attr-defined]
         with decided.logged(call), limits.in_flight(call, self.needs):
-            guard.check_organization(call)
+            guard.check_organization(call, self.needs)
             given: dict[str, Any] = dict(arguments)
             query = reading.query(request, self.query)
             body = reading.body(call, self.body)

@@ -13,7 +13,7 @@ ADDRESS = "/receipts/{receipt_id}"
 @operation("GET", ADDRESS, permission="credential:read", response=Receipt, tag="receipts")
 def get_receipt(call: Call, receipt_id: str) -> schemas.JSON:
     """Get a receipt; with `Prefer: wait=<seconds>` when it is complete, or after that time."""
-    found = receipts.get(receipt_id, call.organization)
+    found = receipts.get(receipt_id, call.organization, call.actor.id)
     seconds = min(preferred_wait(call.request) or 0.0, longest_wait(found))
     if found.state == "pending":
         limits.allow(call.request, seconds + limits.START_SECONDS)

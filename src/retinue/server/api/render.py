@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from retinue import formats
 from retinue.formats import Format
 from retinue.server.access import queries as access
 from retinue.server.access.queries import Grant, Source
 from retinue.server.api.answers import instant
+from retinue.server.credentials import invitations
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials import rules as credential_rules
 from retinue.server.credentials.queries import Credential
@@ -144,6 +147,7 @@ def kind_of(row: Credential) -> str:
 def users(rows: Sequence[Principal]) -> list[JSON]:
     """Return users as the API answers them."""
     ids = [row.id for row in rows]
+    invited = invitations.pending(ids, timezone.now())
     roles = access.roles_of(ids)
     signing_in = directory.with_login(ids)
     creators = directory.principals(row.created_by for row in rows)
@@ -156,13 +160,21 @@ def users(rows: Sequence[Principal]) -> list[JSON]:
             "name": row.name,
             "roles": roles[row.id],
             "state": row.state,
+            "status": _status_of_user(row, row.id in invited),
             "operator": row.is_operator,
             "created_at": instant(row.created_at),
             "created_by": ref(creators.get(row.created_by)),
             "can_sign_in": row.id in signing_in,
+            "invitation_expires_at": instant(invited[row.id].expires_at) if row.id in invited else None,
         }
         for row in rows
     ]
+
+
+def _status_of_user(row: Principal, is_invited: bool) -> str:
+    if row.state != "enabled":
+        return row.state
+    return "invited" if is_invited else "active"
 
 
 def grants(rows: Sequence[Grant], subject: Principal) -> list[JSON]:

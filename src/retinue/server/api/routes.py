@@ -26,6 +26,7 @@ from retinue.server.api import (  # noqa: F401
     keys,
     me,
     nodes,
+    organizations,
     policy,
     public,
     receipts,

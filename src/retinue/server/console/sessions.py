@@ -107,6 +107,31 @@ def setup_refused(request: HttpRequest, waiting: Credential) -> None:
             tx.record("setup_code.refused", waiting.id, name=waiting.name, organization=home, after=after)
 
 
+def invitation_refused(request: HttpRequest) -> None:
+    """Write down that a wrong invitation was sent; over the budget it is only counted."""
+    unwritten, home = BUDGET.take(), installation()
+    if unwritten is not None and home is not None:
+        with transaction(_stranger(request)) as tx:
+            after = {"unwritten_before": unwritten}
+            tx.record("invitation.refused", NOBODY, name="invitation", organization=home.id, after=after)
+
+
+def invited(row: Credential, request: HttpRequest) -> Actor:
+    """Return the actor who uses an invitation: its user, with it."""
+    who = row.principal
+    if who is None:
+        raise ValueError(f"{row.id} is no invitation")
+    return Actor(
+        kind=who.kind,
+        id=who.id,
+        name=who.name,
+        organization=who.organization_id,
+        credential=row.id,
+        address=address(request),
+        request=_request_id(request),
+    )
+
+
 def holder_of(code: Credential, request: HttpRequest) -> Actor:
     """Return the actor of a set-up: Retinue itself, for whoever holds the code that ``init`` printed."""
     return replace(SYSTEM, credential=code.id, address=address(request), request=_request_id(request))

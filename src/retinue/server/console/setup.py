@@ -11,7 +11,6 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
 from django import forms
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,11 +20,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from retinue.server.console import sessions
+from retinue.server.console.passwords import NotSentBack, PasswordForm
 from retinue.server.credentials import setup_code
 from retinue.server.credentials.actions import peppers
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Login, Principal
-from retinue.server.directory.rules import PASSWORD_MAX, check_name, email_address
+from retinue.server.directory.rules import check_name, email_address
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import transaction
 from retinue.token import MAX_LENGTH
@@ -33,20 +33,13 @@ from retinue.token import MAX_LENGTH
 WRONG = _("This code is wrong, used, or older than 24 hours.")
 
 
-class _NotSentBack(forms.TextInput):
-    """A field whose text people should see while they enter it, and that no page repeats."""
-
-    def format_value(self, value: Any) -> None:
-        return None
-
-
-class SetupForm(forms.Form):
+class SetupForm(PasswordForm):
     """Setup code and the first administrator."""
 
     code = forms.CharField(
         label=_("Setup code"),
         max_length=2 * MAX_LENGTH,
-        widget=_NotSentBack(
+        widget=NotSentBack(
             attrs={
                 "autocomplete": "off",
                 "autocapitalize": "none",
@@ -68,21 +61,6 @@ class SetupForm(forms.Form):
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "username"}),
         error_messages={"required": _("Enter your e-mail address.")},
-    )
-    password = forms.CharField(
-        label=_("Password"),
-        max_length=PASSWORD_MAX,
-        strip=False,
-        help_text=_("At least 8 characters; 15 or more are better."),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        error_messages={"required": _("Enter a password.")},
-    )
-    again = forms.CharField(
-        label=_("Password once more"),
-        max_length=PASSWORD_MAX,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        error_messages={"required": _("Enter the password once more.")},
     )
 
     def __init__(self, *args: Any, waiting: Credential, **kwargs: Any) -> None:
@@ -110,19 +88,9 @@ class SetupForm(forms.Form):
         except Refused:
             raise ValidationError(_("Enter an e-mail address, such as ada@acme.example.")) from None
 
-    def clean(self) -> dict[str, Any]:
-        """Judge the password, which must not be like the address, and its repetition."""
-        given = self.cleaned_data
-        password, again = given.get("password"), given.get("again")
-        if password is None:
-            return given
-        if again is not None and again != password:
-            self.add_error("again", _("The two passwords differ."))
-        try:
-            validate_password(password, Login(email=given.get("email", "")))
-        except ValidationError as error:
-            self.add_error("password", error)
-        return given
+    def address(self) -> str:
+        """Return the address that the password must not be like."""
+        return str(self.cleaned_data.get("email", ""))
 
 
 @sensitive_post_parameters()

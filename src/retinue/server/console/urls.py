@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from retinue.server.console import assets, pages, problems, setup, signin
+from retinue.server.console import assets, invitation, pages, problems, setup, signin
 
 urlpatterns = [
     path("", pages.home, name="console_home"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("logout/", signin.Signout.as_view(), name="account_logout"),
     path("setup/", setup.setup, name="console_setup"),
     path("setup", RedirectView.as_view(url="/setup/")),
+    path("invitation/", invitation.choose, name="console_invitation"),
+    path("invitation", RedirectView.as_view(url="/invitation/")),
     path("docs/errors", problems.listed, name="console_problems"),
     path("docs/errors/", RedirectView.as_view(url="/docs/errors")),
     path("docs/errors/<str:code>", problems.one, name="console_problem"),

@@ -32,6 +32,7 @@ _ID_PREFIX = {
     Kind.INGEST: "ing",
     Kind.NODE: "nkey",
     Kind.SETUP: "boot",
+    Kind.INVITATION: "inv",
 }
 _NOUN = {
     Kind.API_KEY: "key",
@@ -39,6 +40,7 @@ _NOUN = {
     Kind.INGEST: "ingest_token",
     Kind.NODE: "node_credential",
     Kind.SETUP: "setup_code",
+    Kind.INVITATION: "invitation",
 }
 _ORGANIZATIONS_OWN = frozenset({Kind.API_KEY, Kind.PERSONAL, Kind.INGEST})
 #: The digest that the holder of a token makes of it.

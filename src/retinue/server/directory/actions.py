@@ -80,11 +80,14 @@ def set_password(tx: Transaction, user: Principal, password: str) -> Login:
     return login
 
 
-def create_service_account(tx: Transaction, organization_id: str, fields: AccountFields) -> Principal:
+def create_service_account(
+    tx: Transaction, organization_id: str, fields: AccountFields, *, is_first: bool = False
+) -> Principal:
     """Create a service account. Refuses a taken handle and whatever the policy requires and is not stated."""
     fields = replace(fields, name=rules.check_name(fields.name))
     rules.check_texts(fields)
-    rules.check_required(fields, policy_of(organization_id))
+    if not is_first:
+        rules.check_required(fields, policy_of(organization_id))
     handle = rules.account_handle(fields.name, fields.handle)
     _lock_names(organization_id)
     _check_free(organization_id, handle, "name" if fields.handle is None else "handle")
@@ -168,7 +171,7 @@ def enable(tx: Transaction, account: Principal) -> Principal:
     check_alive(account)
     if account.state == "enabled":
         return account
-    return _set_state(tx, account, "enabled", "account.enabled", "")
+    return _set_state(tx, account, "enabled", "enabled", "")
 
 
 def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
@@ -176,13 +179,13 @@ def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     check_alive(account)
     if account.state == "disabled":
         return account
-    return _set_state(tx, account, "disabled", "account.disabled", reason)
+    return _set_state(tx, account, "disabled", "disabled", reason)
 
 
 def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Leave a tombstone. Its credentials end in the same transaction: ``credentials.actions`` does both."""
     account.deleted_at = tx.now
-    return _set_state(tx, account, "deleted", "account.deleted", reason)
+    return _set_state(tx, account, "deleted", "deleted", reason)
 
 
 def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Principal:
@@ -193,7 +196,7 @@ def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Prin
     if (tx.now - account.deleted_at).total_seconds() >= days * 86_400:
         raise Refused("state_conflict", f"deleted more than {days} days ago: deleted for good")
     account.deleted_at = None
-    return _set_state(tx, account, "disabled", "account.restored", reason or "restored")
+    return _set_state(tx, account, "disabled", "restored", reason or "restored")
 
 
 def stated(account: Principal) -> dict[str, Any]:
@@ -203,7 +206,7 @@ def stated(account: Principal) -> dict[str, Any]:
     return found
 
 
-def _set_state(tx: Transaction, account: Principal, state: str, event: str, reason: str) -> Principal:
+def _set_state(tx: Transaction, account: Principal, state: str, verb: str, reason: str) -> Principal:
     rules.check_line(reason, "reason")
     if len(reason) > 1024:
         raise Refused("invalid_value", "at most 1024 characters", field="reason")
@@ -213,8 +216,9 @@ def _set_state(tx: Transaction, account: Principal, state: str, event: str, reas
     account.updated_at = tx.now
     account.save()
     after = {"state": state, "handle": account.handle} | ({"reason": reason} if reason else {})
+    noun = "user" if account.kind == Principal.USER else "account"
     tx.record(
-        event,
+        f"{noun}.{verb}",
         account.id,
         name=account.handle,
         organization=account.organization_id,

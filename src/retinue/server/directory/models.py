@@ -24,7 +24,8 @@ class Organization(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=["enabled", "disabled"]), name="organization_state"
+                condition=models.Q(state__in=["enabled", "disabled", "deleted"]),
+                name="organization_state",
             ),
             models.UniqueConstraint(
                 fields=["is_installation"], condition=models.Q(is_installation=True), name="one_installation"

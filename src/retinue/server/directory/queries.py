@@ -36,6 +36,31 @@ def organization(organization_id: str) -> Organization:
     return found
 
 
+def any_organization(text: str, *, lock: bool = False) -> Organization:
+    """Return any organization by its id or handle, for operators. Raises :class:`NotFound`."""
+    rows = Organization.objects.filter(Q(id=text) | Q(handle=fold(text)))
+    found = (rows.select_for_update() if lock else rows).first()
+    if found is None:
+        raise NotFound("organization", text)
+    return found
+
+
+def exists(text: str) -> bool:
+    """Tell whether there is an organization with this id or handle."""
+    return Organization.objects.filter(Q(id=text) | Q(handle=fold(text))).exists()
+
+
+def organizations(
+    *, state: str | None = None, handle: str | None = None, search: str | None = None
+) -> QuerySet[Organization]:
+    """Return the organizations of the installation; deleted ones only if asked for by state."""
+    rows = Organization.objects.all()
+    rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
+    if handle is not None:
+        rows = rows.filter(handle=fold(handle))
+    return rows.filter(_search(search, "name", "handle", "id")) if search else rows
+
+
 def installation() -> Organization | None:
     """Return the organization that ``init`` created, or ``None`` before it has."""
     return Organization.objects.filter(is_installation=True).first()
@@ -112,14 +137,25 @@ def accounts(
 
 
 def users(
-    organization_id: str, *, email: str | None = None, search: str | None = None
+    organization_id: str,
+    *,
+    email: str | None = None,
+    search: str | None = None,
+    state: str | None = None,
+    role: str | None = None,
 ) -> QuerySet[Principal]:
-    """Return the users of an organization."""
+    """Return the users of an organization; deleted ones only if asked for by state or address."""
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.USER)
+    if state is not None:
+        rows = rows.filter(state=state)
+    elif email is None:
+        rows = rows.exclude(state="deleted")
     if email is not None:
         rows = rows.filter(email=fold(email))
     if search:
         rows = rows.filter(_search(search, "name", "email", "id"))
+    if role is not None:
+        rows = rows.filter(role_assignments__role=role)
     return rows
 
 

@@ -51,8 +51,25 @@ EVENTS: dict[str, EventType] = {
     event.name: event
     for event in (
         EventType("organization.created", "organization", "An organization was created.", additive=True),
+        EventType(
+            "organization.updated", "organization", "An organization was given another name.", additive=True
+        ),
+        EventType("organization.enabled", "organization", "An organization was enabled.", additive=True),
+        EventType("organization.disabled", "organization", "An organization was disabled, with all it has."),
+        EventType("organization.deleted", "organization", "An organization was deleted; a tombstone stays."),
         EventType("policy.changed", "policy", "The policy of an organization was changed."),
         EventType("user.created", "user", "A user was created.", additive=True, personal=_PERSON),
+        EventType("user.updated", "user", "Fields of a user were changed.", additive=True, personal=_PERSON),
+        EventType("user.enabled", "user", "A user was enabled.", additive=True, personal=_PERSON),
+        EventType("user.disabled", "user", "A user was disabled.", personal=_PERSON),
+        EventType("user.deleted", "user", "A user was deleted, the tokens revoked.", personal=_PERSON),
+        EventType("user.activated", "user", "A user chose a password.", additive=True, personal=("email",)),
+        EventType("invitation.issued", "invitation", "A user was invited.", additive=True),
+        EventType("invitation.replaced", "invitation", "An invitation ended: another one was made."),
+        EventType("invitation.reissued", "invitation", "The secret of an invitation was replaced."),
+        EventType("invitation.used", "invitation", "An invitation ended: its user chose a password."),
+        EventType("invitation.revoked", "invitation", "An invitation was taken back."),
+        EventType("invitation.refused", "invitation", "A wrong invitation was refused.", additive=True),
         EventType("account.created", "service_account", "A service account was created.", additive=True),
         EventType(
             "account.updated", "service_account", "Fields of a service account were changed.", additive=True

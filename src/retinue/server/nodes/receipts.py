@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from retinue.replica.lease import boot_clock_ns
@@ -83,9 +83,10 @@ def open_for(tx: Transaction, revision: int) -> None:
     )
 
 
-def get(ident: str, organization: str) -> Receipt:
-    """Return a receipt of an organization. Raises :class:`NotFound`."""
-    found = Receipt.objects.filter(id=ident, organization=organization).first()
+def get(ident: str, organization: str, actor: str = "") -> Receipt:
+    """Return a receipt of an organization, or of a change by ``actor``. Raises :class:`NotFound`."""
+    rows = Receipt.objects.filter(id=ident)
+    found = rows.filter(Q(organization=organization) | Q(actor=actor)).first()
     if found is None:
         raise NotFound("receipt", ident)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from django.db import connection
@@ -89,6 +90,12 @@ def standing_row(organization_id: str, *, lock: bool = False) -> Version | None:
         rows = rows.select_for_update()
     found = rows.first()
     return None if found is None else found.version
+
+
+def standing_rows(organization_ids: Iterable[str]) -> dict[str, Version]:
+    """Return the version in force of each organization, in one query."""
+    rows = Standing.objects.filter(organization__in=list(organization_ids)).select_related("version")
+    return {row.organization: row.version for row in rows}
 
 
 def versions(organization_id: str) -> QuerySet[Version]:

@@ -1,0 +1,111 @@
+"""A new organization with its first administrator: a person who is invited, or a service account.
+
+The operator of the installation makes it and hands it over: by the invitation, with which the person chooses
+a password, or by the first key of the account. Operators hold nothing inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from retinue.server.access import actions as access
+from retinue.server.credentials import actions as credentials
+from retinue.server.credentials import invitations
+from retinue.server.credentials.models import Credential
+from retinue.server.credentials.writing import Issued
+from retinue.server.directory import actions as directory
+from retinue.server.directory.queries import Login, Organization, Principal, users
+from retinue.server.directory.rules import AccountFields, email_address
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import SYSTEM, Transaction
+from retinue.server.policies.policy import Policy, policy_of
+from retinue.token import Kind
+
+_WHY = "first administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A new organization, who holds it, and what is handed over: an invitation or a key."""
+
+    organization: Organization
+    holder: Principal
+    issued: Issued
+
+
+def found(
+    tx: Transaction,
+    *,
+    handle: str,
+    name: str,
+    preset: str,
+    person: tuple[str, str] | None,
+    account: str | None,
+) -> Founded:
+    """Make an organization with the policy of a preset and its first administrator: all of it or nothing.
+
+    ``person`` is (e-mail address, name), ``account`` the name of a service account: one of the two.
+    """
+    if (person is None) == (account is None):
+        raise Refused(
+            "missing_field",
+            "one must hold it: an administrator, or a service account",
+            field="administrator",
+        )
+    organization = directory.create_organization(tx, handle=handle, name=name, preset=preset)
+    if person is not None:
+        return _invited(tx, organization, person)
+    policy = policy_of(organization.id)
+    fields = AccountFields(name=account or "", purpose=_WHY, description=_WHY)
+    with _as_retinue(tx):
+        made = directory.create_service_account(tx, organization.id, fields, is_first=True)
+        access.assign_roles(tx, made, [service_role(policy)], _WHY)
+        return Founded(organization, made, credentials.issue(tx, made, name="first"))
+
+
+def invite_again(tx: Transaction, organization: Organization, person: tuple[str, str]) -> Founded:
+    """Invite the first administrator anew, or another one, after the invitation was lost or has ended.
+
+    Refuses once somebody can enter: from then on the organization is its own; operators hold nothing in it.
+    """
+    Organization.objects.select_for_update().get(id=organization.id)
+    keys = Credential.objects.filter(organization=organization).exclude(kind=Kind.INVITATION.value)
+    if Login.objects.filter(principal__organization=organization).exists() or keys.exists():
+        raise Refused("state_conflict", f"{organization.handle} has its administrator; ask there")
+    for other in users(organization.id).exclude(handle=person[0].strip().lower()):
+        credentials.delete_account(tx, other, "another first administrator is invited")
+    return _invited(tx, organization, person)
+
+
+def _invited(tx: Transaction, organization: Organization, person: tuple[str, str]) -> Founded:
+    policy, email = policy_of(organization.id), email_address(person[0])
+    user = users(organization.id, email=email, state="enabled").first()
+    with _as_retinue(tx):
+        if user is None:
+            user = directory.create_user(tx, organization.id, email=email, name=person[1])
+        access.assign_roles(tx, user, [first_role(policy)], _WHY)
+        return Founded(organization, user, invitations.invite(tx, user))
+
+
+def first_role(policy: Policy) -> str:
+    """Return the role of who may do everything: the first template, as every preset has it."""
+    return policy.roles_templates[0].handle
+
+
+def service_role(policy: Policy) -> str:
+    """Return the role of a service account that administers: like Administrator, which it can hold."""
+    alike = [each.handle for each in policy.roles_templates if each.like == "administrator"]
+    return alike[0] if alike else first_role(policy)
+
+
+@contextmanager
+def _as_retinue(tx: Transaction) -> Iterator[None]:
+    """Nobody in a new organization could hand out its first role, so Retinue does; events name who acts."""
+    actor = tx.actor
+    tx.actor = replace(actor, kind=SYSTEM.kind)
+    try:
+        yield
+    finally:
+        tx.actor = actor

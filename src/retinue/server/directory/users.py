@@ -1,0 +1,34 @@
+"""What else can be done to users: another name, and the end of a password."""
+
+from __future__ import annotations
+
+from retinue.replica.records import Kind
+from retinue.server.directory import actions, rules
+from retinue.server.directory.models import Login, Principal
+from retinue.server.ledger.transaction import Transaction
+
+
+def rename(tx: Transaction, user: Principal, name: str) -> Principal:
+    """Give a user another name; says nothing where nothing changes."""
+    actions.check_alive(user)
+    name, before = rules.check_name(name), user.name
+    if name == before:
+        return user
+    user.name = name
+    user.updated_at = tx.now
+    user.save()
+    tx.record(
+        "user.updated",
+        user.id,
+        name=user.handle,
+        organization=user.organization_id,
+        before={"name": before},
+        after={"name": name},
+    )
+    tx.touch(Kind.PRINCIPAL, user.id)
+    return user
+
+
+def forget_password(user: Principal) -> None:
+    """Remove the password of a user who was deleted; there is nothing left to sign in to."""
+    Login.objects.filter(principal=user).delete()
