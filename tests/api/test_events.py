@@ -16,6 +16,7 @@ from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.ledger import queries
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
+from tests.api import organization_cases
 from tests.api.world import Answer, Caller, World
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "audit-events.md"
@@ -76,7 +77,7 @@ def _created(name: str) -> list[tuple[str, str]]:
 
 #: Of what is new there is nothing before; of what is gone, nothing after.
 _NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled",
-        "node_credential.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
+        "node_credential.issued", "organization.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
 _GONE = {"role.removed", "grant.deleted"}
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
          "justification": "a test"}  # fmt: skip
@@ -133,6 +134,10 @@ def _to_review(world: World) -> Case:
     return Case("/v1/reviews", [("review.opened", "Autumn")], {"name": "Autumn"})
 
 
+def _from(make: organization_cases.Make) -> Callable[[World], Case]:
+    return lambda world: Case(*make(world))
+
+
 CASES: dict[str, Callable[[World], Case]] = {
     "create_service_account": lambda world: Case(
         "/v1/service-accounts", _created("etl"), _FULL | {"owners": [world.owner.id]}
@@ -186,6 +191,7 @@ CASES: dict[str, Callable[[World], Case]] = {
         [("user.created", "uma@x.example"), ("role.assigned", "uma@x.example/member")],
         {"email": "uma@x.example", "name": "Uma", "roles": ["member"]},
     ),
+    **{name: _from(make) for name, make in organization_cases.CASES.items()},
     "revoke_my_token": _revokable_token,
     "enrol_node": lambda world: Case(
         "/v1/nodes",

@@ -44,7 +44,9 @@ def test_a_change_of_what_does_not_exist_here_is_one_event(world: World, each: O
     """
     Trying ids that do not exist in the own organization is seen, with the ids that were tried.
     """
-    caller = world.user(operator=True)[1] if "node_id" in each.parameters else world.owner
+    caller = (
+        world.user(operator=True)[1] if {"node_id", "organization_id"} & {*each.parameters} else world.owner
+    )
     answer = _nowhere(caller, each)
 
     [event] = _refused(world, caller)
@@ -105,6 +107,8 @@ def _nowhere(caller: Caller, each: Operation) -> Answer:
         "rename_key": {"name": "k"},
         "create_grant": {"permission": "report:read"},
         "duplicate_service_account": {"name": "c"},
+        "reassign_accounts": {"to": "x"},
+        "invite_administrator": {"email": "a@x.example", "name": "A"},
         "decide_review_item": {"decision": "keep"},
         "accept_finding": {"reason": "x", "until": (timezone.now() + timedelta(days=9)).isoformat()},
     }

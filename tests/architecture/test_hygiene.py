@@ -21,6 +21,8 @@ REVEALS = {
     "src/retinue/token.py": "defines it",
     "src/retinue/server/api/secrets_told.py": "the answer that issues, rotates or regenerates a credential",
     "src/retinue/server/credentials/writing.py": "the last characters of a token without a key id, where they are shown",
+    "src/retinue/server/api/users.py": "the answer that invites a user",
+    "src/retinue/server/api/organizations.py": "the answer that makes an organization",
     "src/retinue/server/api/nodes.py": "the answer that enrols a node",
     "src/retinue/server/api/idempotency.py": "the repeated answer to a lost one, with a new secret",
     "src/retinue/server/setup.py": "the token files of init, mode 0600",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
+from retinue.server.directory import organizations
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.world import JSON, Caller, World
 
@@ -141,6 +142,29 @@ def _user(world: World) -> JSON:
     return {"email": f"{secrets.token_hex(6)}@{world.organization.handle}.example", "name": "Uma"}
 
 
+def _made_user(world: World, *, disabled: bool = False) -> str:
+    path = f"/v1/users/{world.owner.post('/v1/users', _user(world)).json['id']}"
+    if disabled:
+        world.owner.post(f"{path}/disable", {})
+    return path
+
+
+def new_organization() -> JSON:
+    """Return what a new organization is made of."""
+    handle = f"o-{secrets.token_hex(6)}"
+    return {"handle": handle, "name": "New", "administrator": {"email": f"a@{handle}.example", "name": "Ada"}}
+
+
+def empty_organization(*, disabled: bool = False) -> str:
+    """Return the id of an organization that nobody can enter."""
+    with transaction(SYSTEM, reason="test") as tx:
+        made = directory.create_organization(tx, handle=f"o-{secrets.token_hex(6)}", name="Empty")
+    if disabled:
+        with transaction(SYSTEM, reason="test") as tx:
+            organizations.disable(tx, made)
+    return made.id
+
+
 def _another_policy() -> JSON:
     """Return a change of the policy that breaks nothing."""
     return {"set": {"rotation.overlap_seconds": 3600 + secrets.randbelow(3600)}}
@@ -192,6 +216,31 @@ SPECIMENS: dict[str, Make] = {
     "list_users": lambda world, _: Specimen("/v1/users"),
     "create_user": lambda world, _: Specimen("/v1/users", _user(world)),
     "get_user": lambda world, _: Specimen(f"/v1/users/{world.owner.id}"),
+    "invite_user": lambda world, _: Specimen("/v1/invitations", _user(world)),
+    "invite_again": lambda world, _: Specimen(f"{_made_user(world)}/invite", {}),
+    "update_user": lambda world, _: Specimen(_made_user(world), {"name": "Another"}),
+    "enable_user": lambda world, _: Specimen(f"{_made_user(world, disabled=True)}/enable", {}),
+    "disable_user": lambda world, _: Specimen(f"{_made_user(world)}/disable", {}),
+    "delete_user": lambda world, _: Specimen(_made_user(world)),
+    "get_user_impact": lambda world, _: Specimen(f"/v1/users/{world.owner.id}/impact"),
+    "reassign_accounts": lambda world, _: Specimen(f"{_made_user(world)}/reassign", {"to": world.owner.id}),
+    "list_organizations": lambda world, _: Specimen("/v1/organizations"),
+    "create_organization": lambda world, _: Specimen("/v1/organizations", new_organization()),
+    "invite_administrator": lambda world, _: Specimen(
+        f"/v1/organizations/{empty_organization()}/administrator", {"email": "a@x.example", "name": "Ada"}
+    ),
+    "get_organization": lambda world, _: Specimen(f"/v1/organizations/{world.organization.id}"),
+    "enable_organization": lambda world, _: Specimen(
+        f"/v1/organizations/{empty_organization(disabled=True)}/enable", {}
+    ),
+    "disable_organization": lambda world, _: Specimen(
+        f"/v1/organizations/{empty_organization()}/disable", {}
+    ),
+    "get_own_organization": lambda world, _: Specimen("/v1/organization"),
+    "update_own_organization": lambda world, _: Specimen("/v1/organization", {"name": secrets.token_hex(4)}),
+    "delete_own_organization": lambda world, _: Specimen(
+        f"/v1/organization?confirm=not-{world.organization.handle}"
+    ),
     "list_nodes": lambda world, _: Specimen("/v1/nodes"),
     "enrol_node": lambda world, _: Specimen("/v1/nodes", {"name": f"n-{secrets.token_hex(6)}"}),
     "get_node": lambda world, _: Specimen(_node(world)),

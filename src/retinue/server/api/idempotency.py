@@ -89,7 +89,9 @@ def _with_new_secret(tx: Transaction, record: IdempotencyRecord) -> dict[str, An
     body: dict[str, Any] = dict(record.body)
     if record.credential:
         credential = by_ids([record.credential])[record.credential]
-        if credential.principal is not None:
+        # An operator who founds another organization hands out more than operators hold.
+        is_own = credential.organization_id == tx.actor.organization
+        if credential.principal is not None and is_own:
             access.check_stronger(tx.actor, credential.principal)
         was_used = _was_used_since(record, credential)
         body["token"] = credentials.reissue(tx, record.credential, was_used=was_used).token.reveal()
