@@ -87,6 +87,7 @@ class _Issues:
         handle = f"bench-{secrets.token_hex(6)}"
         with transaction(SYSTEM, reason="bench") as tx:
             home = directory.create_organization(tx, handle=handle, name=handle)
+            access.set_up_organization(tx, home)
             owner = directory.create_user(tx, home.id, email=f"o@{handle}.example", name="Olga")
             access.assign_roles(tx, owner, ["owner"], "bench")
             self._accounts = [

@@ -80,9 +80,12 @@ _ERRORS: dict[str, Meaning] = {
     "permission_unknown": Meaning(422, "The permission is not declared"),
     "role_unknown": Meaning(422, "The role does not exist"),
     "justification_required": Meaning(422, "A justification is required"),
+    "source_not_allowed": Meaning(422, "Permissions do not come in this way here"),
     # What stands in the way.
     "duplicate_name": Meaning(409, "The name is taken"),
     "too_many_keys": Meaning(409, "The account has as many usable keys as it may"),
+    "locked": Meaning(409, "This part is locked"),
+    "approval_required": Meaning(409, "A second person has to approve"),
     "state_conflict": Meaning(409, "The present state does not allow this"),
     "idempotency_conflict": Meaning(422, "The idempotency key was used for another request"),
     "idempotency_used": Meaning(409, "The idempotency key was used; the answer cannot be repeated"),

@@ -8,12 +8,12 @@ for every verification that begins later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hmac import compare_digest
 
 import msgspec
 
-from retinue import standing
+from retinue import authority, standing
 from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Reason
 from retinue.foreign import Finder, Unseal
 from retinue.formats import Other, Reader
@@ -60,6 +60,7 @@ class Question(msgspec.Struct, frozen=True):
     path: str | None = None
     scheme: str | None = "bearer"
     kinds: frozenset[str] = CALLER_KINDS
+    attributes: Mapping[str, str] | None = None
 
 
 class UnknownPermission(Exception):
@@ -181,8 +182,9 @@ class Verifier:
             # It holds no permissions: the endpoints that it is bound to are all that it may write to.
             return Allowed(caller, question.need[0] if question.need else None, terms)
         for name in question.need:
-            if principal is None or not holds(snapshot, organization, principal, name):
-                return Denied(Reason.PERMISSION_MISSING, caller, name, terms)
+            reason = authority.refusal(snapshot, organization, principal, name, now, question)
+            if reason is not None:
+                return Denied(reason, caller, name, terms)
         return Allowed(caller, question.need[0] if question.need else None, terms)
 
     def _is_genuine(self, snapshot: Snapshot, whole: bytes, credential: Credential | None, now: int) -> bool:
@@ -232,29 +234,6 @@ def _now_ms(meta: Meta, boot_ns: int, wall_ms: int) -> int:
     if not heard:
         return wall_ms
     return max(wall_ms, heard + max(boot_ns - meta.heard_ns, 0) // 1_000_000)
-
-
-def holds(snapshot: Snapshot, organization: Organization, principal: Principal, name: str) -> bool:
-    """Tell whether ``principal`` effectively holds the permission ``name``, now.
-
-    Sets of permissions are bit masks over the catalogue (see :mod:`retinue.permission`), so a check costs
-    the same at any size of the set.
-    """
-    index = snapshot.permission_index(name)
-    if index is None:
-        return False
-    place, bit = index >> 3, 1 << (index & 7)
-    forbidden = organization.forbidden_for_service
-    if place < len(forbidden) and forbidden[place] & bit and principal.kind == "service_account":
-        return False
-    held = principal.permissions
-    if place < len(held) and held[place] & bit:
-        return True
-    for holder_id in principal.holders:
-        holder = snapshot.holder(holder_id)
-        if holder is not None and place < len(held := holder.permissions) and held[place] & bit:
-            return True
-    return False
 
 
 def _check_named(snapshot: Snapshot, question: Question) -> Organization | None:

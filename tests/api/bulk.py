@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from django.db import connection
 
+from retinue.server.access.queries import roles
 from retinue.server.ledger.guard import suspended_for_schema_changes
 from tests.api.world import World
 
@@ -23,10 +24,15 @@ def fill(world: World) -> None:
     """
     rare_owner, _ = world.user()
     given = {"org": world.organization.id, "owner": world.owner.id, "rare": rare_owner.id}
+    known = roles(world.organization.id)
+    given |= {"manager": known["access-manager"].id, "auditor": known["auditor"].id}
     with suspended_for_schema_changes(), connection.cursor() as cursor:
         for statement in _statements():
             cursor.execute(statement, given)
         cursor.execute("UPDATE ledger_head SET revision = revision + %s", [EVENTS])
+
+
+_HANDED = "id, subject, justification, granted_by, granted_at, is_pending, approved_by, origin"
 
 
 def _statements() -> list[str]:
@@ -40,11 +46,11 @@ def _statements() -> list[str]:
             {_at()}, {_at()}, %(owner)s FROM {_numbers(ACCOUNTS)}""",
         f"""INSERT INTO directory_ownership (account_id, owner_id)
         SELECT {_id("sa")}, CASE WHEN i %% 1000 = 0 THEN %(rare)s ELSE %(owner)s END FROM {_numbers(ACCOUNTS)}""",
-        f"""INSERT INTO access_roleassignment (id, principal_id, role, justification, granted_by, granted_at)
-        SELECT {_id("asg")}, {_id("sa")}, CASE WHEN i %% 1000 = 0 THEN 'access-manager' ELSE 'auditor' END, '',
-            %(owner)s, {_at()} FROM {_numbers(ACCOUNTS)}""",
-        f"""INSERT INTO access_grant (id, principal_id, permission, justification, granted_by, granted_at)
-        SELECT {_id("grt")}, {_id("sa")}, 'report:read', '', %(owner)s, {_at()} FROM {_numbers(ACCOUNTS)}""",
+        f"""INSERT INTO access_roleassignment ({_HANDED}, role_id)
+        SELECT {_id("asg")}, {_id("sa")}, '', %(owner)s, {_at()}, false, '', '',
+            CASE WHEN i %% 1000 = 0 THEN %(manager)s ELSE %(auditor)s END FROM {_numbers(ACCOUNTS)}""",
+        f"""INSERT INTO access_grant ({_HANDED}, organization_id, permission, resource, is_bound)
+        SELECT {_id("grt")}, {_id("sa")}, '', %(owner)s, {_at()}, false, '', '', %(org)s, 'report:read', '"*"', false FROM {_numbers(ACCOUNTS)}""",
         f"""INSERT INTO credentials_credential (id, kid, kind, brand, organization_id, principal_id, name, name_folded,
             digest, pepper_id, state, reason, reason_text, issued_at, issued_by, expires_at, retires_at,
             rotated_from, rotated_to, revoked_by, format, last_characters, scheme, previous, restrictions,

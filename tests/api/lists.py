@@ -72,7 +72,7 @@ class Lists:
 
     def add_grant(self, tie: int) -> None:
         """A direct grant; its time is shared."""
-        held = set(Grant.objects.filter(principal=self.account).values_list("permission", flat=True))
+        held = set(Grant.objects.filter(subject=self.account.id).values_list("permission", flat=True))
         free = next((each for each in PATTERNS if each not in held), None)
         if free is None:
             return

@@ -144,8 +144,8 @@ CASES: dict[str, Callable[[World], Case]] = {
     ),
     "update_service_account": lambda world: Case(
         _account(world),
-        [("account.updated", "load"), ("role.assigned", "load/member"), ("role.removed", "load/auditor")],
-        {"handle": "load", "roles": ["member"]},
+        [("account.updated", "load"), ("role.assigned", "load/administrator"), ("role.removed", "load/auditor")],
+        {"handle": "load", "roles": ["administrator"], "justification": "a test"},
     ),
     "delete_service_account": lambda world: Case(
         _with_key(world), [("account.deleted", "etl"), ("key.revoked", "etl/k1")]

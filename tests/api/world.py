@@ -116,6 +116,7 @@ class World:
         handle = f"org-{secrets.token_hex(6)}"
         with transaction(SYSTEM, reason="test") as tx:
             organization = directory.create_organization(tx, handle=handle, name=handle)
+            access.set_up_organization(tx, organization)
             owner = directory.create_user(
                 tx, organization.id, email=f"owner@{handle}.example", name="Olga Owner", is_operator=operator
             )

@@ -189,3 +189,45 @@ KEYS = [
     key("key_TwinTwinTwi1", "twin"),
     key("key_TwinTwinTwi2", "twin"),
 ]
+
+
+FINDING = {
+    "id": "fnd_ownerless-" + ETL_ID,
+    "kind": "ownerless",
+    "severity": "medium",
+    "meaning": "Nobody who is still here owns the account.",
+    "proposed": "reassign",
+    "subject": {"id": ETL_ID, "kind": "service_account", "name": "etl", "account": ETL_REF},
+    "since": "2026-02-20T12:00:00.000Z",
+    "state": "open",
+    "exception": None,
+    "evidence": {},
+}
+REVIEW = {
+    "id": "rev_1",
+    "name": "Autumn",
+    "template": "full",
+    "state": "open",
+    "no_answer": "disable",
+    "fallback": None,
+    "opened_at": "2026-02-20T12:00:00.000Z",
+    "opened_by": ADMIN,
+    "due_at": "2026-03-06T12:00:00.000Z",
+    "ends_at": "2026-03-20T12:00:00.000Z",
+    "applied_at": None,
+    "applied_by": None,
+    "progress": {"accounts": 1, "decided": 0},
+}
+REVIEW_ITEM = {
+    "id": "rit_1",
+    "account": ETL_REF,
+    "evidence": {"last_used_at": "2026-03-01T11:00:00.000Z", "permissions_held_count": 2},
+    "asked": ADMIN,
+    "needs_reason": False,
+    "decision": None,
+    "note": "",
+    "assignee": None,
+    "decided_by": None,
+    "decided_at": None,
+    "outcome": None,
+}

@@ -90,6 +90,8 @@ class History:
     counters: list[Counter[str]] = field(default_factory=list)
     #: The rate of each node's clock, as its polls told it.
     rates: dict[str, float] = field(default_factory=dict)
+    #: Which nodes' clocks the control plane found slow, when one was.
+    slow_clocks: dict[str, bool] = field(default_factory=dict)
     #: Passes that nobody ends, and how many of them were asked, and allowed, by node and period.
     stock: list[Pass] = field(default_factory=list)
     asked: Counter[tuple[str, int]] = field(default_factory=Counter)

@@ -16,7 +16,8 @@ from tests.cluster.history import History, now
 from tests.cluster.judge import controls
 from tests.cluster.revokers import Revoker
 from tests.cluster.verifiers import Verifier
-from tests.cluster.world import NODES, SLOW, TOO_SLOW, World, patched, send, slow_clock
+from tests.cluster.world import NODES, RECOVERY_SECONDS, SLOW, TOO_SLOW, World, patched, send, slow_clock
+from tests.support.processes import wait_for
 
 SEED, SECONDS, LEASE = "RETINUE_TEST_SEED", "RETINUE_TEST_SECONDS", "RETINUE_TEST_LEASE_SECONDS"
 REVOKERS = 20
@@ -27,6 +28,7 @@ MINIMA = {"verifications": 50_000, "near": 3_000, "endings": 500}
 MOST_TIMES = 2.0
 _MORE_SECONDS = 5.0
 _END_SECONDS = 60.0
+_NOTICE_SECONDS = 90.0
 _ATTEMPTS = 4
 
 
@@ -107,8 +109,18 @@ def _wrong_on_purpose(world: World, history: History, lease: float) -> None:
             world.settle()
             if controls(history)[phase]:
                 break
+        if phase == CONTROLS[3]:
+            history.slow_clocks = _slow_clocks(world, name)
         node.stop()
         node.serve()
+
+
+def _slow_clocks(world: World, name: str) -> dict[str, bool]:
+    """Wait until the control plane finds a node's clock slow; return which it does, and that those are stale."""
+    wait_for("the slow clock is found", lambda: world.clocks().get(name) == "slow", seconds=_NOTICE_SECONDS)
+    node = world.nodes[name]
+    wait_for("the node is stale", lambda: not node.is_ready(), seconds=RECOVERY_SECONDS)
+    return {each: state == "slow" for each, state in world.clocks().items()}
 
 
 def _clock_rate(world: World, name: str, lease: float) -> float:

@@ -170,20 +170,27 @@ class World:
 
         wait_for("every node is heard", is_settled, seconds=RECOVERY_SECONDS)
 
+    def clocks(self) -> dict[str, str]:
+        """Return what the control plane says of the clock of each node."""
+        return {each["name"]: each["clock"]["state"] for each in self._nodes()}
+
     def _heard(self) -> dict[str, tuple[str, float]]:
         """Return the incarnation and the last contact (wall clock) of each node; nothing without an answer."""
-        wire = self.wires()[0]
-        try:
-            items = (wire.call("GET", "/v1/nodes").body or {}).get("items", ())
-        except Broken:
-            return {}
-        finally:
-            wire.close()
         return {
             each["name"]: (each["incarnation"], datetime.fromisoformat(each["last_contact_at"]).timestamp())
-            for each in items
+            for each in self._nodes()
             if each["last_contact_at"]
         }
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        """Return what the control plane says of all nodes; nothing without an answer."""
+        wire = self.wires()[0]
+        try:
+            return list((wire.call("GET", "/v1/nodes").body or {}).get("items", ()))
+        except Broken:
+            return []
+        finally:
+            wire.close()
 
     def stop(self) -> None:
         """End everything."""

@@ -27,6 +27,7 @@ def make_person(*, roles: tuple[str, ...] = ("owner",), operator: bool = False) 
     password = secrets.token_urlsafe(18)
     with transaction(SYSTEM, reason="test") as tx:
         organization = directory.create_organization(tx, handle=handle, name=handle)
+        access.set_up_organization(tx, organization)
         user = directory.create_user(tx, organization.id, email=email, name="Ada Test", is_operator=operator)
         directory.set_password(tx, user, password)
         access.assign_roles(tx, user, list(roles), "test")

@@ -8,6 +8,7 @@ import threading
 import pytest
 from django.db import connection
 
+from retinue.server.access.queries import roles_of
 from retinue.server.console import setup
 from retinue.server.credentials import setup_code
 from retinue.server.credentials.queries import Credential
@@ -31,7 +32,7 @@ def test_code_makes_the_first_administrator(browser: Browser, pending: Pending) 
     assert fields["email"] in browser.get("/").content.decode()
     assert 302 == Browser().sign_in(fields["email"], PASSWORD).status_code
     made = Principal.objects.get(email=fields["email"])
-    assert ["owner"] == list(made.role_assignments.values_list("role", flat=True))
+    assert ["owner"] == roles_of([made.id])[made.id]
 
 
 def test_everything_is_one_transaction(browser: Browser, pending: Pending) -> None:

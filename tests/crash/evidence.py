@@ -28,7 +28,7 @@ Records = dict[tuple[Kind, str], bytes]
 TABLES = (
     "ledger_head", "ledger_change", "ledger_auditevent", "ledger_personalpart", "api_idempotencyrecord",
     "directory_organization", "directory_principal", "directory_ownership", "access_permission",
-    "access_roleassignment", "access_grant", "credentials_credential", "nodes_node", "nodes_identitykey",
+    "access_role", "access_group", "access_roleassignment", "access_grant", "credentials_credential", "nodes_node", "nodes_identitykey",
     "traffic_request",
 )  # fmt: skip
 SHIPPED_SECONDS = 20.0
@@ -126,7 +126,7 @@ def rows_of(tables: Mapping[str, list[Row]]) -> dict[Ref, State]:
             "name": row["name"], "state": row["state"], "account": row["principal_id"],
         }  # fmt: skip
     for row in tables["access_grant"]:
-        found["grant", row["id"]] = {"permission": row["permission"], "account": row["principal_id"]}
+        found["grant", row["id"]] = {"permission": row["permission"], "account": row["subject"]}
     return found
 
 
@@ -140,7 +140,7 @@ def _objects(wire: Wire, tables: Mapping[str, list[Row]]) -> Iterator[tuple[Ref,
             ("key", each["id"]),
             {"name": each["name"], "state": each["state"], "account": each["account"]["id"]},
         )
-    granted = {row["principal_id"] for row in tables["access_grant"]}
+    granted = {row["subject"] for row in tables["access_grant"]}
     for account in sorted(granted):
         for each in _listed(wire, f"/v1/service-accounts/{account}/grants?limit=200"):
             yield ("grant", each["id"]), {"permission": each["permission"], "account": account}

@@ -20,7 +20,9 @@ TABLES = {
     "organization": "directory_organization",
     "account": "directory_principal",
     "user": "directory_principal",
-    "role": "access_roleassignment",
+    "role": "access_role",
+    "role_assignment": "access_roleassignment",
+    "group": "access_group",
     "grant": "access_grant",
     "permission": "access_permission",
     "key": "credentials_credential",
@@ -31,6 +33,12 @@ TABLES = {
 }
 _MAKES = frozenset({"created", "issued", "assigned", "enrolled", "declared", "key_published"})
 _REMOVES = frozenset({"grant.deleted", "role.removed"})
+#: Events whose noun is not their subject.
+_NOUNS = {
+    "node.key_published": "identity_key",
+    "role.assigned": "role_assignment",
+    "role.removed": "role_assignment",
+}
 #: What a new row holds beside what its event says.
 _NEW: dict[str, Row] = {
     "account": {"state": "enabled", "state_reason": ""},
@@ -61,8 +69,8 @@ def whole_events(tables: Tables) -> list[Row]:
 
 
 def noun_of(event: Row) -> str:
-    """Return the noun of an event's type; that of a published key names the node, and means the key."""
-    return "identity_key" if event["type"] == "node.key_published" else str(event["type"].partition(".")[0])
+    """Return the noun of an event's type, or that of its subject where the type names another."""
+    return _NOUNS.get(event["type"], str(event["type"].partition(".")[0]))
 
 
 def replay(events: list[Row]) -> tuple[dict[Place, Row], list[str]]:
@@ -140,8 +148,10 @@ def touched(event: Row) -> set[tuple[str, str]]:
     match noun_of(event):
         case "account" | "user":
             return {(Kind.PRINCIPAL, subject)}
-        case "grant" | "role":
-            return {(Kind.PRINCIPAL, fields["principal"])}
+        case "grant" | "role_assignment":
+            return {(Kind.PRINCIPAL, fields["subject"])}
+        case "role" | "group":
+            return {(Kind.HOLDER, subject)}
         case "key" | "pat" | "node_credential":
             return {(Kind.CREDENTIAL, subject.partition("_")[2])}
         case "permission":

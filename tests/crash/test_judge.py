@@ -57,7 +57,7 @@ def tables() -> dict[str, list[Row]]:
         event("1.1", "organization.created", "org_1", after={"handle": "acme", "name": "acme"}),
         event("2.1", "account.created", "sa_1", after={"name": "a-1", "description": "", "owners": []}),
         event("3.1", "key.issued", "key_k1", after={"name": "k-1", "account": "sa_1"}),
-        event("4.1", "grant.created", "grt_1", after={"principal": "sa_1", "permission": "report:read"}),
+        event("4.1", "grant.created", "grt_1", after={"subject": "sa_1", "permission": "report:read"}),
         event("5.1", "key.revoked", "key_k1", {"state": "active"}, {"state": "revoked"}),
     ]
     found["ledger_personalpart"] = [
@@ -76,7 +76,7 @@ def tables() -> dict[str, list[Row]]:
         {"id": "key_k1", "name": "k-1", "state": "revoked", "principal_id": "sa_1", "digest": DIGEST}
     ]
     found["access_grant"] = [
-        {"id": "grt_1", "principal_id": "sa_1", "permission": "report:read", "justification": "why-1"}
+        {"id": "grt_1", "subject": "sa_1", "permission": "report:read", "justification": "why-1"}
     ]
     found["traffic_request"] = [
         request("/q/1", allowed=True),

@@ -123,7 +123,7 @@ def test_inv2_a_role_taken_away_is_gone(ground: Ground) -> None:
     """
     held = Held.create(ground, permissions=(), roles=("administrator",))
     before = ground.decide_now(held.token, NEED)
-    held.patch(roles=["member"])
+    held.patch(roles=["auditor"])
 
     assert (ALLOWED, "permission_missing") == (before, ground.decide_now(held.token, NEED))
 

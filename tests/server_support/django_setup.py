@@ -94,5 +94,6 @@ def _fill() -> None:
 
     schema.migrate()
     with transaction(SYSTEM, reason="test") as tx:
-        directory.create_organization(tx, handle=ORGANIZATION, name=ORGANIZATION, is_installation=True)
+        made = directory.create_organization(tx, handle=ORGANIZATION, name=ORGANIZATION, is_installation=True)
         access.declare(tx, catalogue.declared())
+        access.set_up_organization(tx, made)

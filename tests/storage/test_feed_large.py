@@ -12,7 +12,7 @@ from retinue.replica.records import Kind
 from retinue.server import catalogue
 from retinue.server.access import actions as access
 from retinue.server.access.catalogue import Declaration
-from retinue.server.access.models import Grant
+from retinue.server.access.models import Grant, Role
 from retinue.server.directory.models import Principal
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.models import Change
@@ -120,7 +120,8 @@ def _bulk(estate: Estate, pattern: str, count: int) -> list[str]:
             [
                 Grant(
                     id=f"grt_{name}",
-                    principal_id=f"sa_{name}",
+                    organization=estate.organization,
+                    subject=f"sa_{name}",
                     permission=pattern,
                     granted_by="x",
                     granted_at=tx.now,
@@ -162,7 +163,9 @@ def test_a_new_permission_compiles_anew_who_gets_it_and_nobody_else(estate: Esta
     came = _touched(_declare(f"{resource}:other", name))
     assert {name, pattern.id, action.id} <= came
     assert exact.id not in came
-    assert {"role:owner", "role:administrator"} == {key for key in came if key.startswith("role:")}
+    owned = Role.objects.filter(organization=estate.organization, handle__in=["owner", "administrator"])
+    own = set(Role.objects.filter(organization=estate.organization).values_list("id", flat=True))
+    assert set(owned.values_list("id", flat=True)) == came & own
 
     named = estate.account(permissions=(name,))
     went = _touched(_declare(f"{resource}:other"))

@@ -98,7 +98,7 @@ def test_an_object_that_changed_several_times_is_sent_once(estate: Estate) -> No
     follower = Follower.create()
     follower.catch_up()
     account = estate.account()
-    for role in ("auditor", "member"):
+    for role in ("auditor", "access-manager"):
         with transaction(SYSTEM, reason="test") as tx:
             access.set_roles(tx, account, [role], "a test")
 
@@ -119,7 +119,7 @@ def test_batches_hold_all_that_they_acknowledge(
     follower = Follower.create()
     follower.catch_up()
     accounts = [estate.account() for _ in range(12)]
-    for roles in (["auditor"], ["member"], []):
+    for roles in (["auditor"], ["access-manager"], []):
         for account in accounts:
             with transaction(SYSTEM, reason="test") as tx:
                 access.set_roles(tx, account, roles, "a test")

@@ -23,7 +23,7 @@ from tests.storage.estate import Estate, Task
 _ORM: dict[str, Callable[[Principal], object]] = {
     "save": lambda row: row.save(),
     "update": lambda row: Principal.objects.filter(id=row.id).update(name="x"),
-    "delete": lambda row: Grant.objects.filter(principal=row).delete(),
+    "delete": lambda row: Grant.objects.filter(subject=row.id).delete(),
     "create": lambda row: Permission.objects.create(name="a:b", index=9_999),
     "get_or_create": lambda row: Permission.objects.get_or_create(name="a:b", defaults={"index": 9_999}),
     "bulk_create": lambda row: Permission.objects.bulk_create([Permission(name="a:b", index=9_999)]),

@@ -77,6 +77,7 @@ def sample(kind: Kind, key: str, number: int = 0) -> records.Record:
         Kind.LOOKUP: records.Lookup(text),
         Kind.SCHEMES: records.Schemes((text,)),
         Kind.IMPORT_SCHEME: records.ImportScheme(key, text, "sha256"),
+        Kind.RESOURCE: records.Resource((text,)),
     }
     return made[kind]
 
@@ -124,6 +125,7 @@ def read(snapshot: Snapshot, kind: Kind, key: str) -> object:
         Kind.IMPORT_SCHEME: lambda ident: next(
             (each for each in snapshot.import_schemes() if each.id == ident), None
         ),
+        Kind.RESOURCE: lambda key: snapshot.teams_of(key) or None,
     }
     return readers[kind](key)
 
@@ -142,4 +144,6 @@ def expected(kind: Kind, key: str, held: Rows) -> object:
         return record.kid
     if isinstance(record, records.OrganizationHandle):
         return expected(Kind.ORGANIZATION, record.organization, held)
+    if isinstance(record, records.Resource):
+        return record.teams
     return record

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from retinue import permission
+from retinue.authority import holds
 from retinue.decision import Allowed, Denied
 from retinue.pepper import Pepper, Peppers
 from retinue.replica import lease
@@ -29,7 +30,7 @@ from retinue.replica.records import (
 )
 from retinue.token import Kind as TokenKind
 from retinue.token import mint
-from retinue.verifier import Question, UnknownPermission, Verifier, holds
+from retinue.verifier import Question, UnknownPermission, Verifier
 
 NOW = 1_000_000
 BOOT, BOOT_NS = "this boot", 5_000_000_000

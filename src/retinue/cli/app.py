@@ -26,6 +26,8 @@ _COMMANDS = (
     ("verify", "verify:app", "Is this token allowed, now?", _OBSERVE),
     ("log", "log:app", "The request log: decisions of the nodes.", _OBSERVE),
     ("audit", "audit:app", "The audit log: who changed what.", _OBSERVE),
+    ("finding", "finding:app", "What is not as it should be.", _OBSERVE),
+    ("review", "review:app", "Access reviews.", _OBSERVE),
     ("node", "node:app", "The nodes that decide.", _OPERATE),
 )
 

@@ -72,6 +72,10 @@ class MemorySnapshot:
         found: records.Permission | None = self._read(Kind.PERMISSION, name)
         return None if found is None else found.index
 
+    def teams_of(self, key: str) -> tuple[str, ...]:
+        found: records.Resource | None = self._read(Kind.RESOURCE, key)
+        return () if found is None else found.teams
+
     def longest_lease_ms(self) -> int:
         rows = (value for _, value in self.items(Kind.ORGANIZATION))
         leases = (msgspec.msgpack.decode(value, type=records.Organization).lease_ms for value in rows)

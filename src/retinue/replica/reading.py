@@ -50,6 +50,9 @@ class Snapshot(Protocol):
     def permission_index(self, name: str) -> int | None:
         """Return the catalogue index of a declared permission."""
 
+    def teams_of(self, key: str) -> tuple[str, ...]:
+        """Return the teams of the resource with this key, ``organization/resource``."""
+
     def longest_lease_ms(self) -> int:
         """Return the longest lease of any organization, 0 if there is none."""
 

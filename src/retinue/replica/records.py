@@ -12,6 +12,10 @@ from enum import StrEnum
 import msgspec
 
 from retinue.decision import Terms
+from retinue.replica.holding import Holder as Holder
+from retinue.replica.holding import Resource as Resource
+from retinue.replica.holding import Scope as Scope
+from retinue.replica.holding import Timed as Timed
 from retinue.replica.narrowing import Rate as Rate
 from retinue.replica.narrowing import Restrictions as Restrictions
 from retinue.replica.narrowing import Rules as Rules
@@ -34,6 +38,7 @@ class Kind(StrEnum):
     LOOKUP = "lookup"
     IMPORT_SCHEME = "import_scheme"
     SCHEMES = "schemes"
+    RESOURCE = "resource"
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -117,13 +122,8 @@ class Principal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     permissions: bytes = b""
     holders: tuple[str, ...] = ()
     environment: str = ""
-
-
-class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A role or group: what each of its members may do. One record, however many members."""
-
-    id: str
-    permissions: bytes = b""
+    scoped: tuple[Scope, ...] = ()
+    timed: tuple[Timed, ...] = ()
 
 
 class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -147,6 +147,9 @@ class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rules: Rules | None = None
     environments: dict[str, Rules] = {}
     ingest: tuple[str, ...] = ()
+    #: Holders of every user, and of every service account: groups, teams and access policies by rule.
+    user_holders: tuple[str, ...] = ()
+    service_holders: tuple[str, ...] = ()
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -182,6 +185,7 @@ Record = (
     | Lookup
     | ImportScheme
     | Schemes
+    | Resource
 )
 
 TYPES: dict[Kind, type[Record]] = {
@@ -195,6 +199,7 @@ TYPES: dict[Kind, type[Record]] = {
     Kind.LOOKUP: Lookup,
     Kind.IMPORT_SCHEME: ImportScheme,
     Kind.SCHEMES: Schemes,
+    Kind.RESOURCE: Resource,
 }
 
 

@@ -26,6 +26,7 @@ PREFIX = {
     Kind.LOOKUP: b"h",
     Kind.IMPORT_SCHEME: b"i",
     Kind.SCHEMES: b"j",
+    Kind.RESOURCE: b"k",
 }
 META = b"\x00meta"
 _MAX_KEY = 511  # LMDB's own bound; asking for more is an error there, here it is "not found"
@@ -40,6 +41,7 @@ _decode_import_scheme = msgspec.msgpack.Decoder(records.ImportScheme).decode
 _decode_schemes = msgspec.msgpack.Decoder(records.Schemes).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
 _decode_organization = msgspec.msgpack.Decoder(records.Organization).decode
+_decode_resource = msgspec.msgpack.Decoder(records.Resource).decode
 _decode_holder = msgspec.msgpack.Decoder(records.Holder).decode
 
 
@@ -158,6 +160,10 @@ class StoreSnapshot:
                 _make_room(known)
                 found = known[name] = _decode_permission(value).index
         return found
+
+    def teams_of(self, key: str) -> tuple[str, ...]:
+        value = self._transaction.get(_foreign_key(b"k", key))
+        return () if value is None else _decode_resource(value).teams
 
     def longest_lease_ms(self) -> int:
         common = self._common

@@ -162,6 +162,7 @@ def _organization(tx: Transaction, found: Present | None, handle: str, node: fil
         return present
     made = directory.create_organization(tx, handle=handle, name=handle, is_installation=True)
     access.declare(tx, catalogue.declared())
+    access.set_up_organization(tx, made)
     _, token = nodes.enrol(tx, LOCAL_NODE)
     node.put(token.reveal())
     return made

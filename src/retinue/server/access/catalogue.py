@@ -171,4 +171,13 @@ def expand(
     }
 
 
+def covered(pattern: str, names: Collection[str], reaches_management: bool = False) -> frozenset[str]:
+    """Return those of the declared ``names`` that whoever holds ``pattern`` has.
+
+    A ``*`` never reaches what is the installation's: operators hold those by name.
+    """
+    found = expand([pattern], names, reaches_management=reaches_management)
+    return found - INSTALLATION if "*" in pattern else found
+
+
 _MANAGEMENT_SET = frozenset(MANAGEMENT)

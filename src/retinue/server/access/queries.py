@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from django.db import connection
 from django.db.models import QuerySet
 
-from retinue.server.access import rules
-from retinue.server.access.catalogue import expand
-from retinue.server.access.models import Grant, Permission, RoleAssignment
-from retinue.server.access.roles import ROLES
+from retinue.server.access import loading, rules
+from retinue.server.access.conditions import Subject
+from retinue.server.access.models import Grant, Group, Permission, Role, RoleAssignment
+from retinue.server.access.paths import Link, Part
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.policy import Policy, policy_of
 
 __all__ = [
     "Grant",
-    "Source",
+    "Group",
+    "Link",
+    "Part",
+    "Role",
     "catalogue",
     "effective",
     "grant",
+    "granted",
     "grants",
-    "held",
+    "holders_of",
     "holdings",
+    "paths_of",
     "roles_of",
     "sources",
 ]
-
-_HELD = """
-SELECT principal_id, permission, true FROM access_grant WHERE principal_id IN ({ids})
-UNION ALL SELECT principal_id, role, false FROM access_roleassignment WHERE principal_id IN ({ids})
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One way in which a principal holds a permission."""
-
-    kind: str
-    id: str
-    name: str
-    granted_by: str
-    granted_at: datetime | None
-    justification: str
 
 
 def catalogue() -> dict[str, int]:
@@ -53,99 +39,107 @@ def catalogue() -> dict[str, int]:
     return dict(Permission.objects.filter(is_withdrawn=False).values_list("name", "index"))
 
 
-def roles_of(principal_ids: Iterable[str]) -> dict[str, list[str]]:
-    """Return the handles of the roles that each principal holds, sorted."""
-    found: dict[str, list[str]] = {ident: [] for ident in principal_ids}
-    rows = RoleAssignment.objects.filter(principal_id__in=list(found)).values_list("principal_id", "role")
-    for principal_id, role in rows.order_by("role"):
-        found[principal_id].append(role)
+def roles_of(subject_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return the handles of the roles that each subject holds itself, sorted; pending ones are left out."""
+    found: dict[str, list[str]] = {ident: [] for ident in subject_ids}
+    rows = RoleAssignment.objects.filter(
+        subject__in=list(found), is_pending=False, role__deleted_at__isnull=True
+    )
+    for subject, handle in rows.order_by("role__handle").values_list("subject", "role__handle"):
+        found[subject].append(handle)
     return found
 
 
+def holders_of(organization_id: str, handle: str) -> QuerySet[RoleAssignment, str]:
+    """Return the ids of the subjects that hold a role themselves, as a query."""
+    rows = RoleAssignment.objects.filter(
+        role__organization_id=organization_id,
+        role__handle=handle,
+        role__deleted_at__isnull=True,
+        is_pending=False,
+    )
+    return rows.values_list("subject", flat=True)
+
+
 def effective(principal: Principal) -> frozenset[str]:
-    """Return the permissions that a principal effectively holds, now."""
+    """Return the permissions that a principal may use where no resource is named, now."""
     return holdings([principal])[principal.id].names
 
 
 def holdings(principals: Sequence[Principal]) -> dict[str, rules.Held]:
-    """Return what each principal effectively holds, in two queries."""
-    names = catalogue()
-    grants, roles = held([principal.id for principal in principals])
+    """Return what each principal effectively holds, in a few queries."""
+    names, now = catalogue(), now_ms()
     policies = {ident: policy_of(ident) for ident in {each.organization_id for each in principals}}
     return {
-        principal.id: rules.Held(
-            rules.effective(
-                principal.kind,
-                patterns=grants.get(principal.id, ()),
-                roles=roles.get(principal.id, ()),
-                operator=principal.is_operator,
-                catalogue=names,
-                policy=policies[principal.organization_id],
-            ),
-            rules.held_patterns(grants.get(principal.id, ()), roles.get(principal.id, ())),
-        )
-        for principal in principals
+        principal.id: rules.held(parts, principal.kind, names, policies[principal.organization_id], now)
+        for principal, parts in paths_of(principals, policies)
     }
 
 
-def held(ids: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return the patterns granted to each principal and the roles that it holds, in one query.
+def paths_of(
+    principals: Sequence[Principal], policies: Mapping[str, Policy]
+) -> Iterator[tuple[Principal, list[Part]]]:
+    """Yield each principal with every path by which it holds anything, what has expired included."""
+    facts = loading.of_principals(
+        {each.organization_id for each in principals}, [each.id for each in principals], deep=True
+    )
+    for each in principals:
+        policy = policies[each.organization_id]
+        yield (
+            each,
+            list(facts.paths(subject_of(each), each.organization_id, policy, is_operator=each.is_operator)),
+        )
 
-    Each call of the API and each change asks this, so it is not put together by the ORM.
-    """
-    grants: dict[str, list[str]] = {}
-    roles: dict[str, list[str]] = {}
-    if ids:
-        with connection.cursor() as cursor:
-            cursor.execute(_HELD.format(ids=", ".join(["%s"] * len(ids))), [*ids, *ids])
-            for ident, text, is_grant in cursor.fetchall():
-                (grants if is_grant else roles).setdefault(ident, []).append(text)
-    return grants, roles
+
+def subject_of(principal: Principal) -> Subject:
+    """Return a principal as conditions see it."""
+    return Subject(principal.id, principal.kind, principal.name, principal.handle, principal.environment)
 
 
-def sources(principal: Principal) -> dict[str, list[Source]]:
-    """Return each effective permission with all the ways in which the principal holds it."""
-    names = sorted(effective(principal))
-    found: dict[str, list[Source]] = {name: [] for name in names}
-    for grant in Grant.objects.filter(principal=principal).order_by("permission"):
-        for name in expand([grant.permission], found):
-            found[name].append(
-                Source(
-                    "direct",
-                    grant.id,
-                    grant.permission,
-                    grant.granted_by,
-                    grant.granted_at,
-                    grant.justification,
-                )
-            )
-    for assignment in RoleAssignment.objects.filter(principal=principal).order_by("role"):
-        label = ROLES[assignment.role].name if assignment.role in ROLES else assignment.role
-        for name in rules.role_names([assignment.role], found):
-            found[name].append(
-                Source(
-                    "role",
-                    assignment.role,
-                    label,
-                    assignment.granted_by,
-                    assignment.granted_at,
-                    assignment.justification,
-                )
-            )
-    for name in names:
-        if not found[name]:
-            found[name].append(Source("operator", "operator", "Operator of the installation", "", None, ""))
+def now_ms() -> int:
+    """Return the present instant as records carry it."""
+    return time.time_ns() // 1_000_000
+
+
+def sources(principal: Principal) -> dict[str, list[Part]]:
+    """Return each effective permission with all the paths by which the principal holds it, sorted."""
+    held = holdings([principal])[principal.id]
+    return by_name(held)
+
+
+def by_name(held: rules.Held) -> dict[str, list[Part]]:
+    """Return each permission that is held on some resource, with its paths."""
+    found: dict[str, list[Part]] = {name: [] for name in sorted(held.anywhere)}
+    for part in held.parts:
+        for name in rules.names_of(part, held.catalogue):
+            if name in found:
+                found[name].append(part)
     return found
 
 
-def grants(principal: Principal) -> QuerySet[Grant]:
-    """Return the direct grants of a principal, oldest first."""
-    return Grant.objects.filter(principal=principal).order_by("granted_at", "id")
+def granted(subject_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return the patterns that each subject was granted itself."""
+    found: dict[str, list[str]] = {}
+    rows = Grant.objects.filter(subject__in=list(subject_ids), is_pending=False).order_by("permission")
+    for subject, permission in rows.values_list("subject", "permission"):
+        found.setdefault(subject, []).append(permission)
+    return found
 
 
-def grant(principal: Principal, grant_id: str) -> Grant:
-    """Return one direct grant of a principal. Raises :class:`NotFound`."""
-    found = Grant.objects.filter(principal=principal, id=grant_id).first()
+def grants(subject_id: str) -> QuerySet[Grant]:
+    """Return the direct grants of a subject, oldest first."""
+    return Grant.objects.filter(subject=subject_id).order_by("granted_at", "id")
+
+
+def grant(subject_id: str, grant_id: str) -> Grant:
+    """Return one direct grant of a subject. Raises :class:`NotFound`."""
+    found = Grant.objects.filter(subject=subject_id, id=grant_id).first()
     if found is None:
         raise NotFound("grant", grant_id)
     return found
+
+
+def roles(organization_id: str) -> Mapping[str, Role]:
+    """Return the roles of an organization by handle."""
+    rows = Role.objects.filter(organization_id=organization_id, deleted_at__isnull=True)
+    return {role.handle: role for role in rows}

@@ -1,4 +1,4 @@
-"""The native roles, as fixed sets of permissions."""
+"""The native roles: what an organization's roles begin with."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ class Role:
     description: str
     patterns: tuple[str, ...]
     people_only: bool = False
-
-    @property
-    def holder_id(self) -> str:
-        """Key of the role's record in a replica."""
-        return f"role:{self.handle}"
+    bypass_scopes: bool = False
 
     def names(self, catalogue: Collection[str]) -> frozenset[str]:
         """Return those of the declared permissions that the role has."""
@@ -43,7 +39,14 @@ _NOT_ADMINISTRATOR = {"organization:delete", "policy:update", "pat:issue"}
 ROLES: dict[str, Role] = {
     role.handle: role
     for role in (
-        Role("owner", "Owner", "Everything in the organization. For people.", ("*:*",), people_only=True),
+        Role(
+            "owner",
+            "Owner",
+            "Everything in the organization. For people.",
+            ("*:*",),
+            people_only=True,
+            bypass_scopes=True,
+        ),
         Role(
             "administrator",
             "Administrator",
@@ -52,6 +55,7 @@ ROLES: dict[str, Role] = {
                 *(name for name in MANAGEMENT if name not in _NOT_ADMINISTRATOR and name not in INSTALLATION),
                 "*:*",
             ),
+            bypass_scopes=True,
         ),
         Role(
             "access-manager",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from retinue import permission
-from retinue.server.access.catalogue import INSTALLATION, RESERVED_RESOURCES, expand
-from retinue.server.access.roles import ROLES, Role
+from retinue.server.access import selectors
+from retinue.server.access.catalogue import INSTALLATION, RESERVED_RESOURCES, covered, expand
+from retinue.server.access.paths import SERVICE, Part, is_running
+from retinue.server.access.selectors import Selector
 from retinue.server.directory.rules import check_no_token
 from retinue.server.errors import Refused
 from retinue.server.policies.policy import Policy
@@ -18,53 +20,39 @@ JUSTIFICATION_MAX = 2048
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a principal holds: the permissions declared now, and the patterns that also reach later ones.
+    """What a principal effectively holds: its running parts over the catalogue, less what is banned."""
 
-    With each pattern stands whether its ``*`` reaches management permissions, as that of Owner does.
-    """
+    parts: tuple[Part, ...] = ()
+    catalogue: Mapping[str, int] = field(default_factory=dict)
+    banned: frozenset[str] = frozenset()
 
-    names: frozenset[str] = frozenset()
-    patterns: frozenset[tuple[str, bool]] = frozenset()
+    @property
+    def names(self) -> frozenset[str]:
+        """The permissions that it may use where no resource is named."""
+        return self._of(part for part in self.parts if part.selector.reach == "all")
 
+    @property
+    def anywhere(self) -> frozenset[str]:
+        """The permissions that it may use on some resource at least."""
+        return self._of(self.parts)
 
-def role(handle: str, field: str = "roles") -> Role:
-    """Return the role with this handle; refuses an unknown one."""
-    found = ROLES.get(handle)
-    if found is None:
-        raise Refused("role_unknown", f"no role {handle!r}; there are {', '.join(ROLES)}", field=field)
-    return found
-
-
-def role_names(handles: Iterable[str], catalogue: Collection[str]) -> frozenset[str]:
-    """Return the declared permissions that these roles give."""
-    return frozenset().union(*(ROLES[handle].names(catalogue) for handle in handles if handle in ROLES))
-
-
-def effective(
-    kind: str,
-    *,
-    patterns: Iterable[str],
-    roles: Iterable[str],
-    operator: bool,
-    catalogue: Collection[str],
-    policy: Policy,
-) -> frozenset[str]:
-    """Return all permissions that a principal effectively holds: the union of its sources, less the bans."""
-    held = expand(patterns, catalogue) | role_names(roles, catalogue)
-    if operator:
-        held |= INSTALLATION & frozenset(catalogue)
-    if kind == "service_account":
-        held -= frozenset(policy.forbidden_for_service.permissions)
-    return held
+    def _of(self, parts: Iterable[Part]) -> frozenset[str]:
+        found = {pattern for part in parts for pattern in ((each, part.reaches) for each in part.patterns)}
+        names = frozenset[str]().union(
+            *(covered(pattern, self.catalogue, reaches) for pattern, reaches in found)
+        )
+        return names - self.banned
 
 
-def held_patterns(granted: Iterable[str], roles: Iterable[str]) -> frozenset[tuple[str, bool]]:
-    """Return the patterns of grants and roles, as :class:`Held` has them."""
-    found = {(pattern, False) for pattern in granted}
-    for handle in roles:
-        if handle in ROLES:
-            found |= {(pattern, ROLES[handle].people_only) for pattern in ROLES[handle].patterns}
-    return frozenset(found)
+def held(parts: Iterable[Part], kind: str, catalogue: Mapping[str, int], policy: Policy, now_ms: int) -> Held:
+    """Return what a principal of ``kind`` effectively holds by these paths, now."""
+    banned = frozenset(policy.forbidden_for_service.permissions) if kind == SERVICE else frozenset()
+    return Held(tuple(part for part in parts if is_running(part, now_ms)), catalogue, banned)
+
+
+def names_of(part: Part, catalogue: Collection[str]) -> frozenset[str]:
+    """Return the declared permissions that a part gives."""
+    return frozenset[str]().union(*(covered(each, catalogue, part.reaches) for each in part.patterns))
 
 
 def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permission") -> frozenset[str]:
@@ -81,20 +69,16 @@ def check_pattern(pattern: str, catalogue: Collection[str], field: str = "permis
     return covered
 
 
-def check_role_for_kind(handed: Role, kind: str, policy: Policy, field: str = "roles") -> None:
-    """Refuse a role that principals of this kind may never hold."""
-    if kind == "service_account" and (
-        handed.people_only or handed.handle in policy.forbidden_for_service.roles
-    ):
-        raise Refused("forbidden_for_service", f"the role {handed.handle} is for people only", field=field)
-
-
-def check_grant_for_kind(
-    covered: Collection[str], kind: str, policy: Policy, field: str = "permission"
-) -> None:
-    """Refuse a grant of what principals of this kind can never have."""
-    banned = sorted(set(covered) & set(policy.forbidden_for_service.permissions))
-    if kind == "service_account" and banned:
+def check_bans(part: Part, catalogue: Collection[str], policy: Policy, field: str = "permission") -> None:
+    """Refuse to give a service account, or what it may be in, what it can never have."""
+    if part.reaches or part.users_only:
+        raise Refused(
+            "forbidden_for_service",
+            "a service account can never have this role: it is for people",
+            field=field,
+        )
+    banned = sorted(names_of(part, catalogue) & set(policy.forbidden_for_service.permissions))
+    if banned:
         raise Refused(
             "forbidden_for_service", f"a service account can never hold {', '.join(banned)}", field=field
         )
@@ -109,30 +93,68 @@ def check_installation(covered: Collection[str], field: str = "permission") -> N
         )
 
 
+def check_scopable(covered: Collection[str], selector: Selector, field: str = "resource") -> None:
+    """Refuse limits on management permissions: they hold for the whole organization or not at all."""
+    managing = sorted(name for name in covered if name.partition(":")[0] in RESERVED_RESOURCES)
+    if managing and selector.reach != "all":
+        raise Refused(
+            "invalid_value",
+            f"{managing[0]} guards Retinue itself and holds for the organization: *",
+            field=field,
+        )
+
+
 def check_ceiling(
-    names: Collection[str],
-    patterns: Iterable[str],
-    held: Held,
+    wanted: Part,
+    own: Held,
     policy: Policy,
     field: str = "permission",
+    *,
+    banned: frozenset[str] = frozenset(),
 ) -> None:
-    """The grant ceiling: nobody hands out more than they hold, now or when a permission is declared later.
+    """The grant ceiling: nobody hands out more than they hold, on no wider resources and for no longer.
 
-    ``names`` is what ``patterns`` cover now. A pattern with ``*`` needs one of their own that covers it.
+    A pattern with ``*`` needs one of their own that covers it: it also reaches what is declared later.
+    ``banned`` is what never becomes effective and need not be held.
     """
     if not policy.grants_ceiling:
         return
-    missing = sorted(set(names) - held.names)
+    names = names_of(wanted, own.catalogue) - banned
+    within = Held(_as_wide(own, wanted, False), own.catalogue, own.banned).anywhere
+    # Management permissions have no resources, so that no team limits them.
+    within |= _managing(Held(_as_wide(own, wanted, True), own.catalogue, own.banned).anywhere)
+    missing = sorted(names - within)
     if missing:
         listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise Refused(
-            "ceiling_exceeded", f"you do not hold {listed}", field=field, required=tuple(missing[:5])
+        elsewhere = own.anywhere >= set(missing)
+        why = f"you do not hold {listed}" + (
+            " on all of these resources, or for so long" if elsewhere else ""
         )
-    for wanted in patterns:
-        if "*" in wanted and not any(
-            covers_pattern(own, wanted, reaches_management=reaches) for own, reaches in held.patterns
+        raise Refused("ceiling_exceeded", why, field=field, required=tuple(missing[:5]))
+    for pattern in wanted.patterns:
+        wide = _as_wide(own, wanted, bool(_managing([pattern])))
+        if "*" in pattern and not any(
+            covers_pattern(mine, pattern, reaches_management=part.reaches)
+            for part in wide
+            for mine in part.patterns
         ):
-            raise Refused("ceiling_exceeded", f"you hold no pattern that covers {wanted}", field=field)
+            raise Refused("ceiling_exceeded", f"you hold no pattern that covers {pattern}", field=field)
+
+
+def _managing(names: Iterable[str]) -> frozenset[str]:
+    """Return those that guard Retinue itself."""
+    return frozenset(name for name in names if name.partition(":")[0] in RESERVED_RESOURCES)
+
+
+def _as_wide(own: Held, wanted: Part, anywhere: bool) -> tuple[Part, ...]:
+    """Return what is held on no fewer resources and for no less long; ``anywhere``: whatever the teams."""
+    return tuple(
+        part
+        for part in own.parts
+        if selectors.covers(part.selector, wanted.selector)
+        and (anywhere or not part.is_bound or wanted.is_bound or wanted.selector.reach == "team")
+        and (part.until_ms == 0 or 0 < wanted.until_ms <= part.until_ms)
+    )
 
 
 def covers_pattern(own: str, wanted: str, *, reaches_management: bool = False) -> bool:
@@ -154,13 +176,17 @@ def covers_pattern(own: str, wanted: str, *, reaches_management: bool = False) -
     )
 
 
-def check_justification(handed: Collection[str], justification: str, policy: Policy) -> None:
+def elevated_in(part: Part, catalogue: Collection[str], policy: Policy) -> list[str]:
+    """Return the elevated permissions that a part gives, sorted."""
+    return sorted(names_of(part, catalogue) & set(policy.elevated.permissions))
+
+
+def check_justification(elevated: Collection[str], justification: str, policy: Policy) -> None:
     """Refuse to hand out an elevated permission without a justification."""
-    elevated = sorted(set(handed) & set(policy.elevated.permissions))
     if elevated and policy.elevated.justification == "required" and not justification.strip():
         raise Refused(
             "justification_required",
-            f"{elevated[0]} is elevated: say why it is needed",
+            f"{min(elevated)} is elevated: say why it is needed",
             field="justification",
         )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from retinue.server.access import actions as access
+from retinue.server.access.queries import holders_of
 from retinue.server.api import render, schemas
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
@@ -110,9 +111,11 @@ class Duplicate(schemas.WithReason):
 def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     """List service accounts."""
     filters = query.filters()
+    narrowed = {name: value for name, value in filters.items() if name != "role"}
+    holders = None if query.role is None else holders_of(call.organization, query.role)
     order = (query.sort, "-id" if query.sort.startswith("-") else "id")
     rows, following = page(
-        queries.accounts(call.organization, **filters),
+        queries.accounts(call.organization, holders=holders, **narrowed),
         Listing("accounts", call.organization, filters, order),
         cursor=query.cursor,
         limit=query.limit,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from retinue.server.access.queries import holders_of
 from retinue.server.api import bulk, schemas
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
@@ -94,8 +95,9 @@ def accounts(call: Call, body: BulkAccounts) -> list[Principal]:
         }
         rows = Principal.objects.filter(id__in=ids)
     else:
-        filters: dict[str, Any] = body.where.model_dump()
-        rows = queries.accounts(call.organization, **filters)
+        filters: dict[str, Any] = body.where.model_dump(exclude={"role"})
+        holders = None if body.where.role is None else holders_of(call.organization, body.where.role)
+        rows = queries.accounts(call.organization, holders=holders, **filters)
         rows = Principal.objects.filter(id__in=rows.values("id"))
     matched = rows.count()
     bulk.check_meant(body, body.accounts, body.where, matched)

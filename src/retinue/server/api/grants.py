@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from retinue.server.access import actions, queries
-from retinue.server.api import render, schemas
+from pydantic import Field
+
+from retinue.server.access import actions, queries, selectors
+from retinue.server.api import render_access, schemas
 from retinue.server.api.accounts import ONE
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
+from retinue.server.credentials.rules import duration_seconds
 from retinue.server.directory import queries as directory
+from retinue.server.errors import Refused
 
 TAG = "grants"
+RESOURCE = (
+    'On which resources: "*", "own", "team", {"ids": [...]} or {"where": {attribute: [values]}}. '
+    "Management permissions hold for the organization."
+)
+EXPIRES = "When it ends by itself: a duration (`30d`) or an RFC 3339 instant."
+
+
+def ending(text: str | None, now: datetime, field: str = "expires") -> datetime | None:
+    """Return the instant that a body names as an end; ``None`` for none."""
+    if text is None or text == "never":
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return now + timedelta(seconds=duration_seconds(text, field))
+    if at.tzinfo is None:
+        raise Refused("invalid_value", "an instant with its zone, such as 2027-01-31T00:00:00Z", field=field)
+    return at
 
 
 class Grant(schemas.Answer):
-    """A permission that an account holds directly."""
+    """A permission that a subject holds on some resources."""
 
     id: str
     subject: schemas.PrincipalRef
     permission: str
-    source: Literal["direct"]
+    resource: Any
+    source: Literal["direct", "role", "group", "team", "policy"]
+    state: Literal["active", "pending", "expired"]
+    origin: str | None
     justification: str
     granted_by: schemas.PrincipalRef | None
     granted_at: str
+    approved_by: schemas.PrincipalRef | None
     expires_at: str | None
 
 
@@ -38,11 +65,13 @@ class CreateGrant(schemas.WithReason):
     """A permission to grant, or a pattern such as `report:*`."""
 
     permission: str
+    resource: Any = Field("*", description=RESOURCE)
+    expires: str | None = Field(None, description=EXPIRES)
     justification: str = ""
 
 
-class PermissionSource(schemas.Answer):
-    """One way in which a permission is held."""
+class PathLink(schemas.Answer):
+    """One step of a path: what gives, and who handed that out."""
 
     kind: str
     id: str
@@ -50,12 +79,23 @@ class PermissionSource(schemas.Answer):
     granted_by: schemas.PrincipalRef | None
     granted_at: str | None
     justification: str
+    expires_at: str | None
+
+
+class PermissionSource(PathLink):
+    """One path by which a permission is held; the fields of its last step, and all steps in `path`."""
+
+    text: str
+    resource: Any
+    within_teams: bool
+    path: list[PathLink]
 
 
 class EffectivePermission(schemas.Answer):
     """An effective permission, with every way in which it is held."""
 
     permission: str
+    held: Literal["explicit", "inherited"]
     sources: list[PermissionSource]
 
 
@@ -71,19 +111,27 @@ def list_grants(call: Call, account_id: str, query: schemas.ListQuery) -> schema
     """List the permissions that a service account holds directly."""
     account = directory.account(call.organization, account_id)
     rows, following = page(
-        queries.grants(account),
+        queries.grants(account.id),
         Listing("grants", account.id, {}, ("granted_at", "id")),
         cursor=query.cursor,
         limit=query.limit,
     )
-    return {"items": render.grants(rows, account), "next": following}
+    return {"items": render_access.grants(rows, call.now), "next": following}
 
 
 @operation("POST", f"{ONE}/grants", permission="grant:create", response=Grant, status=201, tag=TAG)
 def create_grant(call: Call, account_id: str, body: CreateGrant) -> schemas.JSON:
     """Grant a permission to a service account."""
     account = directory.account(call.organization, account_id, lock=True)
-    return render.grants([actions.grant(call.tx, account, body.permission, body.justification)], account)[0]
+    made = actions.grant(
+        call.tx,
+        account,
+        body.permission,
+        body.justification,
+        resource=selectors.parse(body.resource),
+        expires_at=ending(body.expires, call.now),
+    )
+    return render_access.grants([made], call.now)[0]
 
 
 @operation(
@@ -92,11 +140,11 @@ def create_grant(call: Call, account_id: str, body: CreateGrant) -> schemas.JSON
 def delete_grant(call: Call, account_id: str, grant_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Take a direct grant away."""
     account = directory.account(call.organization, account_id, lock=True)
-    return render.grants([actions.delete_grant(call.tx, account, grant_id)], account)[0]
+    return render_access.grants([actions.delete_grant(call.tx, account, grant_id)], call.now)[0]
 
 
 @operation("GET", f"{ONE}/permissions", permission="grant:read", response=EffectivePermissionList, tag=TAG)
 def list_effective_permissions(call: Call, account_id: str) -> schemas.JSON:
     """List what a service account may do, and where each permission comes from."""
     found = queries.sources(directory.account(call.organization, account_id))
-    return {"items": render.permissions(found), "next": None}
+    return {"items": render_access.permissions(found), "next": None}

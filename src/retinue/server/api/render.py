@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,6 @@ from django.utils import timezone
 from retinue import formats
 from retinue.formats import Format
 from retinue.server.access import queries as access
-from retinue.server.access.queries import Grant, Source
 from retinue.server.api.answers import instant
 from retinue.server.credentials import invitations
 from retinue.server.credentials import queries as credentials
@@ -175,43 +174,3 @@ def _status_of_user(row: Principal, is_invited: bool) -> str:
     if row.state != "enabled":
         return row.state
     return "invited" if is_invited else "active"
-
-
-def grants(rows: Sequence[Grant], subject: Principal) -> list[JSON]:
-    """Return direct grants as the API answers them."""
-    people = directory.principals(row.granted_by for row in rows)
-    return [
-        {
-            "id": row.id,
-            "subject": ref(subject),
-            "permission": row.permission,
-            "source": "direct",
-            "justification": row.justification,
-            "granted_by": ref(people.get(row.granted_by)),
-            "granted_at": instant(row.granted_at),
-            "expires_at": None,
-        }
-        for row in rows
-    ]
-
-
-def permissions(found: Mapping[str, Sequence[Source]]) -> list[JSON]:
-    """Return effective permissions, each with every way in which it is held."""
-    people = directory.principals(source.granted_by for sources in found.values() for source in sources)
-    return [
-        {
-            "permission": name,
-            "sources": [
-                {
-                    "kind": source.kind,
-                    "id": source.id,
-                    "name": source.name,
-                    "granted_by": ref(people.get(source.granted_by)),
-                    "granted_at": instant(source.granted_at),
-                    "justification": source.justification,
-                }
-                for source in sources
-            ],
-        }
-        for name, sources in found.items()
-    ]

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from retinue.server.access import actions as access
+from retinue.server.access.queries import holders_of
 from retinue.server.api import people, render, schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
@@ -119,8 +120,10 @@ class Reassigned(schemas.Answer):
 def list_users(call: Call, query: UserFilter) -> schemas.JSON:
     """List the users of the organization."""
     filters = query.filters()
+    narrowed = {name: value for name, value in filters.items() if name != "role"}
+    holders = None if query.role is None else holders_of(call.organization, query.role)
     rows, following = page(
-        queries.users(call.organization, **filters),
+        queries.users(call.organization, holders=holders, **narrowed),
         Listing("users", call.organization, filters, ("name", "id")),
         cursor=query.cursor,
         limit=query.limit,

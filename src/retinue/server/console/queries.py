@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
-from retinue.server.access.queries import effective, roles_of
-from retinue.server.access.roles import ROLES
+from retinue.server.access.queries import effective, roles, roles_of
 from retinue.server.credentials.queries import by_ids, keys, with_status
 from retinue.server.directory.queries import Organization, Principal, accounts, principals
 from retinue.server.ledger.catalogue import EVENTS, EventType
@@ -93,10 +92,11 @@ def overview(person: Principal, now: datetime) -> Overview:
     may = effective(person)
     organization = person.organization
     held = roles_of([person.id])[person.id]
+    named = roles(organization.id)
     return Overview(
         person=person,
         organization=organization,
-        roles=[ROLES[handle].name if handle in ROLES else handle for handle in held],
+        roles=[named[handle].name for handle in held if handle in named],
         permissions=len(may),
         accounts=_accounts(organization.id) if "service_account:read" in may else None,
         keys=_keys(organization.id, now) if "credential:read" in may else None,

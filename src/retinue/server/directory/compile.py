@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.db import connection
 
@@ -28,17 +28,30 @@ LEFT JOIN policies_standing p ON p.organization = o.id WHERE true
 """
 
 
-def organizations(selection: Selection, indexes: Mapping[str, int]) -> dict[str, bytes]:
+#: Tells what every user and every service account of each organization holds by a rule.
+ByKind = Callable[[list[str]], Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]]
+
+
+def organizations(selection: Selection, indexes: Mapping[str, int], by_kind: ByKind) -> dict[str, bytes]:
     """Return organization records by id. ``indexes`` is the catalogue of permissions."""
     rows = select(_ORGANIZATIONS, "o.id", selection)
+    held = by_kind([row[0] for row in rows])
     return {
-        ident: records.encode(_organization(ident, handle, name, state, version(policy), indexes))
+        ident: records.encode(
+            _organization(ident, handle, name, state, version(policy), indexes, held.get(ident, ((), ())))
+        )
         for ident, handle, name, state, policy in rows
     }
 
 
 def _organization(
-    ident: str, handle: str, name: str, state: str, compiled: Compiled, indexes: Mapping[str, int]
+    ident: str,
+    handle: str,
+    name: str,
+    state: str,
+    compiled: Compiled,
+    indexes: Mapping[str, int],
+    held: tuple[tuple[str, ...], tuple[str, ...]],
 ) -> records.Organization:
     policy = compiled.policy
     banned = [indexes[each] for each in policy.forbidden_for_service.permissions if each in indexes]
@@ -56,6 +69,8 @@ def _organization(
         rules=_rules(policy),
         environments=_environments(compiled),
         ingest=policy.ingest_presentation if policy.ingest_enabled else (),
+        user_holders=held[0],
+        service_holders=held[1],
     )
 
 

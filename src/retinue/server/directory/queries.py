@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
@@ -115,10 +116,13 @@ def accounts(
     state: str | None = None,
     handle: str | None = None,
     search: str | None = None,
-    role: str | None = None,
+    holders: QuerySet[Any] | None = None,
     owner: str | None = None,
 ) -> QuerySet[Principal]:
-    """Return the service accounts of an organization; deleted ones only if asked for by state or handle."""
+    """Return the service accounts of an organization; deleted ones only if asked for by state or handle.
+
+    ``holders`` is a query of the ids among which they are.
+    """
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
     if state is not None:
         rows = rows.filter(state=state)
@@ -128,8 +132,8 @@ def accounts(
         rows = rows.filter(handle=fold(handle))
     if search:
         rows = rows.filter(_search(search, "name", "handle", "id", "description", "purpose"))
-    if role is not None:
-        rows = rows.filter(role_assignments__role=role)
+    if holders is not None:
+        rows = rows.filter(id__in=holders)
     if owner is not None:
         held = Ownership.objects.filter(owner_id=id_of(organization_id, owner))
         rows = rows.filter(id__in=held.values("account_id"))
@@ -142,9 +146,12 @@ def users(
     email: str | None = None,
     search: str | None = None,
     state: str | None = None,
-    role: str | None = None,
+    holders: QuerySet[Any] | None = None,
 ) -> QuerySet[Principal]:
-    """Return the users of an organization; deleted ones only if asked for by state or address."""
+    """Return the users of an organization; deleted ones only if asked for by state or address.
+
+    ``holders`` is a query of the ids among which they are.
+    """
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.USER)
     if state is not None:
         rows = rows.filter(state=state)
@@ -154,8 +161,8 @@ def users(
         rows = rows.filter(email=fold(email))
     if search:
         rows = rows.filter(_search(search, "name", "email", "id"))
-    if role is not None:
-        rows = rows.filter(role_assignments__role=role)
+    if holders is not None:
+        rows = rows.filter(id__in=holders)
     return rows
 
 

@@ -112,7 +112,7 @@ def _idle(stock: Stock) -> Iterator[Broken]:
 
 def _sources(stock: Stock) -> Iterator[Broken]:
     gone = set(stock.before.policy.grants_sources) - set(stock.after.policy.grants_sources)
-    grants, _ = access.held([row.id for row in stock.accounts]) if "direct" in gone else ({}, {})
+    grants = access.granted([row.id for row in stock.accounts]) if "direct" in gone else {}
     for row in stock.accounts:
         if grants.get(row.id):
             why = f"{len(grants[row.id])} direct grants have no effect any more"

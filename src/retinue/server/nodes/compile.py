@@ -51,7 +51,7 @@ class Compiler:
             case Kind.PERMISSION:
                 return access.permissions(selection)
             case Kind.ORGANIZATION:
-                return directory.organizations(selection, self.indexes)
+                return directory.organizations(selection, self.indexes, access.holders_by_kind)
             case Kind.ORGANIZATION_HANDLE:
                 return directory.organization_handles(selection)
             case Kind.HOLDER:
@@ -68,6 +68,8 @@ class Compiler:
                 return lookups.import_schemes(selection)
             case Kind.SCHEMES:
                 return directory.schemes(selection)
+            case Kind.RESOURCE:
+                return access.resources(selection)
 
     def compile(self, places: Iterable[Place]) -> dict[Place, bytes | None]:
         """Return the present record of each place; ``None`` for what is gone."""

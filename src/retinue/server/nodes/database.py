@@ -1,7 +1,7 @@
 """The database as a replica: the control plane decides about its own callers with the very same verifier.
 
-Records are compiled on demand, in one consistent read for each verification: six queries at most for a native
-token.
+Records are compiled on demand, in one consistent read for each verification: fifteen queries at most for a
+native token.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from retinue.replica.records import SCHEMA, Kind, Meta, Record
 from retinue.server.access import queries
 from retinue.server.credentials.compile import ACCEPTED
 from retinue.server.ledger import feed
-from retinue.server.ledger.feed import Position, Range
+from retinue.server.ledger.feed import Keys, Position, Range
 from retinue.server.ledger.transaction import reading
 from retinue.server.nodes.compile import Compiler
 from retinue.server.policies.queries import lease_range
@@ -41,7 +41,7 @@ class Kept:
 class DatabaseSnapshot:
     """One consistent view of the database, as records."""
 
-    __slots__ = ("_compiler", "_kept", "_meta")
+    __slots__ = ("_compiler", "_holders", "_kept", "_meta")
 
     def __init__(self, head: Position, compiler: Compiler, kept: Kept) -> None:
         self._kept = kept
@@ -56,6 +56,7 @@ class DatabaseSnapshot:
             fresh_wall_ms=lease.wall_clock_ms(),
         )
         self._compiler = compiler
+        self._holders: dict[str, records.Holder] = {}
 
     def meta(self) -> Meta:
         return self._meta
@@ -78,10 +79,16 @@ class DatabaseSnapshot:
         return self._kept.schemes
 
     def principal(self, principal_id: str) -> records.Principal | None:
-        return self._read(Kind.PRINCIPAL, principal_id, records.Principal)
+        found = self._read(Kind.PRINCIPAL, principal_id, records.Principal)
+        if found is not None:
+            # A decision reads them next, and together they cost what one does.
+            held = [*found.holders, *(each.holder for each in found.timed)]
+            for key, value in self._compiler.select(Kind.HOLDER, Keys(held)).items() if held else ():
+                self._holders[key] = msgspec.msgpack.decode(value, type=records.Holder)
+        return found
 
     def holder(self, holder_id: str) -> records.Holder | None:
-        return self._read(Kind.HOLDER, holder_id, records.Holder)
+        return self._holders.get(holder_id) or self._read(Kind.HOLDER, holder_id, records.Holder)
 
     def organization(self, organization_id: str) -> records.Organization | None:
         return self._read(Kind.ORGANIZATION, organization_id, records.Organization)
@@ -92,6 +99,10 @@ class DatabaseSnapshot:
 
     def permission_index(self, name: str) -> int | None:
         return self._compiler.indexes.get(name)
+
+    def teams_of(self, key: str) -> tuple[str, ...]:
+        found = self._read(Kind.RESOURCE, key, records.Resource)
+        return () if found is None else found.teams
 
     def longest_lease_ms(self) -> int:
         return lease_range()[1] * 1_000

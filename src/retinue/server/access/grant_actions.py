@@ -1,0 +1,275 @@
+"""Grants and assigned roles: hand out, approve, take away. For principals, groups, teams, roles, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from retinue.server.access import loading, rules, selectors, subjects, touching
+from retinue.server.access.handing import Handing
+from retinue.server.access.models import Grant, Role, RoleAssignment
+from retinue.server.access.paths import Link, Part, is_forbidden
+from retinue.server.access.selectors import Selector
+from retinue.server.access.subjects import Subject
+from retinue.server.directory.queries import Principal
+from retinue.server.errors import Refused
+from retinue.server.ids import new_id
+from retinue.server.ledger.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From where a grant is copied, and whether it keeps to the teams of its holder as the role there did."""
+
+    id: str = ""
+    is_bound: bool = False
+
+
+OWN = Origin()
+
+
+def subject_of(principal: Principal) -> Subject:
+    """Return a principal as a subject of grants."""
+    return Subject(principal.id, principal.kind, principal.handle, principal.state == "deleted")
+
+
+def grant(
+    tx: Transaction,
+    subject: Principal | Subject,
+    permission: str,
+    justification: str = "",
+    *,
+    resource: Selector = selectors.ALL,
+    expires_at: datetime | None = None,
+    origin: Origin = OWN,
+    field: str = "permission",
+    organization: str = "",
+) -> Grant:
+    """Grant a permission or pattern, on some resources, until some time. Refuses what is granted already."""
+    organization, subject = _subject(subject, organization)
+    handing = Handing.begin(tx, organization, justification)
+    check_alive(subject)
+    check_end(expires_at, tx.now)
+    covered = rules.check_pattern(permission, handing.catalogue, field)
+    rules.check_installation(covered, field)
+    rules.check_scopable(covered, resource, "resource")
+    check_source(handing, subject, "direct", field)
+    part = Part((permission,), resource, origin.is_bound or _is_bound(subject), ms(expires_at))
+    terms = handing.terms(
+        [part], to_service=handing.reaches_service(subject.id), expires_at=expires_at, field=field
+    )
+    if Grant.objects.filter(subject=subject.id, permission=permission, resource=resource.text).exists():
+        raise Refused("duplicate_name", f"{subject.name} holds a grant of {permission} already", field=field)
+    made = Grant.objects.create(
+        id=new_id("grt"),
+        organization_id=organization,
+        subject=subject.id,
+        permission=permission,
+        resource=resource.text,
+        is_bound=origin.is_bound,
+        origin=origin.id,
+        justification=justification,
+        granted_by=tx.actor.id,
+        granted_at=tx.now,
+        expires_at=terms.expires_at,
+        is_pending=terms.is_pending,
+    )
+    name = f"{subject.name}/{permission}"
+    tx.record("grant.created", made.id, name=name, organization=organization, after=stated(made))
+    touching.subject(tx, organization, subject.id)
+    return made
+
+
+def assign(
+    tx: Transaction,
+    subject: Principal | Subject,
+    role: Role,
+    justification: str = "",
+    *,
+    expires_at: datetime | None = None,
+    origin: str = "",
+    field: str = "role",
+    organization: str = "",
+) -> RoleAssignment | None:
+    """Assign a role to a principal, group, team or access policy; ``None`` if it holds it already."""
+    organization, subject = _subject(subject, organization)
+    handing = Handing.begin(tx, organization, justification)
+    check_alive(subject)
+    check_end(expires_at, tx.now)
+    if subject.kind == "role":
+        raise Refused(
+            "invalid_value", "a role holds permissions, not roles; clone it instead", field="subject"
+        )
+    if RoleAssignment.objects.filter(subject=subject.id, role=role).exists():
+        return None
+    check_source(handing, subject, "role", field)
+    terms = handing.terms(
+        check_role(handing, subject, role, field, expires_at),
+        to_service=handing.reaches_service(subject.id),
+        expires_at=expires_at,
+        field=field,
+    )
+    made = RoleAssignment.objects.create(
+        id=new_id("asg"),
+        subject=subject.id,
+        role=role,
+        origin=origin,
+        justification=justification,
+        granted_by=tx.actor.id,
+        granted_at=tx.now,
+        expires_at=terms.expires_at,
+        is_pending=terms.is_pending,
+    )
+    name = f"{subject.name}/{role.handle}"
+    tx.record("role.assigned", made.id, name=name, organization=organization, after=stated(made))
+    touching.subject(tx, organization, subject.id)
+    return made
+
+
+def check_role(
+    handing: Handing, subject: Subject, role: Role, field: str, expires_at: datetime | None = None
+) -> list[Part]:
+    """Refuse a role that its holders may never have; return what it gives, within the time."""
+    facts = loading.of_holders([role.id])
+    known = facts.roles[role.id]
+    if is_forbidden(known, handing.policy) and handing.reaches_service(subject.id):
+        raise Refused("forbidden_for_service", f"the role {role.handle} is for people only", field=field)
+    if known.is_owner:
+        _check_owner(handing, role, field)
+        if not subject.is_principal:
+            raise Refused("invalid_value", f"only a person holds the role {role.handle}", field=field)
+    link = Link("role", role.id, role.name, until_ms=ms(expires_at))
+    return [part.within(link) for part in facts.parts(role.id, handing.policy)]
+
+
+def take_role(tx: Transaction, subject: Subject, assignment: RoleAssignment, organization: str) -> None:
+    """Take a role away."""
+    handing = Handing.begin(tx, organization)
+    role = assignment.role
+    if role.like == "owner":
+        _check_owner(handing, role, "roles")
+    before, ident = stated(assignment), assignment.id
+    assignment.delete()
+    assignment.id = ident
+    name = f"{subject.name}/{role.handle}"
+    tx.record("role.removed", ident, name=name, organization=organization, before=before)
+    touching.subject(tx, organization, subject.id)
+
+
+def delete_grant(tx: Transaction, organization: str, found: Grant) -> Grant:
+    """Take a grant away."""
+    Handing.begin(tx, organization)
+    subject = subjects.named(organization, [found.subject])[found.subject]
+    before, ident = stated(found), found.id
+    found.delete()
+    found.id = ident
+    name = f"{subject.name}/{found.permission}"
+    tx.record("grant.deleted", ident, name=name, organization=organization, before=before)
+    touching.subject(tx, organization, subject.id)
+    return found
+
+
+def check_source(handing: Handing, subject: Subject, source: str, field: str) -> None:
+    """Refuse what a service account may not hold in this way, by ``grants.sources``."""
+    sources = handing.policy.grants_sources
+    if subject.kind == "service_account" and source not in sources:
+        raise Refused(
+            "source_not_allowed",
+            f"service accounts get permissions by {', '.join(sources)} here, not by {source}",
+            field=field,
+        )
+
+
+def check_count(handing: Handing, principal: Principal) -> None:
+    """Refuse too few or too many roles of a service account, by ``grants.roles_per_account``."""
+    if principal.kind != "service_account":
+        return
+    least, most = handing.policy.grants_roles_per_account.min, handing.policy.grants_roles_per_account.max
+    count = RoleAssignment.objects.filter(subject=principal.id, role__deleted_at__isnull=True).count()
+    if count < least:
+        raise Refused("missing_field", f"a service account has at least {least} role here", field="roles")
+    if most is not None and count > most:
+        raise Refused("invalid_value", f"a service account has at most {most} roles here", field="roles")
+
+
+def check_end(expires_at: datetime | None, now: datetime) -> None:
+    """Refuse an end in the past."""
+    if expires_at is not None and expires_at <= now:
+        raise Refused("invalid_value", "the end lies in the past", field="expires")
+
+
+def stated(made: Grant | RoleAssignment) -> dict[str, Any]:
+    """Return what an event says about a grant or an assigned role."""
+    found: dict[str, Any] = {"subject": made.subject, "justification": made.justification}
+    if isinstance(made, Grant):
+        found |= {"permission": made.permission, "resource": made.resource, "is_bound": made.is_bound}
+    else:
+        found |= {"role_id": made.role_id, "role": made.role.handle}
+    if made.expires_at is not None:
+        found["expires_at"] = instant(made.expires_at)
+    return found | {"is_pending": made.is_pending, "origin": made.origin}
+
+
+def instant(at: datetime | None) -> str | None:
+    """Return an instant as events write it."""
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _subject(subject: Principal | Subject, organization: str) -> tuple[str, Subject]:
+    if isinstance(subject, Principal):
+        return subject.organization_id, subject_of(subject)
+    return organization, subject
+
+
+def _is_bound(subject: Subject) -> bool:
+    """What a role has without ``bypass_scopes`` keeps to the teams of its holder."""
+    return subject.kind == "role" and not Role.objects.get(id=subject.id).bypass_scopes
+
+
+def check_alive(subject: Subject) -> None:
+    """Refuse a subject that is deleted."""
+    if subject.is_deleted:
+        raise Refused("state_conflict", f"{subject.name} is deleted")
+
+
+def _check_owner(handing: Handing, role: Role, field: str) -> None:
+    """Owner reaches permissions that are declared later, so only an owner may hand it out or take it away."""
+    if handing.held is None:
+        return
+    mine = RoleAssignment.objects.filter(subject=handing.tx.actor.id, role=role, is_pending=False)
+    if not mine.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=handing.tx.now)).exists():
+        raise Refused(
+            "ceiling_exceeded", f"only an {role.handle} hands out the role {role.handle}", field=field
+        )
+
+
+def ms(at: datetime | None) -> int:
+    """Return an instant as records carry it; 0 stands for never."""
+    return 0 if at is None else int(at.timestamp()) * 1_000 + at.microsecond // 1_000
+
+
+def set_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = "") -> None:
+    """Make ``roles`` exactly the roles of a principal."""
+    handing = Handing.begin(tx, principal.organization_id, justification)
+    wanted = [
+        subjects.role(principal.organization_id, text, f"roles.{place}") for place, text in enumerate(roles)
+    ]
+    held = RoleAssignment.objects.select_related("role").filter(subject=principal.id)
+    for assignment in held.filter(role__deleted_at__isnull=True).exclude(role__in=wanted):
+        take_role(tx, subject_of(principal), assignment, principal.organization_id)
+    assign_roles(tx, principal, roles, justification)
+    check_count(handing, principal)
+
+
+def assign_roles(
+    tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = ""
+) -> None:
+    """Assign roles that the principal does not hold yet, within ceiling, bans and justification."""
+    for place, text in enumerate(dict.fromkeys(roles)):
+        field = f"roles.{place}"
+        found = subjects.role(principal.organization_id, text, field)
+        assign(tx, principal, found, justification, field=field)

@@ -1,0 +1,179 @@
+"""Reads what paths are made of: a handful of statements, however many principals or holders are asked for.
+
+Every call of the API and every poll of a node asks this, so it is not put together by the ORM.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from django.db import connection
+
+from retinue.server.access import conditions, selectors
+from retinue.server.access.conditions import Subject
+from retinue.server.access.paths import Facts, Grant, Held, Link, Role, Rule
+from retinue.server.access.roles import ROLES
+
+# An instant as records carry it, made by the database.
+_MILLISECONDS = {
+    "sqlite": "COALESCE(CAST(ROUND((julianday({0}) - 2440587.5) * 86400000) AS INTEGER), 0)",
+    "postgresql": "COALESCE((EXTRACT(EPOCH FROM {0}) * 1000)::bigint, 0)",
+}
+_RULES = """
+SELECT id, organization_id, kind, name, rule, match, conditions, '[]' FROM access_group
+WHERE organization_id IN ({ids}) AND rule <> '' AND deleted_at IS NULL
+UNION ALL SELECT id, organization_id, 'policy', name, 'condition', match, conditions, subjects
+FROM access_accesspolicy
+WHERE organization_id IN ({ids}) AND is_enabled AND pending_by = '' AND deleted_at IS NULL
+"""
+_HELD = """
+SELECT m.principal_id, g.id, m.id, m.granted_by, {at}, m.justification, {until},
+    g.organization_id, g.kind, g.name, g.rule, g.match, g.conditions
+FROM access_membership m JOIN access_group g ON g.id = m.group_id
+WHERE m.principal_id IN ({ids}) AND NOT m.is_pending AND g.deleted_at IS NULL
+"""
+_ASSIGNED = """
+SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until},
+    r.id, r.handle, r.name, r.patterns, r."like", r.bypass_scopes
+FROM access_roleassignment m JOIN access_role r ON r.id = m.role_id
+WHERE m.subject IN ({ids}) AND NOT m.is_pending AND r.deleted_at IS NULL
+"""
+_GRANTED = """
+SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until}, m.permission, m.resource, m.is_bound
+FROM access_grant m WHERE m.subject IN ({ids}) AND NOT m.is_pending
+"""
+_ROLES = """
+SELECT id, handle, name, patterns, "like", bypass_scopes FROM access_role
+WHERE id IN ({ids}) AND deleted_at IS NULL
+"""
+_GROUPS = """
+SELECT id, organization_id, kind, name, rule, match, conditions, '[]' FROM access_group
+WHERE id IN ({ids}) AND deleted_at IS NULL
+UNION ALL SELECT id, organization_id, 'policy', name, 'condition', match, conditions, subjects
+FROM access_accesspolicy WHERE id IN ({ids}) AND is_enabled AND pending_by = '' AND deleted_at IS NULL
+"""
+
+
+def of_principals(organizations: Collection[str], principals: Collection[str], *, deep: bool) -> Facts:
+    """Return what these principals hold; ``deep`` also what their roles, groups and policies give."""
+    facts = Facts()
+    _add_rules(facts, _select(_RULES, organizations, times=2))
+    for subject, *row in _select(_HELD, principals):
+        group, _, by, at, why, until, organization, kind, name, rule, match, stated = row
+        known = _rule(group, organization, kind, name, rule, match, stated, "[]")
+        facts.groups.setdefault(group, known)
+        link = Link(kind, group, name, by, at, why, until)
+        facts.memberships.setdefault(subject, []).append(Held(group, link))
+    carriers = [*facts.groups, *facts.policies] if deep else []
+    _add_assigned(facts, [*principals, *carriers])
+    _add_granted(facts, [*principals, *carriers, *(facts.roles if deep else ())])
+    return facts
+
+
+def of_holders(ids: Collection[str]) -> Facts:
+    """Return what these roles, groups, teams and access policies give."""
+    facts = Facts()
+    _add_rules(facts, _select(_GROUPS, [each for each in ids if not each.startswith("rol_")], times=2))
+    organizations = {rule.organization for rule in facts.groups.values()}
+    _add_rules(facts, [row for row in _select(_RULES, organizations, times=2) if row[2] == "policy"])
+    _add_roles(facts, _select(_ROLES, [each for each in ids if each.startswith("rol_")]))
+    _add_assigned(facts, [*facts.groups, *facts.policies])
+    _add_granted(facts, [*facts.groups, *facts.policies, *facts.roles])
+    return facts
+
+
+def rules_of(organizations: Collection[str]) -> list[Rule]:
+    """Return the groups and teams with a rule, and the access policies, of these organizations."""
+    facts = Facts()
+    _add_rules(facts, _select(_RULES, organizations, times=2))
+    return [*facts.groups.values(), *facts.policies.values()]
+
+
+def carrying(ids: Collection[str]) -> set[str]:
+    """Return those of these groups and access policies that have a role or a grant."""
+    statement = """
+    SELECT subject FROM access_roleassignment WHERE subject IN ({ids})
+    UNION SELECT subject FROM access_grant WHERE subject IN ({ids})
+    """
+    return {row[0] for row in _select(statement, ids, times=2)}
+
+
+def _select(statement: str, ids: Collection[str], *, times: int = 1) -> list[tuple[Any, ...]]:
+    """Run a statement that asks ``times`` for rows that belong to any of ``ids``."""
+    if not ids:
+        return []
+    spell = _MILLISECONDS[connection.vendor].format
+    sql = statement.format(
+        ids=", ".join(["%s"] * len(ids)), at=spell("m.granted_at"), until=spell("m.expires_at")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*ids] * times)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+def _add_rules(facts: Facts, rows: Iterable[tuple[Any, ...]]) -> None:
+    for ident, organization, kind, name, *rule in rows:
+        place = facts.policies if kind == "policy" else facts.groups
+        place[ident] = _rule(ident, organization, kind, name, *rule)
+
+
+def _rule(
+    ident: str, organization: str, kind: str, name: str, rule: str, match: str, stated: Any, subjects: Any
+) -> Rule:
+    found = conditions.stored(_json(stated))
+    return Rule(ident, organization, kind, name, rule, match, found, frozenset(_json(subjects)))
+
+
+def _add_roles(facts: Facts, rows: Iterable[tuple[Any, ...]]) -> None:
+    for row in rows:
+        facts.roles[row[0]] = _role(*row)
+
+
+def _role(ident: str, handle: str, name: str, patterns: Any, like: str, bypass_scopes: Any) -> Role:
+    native = ROLES.get(like)
+    given = (*(native.patterns if native else ()), *_json(patterns))
+    return Role(ident, handle, name, given, like == "owner", bool(bypass_scopes))
+
+
+def _add_assigned(facts: Facts, subjects: Collection[str]) -> None:
+    for subject, _, by, at, why, until, *role in _select(_ASSIGNED, subjects):
+        facts.roles.setdefault(role[0], _role(*role))
+        link = Link("role", role[0], role[2], by, at, why, until)
+        facts.assigned.setdefault(subject, []).append(Held(role[0], link))
+
+
+def _add_granted(facts: Facts, subjects: Collection[str]) -> None:
+    for subject, ident, by, at, why, until, permission, resource, is_bound in _select(_GRANTED, subjects):
+        link = Link("direct", ident, permission, by, at, why, until)
+        grant = Grant(permission, selectors.stored(resource), bool(is_bound), link)
+        facts.grants.setdefault(subject, []).append(grant)
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str | bytes) else value
+
+
+def groups_of(organization: str) -> list[Rule]:
+    """Return all groups and teams of an organization."""
+    statement = """
+    SELECT id, organization_id, kind, name, rule, match, conditions, '[]' FROM access_group
+    WHERE organization_id IN ({ids}) AND deleted_at IS NULL
+    """
+    return [_rule(*row) for row in _select(statement, [organization])]
+
+
+def subjects_of(organization: str, ids: Collection[str] | None = None) -> Iterator[Subject]:
+    """Yield the principals of an organization as conditions see them, or those with these ids."""
+    statement = (
+        "SELECT id, kind, name, handle, environment FROM directory_principal WHERE state <> 'deleted' AND "
+    )
+    rows = (
+        _select(statement + "organization_id IN ({ids})", [organization])
+        if ids is None
+        else _select(statement + "id IN ({ids})", ids)
+    )
+    for ident, kind, name, handle, environment in rows:
+        yield Subject(ident, kind, name, handle, environment)

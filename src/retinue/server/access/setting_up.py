@@ -1,0 +1,99 @@
+"""What an organization begins with: the roles, groups and teams of its policy."""
+
+from __future__ import annotations
+
+from retinue.server.access import touching
+from retinue.server.access.models import Group, Role
+from retinue.server.access.roles import ROLES
+from retinue.server.directory.queries import Organization
+from retinue.server.directory.rules import fold
+from retinue.server.ids import new_id
+from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies.policy import RoleTemplate, SystemGroup, policy_of
+
+
+def set_up_organization(tx: Transaction, organization: Organization) -> None:
+    """Create the roles of ``roles.templates`` and the groups and teams of ``system_groups``.
+
+    What is there already by its handle or name stays as it is.
+    """
+    policy = policy_of(organization.id)
+    roles = set(
+        Role.objects.filter(organization=organization, deleted_at__isnull=True).values_list(
+            "handle", flat=True
+        )
+    )
+    for template in policy.roles_templates:
+        if template.handle not in roles:
+            _role(tx, organization, template)
+    groups = set(
+        Group.objects.filter(organization=organization, deleted_at__isnull=True).values_list(
+            "kind", "name_folded"
+        )
+    )
+    for group in policy.system_groups:
+        if (group.kind, fold(group.name)) not in groups:
+            _group(tx, organization, group)
+
+
+def _role(tx: Transaction, organization: Organization, template: RoleTemplate) -> None:
+    native = ROLES.get(template.like)
+    made = Role.objects.create(
+        id=new_id("rol"),
+        organization=organization,
+        handle=template.handle,
+        name=template.name,
+        description="" if native is None else native.description,
+        like=template.like,
+        patterns=list(template.permissions),
+        bypass_scopes=native is not None and native.bypass_scopes,
+        created_at=tx.now,
+        created_by=tx.actor.id,
+        updated_at=tx.now,
+    )
+    tx.record(
+        "role.created", made.id, name=made.handle, organization=organization.id, after=stated_role(made)
+    )
+    touching.holder(tx, organization.id, [made.id])
+
+
+def _group(tx: Transaction, organization: Organization, stated: SystemGroup) -> None:
+    made = Group.objects.create(
+        id=new_id("tea" if stated.kind == Group.TEAM else "grp"),
+        organization=organization,
+        kind=stated.kind,
+        name=stated.name,
+        name_folded=fold(stated.name),
+        rule="" if stated.members == "chosen" else stated.members,
+        locked=list(stated.locked),
+        created_at=tx.now,
+        created_by=tx.actor.id,
+        updated_at=tx.now,
+    )
+    event = f"{made.kind}.created"
+    tx.record(event, made.id, name=made.name, organization=organization.id, after=stated_group(made))
+    touching.holder(tx, organization.id, [made.id])
+
+
+def stated_role(role: Role) -> dict[str, object]:
+    """Return what an event says about a role."""
+    return {
+        "handle": role.handle,
+        "name": role.name,
+        "description": role.description,
+        "like": role.like,
+        "patterns": role.patterns,
+        "bypass_scopes": role.bypass_scopes,
+    }
+
+
+def stated_group(group: Group) -> dict[str, object]:
+    """Return what an event says about a group or team."""
+    return {
+        "name": group.name,
+        "description": group.description,
+        "rule": group.rule,
+        "match": group.match,
+        "conditions": group.conditions,
+        "locked": group.locked,
+    }

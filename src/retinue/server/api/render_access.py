@@ -1,0 +1,111 @@
+"""Turns rows of access into what the API answers; every list in a handful of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from retinue.server.access import selectors, subjects
+from retinue.server.access.queries import Grant, Link, Part
+from retinue.server.access.subjects import Subject
+from retinue.server.api.answers import instant
+from retinue.server.api.render import JSON, ref
+from retinue.server.directory import queries as directory
+from retinue.server.directory.queries import Principal
+
+#: How a grant is held, by the kind of its subject.
+_SOURCES = {"user": "direct", "service_account": "direct"}
+
+
+def subject(found: Subject | Principal | None) -> JSON | None:
+    """Return a principal, group, team, role or access policy by name."""
+    if found is None:
+        return None
+    if isinstance(found, Principal):
+        return ref(found)
+    return {"id": found.id, "kind": found.kind, "handle": found.name, "name": found.name}
+
+
+def grants(rows: Sequence[Grant], now: datetime) -> list[JSON]:
+    """Return grants as the API answers them."""
+    people = directory.principals(
+        ident for row in rows for ident in (row.granted_by, row.approved_by, row.subject) if ident
+    )
+    others = subjects.named(None, [row.subject for row in rows if row.subject not in people])
+    return [
+        {
+            "id": row.id,
+            "subject": subject(people.get(row.subject) or others.get(row.subject)),
+            "permission": row.permission,
+            "resource": selectors.stored(row.resource).plain,
+            "source": _source(people.get(row.subject), others.get(row.subject)),
+            "state": state(row.is_pending, row.expires_at, now),
+            "origin": row.origin or None,
+            "justification": row.justification,
+            "granted_by": ref(people.get(row.granted_by)),
+            "granted_at": instant(row.granted_at),
+            "approved_by": ref(people.get(row.approved_by)),
+            "expires_at": instant(row.expires_at),
+        }
+        for row in rows
+    ]
+
+
+def _source(principal: Principal | None, other: Subject | None) -> str:
+    return "direct" if principal is not None or other is None else other.kind
+
+
+def state(is_pending: bool, expires_at: datetime | None, now: datetime) -> str:
+    """Return the state of what was handed out."""
+    if expires_at is not None and expires_at <= now:
+        return "expired"
+    return "pending" if is_pending else "active"
+
+
+def permissions(found: Mapping[str, Sequence[Part]]) -> list[JSON]:
+    """Return effective permissions, each with every path by which it is held."""
+    links = [link for parts in found.values() for part in parts for link in part.links]
+    people = directory.principals(link.granted_by for link in links)
+    return [
+        {
+            "permission": name,
+            "held": "explicit"
+            if any(len(part.links) == 1 and part.links[0].kind == "direct" for part in parts)
+            else "inherited",
+            "sources": [path(name, part, people) for part in parts],
+        }
+        for name, parts in found.items()
+    ]
+
+
+def path(name: str, part: Part, people: Mapping[str, Principal]) -> JSON:
+    """Return one path by which a permission is held."""
+    steps = [_link(each, people) for each in part.links]
+    return {
+        **steps[-1],
+        "text": " <- ".join((name, *_words(part.links))),
+        "resource": part.selector.plain,
+        "within_teams": part.is_bound,
+        "path": steps,
+    }
+
+
+def _words(links: Iterable[Link]) -> list[str]:
+    words = {"policy": "access policy", "direct": "grant"}
+    return [f"{words.get(link.kind, link.kind)} {link.name}" for link in links]
+
+
+def _link(link: Link, people: Mapping[str, Principal]) -> JSON:
+    return {
+        "kind": link.kind,
+        "id": link.id,
+        "name": link.name,
+        "granted_by": ref(people.get(link.granted_by)),
+        "granted_at": _instant(link.granted_ms),
+        "justification": link.justification,
+        "expires_at": _instant(link.until_ms),
+    }
+
+
+def _instant(milliseconds: int) -> str | None:
+    return instant(datetime.fromtimestamp(milliseconds / 1_000, UTC)) if milliseconds else None
