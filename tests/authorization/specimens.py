@@ -53,6 +53,11 @@ def key(world: World, *, revoked: bool = False) -> str:
     return f"{KEYS}/{made.id}"
 
 
+def _rotated(world: World) -> str:
+    """Return the address of the successor of a key that is still accepted beside it."""
+    return f"{KEYS}/{world.owner.post(f'{key(world)}/rotate', {}).json['key']['id']}"
+
+
 def _grant(world: World) -> str:
     path = account(world, permissions=(GRANTED,))
     return f"{path}/grants/{world.owner.get(f'{path}/grants').json['items'][0]['id']}"
@@ -210,6 +215,12 @@ SPECIMENS: dict[str, Make] = {
     "rename_key": lambda world, _: Specimen(key(world), {"name": "another"}),
     "rotate_key": lambda world, _: Specimen(f"{key(world)}/rotate", {}),
     "regenerate_key": lambda world, _: Specimen(f"{key(world)}/regenerate", {}),
+    "finish_rotation": lambda world, _: Specimen(f"{_rotated(world)}/finish-rotation", {}),
+    "expire_key": lambda world, _: Specimen(f"{key(world)}/expire", {"expires": "1d"}),
+    "restrict_key": lambda world, _: Specimen(
+        f"{key(world)}/restrict", {"restrictions": {"methods": ["GET"]}}
+    ),
+    "restore_key": lambda world, _: Specimen(f"{key(world, revoked=True)}/restore", {}),
     "revoke_key": lambda world, _: Specimen(f"{key(world)}/revoke", {}),
     "delete_key": lambda world, _: Specimen(key(world, revoked=True)),
     "get_receipt": lambda world, _: Specimen(_receipt(world)),
