@@ -117,7 +117,7 @@ def create(
 @app.command
 def decide(
     review: str,
-    decision: Literal["keep", "disable", "delete", "reassign"],
+    decision: Literal["keep", "reduce", "disable", "delete", "reassign"],
     /,
     *,
     account: Annotated[tuple[str, ...], Parameter(help="Account.", negative="", required=True)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -48,10 +48,16 @@ def grant(
     origin: Origin = OWN,
     field: str = "permission",
     organization: str = "",
+    is_kept: bool = False,
 ) -> Grant:
-    """Grant a permission or pattern, on some resources, until some time. Refuses what is granted already."""
+    """Grant a permission or pattern, on some resources, until some time. Refuses what is granted already.
+
+    ``is_kept``: the subject held it, and more, by something that just went; that needs no ceiling.
+    """
     organization, subject = _subject(subject, organization)
     handing = Handing.begin(tx, organization, justification)
+    if is_kept:
+        handing = replace(handing, held=None)
     check_alive(subject)
     check_end(expires_at, tx.now)
     covered = rules.check_pattern(permission, handing.catalogue, field)

@@ -21,6 +21,7 @@ __all__ = [
     "Link",
     "Part",
     "Role",
+    "assigned",
     "catalogue",
     "effective",
     "grant",
@@ -48,6 +49,12 @@ def roles_of(subject_ids: Iterable[str]) -> dict[str, list[str]]:
     for subject, handle in rows.order_by("role__handle").values_list("subject", "role__handle"):
         found[subject].append(handle)
     return found
+
+
+def assigned(subject_id: str) -> list[RoleAssignment]:
+    """Return the roles that a subject holds itself, pending ones included, by handle."""
+    rows = RoleAssignment.objects.filter(subject=subject_id, role__deleted_at__isnull=True)
+    return list(rows.select_related("role").order_by("role__handle"))
 
 
 def holders_of(organization_id: str, handle: str) -> QuerySet[RoleAssignment, str]:

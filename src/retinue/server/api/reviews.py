@@ -24,6 +24,7 @@ ITEM = f"{ONE}/items/{{item_id}}"
 NEEDS: dict[str, tuple[str, ...]] = {
     "keep": (),
     "silent": (),
+    "reduce": ("grant:create", "grant:delete"),
     "disable": ("service_account:disable",),
     "delete": ("service_account:delete",),
     "reassign": ("service_account:update",),
@@ -89,7 +90,7 @@ class ReviewItem(schemas.Answer):
     evidence: dict[str, Any]
     asked: schemas.PrincipalRef | None = Field(description="Who is asked now.")
     needs_reason: bool = Field(description="Unused or elevated: to keep it needs a note.")
-    decision: Literal["keep", "disable", "delete", "reassign"] | None
+    decision: Literal["keep", "reduce", "disable", "delete", "reassign"] | None
     note: str
     assignee: schemas.PrincipalRef | None
     decided_by: schemas.PrincipalRef | None
@@ -113,7 +114,7 @@ class ItemFilter(schemas.ListQuery):
 class Decide(schemas.WithReason):
     """A decision about one account."""
 
-    decision: Literal["keep", "disable", "delete", "reassign"]
+    decision: Literal["keep", "reduce", "disable", "delete", "reassign"]
     note: str = ""
     assignee: str = Field("", description="The new owner, with `reassign`.")
 

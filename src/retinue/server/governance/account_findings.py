@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from retinue.server.access import queries as access
+from retinue.server.access.paths import is_running
+from retinue.server.access.rules import names_of
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.governance.looking import Look
@@ -94,6 +96,24 @@ def over_permitted(look: Look) -> Iterator[Found]:
 
 def _window(look: Look, row: Principal) -> datetime:
     return look.now - timedelta(days=look.policy(row.environment).idle_days or USE_WINDOW_DAYS)
+
+
+def elevated_unjustified(look: Look) -> Iterator[Found]:
+    """Accounts that hold something elevated by a path on which nobody gave a reason."""
+    elevated, now = set(look.policy().elevated.permissions), access.now_ms()
+    policies, names = {look.organization: look.policy()}, access.catalogue()
+    for rows in look.accounts():
+        for row, parts in access.paths_of(rows, policies):
+            bare = [
+                part
+                for part in parts
+                if is_running(part, now) and not any(link.justification.strip() for link in part.links)
+            ]
+            found = {name for part in bare for name in names_of(part, names) & elevated}
+            if found - set(look.policy().forbidden_for_service.permissions):
+                since = min((link.granted_ms for part in bare for link in part.links), default=0)
+                at = datetime.fromtimestamp(since / 1000, UTC) if since else row.created_at
+                yield Found("elevated_unjustified", row.id, at, {"permissions": sorted(found)})
 
 
 def disabled_in_use(look: Look) -> Iterator[Found]:

@@ -20,9 +20,11 @@ from retinue.server.errors import Refused
 from retinue.server.governance import queries, rules
 from retinue.server.governance.evidence import gather
 from retinue.server.governance.models import Review, ReviewItem
+from retinue.server.governance.reducing import reduce_to
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.policy import policy_of
+from retinue.server.traffic import queries as traffic
 
 #: Accounts in one review.
 MOST_ITEMS = 10_000
@@ -219,9 +221,18 @@ def _reassign(tx: Transaction, account: Principal, item: ReviewItem) -> str:
     return "reassigned"
 
 
+def _reduce(tx: Transaction, account: Principal, item: ReviewItem) -> str:
+    window = policy_of(account.organization_id, account.environment).idle_days or rules.USE_WINDOW_DAYS
+    since = tx.now - timedelta(days=window)
+    used = {name for name, at in traffic.exercised([account.id])[account.id].items() if at >= since}
+    gone = reduce_to(tx, account, used, item.note or "reduced to what was used, by a review")
+    return f"reduced: {gone} permissions fewer"
+
+
 _ACTS: dict[str, Callable[[Transaction, Principal, ReviewItem], str]] = {
     "keep": lambda tx, account, item: "kept",
     "silent": lambda tx, account, item: "silent",
+    "reduce": _reduce,
     "disable": _disable,
     "delete": _delete,
     "reassign": _reassign,

@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 #: Where the policy counts no idle days, unused permissions are still looked for over these.
 USE_WINDOW_DAYS = 90
 
-DECISIONS = ("keep", "disable", "delete", "reassign")
+DECISIONS = ("keep", "reduce", "disable", "delete", "reassign")
 TEMPLATES = ("idle", "full", "scope")
 
 
@@ -76,6 +76,13 @@ KINDS: dict[str, FindingKind] = {
             "medium",
             "investigate",
             "Keys of a disabled account were presented within the last seven days.",
+        ),
+        FindingKind(
+            "elevated_unjustified",
+            "service_account",
+            "high",
+            "justify",
+            "The account holds an elevated permission and nobody wrote down why.",
         ),
         FindingKind(
             "idle_credential",

@@ -194,10 +194,8 @@ FINDING_KINDS = (
     "pat_in_production",
     "shared_token",
     "new_network",
-    "unexpected_use",
     "repeated_denials",
     "elevated_unjustified",
-    "leaked",
 )
 
 
