@@ -18,7 +18,8 @@ from retinue.server.access.conditions import Subject
 from retinue.server.access.models import Permission
 from retinue.server.access.paths import SERVICE, Facts, Part, is_forbidden_group
 from retinue.server.ledger.feed import Keys, Selection, narrow, select
-from retinue.server.policies.policy import NATIVE, Policy, policy_of
+from retinue.server.policies.policy import NATIVE, Policy
+from retinue.server.policies.queries import in_force_in
 
 _PRINCIPALS = """
 SELECT id, kind, organization_id, handle, name, state, is_operator, environment
@@ -81,8 +82,8 @@ def principals(selection: Selection, indexes: Mapping[str, int]) -> dict[str, by
 
 
 def policies_of(organizations: Iterable[str]) -> dict[str, Policy]:
-    """Return the policy in force of each organization, read once."""
-    return {ident: policy_of(ident) for ident in set(organizations)}
+    """Return the policy in force of each organization, in one query."""
+    return {ident: compiled.policy for ident, compiled in in_force_in(organizations).items()}
 
 
 def _principal(row: tuple[Any, ...], facts: Facts, masks: Masks, policy: Policy) -> records.Principal:

@@ -55,6 +55,7 @@ def found(
             field="administrator",
         )
     organization = directory.create_organization(tx, handle=handle, name=name, preset=preset)
+    access.set_up_organization(tx, organization)
     if person is not None:
         return _invited(tx, organization, person)
     policy = policy_of(organization.id)

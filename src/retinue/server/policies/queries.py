@@ -16,7 +16,7 @@ from retinue.server.policies.models import Standing, Version
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.rules import Compiled, Document
 
-__all__ = ["Version", "in_force", "version", "version_row", "versions"]
+__all__ = ["Version", "in_force", "in_force_in", "version", "version_row", "versions"]
 
 #: An organization without a document of its own has the native preset.
 NONE = ""
@@ -42,6 +42,13 @@ def in_force(organization_id: str) -> Compiled:
         if connection.vendor == "postgresql":
             opened.at_revision(lambda revision: _check_standing(opened, organization_id))
     return version(opened.kept[place])
+
+
+def in_force_in(organization_ids: Iterable[str]) -> dict[str, Compiled]:
+    """Return what is in force in each of some organizations now, in one query; for reads, not for changes."""
+    found: dict[str, Compiled] = dict.fromkeys(organization_ids, _NATIVE)
+    rows = Standing.objects.filter(organization__in=list(found)).values_list("organization", "version_id")
+    return found | {organization: version(version_id) for organization, version_id in rows}
 
 
 def _check_standing(tx: Transaction, organization_id: str) -> None:
