@@ -93,6 +93,7 @@ _ERRORS: dict[str, Meaning] = {
     "node_removed": Meaning(410, "The node was removed"),
     # What is wrong with us.
     "database_unavailable": Meaning(503, "The database is not reachable"),
+    "epoch_recovering": Meaning(503, "The history is in doubt; the nodes are asked what they know"),
     "internal": Meaning(500, "An error on our side"),
 }
 

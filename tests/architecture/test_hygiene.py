@@ -27,7 +27,7 @@ REVEALS = {
     "src/retinue/server/api/idempotency.py": "the repeated answer to a lost one, with a new secret",
     "src/retinue/server/setup.py": "the token files of init, mode 0600",
     "src/retinue/server/__main__.py": "the token file of a new organization, mode 0600",
-    "src/retinue/node/follower.py": "the node's own token file, mode 0600",
+    "src/retinue/node/renewal.py": "the node's own token file, mode 0600",
     "src/retinue/node/feed_client.py": "the header of the node's own calls",
     "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
     "src/retinue/cli/node.py": "the token file of an enrolled node",

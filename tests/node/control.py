@@ -21,8 +21,7 @@ import msgspec
 
 from retinue.replica import records
 from retinue.replica.records import Change, Kind
-from retinue.token import Kind as TokenKind
-from retinue.token import mint
+from tests.node.renewal import Renewal
 
 JSON = dict[str, Any]
 Place = tuple[Kind, str]
@@ -120,34 +119,6 @@ Fault = Callable[[Exchange], bool]
 Refusal = Callable[[list[JSON]], tuple[int, JSON] | None]
 
 
-class Renewal:
-    """The credential of one node, as the control plane keeps it: the present one, and the one before."""
-
-    def __init__(self, token: str) -> None:
-        self.present = token
-        self.previous: str | None = None
-        self.is_due = True
-        self.issued = 0
-
-    def accepts(self, token: str) -> bool:
-        """Tell whether a token opens the feed."""
-        return token in (self.present, self.previous)
-
-    def polled(self, token: str) -> bool:
-        """Note a poll with a token; tell whether that one should be renewed."""
-        if token == self.present:
-            self.previous = None
-        return token == self.previous or self.is_due
-
-    def renew(self, token: str) -> str:
-        """Issue the next one; a lost one gets another secret."""
-        if token == self.present:
-            self.previous = token
-        self.present, self.is_due = mint(TokenKind.NODE).reveal(), False
-        self.issued += 1
-        return self.present
-
-
 class Control(socketserver.ThreadingTCPServer):
     """The server. ``faults`` are done one after the other, by the kind of request: poll, snapshot, ..."""
 
@@ -167,6 +138,8 @@ class Control(socketserver.ThreadingTCPServer):
         self.shipped: dict[str, dict[int, JSON]] = defaultdict(dict)
         self.next: dict[str, int] = defaultdict(int)
         self.refusal: Refusal = lambda _records: None
+        self.journal: list[JSON] = []
+        self.handed_over = 0
         self.tokens: set[str] | None = None
         self.renewal: Renewal | None = None
         self.skew_ms = 0  # how far its clock is wrong
@@ -215,6 +188,8 @@ class Control(socketserver.ThreadingTCPServer):
                 return 200, body | {"next": following}
         if kind == "requests":
             return self._take(request.body)
+        if kind == "journal":
+            return self._hand_over(request.body)
         return 404, {"code": "not_found"}
 
     def _poll(self, body: JSON) -> JSON:
@@ -228,6 +203,14 @@ class Control(socketserver.ThreadingTCPServer):
             answer = {"incarnation": body["incarnation"], "epoch": truth.epoch, "head": truth.head}
             answer |= {"changes": changes, "more": more, "lease": not more and not snapshot}
             return answer | {"time": time.time_ns() // 1_000_000 + self.skew_ms, "snapshot": snapshot}
+
+    def _hand_over(self, body: JSON) -> tuple[int, JSON]:
+        with self.lock:
+            if body["epoch"] != self.truth.epoch:
+                return 409, {"code": "state_conflict"}
+            self.journal += body["lines"]
+            self.handed_over += not body["more"]
+        return 200, {"epoch": body["epoch"], "unknown": len(body["lines"])}
 
     def _take(self, body: JSON) -> tuple[int, JSON]:
         spool, first, entries = body["spool"], body["first"], body["records"]

@@ -14,9 +14,10 @@ import pytest
 from retinue import pepper
 from retinue.node.credential import NodeToken
 from retinue.token import Kind, parse
-from tests.node.control import Control, Fault, Renewal
+from tests.node.control import Control, Fault
 from tests.node.faults import drop, half, raw, refuse
 from tests.node.following import TOKEN, Home, following, settle
+from tests.node.renewal import Renewal
 from tests.support.installation import Installation
 from tests.support.processes import wait_for
 

@@ -8,6 +8,7 @@ it, so a test compares revisions with those that it saw, never with fixed number
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from tests.server_support import django_setup
 
 if TYPE_CHECKING:
     from tests.storage.estate import Estate
+    from tests.storage.past import Past
 
 # Before any test module is imported: they import models.
 django_setup.setup()
@@ -41,3 +43,30 @@ def estate(awake: str) -> Estate:
     from tests.storage.estate import Estate
 
     return Estate.create()
+
+
+@pytest.fixture(scope="module", params=django_setup.kinds())
+def past_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    """A database with a way back, migrated once."""
+    from tests.storage import past
+
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            made = stack.enter_context(past.sqlite(tmp_path_factory.mktemp("past")))
+        else:
+            made = stack.enter_context(past.postgresql(request.getfixturevalue("postgres_server")))
+        made.backup("new")
+        yield made
+
+
+@pytest.fixture
+def history(past_database: Past, monkeypatch: pytest.MonkeyPatch) -> Past:
+    """The database, as new. Leases of the history before have ended, unless a test says otherwise."""
+    from retinue.server.ledger import lineage
+    from retinue.server.nodes import epochs, receipts
+
+    monkeypatch.setattr(epochs, "_lease_ends_ns", lambda epoch: 0)
+    monkeypatch.setattr(receipts, "_quiet_until_ns", lambda: 0)
+    monkeypatch.setattr(lineage, "has_moved", lambda: False)
+    past_database.restore("new")
+    return past_database

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connections
 
 from retinue.replica.memory import MemoryReplica
-from retinue.replica.records import Kind, Meta
+from retinue.replica.records import Change, Kind, Meta, Noted, Origin
 from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential
@@ -21,9 +21,10 @@ from retinue.server.directory.queries import Organization, Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction, transaction
 from retinue.server.nodes import actions as nodes
-from retinue.server.nodes import feed
+from retinue.server.nodes import feed, journals
 from retinue.server.nodes.compile import Place
 from retinue.server.nodes.feed import PollAnswer, PollRequest
+from retinue.server.nodes.journals import JournalPage
 from retinue.server.nodes.queries import Node
 from retinue.server.nodes.rules import Applied
 from retinue.token import Token
@@ -91,6 +92,8 @@ class Follower:
     page_records: int = 5_000
     #: Where the last answer ended inside a revision.
     after: str | None = None
+    #: Where objects changed, and in which epoch.
+    journal: dict[Place, tuple[int, Origin]] = field(default_factory=dict)
 
     @classmethod
     def create(cls) -> Follower:
@@ -110,14 +113,33 @@ class Follower:
     def poll(self, *, wait: float = 0.0, **given: Any) -> PollAnswer:
         """Poll once and apply the answer, but load no snapshot."""
         answer = feed.poll(self.node, self.request(wait=wait, **given), self.actor)
-        if not answer.snapshot:
+        if answer.epoch == self.meta.epoch and not answer.snapshot:
             self.after = answer.next
             reached = answer.changes[-1].revision if answer.more else answer.head
             reached = self.meta.revision if answer.next else reached
             mark = self.meta.mark if answer.next else answer.mark
             self.meta = leased(Meta(epoch=answer.epoch, revision=reached, complete=True, mark=mark))
             self.replica.apply(answer.changes, self.meta)
+            self._note(answer.epoch, answer.changes)
         return answer
+
+    def _note(self, epoch: int, changes: list[Change]) -> None:
+        for change in changes:
+            place = (change.kind, change.key)
+            if change.origin is not None and (change.origin.reduces or place not in self.journal):
+                self.journal[place] = epoch, change.origin
+
+    def hand_over(self, epoch: int, lines: int = 1_000) -> int:
+        """Hand the journal over, page by page; return how much of it was not known."""
+        rows = self.rows()
+        noted = [Noted(*place, old, origin, rows.get(place)) for place, (old, origin) in self.journal.items()]
+        applied = Applied(self.meta.epoch, self.meta.revision, self.meta.mark)
+        unknown = 0
+        for start in range(0, len(noted) + 1, lines):
+            page, more = noted[start : start + lines], start + lines <= len(noted)
+            sent = JournalPage(self.node.name, self.incarnation, epoch, applied, page, more, 10_000)
+            unknown += journals.take(self.node, sent).unknown
+        return unknown
 
     def load(self) -> None:
         """Load a snapshot from its first page to its last."""
@@ -129,22 +151,31 @@ class Follower:
         after: str | None = None
         self.after = None
         first, mark = 0, ""
+        noted: list[Change] = []
         while True:
             page = feed.snapshot(after, limit=self.page_records)
             first, mark = first or page.head, mark or page.mark
             self.replica.replace_range(_place(after), _place(page.next), page.changes, Meta())
+            noted += page.changes
             after = page.next
             if after is None:
+                if page.epoch != self.meta.epoch:
+                    self.journal = {}
+                self._note(page.epoch, noted)
                 self.meta = leased(Meta(epoch=page.epoch, revision=first, complete=True, mark=mark))
                 self.replica.apply([], self.meta)
                 return
             yield
 
     def catch_up(self) -> None:
-        """Poll, loading a snapshot where told, until the head is reached."""
+        """Poll, loading a snapshot where told, until the head is reached, or the control plane recovers."""
         while True:
             answer = self.poll()
-            if answer.snapshot:
+            if answer.journal:
+                self.hand_over(answer.epoch)
+            elif answer.recovering:
+                return
+            elif answer.snapshot:
                 self.load()
             elif not answer.more:
                 return

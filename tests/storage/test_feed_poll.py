@@ -286,24 +286,6 @@ def test_the_keys_of_a_removed_node_end_with_it() -> None:
     assert IdentityKey.objects.get(kid=published.kid).not_after is not None
 
 
-def test_a_node_ahead_of_the_database_is_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
-    """
-    A node that has applied what the database does not know loads a snapshot, and the log says so.
-    """
-    follower = Follower.create()
-    follower.catch_up()
-    head = ledger.position()
-    request = msgspec.structs.replace(
-        follower.request(), applied=Applied(head.epoch, head.revision + 1_000_000)
-    )
-
-    assert (True, False) == (
-        (answer := feed.poll(follower.node, request, follower.actor)).snapshot,
-        answer.lease,
-    )
-    assert "the database forgot committed changes" in caplog.text
-
-
 def test_status_of_a_node_says_how_far_it_is(estate: Estate) -> None:
     """
     A node is connected while it polls, and its lag counts the revisions that it has not applied.

@@ -54,6 +54,7 @@ class PollAnswer(msgspec.Struct):
     next: str | None = None
     lease_ms: int = 10_000
     mark: str = ""
+    journal: bool = False
     recovering: bool = False
     refused: str | None = None
 
@@ -70,6 +71,10 @@ class SnapshotAnswer(msgspec.Struct):
 
 class _Renewed(msgspec.Struct):
     token: str
+
+
+class _Taken(msgspec.Struct):
+    unknown: int
 
 
 class _Next(msgspec.Struct):
@@ -102,6 +107,10 @@ class FeedClient:
         """Fetch the page of a snapshot after the place ``after`` (empty: the first)."""
         query = f"?{urlencode({'after': after})}" if after else ""
         return self._decode(self._send("GET", f"/v1/feed/snapshot{query}", None, timeout_s), SnapshotAnswer)
+
+    def journal(self, body: dict[str, Any], timeout_s: float) -> int:
+        """Hand over a page of the journal; returns how many of its lines the control plane did not know."""
+        return self._decode(self._send("POST", "/v1/feed/journal", body, timeout_s), _Taken).unknown
 
     def ship(self, node: str, spool: str, first: int, records: list[Any], timeout_s: float) -> int:
         """Ship a batch of the request log; returns the next sequence number that is expected."""

@@ -25,13 +25,14 @@ from retinue.node.complaints import Complaint
 from retinue.node.credential import NodeToken
 from retinue.node.feed_client import FeedClient, FeedError, SnapshotAnswer
 from retinue.node.follower_metrics import Counter, FollowerMetrics
+from retinue.node.handing import Handing
+from retinue.node.renewal import Renewal
 from retinue.node.replica_writer import ReplicaWriter
 from retinue.node.settings import Settings
 from retinue.node.shipping import Shipper
 from retinue.replica import lease
 from retinue.replica.records import SCHEMA
 from retinue.supervisor import REFUSES
-from retinue.token import Kind, parse
 
 _log = logging.getLogger("retinue.follower")
 #: A poll is held for this part of the lease at most: the lease runs from its sending.
@@ -41,9 +42,7 @@ GIVE_UP_SECONDS = 2.0
 SNAPSHOT_TIMEOUT_SECONDS = 30.0
 SHIP_AT_END_SECONDS = 2.0
 KEY_CHECK_SECONDS = 3600.0
-RENEWAL_TIMEOUT_SECONDS = 5.0
-#: A renewal that failed is tried again after this long: a third of the credential's life is left for it.
-RENEWAL_PAUSE_SECONDS = 600.0
+RECOVERING_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 1.0
 #: What a person has to mend first is not asked for that often.
 LONGEST_PAUSE_REFUSED_SECONDS = 5.0
@@ -108,8 +107,9 @@ class Follower:
         self._is_told = self._is_waiting = False
         self._failures = 0
         self._polling = Complaint(_log, "following the control plane")
-        self._renewing = Complaint(_log, f"renewing the credential in {settings.node_token_file}", 0.0)
-        self._renew_at = 0.0
+        self._renewal = Renewal(self._client, self._token, settings, self._interruptibly)
+        self._recovering = Complaint(_log, "getting a lease")
+        self._handing = Handing(self._client, self._replica, settings.node_name)
         self._writing = Complaint(_log, f"writing the replica {folder}", 0.0)
 
     def told(self, _number: int = 0, _frame: FrameType | None = None) -> None:
@@ -220,13 +220,19 @@ class Follower:
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
         self._replica.losses.clear()  # they are known now
-        if answer.snapshot:
+        if answer.journal or self._handing.is_due(answer.epoch):
+            self._interruptibly(partial(self._handing.over, answer.epoch))
+        elif answer.recovering:
+            self._recovering.failed("the control plane recovers: its history is in doubt")
+            self._interruptibly(partial(time.sleep, RECOVERING_PAUSE_SECONDS))
+        elif answer.snapshot:
             self._begin_snapshot(answer.epoch)
         else:
+            self._recovering.worked()
             self._replica.apply(answer, clock, wall_ms)
             self._metrics.add(Counter.REFUSED_LEASES, int(self._replica.refused is not None))
-        if answer.renew and time.monotonic() >= self._renew_at:
-            self._renew()
+        if answer.renew:
+            self._renewal.try_now()
 
     def _wait_seconds(self) -> float:
         """Without a lease there is nothing to wait for: the answer brings one, unless it is refused."""
@@ -255,36 +261,29 @@ class Follower:
             question["losses"] = list(self._replica.losses)
         return question
 
-    def _renew(self) -> None:
-        """Renew the node's credential; if that fails, the present one goes on, and it is tried again."""
-        self._renew_at = time.monotonic() + RENEWAL_PAUSE_SECONDS
-        try:
-            self._token.renew(self._renewed)
-        except (FeedError, OSError) as error:
-            self._renewing.failed(error)
-        else:
-            self._renewing.worked()
-            _log.info("the node's credential is renewed")
-
-    def _renewed(self) -> str:
-        text = self._interruptibly(partial(self._client.renew, RENEWAL_TIMEOUT_SECONDS))
-        token = parse(text, self._settings.brands)
-        if token is None or token.kind is not Kind.NODE:
-            raise FeedError(0, "unreadable", "what should be a node's token is none")
-        return token.reveal()
-
     def _begin_snapshot(self, epoch: int) -> None:
-        """Load the first page: of ``epoch``, which the control plane has just named, or of a later one."""
+        """Load the first page: of ``epoch``, which the control plane has just named, or of a later one.
+
+        What is known here and there no longer is handed over before it is written over.
+        """
         page = self._page("")
         if page.epoch < epoch:
             raise FeedError(0, "stale", "a snapshot of an earlier epoch")
+        if self._handing.is_due(page.epoch):
+            self._interruptibly(partial(self._handing.over, page.epoch))
         _log.info("loading a snapshot of epoch %d, revision %d", page.epoch, page.head)
         self._replica.take(page, "")
 
     def _load_snapshot(self) -> None:
         """Load the next page; a crash in between goes on here."""
         after, epoch = self._replica.meta.snapshot_after, self._replica.meta.epoch
-        page = self._page(after)
+        try:
+            page = self._page(after)
+        except FeedError as error:
+            if error.code != "epoch_recovering":
+                raise
+            self._poll()
+            return
         if page.epoch > epoch:
             self._begin_snapshot(page.epoch)
         else:

@@ -93,6 +93,11 @@ class ReplicaWriter:
             self._store.forget_journal(self.meta.control_time_ms - journal.KEPT_MS)
             self._trimmed = now
 
+    def longest_lease_ms(self) -> int:
+        """Return the longest lease of any organization in the replica, in milliseconds."""
+        with self._opened().snapshot() as snapshot:
+            return snapshot.longest_lease_ms()
+
     def journal(self, after: bytes) -> tuple[list[Noted], bytes]:
         """Return the next lines of the journal, and the place of the last one."""
         return self._opened().journal(after)

@@ -20,8 +20,6 @@ KEPT_MS = 8 * 86_400_000
 #: Before every record, and before the meta record.
 _PREFIX = b"\x00j"
 _END = b"\x00k"
-_KINDS = {kind: bytes((ord("a") + number,)) for number, kind in enumerate(Kind)}
-_BY_LETTER = {letter: kind for kind, letter in _KINDS.items()}
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -38,7 +36,7 @@ def note(transaction: lmdb.Transaction, epoch: int, changes: Iterable[Change]) -
     for change in changes:
         if change.origin is None:
             continue
-        key = _PREFIX + _KINDS[change.kind] + change.key.encode()
+        key = _PREFIX + f"{change.kind.value}/{change.key}".encode()
         if change.origin.reduces or transaction.get(key) is None:
             transaction.put(key, _encode(_Line(epoch, change.origin)))
 
@@ -49,8 +47,8 @@ def lines(transaction: lmdb.Transaction, after: bytes = b"") -> Iterator[tuple[b
     found = cursor.set_range(after + b"\x00" if after else _PREFIX)
     while found and bytes(cursor.key()) < _END:
         place, line = bytes(cursor.key()), _decode(cursor.value())
-        kind, key = _BY_LETTER[place[2:3]], place[3:].decode()
-        yield place, Noted(kind, key, line.epoch, line.origin)
+        kind, _, key = place[len(_PREFIX) :].decode().partition("/")
+        yield place, Noted(Kind(kind), key, line.epoch, line.origin)
         found = cursor.next()
 
 

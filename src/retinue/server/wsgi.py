@@ -42,21 +42,23 @@ class Application:
     def end(self, _number: int, _frame: FrameType | None) -> None:
         """Begin to end; what has begun is answered."""
         from retinue.server import housekeeping
-        from retinue.server.nodes import receipts, wake
+        from retinue.server.nodes import receipts, recovery, wake
 
         self._is_ending = True
         housekeeping.stop()
         receipts.stop()
+        recovery.stop()
         wake.commits.close()
 
 
 def _application() -> Application:
     from retinue.server import housekeeping
-    from retinue.server.nodes import receipts, wake
+    from retinue.server.nodes import receipts, recovery, wake
     from retinue.server.traffic import recorder
 
     wake.start()
     receipts.keep()
+    recovery.keep()
     recorder.start()
     housekeeping.start()
     made = Application()

@@ -9,6 +9,7 @@ from pydantic import Field
 from retinue.server.api.operations import Access, Call, operation
 from retinue.server.nodes import feed
 from retinue.server.nodes.feed import PollAnswer, PollRequest, SnapshotPage
+from retinue.server.nodes.journals import JournalPage, JournalTaken, take
 from retinue.server.traffic.actions import Entry, ingest
 
 TAG = "feed"
@@ -46,6 +47,13 @@ def poll_feed(call: Call, body: PollRequest) -> PollAnswer:
 def get_snapshot(call: Call, query: SnapshotPlace) -> SnapshotPage:
     """Fetch a page of all records, in key order."""
     return feed.snapshot(query.after)
+
+
+@operation("POST", "/feed/journal", permission=Access.NODE, response=JournalTaken, tag=TAG, changes=False)
+def take_journal(call: Call, body: JournalPage) -> JournalTaken:
+    """Hand over a page of a node's journal, after the history came into doubt. Any page may come twice."""
+    feed.check_name(call.own_node, body.node)
+    return take(call.own_node, body)
 
 
 @operation("POST", "/feed/requests", permission=Access.NODE, response=Shipped, tag=TAG, changes=False)

@@ -17,14 +17,15 @@ REVOKE_REASONS = (
     "owner_left",
     "privilege_withdrawn",
     "account_deleted",
+    "recovered",
     "other",
 )
 #: Reasons that a caller may give; the others are given by Retinue itself.
 CALLER_REASONS = ("no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other")
 #: What was revoked for one of these is never restored.
-FINAL_REASONS = frozenset({"compromised", "superseded", "account_deleted"})
-#: Why the policy suspended a credential.
-CAUSES = ("idle", "role_changed", "permission_lost")
+FINAL_REASONS = frozenset({"compromised", "superseded", "account_deleted", "recovered"})
+#: Why the policy suspended a credential; ``recovered``: it did so in a history that a restore lost.
+CAUSES = ("idle", "role_changed", "permission_lost", "recovered")
 NODE_CREDENTIAL_DAYS = 90
 NAME_MAX = 255
 STATUSES = (

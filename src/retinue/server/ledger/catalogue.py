@@ -150,6 +150,28 @@ EVENTS: dict[str, EventType] = {
             "A change holds on every node, or its lease has ended.",
             additive=True,
         ),
+        EventType(
+            "epoch.raised",
+            "epoch",
+            "The history is in doubt: no lease and no receipt until the journals of the nodes are in.",
+            additive=True,
+        ),
+        EventType(
+            "epoch.node_skipped", "node", "The journal of a node is not waited for any longer.", additive=True
+        ),
+        EventType(
+            "epoch.opened",
+            "epoch",
+            "What the nodes knew and the database had lost was done again; leases and receipts run.",
+            additive=True,
+        ),
+        EventType(
+            "credential.lost",
+            "credential",
+            "Nodes know a credential that a restored database does not; it is refused.",
+            additive=True,
+        ),
+        EventType("node.key_withdrawn", "identity_key", "An identity key of a node ended."),
         EventType("setup_code.issued", "setup_code", "A one-time setup code was printed.", additive=True),
         EventType("setup_code.replaced", "setup_code", "A setup code ended: another one was printed."),
         EventType("setup_code.used", "setup_code", "A setup code ended: the first administrator was made."),

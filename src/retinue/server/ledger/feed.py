@@ -91,6 +91,7 @@ SELECT last.key, last.revision, e.mark, {at}, last.reduces = 1 FROM (
   FROM ledger_change WHERE kind = %s AND key > %s AND key <= %s GROUP BY key
 ) last JOIN ledger_auditevent e ON e.revision = last.revision AND e.n = 1
 """
+_MARKS = "SELECT revision, mark FROM ledger_auditevent WHERE n = 1 AND revision"
 _HEAD = (
     "SELECT epoch, revision, compacted_revision, mark, is_recovering, {moved} FROM ledger_head WHERE id = 1"
 )
@@ -150,9 +151,9 @@ def knows(revision: int, mark: str) -> bool:
     if revision == 0:
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT mark FROM ledger_auditevent WHERE revision = %s AND n = 1", [revision])
+        cursor.execute(f"{_MARKS} = %s", [revision])
         found = cursor.fetchone()
-    return found is not None and (mark in ("", found[0]) or found[0] == "")
+    return found is not None and (mark in ("", found[1]) or found[1] == "")
 
 
 def changes(after: Touched, limit: int) -> list[Touched]:
@@ -164,6 +165,16 @@ def changes(after: Touched, limit: int) -> list[Touched]:
         at = MILLISECONDS[connection.vendor].format("e.at")
         cursor.execute(_CHANGES.format(at=at), [after.revision, after.kind, after.key, limit])
         return [Touched(*row) for row in cursor.fetchall()]
+
+
+def marks(revisions: Collection[int]) -> dict[int, str]:
+    """Return the marks of those of these revisions that this history has."""
+    if not revisions:
+        return {}
+    among = ", ".join(["%s"] * len(revisions))
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_MARKS} IN ({among})", list(revisions))
+        return dict(cursor.fetchall())
 
 
 def origins(kind: Kind, after: str, upto: str) -> dict[str, Origin]:

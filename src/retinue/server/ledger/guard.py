@@ -21,6 +21,8 @@ from retinue.server.ledger import current
 UNGUARDED = {
     "directory_login": "passwords and last sign-in belong to the sign-in library",
     "nodes_lease": "what nodes have acknowledged; written by every poll, need not survive a power cut",
+    "nodes_journal": "whose journal is in, after a doubt; what follows from journals goes through the door",
+    "nodes_lost": "what nodes know and the database lost; what is done about it goes through the door",
     "traffic_request": "the request log is shipped in batches, apart from changes",
     "traffic_spoolprogress": "how far a spool has been shipped; written with the batch",
     "traffic_usage": "counters (last used, use count): the one exception for counters",

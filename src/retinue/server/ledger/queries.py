@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet, Subquery
 from retinue.server.errors import NotFound
 from retinue.server.ledger.models import AuditEvent, Head
 
-__all__ = ["AuditEvent", "Event", "counts_by_subject", "event", "events", "head", "latest", "view"]
+__all__ = ["AuditEvent", "Event", "counts_by_subject", "event", "events", "head", "last_at", "latest", "view"]
 
 #: Revisions follow time, so that a time bounds them; but a clock may have been set back by so much.
 _CLOCK_STEPS = timedelta(days=1)
@@ -91,6 +91,12 @@ def event(organization_id: str, ident: str) -> AuditEvent:
     if found is None:
         raise NotFound("audit event", ident)
     return found
+
+
+def last_at() -> datetime | None:
+    """Return the instant of the newest commit; ``None`` before the first."""
+    newest = AuditEvent.objects.order_by("-revision", "-n").values_list("at", flat=True)
+    return newest.first()
 
 
 def latest(organization_id: str, limit: int) -> list[Event]:

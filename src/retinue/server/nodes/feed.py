@@ -18,12 +18,12 @@ from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading, transaction
-from retinue.server.nodes import actions, freshness, leases, measures, queries, wake
+from retinue.server.nodes import actions, epochs, freshness, leases, measures, queries, recovery, wake
 from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.compile import Compiler, Place
+from retinue.server.nodes.history import InDoubt
 from retinue.server.nodes.models import IdentityKey, Node
 from retinue.server.nodes.rules import (
-    Applied,
     PollRequest,
     PublishedKey,
     check_poll,
@@ -53,6 +53,8 @@ class PollAnswer(msgspec.Struct, frozen=True):
     ``lease_ms`` is the shortest lease in force. ``mark`` is that of the revision that these changes reach.
     ``refused`` says why there is no lease though the head is reached: ``clock``, the node's clock is slow.
     Nothing may be decided then, also under the lease before.
+    ``journal`` tells a node of an earlier epoch to hand over its journal, ``recovering`` to wait until the
+    history is sure again: there is neither a snapshot nor a lease before.
     """
 
     incarnation: str
@@ -68,6 +70,8 @@ class PollAnswer(msgspec.Struct, frozen=True):
     lease_ms: int = 10_000
     mark: str = ""
     refused: str | None = None
+    journal: bool = False
+    recovering: bool = False
 
 
 def node_of(decision: Decision) -> Node | None:
@@ -93,7 +97,11 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     check_poll(request)
     _check_peppers(node, request)
     ticket = wake.commits.ticket()
-    clock = leases.record(node, request)
+    try:
+        clock = leases.record(node, request)
+    except InDoubt as found:
+        epochs.begin(actor, found.doubt)
+        clock = Clock()
     wake.acknowledgements.pulse()
     if actions.has_clock_news(clock, request):
         with transaction(actor) as tx:
@@ -105,7 +113,9 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
             actions.confirm_renewal(tx, node)
     answer = _granted(_read(node, request), clock)
     wait = hold_seconds(request.wait, answer.lease_ms / 1_000)
-    if wait <= 0 or answer.changes or answer.snapshot or answer.head != request.applied.revision:
+    if wait <= 0 or answer.changes or answer.epoch != request.applied.epoch or answer.snapshot:
+        return _counted(answer, began)
+    if answer.head != request.applied.revision:
         return _counted(answer, began)
     wake.release_connection()
     began -= time.perf_counter()
@@ -116,7 +126,8 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
 
 
 def _counted(answer: PollAnswer, began: float) -> PollAnswer:
-    result = "granted" if answer.lease else answer.refused or ("snapshot" if answer.snapshot else "behind")
+    behind = "recovering" if answer.recovering else "snapshot" if answer.snapshot else "behind"
+    result = "granted" if answer.lease else answer.refused or behind
     measures.answered(began, result)
     return answer
 
@@ -162,12 +173,15 @@ def _read(node: Node, request: PollRequest) -> PollAnswer:
     """Read head, changes and their records in one consistent read."""
     with reading():
         head = ledger.position()
-        if _needs_snapshot(node, request.applied, head):
+        is_behind = request.applied.epoch != head.epoch
+        if not is_behind and request.applied.revision < head.compacted_revision:
             return _answer(request, head, [], more=False, snapshot=True)
-        if request.applied.revision == head.revision:
+        if not is_behind and request.applied.revision == head.revision:
             return _answer(request, head, [], more=False)
-        touched = ledger.changes(_after(request), MAX_CHANGES + 1)
+        touched = [] if is_behind else ledger.changes(_after(request), MAX_CHANGES + 1)
         values = Compiler().compile(each.place for each in touched)
+    if is_behind:
+        return _behind(node, request, head)
     taken, is_cut = _fitting(touched, values)
     following = f"{taken[-1].revision}/{taken[-1].kind}/{taken[-1].key}" if is_cut else None
     more = len(taken) < len(touched)
@@ -185,14 +199,13 @@ def _after(request: PollRequest) -> ledger.Touched:
     return after if following and following[0].revision == after.revision else begin
 
 
-def _needs_snapshot(node: Node, applied: Applied, head: ledger.Position) -> bool:
-    if applied.epoch == head.epoch and applied.revision > head.revision:
-        _complain(
-            f"node {node.name} has applied {applied.revision}, but the database is at {head.revision}: "
-            "the database forgot committed changes (an old backup?); the node loads a snapshot"
-        )
-        return True
-    return applied.epoch != head.epoch or applied.revision < head.compacted_revision
+def _behind(node: Node, request: PollRequest, head: ledger.Position) -> PollAnswer:
+    """Answer a node that is not in this epoch: its journal first, then the snapshot, once that is sure."""
+    if request.applied.epoch and epochs.awaits(node, request.incarnation, head.epoch):
+        return _answer(request, head, [], more=False, journal=True, recovering=head.is_recovering)
+    if head.is_recovering or recovery.has_work():
+        return _answer(request, head, [], more=False, recovering=True)
+    return _answer(request, head, [], more=False, snapshot=True)
 
 
 def _fitting(
@@ -242,6 +255,8 @@ def _answer(
     snapshot: bool = False,
     following: str | None = None,
     mark: str | None = None,
+    journal: bool = False,
+    recovering: bool = False,
 ) -> PollAnswer:
     return PollAnswer(
         incarnation=request.incarnation,
@@ -249,12 +264,14 @@ def _answer(
         head=head.revision,
         changes=changes,
         more=more,
-        lease=not more and not snapshot and following is None,
+        lease=not (more or snapshot or journal or following or head.is_recovering or head.has_moved),
         time=time.time_ns() // 1_000_000,
         snapshot=snapshot,
         next=following,
         lease_ms=freshness.shortest_seconds() * 1_000,
         mark=head.mark if mark is None else mark,
+        journal=journal,
+        recovering=recovering,
     )
 
 

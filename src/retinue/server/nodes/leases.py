@@ -23,6 +23,7 @@ from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import clocks, freshness
 from retinue.server.nodes.clocks import Clock
+from retinue.server.nodes.history import InDoubt, doubt_about
 from retinue.server.nodes.models import Lease, Node
 from retinue.server.nodes.rules import PollRequest
 
@@ -35,6 +36,8 @@ _RENEW = """
 UPDATE nodes_lease SET epoch = %s, revision = %s, granted_at_ns = %s, clock_id = %s, last_contact_at = %s
 WHERE node_id = %s AND incarnation = %s AND NOT is_superseded
   AND EXISTS (SELECT 1 FROM nodes_node WHERE id = node_id AND state = 'enrolled')
+  AND EXISTS (SELECT 1 FROM ledger_head WHERE id = 1 AND (epoch > %s OR epoch = %s AND (%s = 0 OR EXISTS (
+    SELECT 1 FROM ledger_auditevent e WHERE e.revision = %s AND n = 1 AND (%s = '' OR mark IN ('', %s))))))
 RETURNING clock
 """
 _REMEMBER = "UPDATE nodes_lease SET clock = %s WHERE node_id = %s AND incarnation = %s"
@@ -64,14 +67,17 @@ def record(node: Node, request: PollRequest) -> Clock:
     """Store an acknowledgement and the moment; commits before it returns what is known of the node's clock.
 
     Raises :class:`Refused`: ``node_removed``, ``superseded`` for an incarnation that a newer one followed, or
-    ``rate_limited`` for too many new ones.
+    ``rate_limited`` for too many new ones; and :class:`InDoubt`, recording nothing, if what is acknowledged
+    is not of this history.
     """
     with one_writer(), _relaxed():
         said = _acknowledged(request)
         known = _renew(node, request, said)
-        if known is None:
-            known = _register(node, request, said)
-        return _watch(node, request, said, clocks.load(known))
+        doubt = None if known is not None else doubt_about(node.name, request.applied)
+        if doubt is None:
+            known = _register(node, request, said) if known is None else known
+            return _watch(node, request, said, clocks.load(known))
+    raise InDoubt(doubt)
 
 
 def _watch(node: Node, request: PollRequest, said: dict[str, Any], known: Clock) -> Clock:
@@ -125,8 +131,12 @@ def check(node: Node, incarnation: str) -> None:
 def _renew(node: Node, request: PollRequest, said: dict[str, Any]) -> str | None:
     """Update the row of an incarnation that is known and current: one statement. Return its clock."""
     at = connection.ops.adapt_datetimefield_value(said["last_contact_at"])
+    applied = request.applied
+    place = (applied.epoch, applied.epoch, applied.revision, applied.revision, applied.mark, applied.mark)
     with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [*(said | {"last_contact_at": at}).values(), node.id, request.incarnation])
+        cursor.execute(
+            _RENEW, [*(said | {"last_contact_at": at}).values(), node.id, request.incarnation, *place]
+        )
         row = cursor.fetchone()
     return None if row is None else str(row[0])
 

@@ -96,3 +96,78 @@ class Receipt(models.Model):
             ),
             models.Index(fields=["organization", "subject", "-revision"], name="receipt_of_object"),
         ]
+
+
+class Epoch(models.Model):
+    """A history of revisions. One begins when the one before is in doubt: it recovers, and is open then."""
+
+    epoch = models.PositiveBigIntegerField(primary_key=True)
+    state = models.CharField(max_length=16, default="recovering")
+    cause = models.CharField(max_length=32)
+    detail = models.JSONField(default=dict)
+    began_at = models.DateTimeField()
+    #: The same on the boot-time clock of the host that raised it, which is the clock named.
+    began_ns = models.BigIntegerField(default=0)
+    clock_id = models.CharField(max_length=80, blank=True)
+    opened_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["recovering", "open", "ended"]), name="epoch_state"
+            )
+        ]
+
+
+class Journal(models.Model):
+    """What became of one node's journal in one epoch: awaited, reported, or skipped by an operator."""
+
+    epoch = models.PositiveBigIntegerField()
+    node = IdField()
+    name = models.CharField(max_length=63)
+    state = models.CharField(max_length=16, default="awaited")
+    #: Who reported, how far it had applied, and the longest lease in its replica.
+    incarnation = models.CharField(max_length=32, blank=True)
+    applied_epoch = models.PositiveBigIntegerField(default=0)
+    applied_revision = models.PositiveBigIntegerField(default=0)
+    lease_ms = models.PositiveBigIntegerField(default=0)
+    lines = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["epoch", "node"], name="journal_once_an_epoch"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["awaited", "reported", "skipped"]), name="journal_state"
+            ),
+        ]
+
+
+class Lost(models.Model):
+    """A change that a node knows and the database lost; ``outcome`` is empty until it was looked after."""
+
+    epoch = models.PositiveBigIntegerField()
+    kind = models.CharField(max_length=32)
+    key = IdField(max_length=160)
+    mark = models.CharField(max_length=16)
+    #: Where it stood in the history that was lost, and when.
+    old_epoch = models.PositiveBigIntegerField()
+    old_revision = models.PositiveBigIntegerField()
+    old_at = models.DateTimeField()
+    reduces = models.BooleanField()
+    #: The record as the node has it, which had applied so much; ``None`` if it is gone there.
+    value = models.BinaryField(null=True)
+    node = models.CharField(max_length=63)
+    applied_epoch = models.PositiveBigIntegerField()
+    applied_revision = models.PositiveBigIntegerField()
+    outcome = models.CharField(max_length=16, blank=True)
+    #: What the record was about, and what was taken away for it.
+    organization = IdField(blank=True)
+    subject = IdField(max_length=160, blank=True)
+    told = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["epoch", "kind", "key", "mark"], name="lost_once_an_epoch")
+        ]
+        indexes = [models.Index(fields=["id"], condition=models.Q(outcome=""), name="lost_to_do")]

@@ -138,13 +138,17 @@ class _Watch:
 
     def look(self) -> bool:
         """Read what the nodes have acknowledged; tell whether the change holds on all of them."""
+        head = ledger.position()
+        if head.is_recovering or head.has_moved:
+            return False  # nobody knows what the nodes hold
         rows, now = self._rows(), boot_clock_ns()
         if self.waiting is None:
             lease = self.receipt.lease_seconds
             found = outlook(rows, now_ns=now, clock_id=leases.clock_id(), lease_seconds=lease)
             self.waiting = [*found.awaited, *found.ended]
         receipt = self.receipt
-        for each in confirmed(self.waiting, rows, receipt.epoch, receipt.revision):
+        # What a node has applied counts in the present epoch alone, whose snapshot holds all before it.
+        for each in confirmed(self.waiting, rows, head.epoch, receipt.revision):
             self._settle(each, "confirmed", now)
         for each in [each for each in self.waiting if each.ends_at_ns <= now]:
             self._settle(each, "lease_ended", now)
@@ -166,6 +170,8 @@ class _Watch:
         """Return how long to wait for an acknowledgement before the next look."""
         if connection.vendor != "sqlite":
             return LOOK_SECONDS
+        if self.waiting is None:
+            return KEEP_SECONDS
         ends = [each.ends_at_ns for each in self.waiting or ()] or [_quiet_until_ns()]
         return max((min(ends) - boot_clock_ns()) / 1e9, 0.001)
 

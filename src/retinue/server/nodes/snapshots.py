@@ -37,6 +37,8 @@ def snapshot(after: str | None = None, *, limit: int = PAGE_RECORDS) -> Snapshot
     place = None if after is None else _place(after)
     with reading():
         head = ledger.position()
+        if head.is_recovering:
+            raise Refused("epoch_recovering", "poll; there is no snapshot before the epoch is open")
         found = dict(Compiler().after(place, limit))
         last = list(found)[-1] if len(found) == limit else None
         origins = _origins(place, last)
