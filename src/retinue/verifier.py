@@ -35,6 +35,8 @@ from retinue.token import DEFAULT_BRAND, Grammar, Kind
 CALLER_KINDS = frozenset({Kind.API_KEY.value, Kind.PERSONAL.value})
 #: Beside them an API may accept ingest tokens, on the endpoints that these are bound to.
 API_KINDS = CALLER_KINDS | {Kind.INGEST.value}
+#: The permission by which users have personal access tokens.
+PAT_ISSUE = "pat:issue"
 _INGEST = Kind.INGEST.value
 #: Stands where a credential has no second digest, or there is no credential: two are always compared.
 _NO_DIGEST = bytes(32)
@@ -171,9 +173,12 @@ class Verifier:
     ) -> Decision:
         """What is decided of a genuine token, and said to its holder."""
         terms = organization.terms
-        reason = standing.ended(organization, principal, credential, now) or standing.misplaced(
-            question, organization, credential
-        )
+        reason = standing.ended(organization, principal, credential, now)
+        follows = credential.self_issued and organization.pat_follows_permission
+        if follows and reason is None:
+            lost = authority.refusal(snapshot, organization, principal, PAT_ISSUE, now)
+            reason = None if lost is None else Reason.CREDENTIAL_SUSPENDED
+        reason = reason or standing.misplaced(question, organization, credential)
         if reason is None and (credential.restrictions or organization.rules or organization.environments):
             reason = standing.narrowed(question, organization, principal, credential, now)
         if reason is not None:

@@ -16,7 +16,7 @@ from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.ledger import queries
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
-from tests.api import organization_cases
+from tests.api import credential_cases, organization_cases
 from tests.api.world import Answer, Caller, World
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "audit-events.md"
@@ -42,12 +42,10 @@ def _account(world: World, *, deleted: bool = False, disabled: bool = False) -> 
     return f"/v1/service-accounts/{account.id}"
 
 
-def _key(world: World, *, revoked: bool = False, rotating: bool = False) -> str:
+def _key(world: World, *, revoked: bool = False) -> str:
     path = f"/v1/keys/{world.key(world.account())[0].id}"
     if revoked:
         world.owner.post(f"{path}/revoke")
-    if rotating:
-        world.owner.post(f"{path}/rotate")
     return path
 
 
@@ -62,11 +60,6 @@ def _grant(world: World) -> str:
     return f"{path}/grants/{world.owner.get(f'{path}/grants').json['items'][0]['id']}"
 
 
-def _token(world: World) -> tuple[str, Caller]:
-    _, caller = world.user("Uma")
-    return f"/v1/me/tokens/{caller.get('/v1/me/tokens').json['items'][0]['id']}/revoke", caller
-
-
 def _created(name: str) -> list[tuple[str, str]]:
     return [
         ("account.created", name),
@@ -77,7 +70,7 @@ def _created(name: str) -> list[tuple[str, str]]:
 
 #: Of what is new there is nothing before; of what is gone, nothing after.
 _NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled",
-        "node_credential.issued", "organization.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
+        "node_credential.issued", "pat.issued", "ingest_token.issued", "organization.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
 _GONE = {"role.removed", "grant.deleted"}
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
          "justification": "a test"}  # fmt: skip
@@ -92,12 +85,6 @@ def _removable(world: World) -> Case:
     node = operator.post("/v1/nodes", {"name": f"n-{world.organization.handle}"}).json["node"]
     says = [("node.removed", node["name"]), ("node_credential.revoked", node["name"])]
     return Case(f"/v1/nodes/{node['id']}", says, caller=operator)
-
-
-def _revokable_token(world: World) -> Case:
-    path, caller = _token(world)
-    assert caller.principal is not None
-    return Case(path, [("pat.revoked", f"{caller.principal.handle}/test")], {}, caller)
 
 
 def finding(world: World, act: str) -> Case:
@@ -171,18 +158,6 @@ CASES: dict[str, Callable[[World], Case]] = {
     "rotate_key": lambda world: Case(
         f"{_key(world)}/rotate", [("key.rotated", "etl/k1"), ("key.issued", "etl/k1")], {}
     ),
-    "finish_rotation": lambda world: Case(
-        f"{_key(world, rotating=True)}/finish-rotation", [("key.revoked", "etl/k1")], {}
-    ),
-    "expire_key": lambda world: Case(
-        f"{_key(world)}/expire", [("key.expiry_shortened", "etl/k1")], {"expires": "now"}
-    ),
-    "restrict_key": lambda world: Case(
-        f"{_key(world)}/restrict", [("key.restricted", "etl/k1")], {"restrictions": {"methods": ["GET"]}}
-    ),
-    "restore_key": lambda world: Case(
-        f"{_key(world, revoked=True)}/restore", [("key.restored", "etl/k1")], {}
-    ),
     "regenerate_key": lambda world: Case(f"{_key(world)}/regenerate", [("key.regenerated", "etl/k1")], {}),
     "revoke_key": lambda world: Case(f"{_key(world)}/revoke", [("key.revoked", "etl/k1")], {}),
     "delete_key": lambda world: Case(_key(world, revoked=True), [("key.deleted", "etl/k1")]),
@@ -191,8 +166,9 @@ CASES: dict[str, Callable[[World], Case]] = {
         [("user.created", "uma@x.example"), ("role.assigned", "uma@x.example/member")],
         {"email": "uma@x.example", "name": "Uma", "roles": ["member"]},
     ),
-    **{name: _from(make) for name, make in organization_cases.CASES.items()},
-    "revoke_my_token": _revokable_token,
+    **{
+        name: _from(make) for name, make in (organization_cases.CASES | credential_cases.CASES).items()
+    },
     "enrol_node": lambda world: Case(
         "/v1/nodes",
         [("node.enrolled", name := f"n-{world.organization.handle}"), ("node_credential.issued", name)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from retinue.server.access import actions as access
 from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT
 from retinue.server.access.roles import ROLES
 from retinue.server.api import routes  # noqa: F401
@@ -15,6 +16,7 @@ from retinue.server.api.operations import OPERATIONS
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api import credential_cases
 from tests.api.test_events import finding, review
 from tests.api.world import JSON, Caller, World
 from tests.authorization.specimens import empty_organization, new_organization
@@ -53,18 +55,6 @@ def _revoked(world: World) -> Target:
     method, path, body = _key(world, "DELETE")
     world.owner.post(f"{path}/revoke")
     return method, path, body
-
-
-def _rotating(world: World) -> Target:
-    method, path, body = _key(world, "POST", "", {})
-    world.owner.post(f"{path}/rotate")
-    return method, f"{path}/finish-rotation", body
-
-
-def _restorable(world: World) -> Target:
-    method, path, body = _key(world, "POST", "", {})
-    world.owner.post(f"{path}/revoke")
-    return method, f"{path}/restore", body
 
 
 def _granted(world: World) -> Target:
@@ -144,16 +134,10 @@ CASES = (
     Case("issue_key", lambda world: _account(world, "POST", "/keys", {"name": "k2"})),
     Case("rename_key", lambda world: _key(world, "PATCH", "", {"name": "k2"})),
     Case("rotate_key", lambda world: _key(world, "POST", "/rotate", {})),
-    Case("finish_rotation", _rotating),
-    Case("expire_key", lambda world: _key(world, "POST", "/expire", {})),
-    Case(
-        "restrict_key",
-        lambda world: _key(world, "POST", "/restrict", {"restrictions": {"methods": ["GET"]}}),
-    ),
-    Case("restore_key", _restorable),
     Case("regenerate_key", lambda world: _key(world, "POST", "/regenerate", {})),
     Case("revoke_key", lambda world: _key(world, "POST", "/revoke", {})),
     Case("delete_key", _revoked),
+    *(Case(name, target) for name, target in credential_cases.REPEATED.items()),
     Case("create_user", lambda _: _person()),
     Case("create_user", lambda _: _person(roles=["auditor"]), AUDITOR, ("grant:create",)),
     Case("invite_user", lambda _: ("POST", "/v1/invitations", _person()[2])),
@@ -210,13 +194,32 @@ BY_NAME = {each.name: each for each in OPERATIONS}
 
 def _permitted(world: World, permissions: tuple[str, ...]) -> Caller:
     """A caller with exactly these permissions; those of the installation make it an operator."""
+    if "pat:issue" in permissions:  # no service account can hold it
+        user, caller = world.user()
+        with transaction(SYSTEM, reason="test") as tx:
+            access.assign_roles(tx, user, ["member"], "a test")
+        return caller
     if INSTALLATION.isdisjoint(permissions):
         return world.caller(*permissions, name="caller")
     return world.user(operator=True)[1]
 
 
+def _of_caller(caller: Caller, path: str) -> str:
+    """Put a token of the caller's own into a path that asks for one."""
+    if "{" not in path:
+        return path
+    ident = caller.post(credential_cases.MINE, {"name": "mine"}).json["key"]["id"]
+    if "{ended}" in path:
+        caller.post(f"{credential_cases.MINE}/{ident}/revoke")
+    return path.format(mine=ident, ended=ident)
+
+
 def _take(world: World, caller: Caller, lost: tuple[str, ...]) -> None:
     """Take permissions from the caller."""
+    if "pat:issue" in lost:
+        with transaction(SYSTEM, reason="test") as tx:
+            access.set_roles(tx, Principal.objects.get(id=caller.id), [])
+        return
     if not INSTALLATION.isdisjoint(lost):
         with transaction(SYSTEM, reason="test") as tx:
             user = Principal.objects.get(id=caller.id)
@@ -245,6 +248,7 @@ def test_replay_needs_the_permission(world: World, case: Case) -> None:
     assert isinstance(needs, tuple)
     method, path, body = case.target(world)
     caller = _permitted(world, (*needs, *case.also, *case.besides))
+    path = _of_caller(caller, path)
     first = caller.call(method, path, body, headers=KEY)
     replayed = caller.call(method, path, body, headers=KEY)
     _take(world, caller, case.also or needs)
@@ -269,7 +273,9 @@ def test_every_permitted_change_is_repeated_here() -> None:
         each for each in OPERATIONS if each.changes and isinstance(each.needs, tuple) and each.name != ended
     ]
 
-    assert {each.name for each in changing} == {case.operation for case in CASES}
+    # The caller of this one ends with it, and repeats nothing.
+    besides = {"compromise_organization"}
+    assert {each.name for each in changing} == {case.operation for case in CASES} | besides
     assert {(each.name, more) for each in changing for more in each.also.values()} == {
         (case.operation, case.also) for case in CASES if case.also
     }

@@ -57,7 +57,8 @@ class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A credential, found by its public key id. It holds no permissions.
 
     ``adopts`` says that it was imported under a slow hash: the control plane looks at the first token that is
-    presented for it, and gives it a digest of our own if it is the right one.
+    presented for it, and gives it a digest of our own if it is the right one. ``self_issued`` says that a
+    user issued it, by the permission to hold personal access tokens.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rotate_by_ms: int = 0
     restrictions: Restrictions | None = None
     adopts: bool = False
+    self_issued: bool = False
 
 
 class Lookup(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -131,7 +133,8 @@ class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     ``rules`` hold for its accounts, those of ``environments`` instead for accounts that name the environment;
     ``None`` where nothing is limited. ``ingest`` are the places where an ingest token may stand in a request
-    (header, basic, path); none if there are no such tokens.
+    (header, basic, path); none if there are no such tokens. ``pat_follows_permission``: a personal access
+    token that its user issued is suspended while the user may hold none.
     """
 
     id: str
@@ -150,6 +153,7 @@ class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: Holders of every user, and of every service account: groups, teams and access policies by rule.
     user_holders: tuple[str, ...] = ()
     service_holders: tuple[str, ...] = ()
+    pat_follows_permission: bool = False
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -21,9 +21,8 @@ from retinue.server.api.credential_schemas import (
 )
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
-from retinue.server.api.secrets_told import ended, held, issued, overlap
+from retinue.server.api.secrets_told import ended, held, issued, one, regenerated, rotated
 from retinue.server.credentials import actions, queries
-from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
 from retinue.server.policies.policy import policy_of
@@ -63,13 +62,13 @@ def issue_key(call: Call, account_id: str, body: IssueKey) -> schemas.JSON:
 @operation("GET", ONE, permission="credential:read", response=Key, tag=TAG)
 def get_key(call: Call, key_id: str) -> schemas.JSON:
     """Get an API key."""
-    return _one(call, queries.key(call.organization, key_id))
+    return one(call, queries.key(call.organization, key_id))
 
 
 @operation("PATCH", ONE, permission="credential:rename", response=Key, tag=TAG)
 def rename_key(call: Call, key_id: str, body: RenameKey) -> schemas.JSON:
     """Rename an API key; its id stays."""
-    return _one(call, actions.rename(call.tx, queries.key(call.organization, key_id), body.name))
+    return one(call, actions.rename(call.tx, queries.key(call.organization, key_id), body.name))
 
 
 def _own_rotator(call: Call, key_id: str) -> str | None:
@@ -94,17 +93,7 @@ def _own_rotator(call: Call, key_id: str) -> str | None:
 )
 def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
     """Issue a successor of a key; the old key is accepted beside it for the overlap, then retires."""
-    key = queries.key(call.organization, key_id)
-    made = actions.rotate(
-        call.tx,
-        key,
-        overlap_seconds=overlap(body.overlap),
-        name=body.name,
-        expires=body.expires,
-        is_compromised=body.compromised,
-        secret=held(call, body.digest),
-    )
-    return issued(call, made)
+    return rotated(call, queries.key(call.organization, key_id), body)
 
 
 @operation(
@@ -118,7 +107,7 @@ def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
 )
 def finish_rotation(call: Call, key_id: str, body: schemas.WithReason) -> schemas.JSON:
     """End the overlap of a rotation now: the old key, which this answers, is refused from now on."""
-    return _one(call, actions.finish(call.tx, queries.key(call.organization, key_id)))
+    return one(call, actions.finish(call.tx, queries.key(call.organization, key_id)))
 
 
 @operation(
@@ -132,15 +121,7 @@ def finish_rotation(call: Call, key_id: str, body: schemas.WithReason) -> schema
 )
 def regenerate_key(call: Call, key_id: str, body: RegenerateKey) -> schemas.JSON:
     """Replace the secret of a key under the same id; the old token is accepted for the policy's overlap."""
-    key = queries.key(call.organization, key_id)
-    made = actions.regenerate(
-        call.tx,
-        key,
-        overlap_seconds=overlap(body.overlap),
-        is_compromised=body.compromised,
-        secret=held(call, body.digest, key),
-    )
-    return issued(call, made)
+    return regenerated(call, queries.key(call.organization, key_id), body)
 
 
 @operation(
@@ -155,26 +136,26 @@ def expire_key(call: Call, key_id: str, body: ExpireKey) -> schemas.JSON:
 def restrict_key(call: Call, key_id: str, body: RestrictKey) -> schemas.JSON:
     """Narrow a key to exactly these networks, endpoints, methods and times."""
     key = queries.key(call.organization, key_id)
-    return _one(call, actions.restrict(call.tx, key, body.restrictions.given()))
+    return one(call, actions.restrict(call.tx, key, body.restrictions.given()))
 
 
 @operation("POST", f"{ONE}/revoke", permission="credential:revoke", response=Key, tag=TAG, reduces=True)
 def revoke_key(call: Call, key_id: str, body: RevokeKey) -> schemas.JSON:
     """Revoke a key; a key that is revoked already stays as it is."""
     key = queries.key(call.organization, key_id)
-    return _one(call, actions.revoke(call.tx, key, reason=body.reason, text=body.text))
+    return one(call, actions.revoke(call.tx, key, reason=body.reason, text=body.text))
 
 
 @operation("POST", f"{ONE}/restore", permission="credential:revoke", response=Key, tag=TAG)
 def restore_key(call: Call, key_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Restore a key that was revoked, while that is possible, or that the policy suspended."""
-    return _one(call, actions.restore(call.tx, queries.key(call.organization, key_id)))
+    return one(call, actions.restore(call.tx, queries.key(call.organization, key_id)))
 
 
 @operation("DELETE", ONE, permission="credential:delete", response=Key, tag=TAG, reduces=True)
 def delete_key(call: Call, key_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Delete a revoked or expired key, or one in use if the policy says so; a tombstone stays."""
-    return _one(call, actions.delete(call.tx, queries.key(call.organization, key_id)))
+    return one(call, actions.delete(call.tx, queries.key(call.organization, key_id)))
 
 
 def _listed(call: Call, query: AccountKeyFilter, account: str | None) -> schemas.JSON:
@@ -194,7 +175,3 @@ def _listed(call: Call, query: AccountKeyFilter, account: str | None) -> schemas
         limit=query.limit,
     )
     return {"items": render.keys(found, call.now), "next": following}
-
-
-def _one(call: Call, key: Credential) -> schemas.JSON:
-    return render.keys([key], call.now)[0]

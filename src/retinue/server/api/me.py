@@ -1,13 +1,11 @@
-"""The caller itself. Holders of no permission still see who they are, and end their own tokens."""
+"""The caller itself. Holders of no permission still see who they are."""
 
 from __future__ import annotations
 
 from retinue.server.api import render, schemas
 from retinue.server.api.answers import instant
-from retinue.server.api.credential_schemas import Key, KeyList, RevokeKey
-from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Access, Call, operation
-from retinue.server.credentials import actions, queries
+from retinue.server.credentials import queries
 from retinue.server.directory import queries as directory
 
 TAG = "me"
@@ -67,24 +65,3 @@ def get_me(call: Call) -> schemas.JSON:
         "permissions": sorted(call.held),
         "operator": call.own_principal.is_operator,
     }
-
-
-@operation("GET", "/me/tokens", permission=Access.SELF, response=KeyList, tag=TAG)
-def list_my_tokens(call: Call, query: schemas.ListQuery) -> schemas.JSON:
-    """List the caller's own personal access tokens."""
-    rows, following = page(
-        queries.personal_tokens(call.actor.id),
-        Listing("tokens", call.actor.id, {}, ("-issued_at", "-id")),
-        cursor=query.cursor,
-        limit=query.limit,
-    )
-    return {"items": render.keys(rows, call.now), "next": following}
-
-
-@operation(
-    "POST", "/me/tokens/{token_id}/revoke", permission=Access.SELF, response=Key, tag=TAG, reduces=True
-)
-def revoke_my_token(call: Call, token_id: str, body: RevokeKey) -> schemas.JSON:
-    """Revoke one of the caller's own personal access tokens."""
-    token = queries.personal_token(call.actor.id, token_id)
-    return render.keys([actions.revoke(call.tx, token, reason=body.reason, text=body.text)], call.now)[0]

@@ -70,11 +70,16 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
 def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
     """Return API keys as the API answers them. Rows carry their account and organization."""
     usage = traffic.usage(row.id for row in rows)
+    lost = credentials.without_permission(rows)
     people = directory.principals(
         ident for row in rows for ident in (row.issued_by, row.revoked_by, row.principal_id or "") if ident
     )
     policies = {ident: policy_of(ident) for ident in {row.organization_id for row in rows}}
-    return [_key(row, usage.get(row.id), people, policies[row.organization_id], now) for row in rows]
+    made = [_key(row, usage.get(row.id), people, policies[row.organization_id], now) for row in rows]
+    for key in made:
+        if key["id"] in lost and key["status"] not in ("revoked", "expired", "deleted", "suspended"):
+            key |= {"state": "suspended", "status": "suspended", "reason": "permission_lost"}
+    return made
 
 
 def _key(

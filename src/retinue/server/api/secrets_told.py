@@ -5,8 +5,8 @@ from __future__ import annotations
 from retinue.server.api import render, schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.call import Call
-from retinue.server.api.credential_schemas import HeldToken
-from retinue.server.credentials import rules, writing
+from retinue.server.api.credential_schemas import HeldToken, RegenerateKey, RotateKey
+from retinue.server.credentials import actions, rules, writing
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.writing import Issued, Secret
 from retinue.server.policies.policy import policy_of
@@ -29,6 +29,37 @@ def ended(call: Call, key: Credential, end: rules.Expiry) -> schemas.JSON:
         "key": render.keys([key], call.now)[0],
         "expiry": {"at": instant(end.at), "because": end.because},
     }
+
+
+def rotated(call: Call, key: Credential, body: RotateKey) -> schemas.JSON:
+    """Rotate a credential and answer its successor."""
+    made = actions.rotate(
+        call.tx,
+        key,
+        overlap_seconds=overlap(body.overlap),
+        name=body.name,
+        expires=body.expires,
+        is_compromised=body.compromised,
+        secret=held(call, body.digest),
+    )
+    return issued(call, made)
+
+
+def regenerated(call: Call, key: Credential, body: RegenerateKey) -> schemas.JSON:
+    """Give a credential another secret and answer it."""
+    made = actions.regenerate(
+        call.tx,
+        key,
+        overlap_seconds=overlap(body.overlap),
+        is_compromised=body.compromised,
+        secret=held(call, body.digest, key),
+    )
+    return issued(call, made)
+
+
+def one(call: Call, key: Credential) -> schemas.JSON:
+    """Return a credential as the API answers it."""
+    return render.keys([key], call.now)[0]
 
 
 def overlap(text: str | None) -> int | None:

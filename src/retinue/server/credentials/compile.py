@@ -19,8 +19,10 @@ REPLICATED = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
 ACCEPTED = (*REPLICATED, Kind.NODE.value)
 
 
+_PERSONAL = Kind.PERSONAL.value
 _COLUMNS = (
-    "kid, id, kind, organization_id, principal_id, state, digest, pepper_id, scheme, previous, restrictions"
+    "kid, id, kind, organization_id, principal_id, state, digest, pepper_id, scheme, previous,"
+    " restrictions, issued_by"
 )
 _INSTANTS = ("expires_at", "retires_at", "rotate_by")
 
@@ -48,6 +50,7 @@ def _credential(
     scheme: str,
     previous: str,
     restrictions: str,
+    issued_by: str,
     expires_at_ms: int,
     retires_at_ms: int,
     rotate_by_ms: int,
@@ -63,6 +66,7 @@ def _credential(
         retires_at_ms=retires_at_ms,
         rotate_by_ms=rotate_by_ms,
         restrictions=None if restrictions == "{}" else narrowing.record(json.loads(restrictions)),
+        self_issued=kind == _PERSONAL and issued_by == principal,
     )
 
 

@@ -56,6 +56,7 @@ def restrict(tx: Transaction, key: Credential, given: Mapping[str, Any]) -> Cred
     if wanted == before:
         return key
     if not narrowing.is_within(wanted, before) and owner.principal is not None:
+        issuing.check_own_narrowness(tx, owner, wanted)
         access.check_stronger(tx.actor, owner.principal)
     key.restrictions = wanted
     key.save()

@@ -70,6 +70,19 @@ def issue_own_token(
     return _issue(tx, owner, Wanted(name, expires, restrictions))
 
 
+def check_own_narrowness(tx: Transaction, owner: Owner, restrictions: Mapping[str, Any]) -> None:
+    """Refuse to hand out, of one's own credentials, one that is narrowed less than the one that acts."""
+    if owner.principal is None or tx.actor.id != owner.principal.id or not tx.actor.credential:
+        return
+    acting = Credential.objects.filter(id=tx.actor.credential).first()
+    if acting is not None and not narrowing.is_within(restrictions, acting.restrictions):
+        raise Refused(
+            "ceiling_exceeded",
+            f"{acting.id}, which calls, is narrowed itself: nothing wider is handed out by it",
+            field="restrictions",
+        )
+
+
 def check_personal_tokens(owner: Owner) -> None:
     """Refuse where the policy gives users no personal access tokens."""
     if not owner.policy.pat_enabled:
@@ -98,6 +111,7 @@ def issue_ingest_token(
 def _issue(tx: Transaction, owner: Owner, wanted: Wanted) -> Issued:
     """Issue a credential: everything is decided while the owner's row is locked."""
     narrowed = check_restrictions(owner, wanted.restrictions or {})
+    check_own_narrowness(tx, owner, narrowed)
     ends = rules.expiry(wanted.expires, tx.now, owner.bounds)
     owner = owner.locked()
     name = owner.name(wanted.name, tx.now)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from retinue.decision import Reason
+from retinue.server.access import queries as access
 from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
-from retinue.server.policies.policy import Policy
+from retinue.server.policies.policy import Policy, policy_of
 from retinue.token import Kind
+from retinue.verifier import PAT_ISSUE
 
 __all__ = [
     "Credential",
     "counts",
+    "credential",
+    "credentials",
     "key",
     "keys",
     "names",
@@ -57,17 +61,28 @@ def keys(
 
 
 def with_status(
-    rows: QuerySet[Credential], status: str, now: datetime, *, used: QuerySet[Any, Any], policy: Policy
+    rows: QuerySet[Credential],
+    status: str,
+    now: datetime,
+    *,
+    used: QuerySet[Any, Any],
+    policy: Policy,
+    lacking: Collection[str] = (),
 ) -> QuerySet[Credential]:
     """Narrow keys to one status, as :func:`rules.status` gives it, or to ``usable``: not ended or retired.
 
-    ``used`` gives the ids of the credentials that were used. Keys are gone through in their own order, and
+    ``used`` gives the ids of the credentials that were used; ``lacking`` are users whose own tokens are
+    suspended, as :func:`lacking_users` gives them. Keys are gone through in their own order, and
     what else must be known of each is looked up: a join would have the database begin elsewhere, and sort.
     """
-    enabled = Exists(Principal.objects.filter(id=OuterRef("principal_id"), state="enabled"))
+    enabled = Exists(Principal.objects.filter(id=OuterRef("principal_id"), state="enabled")) | Q(
+        principal_id__isnull=True
+    )
+    lost = Q(principal_id__in=lacking, kind=Kind.PERSONAL.value, issued_by=F("principal_id"))
     was_used = Exists(used.filter(credential=OuterRef("id")))
     retired, expired = Q(retires_at__lte=now), Q(expires_at__lte=now)
     usable = rows.filter(state="active").exclude(retired).exclude(expired)
+    usable = usable.exclude(lost) if lacking else usable
     live = usable.filter(enabled, retires_at__isnull=True)
     soon = Q(expires_at__lte=now + timedelta(days=max(policy.expiry_warn_days, default=0)))
     match status:
@@ -78,7 +93,8 @@ def with_status(
         case "expired":
             return rows.filter(expired, state__in=["active", "suspended"]).exclude(retired)
         case "suspended":
-            return rows.filter(state="suspended").exclude(retired).exclude(expired)
+            held = Q(state="suspended") | (Q(state="active") & lost) if lacking else Q(state="suspended")
+            return rows.filter(held).exclude(retired).exclude(expired)
         case "blocked":
             return usable.filter(~enabled)
         case "retiring":
@@ -114,6 +130,93 @@ def ended(ident: str, now: datetime) -> Reason | None:
     if state != "active":
         return Reason.CREDENTIAL_SUSPENDED
     return Reason.CREDENTIAL_EXPIRED if expires_at is not None and expires_at <= now else None
+
+
+def credentials(
+    organization_id: str,
+    kinds: Iterable[Kind],
+    *,
+    account: str | None = None,
+    state: str | None = None,
+    format: str | None = None,
+    name: str | None = None,
+    search: str | None = None,
+) -> QuerySet[Credential]:
+    """Return credentials of these kinds; deleted ones only if asked for by state."""
+    rows = Credential.objects.filter(organization_id=organization_id, kind__in=[kind.value for kind in kinds])
+    rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
+    if account is not None:
+        rows = rows.filter(principal_id=account)
+    if format is not None:
+        rows = rows.filter(format=format)
+    if name is not None:
+        rows = rows.filter(name_folded=fold(name))
+    if search:
+        rows = rows.filter(
+            Q(name__icontains=search) | Q(kid__icontains=search) | Q(principal__handle__icontains=search)
+        )
+    return rows
+
+
+def within_days(
+    rows: QuerySet[Credential],
+    now: datetime,
+    *,
+    used_within: int | None,
+    unused_for: int | None,
+    expires_within: int | None,
+    used_since: Callable[[datetime], QuerySet[Any, Any]],
+) -> QuerySet[Credential]:
+    """Narrow credentials by days; ``used_since`` gives the ids of those that were used since an instant.
+
+    Unused for so many days is what was issued before them and not used in them. What has ended ends no more.
+    """
+    if used_within is not None:
+        used = used_since(now - timedelta(days=used_within)).filter(credential=OuterRef("id"))
+        rows = rows.filter(Exists(used))
+    if unused_for is not None:
+        since = now - timedelta(days=unused_for)
+        used = used_since(since).filter(credential=OuterRef("id"))
+        rows = rows.filter(~Exists(used), issued_at__lte=since)
+    if expires_within is not None:
+        rows = rows.filter(
+            state="active", expires_at__gt=now, expires_at__lte=now + timedelta(days=expires_within)
+        )
+    return rows
+
+
+def credential(organization_id: str, ident: str, kind: Kind, noun: str) -> Credential:
+    """Return one credential of a kind, by its id or key id. Raises :class:`NotFound`."""
+    rows = Credential.objects.filter(organization_id=organization_id, kind=kind.value)
+    return _one(rows.filter(Q(id=ident) | Q(kid=ident)), noun, ident, False)
+
+
+def without_permission(rows: Iterable[Credential]) -> set[str]:
+    """Return those of these personal access tokens that are suspended, as their user may hold none now.
+
+    Only such as their user issued, where the policy says so (``pat.on_permission_loss``); in a few queries.
+    """
+    bound = [row for row in rows if row.kind == Kind.PERSONAL and row.issued_by == row.principal_id]
+    policies = {ident: policy_of(ident) for ident in {row.organization_id for row in bound}}
+    bound = [row for row in bound if policies[row.organization_id].pat_on_permission_loss == "suspend"]
+    users = Principal.objects.filter(id__in={row.principal_id for row in bound if row.principal_id})
+    held = access.holdings(list(users)) if bound else {}
+    return {row.id for row in bound if PAT_ISSUE not in held[row.principal_id or ""].names}
+
+
+def lacking_users(organization_id: str) -> set[str]:
+    """Return the users whose personal access tokens are suspended, as they may hold none now."""
+    if policy_of(organization_id).pat_on_permission_loss != "suspend":
+        return set()
+    own = Credential.objects.filter(
+        organization_id=organization_id,
+        kind=Kind.PERSONAL.value,
+        state="active",
+        issued_by=F("principal_id"),
+    )
+    users = list(Principal.objects.filter(id__in=own.values("principal_id")))
+    held = access.holdings(users) if users else {}
+    return {user.id for user in users if PAT_ISSUE not in held[user.id].names}
 
 
 def personal_tokens(principal_id: str) -> QuerySet[Credential]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from retinue.server.access import actions as access
-from retinue.server.credentials import owners, rules, writing
+from retinue.server.credentials import issuing, owners, rules, writing
 from retinue.server.credentials.models import Credential
 from retinue.server.credentials.owners import Owner
 from retinue.server.credentials.writing import Issued, Secret
@@ -37,7 +37,7 @@ def rotate(
     owner = owners.of(key).locked()
     key = Credential.objects.select_for_update().get(id=key.id)
     _check_mode(owner, key, "rotate", tx)
-    _check_stronger(tx, owner)
+    _check_stronger(tx, owner, key)
     overlap = _overlap(overlap_seconds, owner.policy.rotation_overlap_seconds, is_compromised=is_compromised)
     chosen = key.name if name is None else names.check_name(name)
     present = owner.present(tx.now, chosen)
@@ -96,7 +96,7 @@ def regenerate(
     owner = owners.of(key).locked()
     key = Credential.objects.select_for_update().get(id=key.id)
     _check_mode(owner, key, "regenerate", tx)
-    _check_stronger(tx, owner)
+    _check_stronger(tx, owner, key)
     most = owner.policy.rotation_regenerate_overlap_seconds
     overlap = _overlap(overlap_seconds, most, is_compromised=is_compromised)
     if overlap > 0:
@@ -185,6 +185,7 @@ def _check_mode(owner: Owner, key: Credential, mode: str, tx: Transaction) -> No
         raise Refused("state_conflict", f"{key.id} is not in use any more: issue a new {owner.noun}")
 
 
-def _check_stronger(tx: Transaction, owner: Owner) -> None:
+def _check_stronger(tx: Transaction, owner: Owner, key: Credential) -> None:
+    issuing.check_own_narrowness(tx, owner, key.restrictions)
     if owner.principal is not None:
         access.check_stronger(tx.actor, owner.principal)

@@ -71,6 +71,7 @@ def _organization(
         ingest=policy.ingest_presentation if policy.ingest_enabled else (),
         user_holders=held[0],
         service_holders=held[1],
+        pat_follows_permission=policy.pat_on_permission_loss == "suspend",
     )
 
 

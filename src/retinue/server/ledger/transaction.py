@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -144,7 +144,13 @@ class Transaction:
             self._touched, self.wrote = touched, wrote
             raise
 
+    def recorded(self, events: Container[str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Return subject, before and after of what was said with one of these events."""
+        return [(said.subject, said.before, said.after) for said in self._events if said.type.name in events]
+
     def _finish(self) -> None:
+        for close in _closing:
+            close(self)
         if not self._events:
             if self.wrote or self._touched:
                 raise UnrecordedWrite("the transaction wrote and recorded nothing")
@@ -204,7 +210,14 @@ def _only(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 _listeners: list[Callable[[int], None]] = []
+_closing: list[Callable[[Transaction], None]] = []
 _attending: list[Callable[[Transaction, int], None]] = []
+
+
+def on_closing(act: Callable[[Transaction], None]) -> None:
+    """Call ``act(tx)`` inside each transaction of this process before it is committed: it may write more."""
+    if act not in _closing:
+        _closing.append(act)
 
 
 def on_reducing(attend: Callable[[Transaction, int], None]) -> None:

@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+#: Ids in one statement: SQLite takes a limited number.
+_AT_ONCE = 10_000
+
+
 def requests(
     organization_id: str,
     *,
@@ -72,6 +76,20 @@ def usage(credential_ids: Iterable[str]) -> dict[str, Usage]:
 def used_credentials() -> QuerySet[Usage, Any]:
     """Return the ids of the credentials that were used, for a query over credentials."""
     return Usage.objects.values("credential")
+
+
+def used_since(at: datetime) -> QuerySet[Usage, Any]:
+    """Return the ids of the credentials that were used since an instant, for a query over credentials."""
+    return Usage.objects.filter(last_used_at__gt=at).values("credential")
+
+
+def used_within(credential_ids: Sequence[str], since: datetime) -> int:
+    """Return how many of these credentials were used since an instant."""
+    used = 0
+    for start in range(0, len(credential_ids), _AT_ONCE):
+        part = credential_ids[start : start + _AT_ONCE]
+        used += Usage.objects.filter(credential__in=part, last_used_at__gt=since).count()
+    return used
 
 
 def missing(nodes: Iterable[str]) -> dict[str, int]:

@@ -1,0 +1,138 @@
+"""All credentials of the organization in one list, and which of them a token is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from retinue.decision import Denied
+from retinue.server.api import guard, personal_tokens, render, schemas
+from retinue.server.api.credential_schemas import Key, KeyList, State, Status
+from retinue.server.api.cursors import Listing, page
+from retinue.server.api.operations import Call, operation
+from retinue.server.credentials import queries
+from retinue.server.directory import queries as directory
+from retinue.server.errors import NotFound
+from retinue.server.ledger.transaction import reading
+from retinue.server.policies.policy import policy_of
+from retinue.server.traffic import queries as traffic
+from retinue.token import Kind
+from retinue.verifier import Question
+
+TAG = "credentials"
+LIST = "/credentials"
+KindName = Literal["api_key", "personal_access_token", "ingest_token"]
+FormatName = Literal["native", "pair", "jwt", "uuid", "sk_hex", "imported"]
+DAYS_MAX = 3650
+_KINDS = {Kind.API_KEY: "api_key", Kind.PERSONAL: "personal_access_token", Kind.INGEST: "ingest_token"}
+_EVERY = frozenset(Kind)
+
+
+class CredentialFilter(schemas.ListQuery):
+    """Filters of the list of all credentials."""
+
+    kind: KindName | None = None
+    account: str | None = Field(None, description="Id or handle of an account or user.")
+    state: State | None = None
+    status: Status | None = None
+    format: FormatName | None = None
+    name: str | None = None
+    search: str | None = None
+    used_within: schemas.Whole | None = Field(None, ge=1, le=DAYS_MAX, description="Used in these days.")
+    unused_for: schemas.Whole | None = Field(
+        None, ge=1, le=DAYS_MAX, description="Neither used nor issued in these days."
+    )
+    expires_within: schemas.Whole | None = Field(None, ge=1, le=DAYS_MAX, description="Ends in these days.")
+    sort: Literal["issued_at", "-issued_at", "name", "-name"] = "-issued_at"
+
+
+class PresentedToken(schemas.Body):
+    """A token that somebody has found."""
+
+    token: str = Field(min_length=1, max_length=512)
+
+
+class Identified(schemas.Answer):
+    """Which credential a token is, and what a decision about it would say."""
+
+    key: Key
+    accepted: bool = Field(description="Whether it is in force, presented as it may be.")
+    reason: str | None
+
+
+def _kinds(call: Call) -> list[Kind]:
+    """Return the kinds of credentials that the caller may read."""
+    kinds = [Kind.API_KEY]
+    if "pat:read" in call.held and personal_tokens.is_visible(call.organization):
+        kinds.append(Kind.PERSONAL)
+    if "ingest_token:read" in call.held:
+        kinds.append(Kind.INGEST)
+    return kinds
+
+
+@operation("GET", LIST, permission="credential:read", response=KeyList, tag=TAG)
+def list_credentials(call: Call, query: CredentialFilter) -> schemas.JSON:
+    """List keys, and as far as the caller may read them personal access tokens and ingest tokens."""
+    filters = query.filters()
+    readable = _kinds(call)
+    kinds = [kind for kind in readable if query.kind in (None, _KINDS[kind])]
+    rows = queries.credentials(
+        call.organization,
+        kinds,
+        account=None if query.account is None else directory.id_of(call.organization, query.account),
+        state=query.state or ("deleted" if query.status == "deleted" else None),
+        format=query.format,
+        name=query.name,
+        search=query.search,
+    )
+    rows = queries.within_days(
+        rows,
+        call.now,
+        used_within=query.used_within,
+        unused_for=query.unused_for,
+        expires_within=query.expires_within,
+        used_since=traffic.used_since,
+    )
+    if query.status is not None:
+        rows = queries.with_status(
+            rows,
+            query.status,
+            call.now,
+            used=traffic.used_credentials(),
+            policy=policy_of(call.organization),
+            lacking=queries.lacking_users(call.organization) if Kind.PERSONAL in kinds else (),
+        )
+    order = (query.sort, "-id" if query.sort.startswith("-") else "id")
+    bound = {**filters, "kinds": [kind.value for kind in kinds]}
+    found, following = page(
+        rows,
+        Listing("credentials", call.organization, bound, order),
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    return {"items": render.keys(found, call.now), "next": following}
+
+
+@operation(
+    "POST",
+    f"{LIST}/identify",
+    permission="credential:read",
+    response=Identified,
+    tag=TAG,
+    changes=False,
+)
+def identify_credential(call: Call, body: PresentedToken) -> schemas.JSON:
+    """Tell which credential of the organization a token is. It is digested, and kept nowhere."""
+    question = Question(body.token, organization=call.organization, scheme=None, kinds=_EVERY)
+    with reading():
+        decision = guard.verifier().verify(question)
+    caller = decision.caller
+    found = None if caller is None else queries.by_ids([caller.credential_id]).get(caller.credential_id)
+    if found is None or found.kind not in {kind.value for kind in _kinds(call)}:
+        raise NotFound("credential with this token", "…")
+    return {
+        "key": render.keys([found], call.now)[0],
+        "accepted": not isinstance(decision, Denied),
+        "reason": decision.reason.value if isinstance(decision, Denied) else None,
+    }

@@ -1,0 +1,145 @@
+"""Compromise of a key, an account, a user, an organization: counted first, then ended at once and for good."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connections
+
+from retinue.server.credentials.queries import Credential
+from tests.api.policies import set_policy
+from tests.api.test_key_life import key_of
+from tests.api.test_key_rotation import use
+from tests.api.test_personal_tokens import issue, member
+from tests.api.world import Caller, World
+
+
+def test_an_account_ends_with_all_its_keys(world: World) -> None:
+    """
+    A dry run counts the keys of an account and which are in use, and changes nothing; then all of them are revoked
+    as compromised with one receipt: overlaps end, nothing can be restored, and other accounts keep theirs.
+    """
+    set_policy(world, revoke__restore_hours=None)
+    account = world.account()
+    path = f"/v1/service-accounts/{account.id}"
+    holders = {name: Caller(world.key(account, name)[1], account) for name in ("live", "spare", "gone")}
+    keys = {each["name"]: each["id"] for each in world.owner.get(f"{path}/keys").json["items"]}
+    world.owner.post(f"/v1/keys/{keys['gone']}/revoke")
+    world.owner.post(f"/v1/keys/{keys['live']}/rotate", {"name": "next"})
+    use(world, keys["live"], account.id)
+    _, other = key_of(world, "other")
+    dry = world.owner.get(f"{path}/compromise")
+    before = holders["live"].get("/v1/me").status
+    done = world.owner.post(
+        f"{path}/compromise", {"confirm": dry.json["credentials"], "reason": "laptop lost"}
+    )
+
+    assert (4, 1, 200) == (dry.json["credentials"], dry.json["in_use"], before)
+    assert (200, 4, "complete", account.id) == (
+        done.status, done.json["credentials"], done.json["receipt"]["state"], done.json["id"],
+    )  # fmt: skip
+    assert {("revoked", "compromised", "laptop lost")} == {
+        (each["state"], each["reason"], each["reason_text"]) for each in done.json["items"]
+    }
+    assert ["credential_revoked"] * 2 == [holders[name].get("/v1/me").code for name in ("live", "spare")]
+    assert [409] * 4 == [
+        world.owner.post(f"/v1/keys/{each['id']}/restore").status for each in done.json["items"]
+    ]
+    assert 200 == other.get("/v1/me").status
+
+
+def test_another_number_than_counted_does_nothing(world: World) -> None:
+    """
+    Where there is more or less than the dry run counted nothing happens, and the refusal says how much there is.
+    """
+    account = world.account()
+    path = f"/v1/service-accounts/{account.id}/compromise"
+    token = Caller(world.key(account)[1], account)
+    refused = world.owner.post(path, {"confirm": 2})
+
+    assert (409, "state_conflict", "body.confirm") == (refused.status, refused.code, refused.field)
+    assert "1 credentials" in refused.json["detail"]
+    assert 200 == token.get("/v1/me").status
+
+
+def test_one_key_ends_alone(world: World) -> None:
+    """
+    A compromised key ends for good, the others of its account do not.
+    """
+    account = world.account()
+    key, token = world.key(account, "leaked")
+    spare = Caller(world.key(account, "spare")[1], account)
+    done = world.owner.post(f"/v1/keys/{key.id}/compromise", {"confirm": 1})
+
+    assert (200, 1) == (done.status, done.json["credentials"])
+    assert [401, 200] == [Caller(token, account).get("/v1/me").status, spare.get("/v1/me").status]
+
+
+def test_a_user_ends_with_all_tokens(world: World) -> None:
+    """
+    All tokens of a user end; where the policy lets administrators revoke none, none does.
+    """
+    user, caller = member(world)
+    issue(caller)
+    set_policy(world, pat__admin_visibility="metadata")
+    path = f"/v1/users/{user.id}/compromise"
+    refused = world.owner.post(path, {"confirm": 2})
+    set_policy(world, pat__admin_visibility="metadata_and_revoke")
+    done = world.owner.post(path, {"confirm": 2})
+
+    assert (409, 200, 401) == (refused.status, done.status, caller.get("/v1/me").status)
+
+
+def test_an_organization_ends_with_everything(world: World) -> None:
+    """
+    Every credential of the organization ends, of every kind, the caller's own too; another organization keeps its.
+    """
+    far = World.create()
+    key_of(world)
+    member(world)
+    dry = world.owner.get("/v1/organization/compromise").json
+    done = world.owner.post("/v1/organization/compromise", {"confirm": dry["credentials"]})
+    left = Credential.objects.filter(organization=world.organization).exclude(state="revoked")
+
+    assert (3, 200, 3, 0) == (dry["credentials"], done.status, done.json["credentials"], left.count())
+    assert (401, 200) == (world.owner.get("/v1/me").status, far.owner.get("/v1/me").status)
+
+
+@pytest.mark.parametrize("scope", ["service-accounts", "organization"])
+def test_nothing_is_issued_meanwhile(world: World, scope: str) -> None:
+    """
+    Keys that are issued while an account or an organization is compromised are issued before and end with it, or
+    are refused a place in the count, or are issued afterwards: none of before lives on.
+    """
+    account = world.account()
+    world.key(account, "first")
+    path = (
+        "/v1/organization/compromise"
+        if scope == "organization"
+        else f"/v1/service-accounts/{account.id}/compromise"
+    )
+    count = world.owner.get(path).json["credentials"]
+
+    def act(number: int) -> int:
+        try:
+            if number == 3:
+                return Caller(world.owner.token).post(path, {"confirm": count}).status
+            answer = Caller(world.owner.token).post(
+                f"/v1/service-accounts/{account.id}/keys", {"name": f"k{number}"}
+            )
+            return answer.status
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as threads:
+        statuses = list(threads.map(act, range(6)))
+    ended = Credential.objects.filter(principal=account, reason="compromised")
+    live = Credential.objects.filter(principal=account, state="active")
+
+    assert statuses[3] in (200, 409)
+    if statuses[3] == 200:
+        at = max(each.revoked_at.timestamp() for each in ended if each.revoked_at is not None)
+        assert all(each.issued_at.timestamp() >= at for each in live)
+    else:
+        assert not ended.exists()
