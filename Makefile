@@ -36,7 +36,7 @@ run: $(VENV)/.run-stamp
 
 # The architecture tests are tests like the others, so `test` runs them once, with all the rest.
 test: static
-	$(BIN)/pytest
+	$(BIN)/python -m tests.run
 
 check: static
 	$(BIN)/pytest -q tests/architecture
