@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from retinue.client import models as m
+from retinue.client import organization as o
 from retinue.client import node_models as n
 
 T = TypeVar("T")
@@ -103,6 +104,57 @@ DELETE_KEY: Operation[m.Key] = Operation("DELETE", "/v1/keys/{id}", "credential:
 LIST_USERS: Operation[m.Page[m.User]] = Operation("GET", "/v1/users", "user:read", m.Page[m.User])
 CREATE_USER: Operation[m.User] = Operation("POST", "/v1/users", "user:create", m.User, True)
 GET_USER: Operation[m.User] = Operation("GET", "/v1/users/{id}", "user:read", m.User)
+
+INVITE_USER: Operation[o.Invitation] = Operation("POST", "/v1/invitations", "user:create", o.Invitation, True)
+INVITE_AGAIN: Operation[o.Invitation] = Operation(
+    "POST", "/v1/users/{id}/invite", "user:create", o.Invitation, True
+)
+EDIT_USER: Operation[m.User] = Operation("PATCH", "/v1/users/{id}", "user:update", m.User)
+ENABLE_USER: Operation[m.User] = Operation("POST", "/v1/users/{id}/enable", "user:enable", m.User)
+DISABLE_USER: Operation[m.User] = Operation("POST", "/v1/users/{id}/disable", "user:disable", m.User)
+DELETE_USER: Operation[m.User] = Operation("DELETE", "/v1/users/{id}", "user:delete", m.User)
+USER_IMPACT: Operation[o.UserImpact] = Operation("GET", "/v1/users/{id}/impact", "user:read", o.UserImpact)
+REASSIGN: Operation[o.Reassigned] = Operation(
+    "POST", "/v1/users/{id}/reassign", "service_account:update", o.Reassigned
+)
+
+_ORGANIZATION = "/v1/organizations/{id}"
+LIST_ORGANIZATIONS: Operation[m.Page[o.Organization]] = Operation(
+    "GET", "/v1/organizations", "organization:list", m.Page[o.Organization]
+)
+CREATE_ORGANIZATION: Operation[o.FoundedOrganization] = Operation(
+    "POST", "/v1/organizations", "organization:create", o.FoundedOrganization, True
+)
+INVITE_ADMINISTRATOR: Operation[o.FoundedOrganization] = Operation(
+    "POST", _ORGANIZATION + "/administrator", "organization:create", o.FoundedOrganization, True
+)
+GET_ORGANIZATION: Operation[o.Organization] = Operation(
+    "GET", _ORGANIZATION, "organization:list", o.Organization
+)
+ENABLE_ORGANIZATION: Operation[o.Organization] = Operation(
+    "POST", _ORGANIZATION + "/enable", "organization:enable", o.Organization
+)
+DISABLE_ORGANIZATION: Operation[o.Organization] = Operation(
+    "POST", _ORGANIZATION + "/disable", "organization:disable", o.Organization
+)
+OWN_ORGANIZATION: Operation[o.Organization] = Operation(
+    "GET", "/v1/organization", "organization:read", o.Organization
+)
+RENAME_ORGANIZATION: Operation[o.Organization] = Operation(
+    "PATCH", "/v1/organization", "organization:update", o.Organization
+)
+GET_POLICY: Operation[o.Policy] = Operation("GET", "/v1/policy", "policy:read", o.Policy)
+CHANGE_POLICY: Operation[o.Policy] = Operation("PATCH", "/v1/policy", "policy:update", o.Policy)
+CHECK_POLICY: Operation[o.PolicyCheck] = Operation("POST", "/v1/policy/check", "policy:read", o.PolicyCheck)
+LIST_POLICY_KEYS: Operation[m.Page[o.PolicyKey]] = Operation(
+    "GET", "/v1/policy/keys", "policy:read", m.Page[o.PolicyKey]
+)
+LIST_PRESETS: Operation[m.Page[o.PolicyPreset]] = Operation(
+    "GET", "/v1/policy/presets", "policy:read", m.Page[o.PolicyPreset]
+)
+LIST_POLICY_VERSIONS: Operation[m.Page[o.PolicyVersion]] = Operation(
+    "GET", "/v1/policy/versions", "policy:read", m.Page[o.PolicyVersion]
+)
 
 GET_ME: Operation[m.Me] = Operation("GET", "/v1/me", "", m.Me)
 LIST_MY_TOKENS: Operation[m.Page[m.PersonalToken]] = Operation(

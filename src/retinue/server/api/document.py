@@ -60,7 +60,8 @@ _ORGANIZATION: JSON = {
     "name": "Retinue-Organization",
     "in": "header",
     "required": False,
-    "description": "Id or handle of the organization that is meant: the caller's own.",
+    "description": "Id or handle of the organization that is meant: the caller's own. Operators may name "
+    "any for what concerns the installation.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
 
