@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from retinue.server.policies import keys, presets
+from retinue.server.directory import actions as directory
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.policies import actions, keys, presets
+from retinue.server.policies.policy import policy_of
+from retinue.server.policies.rules import Document
 from retinue.server.traffic.actions import Entry, ingest
 from tests.api.world import Answer, World
 
@@ -258,3 +262,20 @@ def test_consequences_of_the_lease_are_said(world: World) -> None:
 
     assert "at least 7.5 s" in said
     assert "at most 10.5 s" in said
+
+
+def test_prefix_is_fixed_with_the_first_credential(world: World) -> None:
+    """
+    Where a credential exists, tokens go on to begin as they do; a new organization may choose.
+    """
+    answer = change(world, set={"credentials.prefix": "acme"})
+    with transaction(SYSTEM, reason="test") as tx:
+        fresh = directory.create_organization(tx, handle=f"o-{secrets.token_hex(6)}", name="Fresh")
+        actions.change(tx, fresh.id, lambda now: Document(overrides={"credentials.prefix": "acme"}))
+
+    assert (409, "state_conflict", "body.overrides.credentials.prefix") == (
+        answer.status,
+        answer.code,
+        answer.field,
+    )
+    assert "acme" == policy_of(fresh.id).credentials_prefix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +14,11 @@ from retinue.server.console.problems import explained
 from retinue.server.governance.rules import KINDS as FINDINGS
 from retinue.server.home import prepare
 from retinue.server.ledger.catalogue import EVENTS
+from retinue.server.policies.enforced import is_enforced
+from retinue.server.policies.keys import KEYS as POLICY_KEYS
+from retinue.server.policies.keys import Key
+from retinue.server.policies.keys import members as members_of
+from retinue.server.policies.policy import NATIVE
 from retinue.settings import KEYS, read
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +137,26 @@ def test_links_lead_somewhere(document: Path) -> None:
     dead = [target for target in targets if not (document.parent / target).exists()]
 
     assert [] == dead
+
+
+def test_every_policy_key_is_documented() -> None:
+    """
+    The page of policy keys says of each key, in order, what the registry says. RETINUE_TEST_SNAPSHOT=write
+    writes it anew.
+    """
+    head, line, _ = _reference("policy-keys.md").partition("|---|---|---|---|\n")
+    text = head + line + "\n".join(_policy_row(key) for key in POLICY_KEYS.values()) + "\n"
+    if os.environ.get("RETINUE_TEST_SNAPSHOT") == "write":
+        (ROOT / "docs" / "reference" / "policy-keys.md").write_text(text)
+
+    assert text == _reference("policy-keys.md")
+
+
+def _policy_row(key: Key) -> str:
+    default = json.dumps(key.type.write(getattr(NATIVE, key.field)))
+    later = "" if is_enforced(key.name) else " *Not available yet.*"
+    members = [name for name in members_of(key) if is_enforced(key.name, name)]
+    if later and members:
+        later = f" *Not available yet, but for {', '.join(members)}.*"
+    cells = (f"`{key.name}`", f"`{default}`", key.type.allowed, key.meaning + later)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

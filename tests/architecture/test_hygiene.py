@@ -30,6 +30,8 @@ REVEALS = {
     "src/retinue/node/renewal.py": "the node's own token file, mode 0600",
     "src/retinue/node/feed_client.py": "the header of the node's own calls",
     "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
+    "src/retinue/cli/user.py": "the file or the standard output that takes an invitation",
+    "src/retinue/cli/organization.py": "the file or the standard output for a first administrator",
     "src/retinue/cli/node.py": "the token file of an enrolled node",
 }
 

@@ -88,6 +88,8 @@ USER = {
     "created_at": NOW,
     "created_by": None,
     "can_sign_in": True,
+    "status": "active",
+    "invitation_expires_at": None,
 }
 GRANT = {
     "id": "grt_" + "G" * 16,

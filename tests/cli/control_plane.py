@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.cli.answers import (
     ALLOWED,
     ETL_ID,
+    ETL_REF,
     EVENT,
     FINDING,
     GRANT,
@@ -31,6 +32,17 @@ from tests.cli.answers import (
     account,
     key,
     problem,
+)
+from tests.cli.organization_answers import (
+    CHECK,
+    FOUNDED,
+    IMPACT,
+    INVITED,
+    ORGANIZATION,
+    POLICY,
+    POLICY_KEY,
+    PRESET,
+    VERSION,
 )
 
 
@@ -78,7 +90,7 @@ class FakeServer:
 
     def changes(self) -> list[Call]:
         """Return the calls that change something."""
-        return [call for call in self.calls if call.method != "GET"]
+        return [call for call in self.calls if call.method != "GET" and not call.path.endswith("/check")]
 
 
 def _key(call: Call, match: re.Match[str]) -> Reply:
@@ -86,6 +98,40 @@ def _key(call: Call, match: re.Match[str]) -> Reply:
     return (200, found[0]) if found else problem(404, "not_found")
 
 
+def _checked(call: Call) -> Reply:
+    """Only one key is too few."""
+    is_small = (call.body.get("set") or {}).get("credentials.max_usable") == 1
+    return 200, CHECK if is_small else {**CHECK, "broken": [], "broken_total": 0}
+
+
+_O = "/v1/organizations"
+_PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
+    ("POST", "/v1/invitations", lambda c, m: (201, INVITED)),
+    ("POST", "/v1/users/(.+)/invite", lambda c, m: (201, INVITED)),
+    ("GET", "/v1/users/(.+)/impact", lambda c, m: (200, IMPACT)),
+    ("POST", "/v1/users/(.+)/reassign", lambda c, m: (200, {"items": [ETL_REF]})),
+    ("POST", "/v1/users/(.+)/enable", lambda c, m: (200, USER)),
+    (
+        "POST",
+        "/v1/users/(.+)/disable",
+        lambda c, m: (200, {**USER, "state": "disabled", "status": "disabled"}),
+    ),
+    ("DELETE", "/v1/users/(.+)", lambda c, m: (200, {**USER, "state": "deleted", "status": "deleted"})),
+    ("GET", _O, lambda c, m: _page([ORGANIZATION])),
+    ("POST", _O, lambda c, m: (201, FOUNDED)),
+    ("POST", f"{_O}/(.+)/administrator", lambda c, m: (201, FOUNDED)),
+    ("POST", f"{_O}/(.+)/enable", lambda c, m: (200, ORGANIZATION)),
+    ("POST", f"{_O}/(.+)/disable", lambda c, m: (200, {**ORGANIZATION, "state": "disabled"})),
+    ("GET", f"{_O}/(.+)", lambda c, m: (200, ORGANIZATION)),
+    ("GET", "/v1/organization", lambda c, m: (200, ORGANIZATION)),
+    ("PATCH", "/v1/organization", lambda c, m: (200, {**ORGANIZATION, "name": c.body["name"]})),
+    ("GET", "/v1/policy", lambda c, m: (200, POLICY)),
+    ("PATCH", "/v1/policy", lambda c, m: (200, POLICY)),
+    ("POST", "/v1/policy/check", lambda c, m: _checked(c)),
+    ("GET", "/v1/policy/keys", lambda c, m: _page([POLICY_KEY])),
+    ("GET", "/v1/policy/presets", lambda c, m: _page([PRESET])),
+    ("GET", "/v1/policy/versions", lambda c, m: _page([VERSION])),
+]
 _A, _K = "/v1/service-accounts", "/v1/keys"
 _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", _A, lambda c, m: _accounts(c.query)),
@@ -125,6 +171,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
         lambda c, m: _page([USER] if c.query.get("email", USER["email"]) == USER["email"] else []),
     ),
     ("POST", "/v1/users", lambda c, m: (201, {**USER, "email": c.body["email"], "name": c.body["name"]})),
+    *_PEOPLE,
     ("GET", "/v1/users/(.+)", lambda c, m: (200, USER)),
     ("GET", "/v1/me", lambda c, m: (200, ME)),
     ("GET", "/v1/me/tokens", lambda c, m: _page([PAT])),

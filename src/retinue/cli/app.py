@@ -21,6 +21,8 @@ _COMMANDS = (
     ("account", "account:app", "Service accounts (alias: sa).", _ACCESS),
     ("key", "key:app", "API keys of service accounts.", _ACCESS),
     ("user", "user:app", "People.", _ACCESS),
+    ("org", "organization:app", "Organizations of the installation, and one's own.", _OPERATE),
+    ("policy", "policy:app", "The policy of the organization.", _ACCESS),
     ("grant", "grant:app", "Permissions and roles of an account.", _ACCESS),
     ("pat", "pat:app", "My personal access tokens.", _ACCESS),
     ("verify", "verify:app", "Is this token allowed, now?", _OBSERVE),

@@ -79,10 +79,13 @@ class User(Struct, kw_only=True):
     name: str = ""
     roles: list[str] = field(default_factory=list)
     state: str = ""
+    status: str = ""
     operator: bool = False
     created_at: str | None = None
     created_by: PrincipalRef | None = None
     can_sign_in: bool = False
+    invitation_expires_at: str | None = None
+    receipt: Receipt | UnsetType = UNSET
 
 
 class OrganizationRef(Struct, kw_only=True):

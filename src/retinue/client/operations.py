@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from retinue.client import models as m
-from retinue.client import organization as o
 from retinue.client import node_models as n
+from retinue.client import organization as o
 
 T = TypeVar("T")
 
