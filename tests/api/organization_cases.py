@@ -41,6 +41,11 @@ def _new_organization(world: World) -> Told:
     email = body["administrator"]["email"]
     says = [
         ("organization.created", body["handle"]),
+        *(
+            ("role.created", role)
+            for role in ("owner", "administrator", "access-manager", "auditor", "member")
+        ),
+        *(("group.created", group) for group in ("People", "Service accounts")),
         ("user.created", email),
         ("role.assigned", f"{email}/owner"),
         ("invitation.issued", f"{email}/invitation"),

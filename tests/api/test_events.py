@@ -70,7 +70,7 @@ def _created(name: str) -> list[tuple[str, str]]:
 
 #: Of what is new there is nothing before; of what is gone, nothing after.
 _NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled",
-        "node_credential.issued", "pat.issued", "ingest_token.issued", "organization.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
+        "node_credential.issued", "pat.issued", "ingest_token.issued", "organization.created", "role.created", "group.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
 _GONE = {"role.removed", "grant.deleted"}
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
          "justification": "a test"}  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.directory import organizations
@@ -164,6 +165,7 @@ def empty_organization(*, disabled: bool = False) -> str:
     """Return the id of an organization that nobody can enter."""
     with transaction(SYSTEM, reason="test") as tx:
         made = directory.create_organization(tx, handle=f"o-{secrets.token_hex(6)}", name="Empty")
+        access.set_up_organization(tx, made)
     if disabled:
         with transaction(SYSTEM, reason="test") as tx:
             organizations.disable(tx, made)

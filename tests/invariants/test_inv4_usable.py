@@ -6,7 +6,6 @@ import itertools
 from dataclasses import dataclass
 from datetime import timedelta
 
-import pytest
 from django.utils import timezone
 
 from retinue.server.access import actions as access
@@ -151,7 +150,6 @@ def test_inv4_a_restored_account_has_no_credential_back(ground: Ground) -> None:
     assert "revoked" == Credential.objects.get(id=key.id).state
 
 
-@pytest.mark.xfail(reason="no operation disables an organization yet")
 def test_inv4_a_disabled_organization_is_a_gate(ground: Ground) -> None:
     """
     Disabling an organization stops every credential of it, also at the control plane, and enabling brings back

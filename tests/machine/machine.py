@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.machine.planes import Plane
-from tests.machine.reference import ASKED, LIMIT, PATTERNS, ROLES, Account, Key, decide
+from tests.machine.reference import ASKED, LIMIT, PATTERNS, ROLES, Account, Key, decide, is_forbidden
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
 WHICH = st.integers(0, 63)
@@ -62,11 +62,14 @@ class Machine(RuleBasedStateMachine):
         """Create an account with roles and grants."""
         body = {"name": f"m-{secrets.token_hex(6)}", "purpose": "x", "owners": [self.plane.owner],
                 "roles": sorted(roles), "permissions": sorted(patterns), "justification": "x"}  # fmt: skip
+        if is_forbidden(roles):
+            return self.refused("forbidden_for_service", "POST", ACCOUNTS, body)
         ident = self.made(201, "POST", ACCOUNTS, body)["id"]
         grants = self.made(200, "GET", f"{ACCOUNTS}/{ident}/grants")["items"]
         held = {each["id"]: each["permission"] for each in grants}
         assert sorted(held.values()) == sorted(patterns)
         self.accounts.append(Account(ident, roles=set(roles), grants=held))
+        return None
 
     @precondition(lambda self: self.accounts)
     @rule(which=WHICH, act=st.sampled_from(["enable", "disable"]))
@@ -108,6 +111,8 @@ class Machine(RuleBasedStateMachine):
         body = {"roles": sorted(roles), "justification": "x"}
         if account.state == "deleted":
             return self.refused("state_conflict", "PATCH", f"{ACCOUNTS}/{account.id}", body)
+        if is_forbidden(roles - account.roles):
+            return self.refused("forbidden_for_service", "PATCH", f"{ACCOUNTS}/{account.id}", body)
         self.made(200, "PATCH", f"{ACCOUNTS}/{account.id}", body)
         account.roles = set(roles)
         return None

@@ -17,8 +17,10 @@ ROLES: dict[str, frozenset[str]] = {
     "administrator": frozenset({*HOST, "credential:read", "credential:issue"}),
     "access-manager": frozenset({"credential:read", "credential:issue"}),
     "auditor": frozenset({"credential:read"}),
-    "member": frozenset(),
+    "member": frozenset({"pat:issue"}),
 }
+#: What no service account can have: roles with it are refused.
+FORBIDDEN = frozenset({"pat:issue"})
 #: Patterns that are granted directly; ``*`` as a resource never reaches Retinue's own permissions.
 PATTERNS: dict[str, frozenset[str]] = {
     **{name: frozenset({name}) for name in (*HOST, "credential:read")},
@@ -27,6 +29,11 @@ PATTERNS: dict[str, frozenset[str]] = {
     "credential:*": frozenset({"credential:read", "credential:issue"}),
 }
 LIMIT = 10
+
+
+def is_forbidden(roles: set[str]) -> bool:
+    """Tell whether one of these roles gives what a service account can never have."""
+    return any(ROLES[role] & FORBIDDEN for role in roles)
 
 
 @dataclass
