@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from retinue.server.access import actions as access
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.token import Kind, mint
+from tests.api.policies import set_policy
 from tests.api.world import STRANGER, Caller, World
 
 #: What the service account with a few permissions holds.
@@ -38,6 +39,8 @@ class Cast:
     def create(cls) -> Cast:
         """Make two organizations, and one caller of each kind in the first."""
         here, there = World.create(), World.create()
+        for world in (here, there):
+            set_policy(world, ingest__enabled=True, pat__on_permission_loss="keep", pat__max_usable=None)
         callers = {name: _caller(here, *given) for name, given in ROLES.items()}
         callers |= {
             "account with a few permissions": here.caller(*FEW),

@@ -13,6 +13,7 @@ from retinue.server.directory import actions as directory
 from retinue.server.directory import organizations
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.world import JSON, Caller, World
+from tests.authorization.credential_specimens import CALLS
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
 #: What the account of a specimen is granted: everybody who hands it on holds it.
@@ -124,17 +125,6 @@ def _node(world: World) -> str:
     return f"/v1/nodes/{world.node()[0]}"
 
 
-def _own_token(world: World, caller: Caller) -> str:
-    """Return the address of a token of the caller; of the owner, for a caller who has none in ``world``."""
-    principal = caller.principal
-    if principal is None or principal.kind != "user" or principal.organization_id != world.organization.id:
-        principal = world.owner.principal
-    assert principal is not None
-    with transaction(SYSTEM, reason="test") as tx:
-        issued = credentials.issue_personal_token(tx, principal, name=f"t-{secrets.token_hex(4)}", days=1)
-    return f"/v1/me/tokens/{issued.credential.id}/revoke"
-
-
 def _poll() -> JSON:
     return {
         "node": "",
@@ -191,8 +181,6 @@ SPECIMENS: dict[str, Make] = {
     ),
     "renew_credential": lambda world, _: Specimen("/v1/nodes/self/credential"),
     "get_me": lambda world, _: Specimen("/v1/me"),
-    "list_my_tokens": lambda world, _: Specimen("/v1/me/tokens"),
-    "revoke_my_token": lambda world, caller: Specimen(_own_token(world, caller), {}),
     "list_service_accounts": lambda world, _: Specimen(ACCOUNTS),
     "create_service_account": lambda world, _: Specimen(ACCOUNTS, _new(world)),
     "get_service_account": lambda world, _: Specimen(account(world)),
@@ -294,4 +282,8 @@ SPECIMENS: dict[str, Make] = {
     ),
     "revoke_keys": lambda world, _: Specimen("/v1/bulk/keys/revoke", _keys(key(world))),
     "delete_keys": lambda world, _: Specimen("/v1/bulk/keys/delete", _keys(key(world, revoked=True))),
+}
+SPECIMENS |= {
+    name: lambda world, caller, call=call: Specimen(*call(world, caller))  # type: ignore[misc]
+    for name, call in CALLS.items()
 }
