@@ -142,6 +142,8 @@ KEYS = {
     "control.trusted_proxies": Key(list, proxies),
     "node.host": Key(str, host),
     "node.port": Key(int, port),
+    "node.relay_host": Key(str, host),
+    "node.relay_port": Key(int, port),
 }
 _TABLES = {name.partition(".")[0] for name in KEYS if "." in name}
 

@@ -28,6 +28,7 @@ REVEALS = {
     "src/retinue/server/setup.py": "the token files of init, mode 0600",
     "src/retinue/server/__main__.py": "the token file of a new organization, mode 0600",
     "src/retinue/node/renewal.py": "the node's own token file, mode 0600",
+    "src/retinue/node/announcing.py": "compared with the one that was used last",
     "src/retinue/node/feed_client.py": "the header of the node's own calls",
     "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
     "src/retinue/cli/user.py": "the file or the standard output that takes an invitation",

@@ -45,6 +45,13 @@ class Truth:
             self.log.append((self.head, (kind, name)))
         return self.head
 
+    def put(self, kind: Kind, key: str, record: msgspec.Struct) -> int:
+        """Commit one record as it is."""
+        self.head += 1
+        self.rows[kind, key] = records.encode(record)
+        self.log.append((self.head, (kind, key)))
+        return self.head
+
     def remove(self, name: str, kind: Kind = Kind.PERMISSION) -> int:
         """Commit that a record is gone."""
         self.head += 1
@@ -143,6 +150,8 @@ class Control(socketserver.ThreadingTCPServer):
         self.tokens: set[str] | None = None
         self.renewal: Renewal | None = None
         self.skew_ms = 0  # how far its clock is wrong
+        self.lease_ms = 10_000
+        self.removed: set[str] = set()  # tokens of nodes that were removed
 
     @property
     def url(self) -> str:
@@ -171,6 +180,8 @@ class Control(socketserver.ThreadingTCPServer):
 
     def answer(self, request: Request) -> tuple[int, JSON]:
         """Return the honest answer."""
+        if request.token in self.removed:
+            return 410, {"code": "node_removed"}
         if self.tokens is not None and request.token not in self.tokens:
             return 401, {"code": "credential_revoked"}
         kind = _kind(request)
@@ -190,19 +201,22 @@ class Control(socketserver.ThreadingTCPServer):
             return self._take(request.body)
         if kind == "journal":
             return self._hand_over(request.body)
+        if kind == "announce":
+            return 200, {"node": request.body["node"]}
         return 404, {"code": "not_found"}
 
     def _poll(self, body: JSON) -> JSON:
         applied = body["applied"]
         with self.changed:
             if (applied["epoch"], applied["revision"]) == (self.truth.epoch, self.truth.head):
-                self.changed.wait(min(body["wait"], HOLD_SECONDS))
+                self.changed.wait(min(body.get("wait", 0.0), HOLD_SECONDS))
             truth = self.truth
             snapshot = applied["epoch"] != truth.epoch or applied["revision"] > truth.head
             changes, more = ([], False) if snapshot else truth.after(applied["revision"], self.batch)
             answer = {"incarnation": body["incarnation"], "epoch": truth.epoch, "head": truth.head}
             answer |= {"changes": changes, "more": more, "lease": not more and not snapshot}
-            return answer | {"time": time.time_ns() // 1_000_000 + self.skew_ms, "snapshot": snapshot}
+            answer |= {"snapshot": snapshot, "lease_ms": self.lease_ms}
+            return answer | {"time": time.time_ns() // 1_000_000 + self.skew_ms}
 
     def _hand_over(self, body: JSON) -> tuple[int, JSON]:
         with self.lock:

@@ -46,7 +46,7 @@ class Wire:
         self._meanwhile()
         return answer
 
-    def snapshot(self, after: str, _timeout: float) -> SnapshotAnswer:
+    def snapshot(self, after: str, _timeout: float, *, relay: bool = False) -> SnapshotAnswer:
         """Answer with a page of a snapshot."""
         page = self.control.snapshot(after)
         self._meanwhile()

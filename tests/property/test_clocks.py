@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retinue.server.nodes import clocks
-from retinue.server.nodes.clocks import Clock, Point
+from retinue.replica import clocks
+from retinue.replica.clocks import Clock, Point
 
 _S = 1_000_000_000
 #: What lies between arrival and arrival of two polls, by the length of a lease: L/8, at most 20 s.

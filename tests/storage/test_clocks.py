@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from retinue.replica import clocks
 from retinue.replica.lease import wall_clock_ms
 from retinue.server.errors import Refused
 from retinue.server.ledger.models import AuditEvent
-from retinue.server.nodes import clocks, feed, leases
+from retinue.server.nodes import feed, leases
 from retinue.server.nodes.feed import PollAnswer
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.rules import MOST_LOSSES, ClockLoss

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from retinue.node.metrics import Metrics
-from retinue.server.nodes import clocks, measures, receipts
+from retinue.replica import clocks
+from retinue.server.nodes import measures, receipts
 from retinue.server.nodes.models import Lease
 from tests.storage.estate import Estate, Follower, Task
 

@@ -78,6 +78,7 @@ def sample(kind: Kind, key: str, number: int = 0) -> records.Record:
         Kind.SCHEMES: records.Schemes((text,)),
         Kind.IMPORT_SCHEME: records.ImportScheme(key, text, "sha256"),
         Kind.RESOURCE: records.Resource((text,)),
+        Kind.NODE: records.Node(key, text, "enrolled", bool(number % 2)),
     }
     return made[kind]
 
@@ -126,6 +127,7 @@ def read(snapshot: Snapshot, kind: Kind, key: str) -> object:
             (each for each in snapshot.import_schemes() if each.id == ident), None
         ),
         Kind.RESOURCE: lambda key: snapshot.teams_of(key) or None,
+        Kind.NODE: snapshot.node,
     }
     return readers[kind](key)
 

@@ -51,6 +51,9 @@ def enrol(
     name: str,
     /,
     *,
+    relay: Annotated[
+        bool, Parameter(negative="", help="Other nodes may follow it instead of the control plane.")
+    ] = False,
     out: Annotated[
         str | None,
         Parameter(
@@ -63,7 +66,7 @@ def enrol(
     """Enrol a further node. Its token is told once: into --out FILE, or alone on standard output."""
     session = Session(options, ops.ENROL_NODE)
     with Handover(out).ready() as handover:
-        made = session.perform(ops.ENROL_NODE, None, {"name": name})
+        made = session.perform(ops.ENROL_NODE, None, {"name": name, "relay": relay})
         facts = {"node": msgspec.to_builtins(made.node)}
         as_object = options.output in ("json", "jsonl", "yaml")
         if as_object and not handover.to_file:
@@ -77,7 +80,8 @@ def enrol(
         "it needs the installation's pepper too: copy $RETINUE_HOME/pepper to its own home, mode 0600"
     )
     where = handover.path or "FILE"
-    session.next(f"retinue serve --only node --control-url URL --node-token-file {where}")
+    listens = " --relay-host ADDRESS --relay-port 8472" if relay else ""
+    session.next(f"retinue serve --only node --control-url URL --node-token-file {where}{listens}")
 
 
 @app.command

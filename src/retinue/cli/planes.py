@@ -44,6 +44,8 @@ class Plan:
     pepper_file: Path
     open_decisions: bool
     brand: str
+    relay_host: str
+    relay_port: int
 
 
 def plan(
@@ -57,6 +59,8 @@ def plan(
     control_url: str | None,
     node_token_file: Path | None,
     open_decisions: bool,
+    relay_host: str | None = None,
+    relay_port: int | None = None,
 ) -> Plan:
     """Put the settings together: flags, then the environment, then the installation's file, then defaults."""
     try:
@@ -82,6 +86,12 @@ def plan(
         pepper_file=_path("RETINUE_PEPPER_FILE", home / "pepper"),
         open_decisions=open_decisions or settings.flag("RETINUE_OPEN_DECISIONS"),
         brand=file.get("brand", ""),
+        relay_host=relay_host
+        or os.environ.get("RETINUE_RELAY_HOST")
+        or file.get("node.relay_host", "127.0.0.1"),
+        relay_port=_number(
+            "--relay-port", relay_port, "RETINUE_RELAY_PORT", file.get("node.relay_port", 0), toml.port
+        ),
     )
 
 
@@ -108,6 +118,8 @@ def check(plan: Plan) -> None:
         plan.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if plan.control and plan.node and plan.port == plan.node_port:
         raise CommandError(f"--port and --node-port are both {plan.port}", "give each its own", Exit.USAGE)
+    if plan.relay_port and plan.relay_port in (plan.node_port, plan.port if plan.control else 0):
+        raise CommandError(f"--relay-port {plan.relay_port} is in use here", "give it its own", Exit.USAGE)
 
 
 def listen(plan: Plan) -> socket.socket | None:
@@ -118,6 +130,8 @@ def listen(plan: Plan) -> socket.socket | None:
     """
     if plan.node:
         _listening("--node-port", plan.node_host, plan.node_port).close()
+        if plan.relay_port:
+            _listening("--relay-port", plan.relay_host, plan.relay_port).close()
     return _listening("--port", plan.host, plan.port) if plan.control else None
 
 
@@ -144,7 +158,11 @@ def children(plan: Plan, listening: socket.socket | None = None) -> list[Child]:
 def listeners(plan: Plan) -> list[tuple[str, str]]:
     """Return what listens where, as a name and an address that this host can call."""
     found = [("control plane", _url(plan.host, plan.port))] if plan.control else []
-    return found + ([("node", _url(plan.node_host, plan.node_port))] if plan.node else [])
+    if plan.node:
+        found.append(("node", _url(plan.node_host, plan.node_port)))
+        if plan.relay_port:
+            found.append(("relay", _url(plan.relay_host, plan.relay_port)))
+    return found
 
 
 def _node_environment(plan: Plan) -> dict[str, str]:
@@ -156,6 +174,8 @@ def _node_environment(plan: Plan) -> dict[str, str]:
         "RETINUE_NODE_HOST": plan.node_host,
         "RETINUE_NODE_PORT": str(plan.node_port),
         "RETINUE_OPEN_DECISIONS": "1" if plan.open_decisions else "0",
+        "RETINUE_RELAY_HOST": plan.relay_host,
+        "RETINUE_RELAY_PORT": str(plan.relay_port or ""),
     }
     if plan.brand and "RETINUE_BRANDS" not in os.environ:
         env["RETINUE_BRANDS"] = plan.brand

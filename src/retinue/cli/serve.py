@@ -38,10 +38,19 @@ def serve(
     ] = None,
     only: Annotated[Literal["control", "node"] | None, Parameter(help="Start one plane alone.")] = None,
     control_url: Annotated[
-        str | None, Parameter(help="Control plane that the node follows. [env: RETINUE_CONTROL_URL]")
+        str | None,
+        Parameter(help="Control plane, or relay, that the node follows. [env: RETINUE_CONTROL_URL]"),
     ] = None,
     node_token_file: Annotated[
         Path | None, Parameter(help="File that holds the node's token. [env: RETINUE_NODE_TOKEN_FILE]")
+    ] = None,
+    relay_host: Annotated[
+        str | None,
+        Parameter(help="Address for nodes that follow it. [env: RETINUE_RELAY_HOST, default 127.0.0.1]"),
+    ] = None,
+    relay_port: Annotated[
+        int | None,
+        Parameter(help="Port for nodes that follow it; without it none can. [env: RETINUE_RELAY_PORT]"),
     ] = None,
     open_decisions: Annotated[
         bool,
@@ -55,17 +64,20 @@ def serve(
     """Start control plane and node, and keep them running until SIGTERM or Ctrl-C."""
     from retinue.supervisor import Supervisor, die_with_parent
 
-    if only == "control" and (control_url or node_token_file or open_decisions):
+    if only == "control" and (
+        control_url or node_token_file or open_decisions or relay_host or relay_port is not None
+    ):
         raise CommandError(
-            "--control-url, --node-token-file and --open-decisions are for a node",
+            "--control-url, --node-token-file, --relay-host, --relay-port, --open-decisions are for a node",
             "leave them out",
             Exit.USAGE,
         )
     die_with_parent()
     folder = (home or settings.home()).absolute()
     plan = planes.plan(
-        folder, only, host, port, node_host, node_port, workers, control_url, node_token_file, open_decisions
-    )
+        folder, only, host, port, node_host, node_port, workers, control_url, node_token_file, open_decisions,
+        relay_host, relay_port,
+    )  # fmt: skip
     if plan.control:
         extras.require_server()
     if plan.node:

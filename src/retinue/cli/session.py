@@ -16,7 +16,7 @@ from retinue.cli.options import Options
 from retinue.cli.report import tell
 from retinue.client.api import Client, address, sent_body
 from retinue.client.errors import ClientError
-from retinue.client.models import Page, Receipt
+from retinue.client.models import Page, Receipt, Settled
 from retinue.client.operations import Operation
 from retinue.client.transport import Exchange
 
@@ -160,7 +160,7 @@ class Session:
 
 def in_words(receipt: Receipt) -> str:
     """Say where a change holds, and which nodes were waited for until their lease ended."""
-    open_ones = [each.node for each in receipt.nodes if each.how == "waiting"]
+    open_ones = [_with_behind(each) for each in receipt.nodes if each.how == "waiting"]
     if not receipt.complete:
         return (
             f"committed, not yet promised for {', '.join(open_ones) or 'all nodes'} "
@@ -170,8 +170,13 @@ def in_words(receipt: Receipt) -> str:
         return "holds: no node was deciding"
     waited = max(each.waited_ms or 0.0 for each in receipt.nodes)
     text = f"holds on {len(receipt.nodes)} of {len(receipt.nodes)} nodes, {waited:.0f} ms"
-    ended = sorted({each.node for each in receipt.nodes if each.how == "lease_ended"})
+    ended = sorted({_with_behind(each) for each in receipt.nodes if each.how == "lease_ended"})
     return f"{text}; not reached, its lease has ended: {', '.join(ended)}" if ended else text
+
+
+def _with_behind(settled: Settled) -> str:
+    """Name a node, and of a relay those that follow it and were behind."""
+    return f"{settled.node} (behind it: {', '.join(settled.behind)})" if settled.behind else settled.node
 
 
 def each(names: Iterable[str], act: Callable[[str], T]) -> tuple[list[T], int]:

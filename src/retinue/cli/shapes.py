@@ -123,6 +123,8 @@ NODE = Shape[n.Node](
         Column("losses", "clock.losses", data_only=True),
         Column("waits", "waits"),
         Column("stale", "stale_seconds", data_only=True),
+        Column("follows", "parent", data_only=True),
+        Column("relay", "relay", data_only=True),
         Column("missing", "requests_missing", data_only=True),
     ),
     name=lambda node: node.name,

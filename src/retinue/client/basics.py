@@ -24,6 +24,7 @@ class Settled(Struct, kw_only=True):
     how: str
     at: str | None = None
     waited_ms: float | None = None
+    behind: list[str] = []
 
 
 class Receipt(Struct, kw_only=True):

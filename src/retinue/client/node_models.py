@@ -40,6 +40,8 @@ class Node(Struct, kw_only=True):
     clock: Clock | None = None
     waits: int = 0
     last_wait_at: str | None = None
+    relay: bool = False
+    parent: str | None = None
     requests_missing: int = 0
     receipt: Receipt | UnsetType = UNSET
 

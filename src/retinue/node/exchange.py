@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+#: Most bytes of a body, where an operation says nothing else.
+MAX_BODY_BYTES = 64 << 10
 # The header fields that mean something here, as they are usually spelled, and the usual ones that do not.
 _MEANINGFUL = (
     b"authorization", b"connection", b"content-length", b"expect", b"host", b"retinue-caller",
@@ -61,14 +63,25 @@ Guard = Callable[[Request], bytes | None]
 
 
 class Operation:
-    """How a request is answered. A body is read only if ``reads_body``; ``guard`` may refuse before that."""
+    """How a request is answered. A body is read only if ``reads_body``; ``guard`` may refuse before that.
 
-    __slots__ = ("guard", "handle", "reads_body")
+    A body of more than ``most_bytes`` is refused.
+    """
 
-    def __init__(self, handle: Handler, *, reads_body: bool = False, guard: Guard | None = None) -> None:
+    __slots__ = ("guard", "handle", "most_bytes", "reads_body")
+
+    def __init__(
+        self,
+        handle: Handler,
+        *,
+        reads_body: bool = False,
+        guard: Guard | None = None,
+        most_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self.handle = handle
         self.reads_body = reads_body
         self.guard = guard
+        self.most_bytes = most_bytes
 
 
 class Head:

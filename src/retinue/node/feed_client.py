@@ -39,7 +39,8 @@ class FeedError(Exception):
 class PollAnswer(msgspec.Struct):
     """The answer to a poll; see the feed in the reference. ``lease_ms`` is the shortest lease in force.
 
-    ``refused`` says why the control plane gives no lease.
+    ``refused`` says why the control plane gives no lease. From a relay: its lease was ``age_ms`` old when the
+    poll arrived, and the node that asks is behind ``hops`` relays.
     """
 
     incarnation: str
@@ -57,6 +58,8 @@ class PollAnswer(msgspec.Struct):
     journal: bool = False
     recovering: bool = False
     refused: str | None = None
+    age_ms: int = 0
+    hops: int = 0
 
 
 class SnapshotAnswer(msgspec.Struct):
@@ -75,6 +78,10 @@ class _Renewed(msgspec.Struct):
 
 class _Taken(msgspec.Struct):
     unknown: int
+
+
+class _Announced(msgspec.Struct):
+    node: str
 
 
 class _Next(msgspec.Struct):
@@ -103,9 +110,10 @@ class FeedClient:
         """Send one poll. Raises :class:`FeedError`; after that the late answer can no longer arrive."""
         return self._decode(self._send("POST", "/v1/feed/poll", body, timeout_s), PollAnswer)
 
-    def snapshot(self, after: str, timeout_s: float) -> SnapshotAnswer:
-        """Fetch the page of a snapshot after the place ``after`` (empty: the first)."""
-        query = f"?{urlencode({'after': after})}" if after else ""
+    def snapshot(self, after: str, timeout_s: float, *, relay: bool = False) -> SnapshotAnswer:
+        """Fetch the page of a snapshot after ``after`` (empty: the first), as a relay gets it or a node."""
+        given = {**({"after": after} if after else {}), **({"relay": "true"} if relay else {})}
+        query = f"?{urlencode(given)}" if given else ""
         return self._decode(self._send("GET", f"/v1/feed/snapshot{query}", None, timeout_s), SnapshotAnswer)
 
     def journal(self, body: dict[str, Any], timeout_s: float) -> int:
@@ -120,6 +128,19 @@ class FeedClient:
     def renew(self, timeout_s: float) -> str:
         """Ask for the credential that follows the node's own; return its token."""
         return self._decode(self._send("POST", "/v1/nodes/self/credential", None, timeout_s), _Renewed).token
+
+    def announce(self, node: str, key: dict[str, str], timeout_s: float) -> None:
+        """Tell the control plane itself, through the relays in between, with which key this node signs."""
+        body = {"node": node, "identity_key": key}
+        self._decode(self._send("POST", "/v1/feed/announce", body, timeout_s), _Announced)
+
+    def forward(self, method: str, path: str, body: bytes, token: str, timeout_s: float) -> tuple[int, bytes]:
+        """Pass on what another node has sent, with that node's ``token``; return status and body of the
+        answer.
+
+        Raises :class:`FeedError` if there is none.
+        """
+        return self._exchange(method, path, body or None, token, timeout_s)
 
     def close(self) -> None:
         """Drop the connection, and with it any answer that is under way."""

@@ -15,17 +15,20 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import lmdb
 
 from retinue import pepper
 from retinue.node import identity, succession
+from retinue.node.announcing import Announcing
+from retinue.node.children import Children, Position
 from retinue.node.complaints import Complaint
 from retinue.node.credential import NodeToken
-from retinue.node.feed_client import FeedClient, FeedError, SnapshotAnswer
+from retinue.node.feed_client import FeedClient, FeedError
 from retinue.node.follower_metrics import Counter, FollowerMetrics
 from retinue.node.handing import Handing
+from retinue.node.loading import Loading
 from retinue.node.renewal import Renewal
 from retinue.node.replica_writer import ReplicaWriter
 from retinue.node.settings import Settings
@@ -34,12 +37,14 @@ from retinue.replica import lease
 from retinue.replica.records import SCHEMA
 from retinue.supervisor import REFUSES
 
+if TYPE_CHECKING:
+    from retinue.node.relaying import Relaying
+
 _log = logging.getLogger("retinue.follower")
 #: A poll is held for this part of the lease at most: the lease runs from its sending.
 WAIT_SHARE = 8
 MOST_WAIT_SECONDS = 20.0
 GIVE_UP_SECONDS = 2.0
-SNAPSHOT_TIMEOUT_SECONDS = 30.0
 SHIP_AT_END_SECONDS = 2.0
 KEY_CHECK_SECONDS = 3600.0
 RECOVERING_PAUSE_SECONDS = 0.5
@@ -95,10 +100,12 @@ class Follower:
         self._lock = succession.lock(folder)
         if self._lock is None:
             raise Stop(f"another follower is at work on {folder}")
-        self._replica = ReplicaWriter(folder)
+        children = Children(folder)
+        self._replica = ReplicaWriter(folder, children, relays=settings.relays)
         self._key = identity.load_or_create(folder)
         self._key_due = time.monotonic() + KEY_CHECK_SECONDS
-        self._pepper_ids = pepper.load(settings.pepper_file).ids
+        peppers = pepper.load(settings.pepper_file)
+        self._pepper_ids = peppers.ids
         self._metrics = FollowerMetrics(folder / "metrics")
         self._token = NodeToken(settings.node_token_file)
         self._client = FeedClient(settings.control_url, self._token)
@@ -110,7 +117,16 @@ class Follower:
         self._renewal = Renewal(self._client, self._token, settings, self._interruptibly)
         self._recovering = Complaint(_log, "getting a lease")
         self._handing = Handing(self._client, self._replica, settings.node_name)
+        self._loading = Loading(self._client, self._replica, self._handing, settings, self._interruptibly)
         self._writing = Complaint(_log, f"writing the replica {folder}", 0.0)
+        self._announcing = Announcing(settings, self._token)
+        self._relaying: Relaying | None = None
+        if settings.relays:
+            from retinue.node.relaying import Relaying  # a listener, which other nodes do without
+
+            self._relaying = Relaying(
+                settings, self._replica, children, self._token, peppers, self._metrics, self._question
+            )
 
     def told(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         """Handle a signal: end, at once if nothing but waiting is under way."""
@@ -121,12 +137,16 @@ class Follower:
     def follow(self) -> None:
         """Follow until told. Raises :class:`Stop` if this follower may not go on."""
         self._shipper.start()
+        if self._relaying is not None:
+            self._relaying.start()
         try:
             while not self._is_told:
                 self._step()
         except _Told:
             pass
         finally:
+            if self._relaying is not None:
+                self._relaying.stop()
             self._shipper.stop(SHIP_AT_END_SECONDS)
             self._client.close()
 
@@ -142,6 +162,8 @@ class Follower:
             self._replica.open()
             if self._replica.meta.snapshot_after or self._replica.meta.snapshot_revision:
                 self._load_snapshot()
+            elif self._replica.needs_nodes:
+                self._loading.begin(self._replica.meta.epoch)
             else:
                 self._poll()
             self._replica.tend()
@@ -215,8 +237,14 @@ class Follower:
     def _poll(self) -> None:
         clock, wall_ms = lease.boot_clock_ns(), lease.wall_clock_ms()
         wait = self._wait_seconds()
-        ask = partial(self._client.poll, self._question(clock, wall_ms, wait), wait + GIVE_UP_SECONDS)
-        answer = self._interruptibly(ask)
+        question, confirmed = self._question()
+        question |= {"wait": wait, "clock": clock, "wall": wall_ms}
+        ask = partial(self._client.poll, question, wait + GIVE_UP_SECONDS)
+        if self._relaying is None:
+            answer = self._interruptibly(ask)
+        else:
+            with self._relaying.polling(question, confirmed):
+                answer = self._interruptibly(ask)
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
         self._replica.losses.clear()  # they are known now
@@ -226,13 +254,15 @@ class Follower:
             self._recovering.failed("the control plane recovers: its history is in doubt")
             self._interruptibly(partial(time.sleep, RECOVERING_PAUSE_SECONDS))
         elif answer.snapshot:
-            self._begin_snapshot(answer.epoch)
+            self._loading.begin(answer.epoch)
         else:
             self._recovering.worked()
             self._replica.apply(answer, clock, wall_ms)
             self._metrics.add(Counter.REFUSED_LEASES, int(self._replica.refused is not None))
         if answer.renew:
             self._renewal.try_now()
+        if answer.hops:
+            self._announcing.announce(self._key)
 
     def _wait_seconds(self) -> float:
         """Without a lease there is nothing to wait for: the answer brings one, unless it is refused."""
@@ -240,54 +270,22 @@ class Follower:
             return 0.0
         return min(self._replica.lease_ms / 1000 / WAIT_SHARE, MOST_WAIT_SECONDS)
 
-    def _question(self, clock: int, wall_ms: int, wait: float) -> dict[str, Any]:
-        meta = self._replica.meta
-        question: dict[str, Any] = {
+    def _question(self) -> tuple[dict[str, Any], Position]:
+        """Return what a poll says of this node, and what it confirms."""
+        said, confirmed = self._replica.said()
+        said |= {
             "node": self._settings.node_name,
-            "incarnation": self._replica.incarnation,
-            "applied": {"epoch": meta.epoch, "revision": meta.revision, "mark": meta.mark},
-            "wait": wait,
-            "clock": clock,
-            "wall": wall_ms,
             "schema": SCHEMA,
             "pepper_ids": list(self._pepper_ids),
             "identity_key": {"kid": self._key.kid, "x": self._key.x},
         }
-        if self._replica.after:
-            question["after"] = self._replica.after
-        if self._replica.retires:
-            question["retires"] = self._replica.retires
-        if self._replica.losses:
-            question["losses"] = list(self._replica.losses)
-        return question
-
-    def _begin_snapshot(self, epoch: int) -> None:
-        """Load the first page: of ``epoch``, which the control plane has just named, or of a later one.
-
-        What is known here and there no longer is handed over before it is written over.
-        """
-        page = self._page("")
-        if page.epoch < epoch:
-            raise FeedError(0, "stale", "a snapshot of an earlier epoch")
-        if self._handing.is_due(page.epoch):
-            self._interruptibly(partial(self._handing.over, page.epoch))
-        _log.info("loading a snapshot of epoch %d, revision %d", page.epoch, page.head)
-        self._replica.take(page, "")
+        return said | ({"relay": True} if self._settings.relays else {}), confirmed
 
     def _load_snapshot(self) -> None:
         """Load the next page; a crash in between goes on here."""
-        after, epoch = self._replica.meta.snapshot_after, self._replica.meta.epoch
         try:
-            page = self._page(after)
+            self._loading.go_on()
         except FeedError as error:
             if error.code != "epoch_recovering":
                 raise
             self._poll()
-            return
-        if page.epoch > epoch:
-            self._begin_snapshot(page.epoch)
-        else:
-            self._replica.take(page, after)
-
-    def _page(self, after: str) -> SnapshotAnswer:
-        return self._interruptibly(partial(self._client.snapshot, after, SNAPSHOT_TIMEOUT_SECONDS))

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 FILE = "follower"
-_MAGIC = 0x72746E666F6C0002  # "rtnfol", layout 2
+_MAGIC = 0x72746E666F6C0003  # "rtnfol", layout 3
 
 
 class Counter(IntEnum):
-    """What is counted, and where it stands in the file. Each is added to by one thread alone."""
+    """What is counted, and where it stands in the file. Each is written by one thread alone."""
 
     FAILED_POLLS = 1
     FAILED_WRITES = 2
@@ -27,6 +27,8 @@ class Counter(IntEnum):
     REFUSED = 5
     HELD_BATCHES = 6
     REFUSED_LEASES = 7
+    FOLLOWED_BY = 8
+    BEHIND = 9
 
 
 _BYTES = 8 * (len(Counter) + 1)
@@ -52,6 +54,10 @@ class FollowerMetrics:
         """Count ``number`` more."""
         self._cells[counter] += number
 
+    def set(self, gauge: Counter, value: int) -> None:
+        """Say how much there is of something that comes and goes."""
+        self._cells[gauge] = value
+
 
 def read(folder: Path) -> dict[Counter, int]:
     """Return the counters of the follower whose file is in ``folder``; zeros if there is none."""
@@ -66,7 +72,7 @@ def read(folder: Path) -> dict[Counter, int]:
 
 def families(counted: dict[Counter, int]) -> Iterator[Metric]:
     """Yield the counters as metric families."""
-    from prometheus_client.metrics_core import CounterMetricFamily
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
     for name, text, counter in (
         ("retinue_failed_polls", "Polls without a usable answer.", Counter.FAILED_POLLS),
@@ -84,6 +90,16 @@ def families(counted: dict[Counter, int]) -> Iterator[Metric]:
         ),
     ):
         yield CounterMetricFamily(name, text, value=counted[counter])
+    yield GaugeMetricFamily(
+        "retinue_relay_nodes",
+        "Nodes that follow this relay, or one that follows it.",
+        counted[Counter.FOLLOWED_BY],
+    )
+    yield GaugeMetricFamily(
+        "retinue_relay_lag_revisions",
+        "How far what holds on all of them is behind this relay.",
+        counted[Counter.BEHIND],
+    )
     lost = CounterMetricFamily(
         "retinue_request_log_lost", "Entries that were written and are lost.", labels=["cause"]
     )

@@ -22,7 +22,6 @@ from retinue.node.responses import with_close
 MAX_HEADER_BYTES = 16 << 10
 MAX_HEADERS = 64
 MAX_URL_BYTES = 8 << 10
-MAX_BODY_BYTES = 64 << 10
 #: Seconds for a header block, for a body, and of silence; a sweep may notice it SWEEP_SECONDS later.
 PATIENCE_SECONDS = 4.6
 #: Seconds that a peer may leave our answers unread.
@@ -77,10 +76,13 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         peer = transport.get_extra_info("peername")
-        self._request = Request(peer[0] if peer else "")
+        self._request = self._new_request(peer[0] if peer else "")
         self._parser = httptools.HttpRequestParser(self)
         self._listener.connections.add(self)
         self._listener.application.connection(+1)
+
+    def _new_request(self, peer: str) -> Request:
+        return Request(peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
@@ -238,7 +240,7 @@ class Connection(asyncio.Protocol):
 
     def _before_body(self, operation: Operation, length: int) -> None:
         """What is decided from the header alone: size, who asks, and whether a body is read at all."""
-        if operation.reads_body and length > MAX_BODY_BYTES:
+        if operation.reads_body and length > operation.most_bytes:
             self._stop("too_large")
         expected = self._request.fields.get(b"expect")
         if expected is not None and expected.strip().lower() != b"100-continue":

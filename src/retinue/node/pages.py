@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from retinue.node.feed_client import FeedError, PollAnswer, SnapshotAnswer
+from retinue.replica.lease import MOST_HOPS
 from retinue.replica.records import Kind, Meta
 
 FIRST_EPOCH = 1
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
+
+
+#: A lease from a relay may be so old, in milliseconds.
+_OLDEST_MS = 1 << 40
 
 
 def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
@@ -16,6 +21,8 @@ def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
     Refuses one that leads back, one that says that there is more but leads nowhere (``after`` was asked),
     and changes of another epoch, or for a replica that has none yet: they do not begin where it stands.
     """
+    if not 0 <= answer.hops <= MOST_HOPS or not 0 <= answer.age_ms <= _OLDEST_MS:
+        raise FeedError(0, "unreadable", "a lease that no relay can give")
     if answer.epoch != meta.epoch or meta.epoch < FIRST_EPOCH:
         raise FeedError(0, "stale", "changes of another epoch than this replica's")
     if not answer.more and answer.next is None:

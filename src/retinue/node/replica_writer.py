@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import msgspec
 
 from retinue.node import pages, succession
+from retinue.node.children import Children, Position
 from retinue.node.complaints import Complaint
 from retinue.node.feed_client import PollAnswer, SnapshotAnswer
 from retinue.replica import journal, lease
 from retinue.replica.records import SCHEMA, Change, Meta, Noted
 from retinue.replica.store import Store
+from retinue.replica.store_snapshot import StoreSnapshot
 
 _log = logging.getLogger("retinue.follower")
 READER_CHECK_SECONDS = 30.0
@@ -33,11 +39,17 @@ MOST_LOSSES = 16
 class ReplicaWriter:
     """The one writer of the replica in ``folder``, under an incarnation: its name on this one file.
 
-    Methods raise ``lmdb.Error`` and ``OSError`` if the replica cannot be written; then nothing is.
+    Methods raise ``lmdb.Error`` and ``OSError`` if the replica cannot be written; then nothing is. A relay
+    (``relays``) lists what has changed and knows of nodes; its other threads read under the ``lock``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, children: Children, *, relays: bool = False) -> None:
         self._folder = folder
+        self._children = children
+        self._relays = relays
+        self.lock = threading.RLock()
+        #: Called after each write.
+        self.on_written: Callable[[], None] = lambda: None
         self._store: Store | None = None
         self._place: succession.Place | None = None
         self._checked = self._trimmed = time.monotonic()
@@ -59,19 +71,28 @@ class ReplicaWriter:
     def open(self) -> None:
         """Open the replica if that is due: at first, after a failure, for another file that stands there."""
         found = succession.place(self._folder)  # while the old file is open, no new one has its inode
-        if self._store is not None and found == self._place:
-            return
+        if self._store is None or found != self._place:
+            with self.lock:
+                self._open(found)
+
+    def _open(self, found: succession.Place | None) -> None:
         self.close()
         self.after = None
-        self._store = Store(self._folder, writable=True)
+        self._store = Store(self._folder, writable=True, lists_changes=self._relays)
         with self._store.snapshot() as snapshot:
             self.meta = snapshot.meta()
+            longest_ms = max(snapshot.longest_lease_ms(), self.lease_ms)
+        if not self._relays:  # from now on it does not hear what becomes of nodes
+            self.meta = msgspec.structs.replace(self.meta, knows_nodes=False)
         if self.meta.schema != SCHEMA:  # written by another version: all of it is fetched anew
             self._write([], Meta())
         if found is None or found != self._place:
             # No other file may profit from what this incarnation has acknowledged.
             self.retires = None if found is None else succession.predecessor(self._folder)
             self.incarnation = secrets.token_hex(16)
+            self._children.begin(
+                inherits=self.retires is not None, now_ns=lease.boot_clock_ns(), lease_ms=longest_ms
+            )
             if self.retires is None:
                 self._begin_anew()
             succession.succeed(self._folder, self.incarnation)
@@ -79,9 +100,54 @@ class ReplicaWriter:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        with self.lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    @contextmanager
+    def reading(self) -> Iterator[StoreSnapshot]:
+        """Open a snapshot, under the lock. Raises ``lmdb.Error`` while there is no replica."""
+        with self.lock, self._opened().snapshot() as snapshot:
+            yield snapshot
+
+    #: What a verifier calls it.
+    snapshot = reading
+
+    @property
+    def needs_nodes(self) -> bool:
+        """Whether this relay must load a snapshot, because what it has was written for no relay."""
+        return self._relays and self.meta.epoch > 0 and not self.meta.knows_nodes
+
+    def control_time_ms(self, boot_ns: int) -> int:
+        """Return the wall clock of the control plane, as far as it is known here."""
+        if self._ahead_ms is not None:
+            return boot_ns // 1_000_000 + self._ahead_ms
+        return self.meta.control_time_ms + (boot_ns - self.meta.heard_ns) // 1_000_000
+
+    @property
+    def position(self) -> Position:
+        """What is applied here."""
+        return self.meta.epoch, self.meta.revision
+
+    def said(self) -> tuple[dict[str, Any], Position]:
+        """Return what a poll says of this replica, and what it confirms for it and for all that follow it."""
+        with self.lock:
+            epoch, revision = confirmed = self.confirmed()
+            meta = self.meta
+            said: dict[str, Any] = {
+                "incarnation": self.incarnation,
+                "applied": {"epoch": meta.epoch, "revision": meta.revision, "mark": meta.mark},
+            }
+            if confirmed != self.position:
+                said["confirmed"] = {"epoch": epoch, "revision": revision}
+            given = {"after": self.after, "retires": self.retires, "losses": list(self.losses)}
+            return said | {name: value for name, value in given.items() if value}, confirmed
+
+    def confirmed(self) -> Position:
+        """Return what holds here, and on all that follow this relay."""
+        with self.lock:
+            return self._children.confirmed(self.position, lease.boot_clock_ns())
 
     def tend(self) -> None:
         """Now and then free what readers that were killed still hold, and what the journal need not keep."""
@@ -108,6 +174,9 @@ class ReplicaWriter:
         Raises :class:`retinue.node.feed_client.FeedError` for an answer that no control plane gives.
         """
         revision = pages.reached(answer, self.meta, self.after)
+        # From a relay a lease is older than the question.
+        sent_ns -= answer.age_ms * 1_000_000
+        sent_wall_ms -= answer.age_ms
         heard_ns = lease.boot_clock_ns()
         fresh = answer.lease and not answer.more and answer.next is None
         self.lease_ms = answer.lease_ms
@@ -134,6 +203,7 @@ class ReplicaWriter:
             control_time_ms=answer.time,
             heard_ns=heard_ns,
             mark=self.meta.mark if answer.next is not None else answer.mark,
+            hops=answer.hops if fresh else self.meta.hops,
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)
@@ -167,13 +237,16 @@ class ReplicaWriter:
             fresh_from_ns=0,
             mark="" if page.next else mark,
             snapshot_mark=mark if page.next else "",
+            knows_nodes=self._relays and (not after or self.meta.knows_nodes),
         )
         self.after = None
         is_new = not after and page.epoch != self.meta.epoch
-        self._opened().replace_range(
-            pages.place(after), pages.place(page.next), page.changes, meta, forget=is_new
-        )
-        self.meta = meta
+        with self.lock:
+            self._opened().replace_range(
+                pages.place(after), pages.place(page.next), page.changes, meta, forget=is_new
+            )
+            self.meta = meta
+        self.on_written()
 
     def _lost_ms(self, control_time_ms: int, heard_ns: int) -> int:
         """Return how much more time has passed for the control plane than here, in milliseconds.
@@ -200,8 +273,10 @@ class ReplicaWriter:
         self._write([], msgspec.structs.replace(self.meta, fresh_from_ns=0, heard_ns=heard, boot_id=boot))
 
     def _write(self, changes: list[Change], meta: Meta) -> None:
-        self._opened().apply(changes, meta)
-        self.meta = meta
+        with self.lock:
+            self._opened().apply(changes, meta)
+            self.meta = meta
+        self.on_written()
 
     def _opened(self) -> Store:
         if self._store is None:

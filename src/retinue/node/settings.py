@@ -38,6 +38,13 @@ class Settings:
     max_connections: int
     bench: bool
     supervised: bool
+    relay_host: str
+    relay_port: int
+
+    @property
+    def relays(self) -> bool:
+        """Whether other nodes may follow this one."""
+        return self.relay_port > 0
 
     @property
     def asks_callers(self) -> bool:
@@ -71,6 +78,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         max_connections=variable(environ, "RETINUE_MAX_CONNECTIONS", number(1, 1_000_000), 8192),
         bench=variable(environ, "RETINUE_BENCH", flag, False),
         supervised=variable(environ, "RETINUE_SUPERVISED", flag, False),
+        relay_host=variable(environ, "RETINUE_RELAY_HOST", host, "127.0.0.1"),
+        relay_port=variable(environ, "RETINUE_RELAY_PORT", port, 0),
     )
 
 

@@ -31,12 +31,16 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Line).decode
 
 
+def _key(kind: Kind, key: str) -> bytes:
+    return _PREFIX + f"{kind.value}/{key}".encode()
+
+
 def note(transaction: lmdb.Transaction, epoch: int, changes: Iterable[Change]) -> None:
     """Note where objects changed. What took access away stays noted, whatever came later."""
     for change in changes:
         if change.origin is None:
             continue
-        key = _PREFIX + f"{change.kind.value}/{change.key}".encode()
+        key = _key(change.kind, change.key)
         if change.origin.reduces or transaction.get(key) is None:
             transaction.put(key, _encode(_Line(epoch, change.origin)))
 
@@ -50,6 +54,31 @@ def lines(transaction: lmdb.Transaction, after: bytes = b"") -> Iterator[tuple[b
         kind, _, key = place[len(_PREFIX) :].decode().partition("/")
         yield place, Noted(Kind(kind), key, line.epoch, line.origin)
         found = cursor.next()
+
+
+def gone(
+    transaction: lmdb.Transaction, after: tuple[Kind, str] | None, upto: tuple[Kind, str] | None, epoch: int
+) -> Iterator[Noted]:
+    """Yield the lines of ``epoch`` about objects in ``(after, upto]`` that took access away."""
+    kinds = list(Kind)
+    first = 0 if after is None else kinds.index(after[0])
+    final = len(kinds) - 1 if upto is None else kinds.index(upto[0])
+    for number in range(first, final + 1):
+        kind = kinds[number]
+        begin = _key(kind, after[1]) if after is not None and number == first else _key(kind, "")
+        last = _key(kind, upto[1]) if upto is not None and number == final else _key(kind, "\x7f")
+        for at, line in lines(transaction, begin):
+            if at > last:
+                break
+            if line.epoch == epoch and line.origin.reduces:
+                yield line
+
+
+def origin(transaction: lmdb.Transaction, kind: Kind, key: str, epoch: int) -> Origin | None:
+    """Return where an object changed in ``epoch``; ``None`` if no line of the journal says so."""
+    value = transaction.get(_key(kind, key))
+    line = None if value is None else _decode(value)
+    return line.origin if line is not None and line.epoch == epoch else None
 
 
 def forget(transaction: lmdb.Transaction, before_ms: int | None = None) -> int:

@@ -4,7 +4,8 @@ A lease of length L begins when the poll is **sent** whose answer brought the re
 L later on the boot-time clock of this machine (Gray and Cheriton, "Leases", 1989). After that instant nobody
 here is allowed anything, so the control plane need not wait longer for a node that it cannot reach: a change
 holds everywhere once each node has confirmed it or its lease has ended. Time that the machine loses counts
-against the lease: by ``EPSILON`` the control plane waits longer than a node decides.
+against the lease: by ``EPSILON`` the control plane waits longer than a node decides. A node behind a relay
+goes on from the relay's lease, measured on one clock more, so each relay in between costs one more margin.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from retinue.replica.records import Meta
 
 #: The part of a lease that a node's clock may lose against the control plane's.
 EPSILON = 0.05
+#: Relays that may stand between a node and the control plane. With more, too little of a lease would be left.
+MOST_HOPS = 3
 #: What is not found may have been made since the node was last heard: after so long it is not called unknown.
 UNKNOWN_LEASE_MS = 10_000
 _MS = 1_000_000
@@ -38,6 +41,11 @@ def boot_id() -> str:
     return _BOOT_ID.read_text().strip()
 
 
+def length_ms(lease_ms: int, hops: int) -> int:
+    """Return how long a replica behind so many relays may decide in a lease of ``lease_ms``."""
+    return lease_ms - int(lease_ms * EPSILON * hops) if hops else lease_ms
+
+
 def is_running(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int) -> bool:
     """Tell whether a lease of ``lease_ms`` is running at the instant that both clocks show.
 
@@ -47,6 +55,7 @@ def is_running(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int)
     the next poll begins another.
     """
     age = boot_ns - meta.fresh_from_ns
+    lease_ms = length_ms(lease_ms, meta.hops)
     if not 0 <= age < lease_ms * _MS or meta.boot_id != boot or not meta.fresh_from_ns:
         return False
     ahead = (wall_ms - meta.fresh_wall_ms) * _MS - age
@@ -57,4 +66,4 @@ def remaining_ms(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: in
     """Return for how many milliseconds a lease of ``lease_ms`` goes on running; 0 if it does not run."""
     if not is_running(meta, lease_ms, boot, boot_ns, wall_ms):
         return 0
-    return lease_ms - (boot_ns - meta.fresh_from_ns) // _MS
+    return length_ms(lease_ms, meta.hops) - (boot_ns - meta.fresh_from_ns) // _MS

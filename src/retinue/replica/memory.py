@@ -85,6 +85,10 @@ class MemorySnapshot:
         for _, value in self.items(Kind.IDENTITY_KEY):
             yield msgspec.msgpack.decode(value, type=records.IdentityKey)
 
+    def node(self, credential_id: str) -> records.Node | None:
+        record: records.Node | None = self._read(Kind.NODE, credential_id)
+        return record
+
     def items(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
         """Yield (key, encoded record) of one kind in key order."""
         for (each, key), value in sorted(self._rows.items(), key=lambda row: row[0][1]):

@@ -12,6 +12,7 @@ from retinue.replica.records import (
     IdentityKey,
     ImportScheme,
     Meta,
+    Node,
     Organization,
     Principal,
 )
@@ -58,6 +59,9 @@ class Snapshot(Protocol):
 
     def identity_keys(self) -> Iterator[IdentityKey]:
         """Yield the public identity keys of all nodes."""
+
+    def node(self, credential_id: str) -> Node | None:
+        """Return the node that a credential belongs to, by the credential's id."""
 
 
 class Replica(Protocol):

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     IMPORT_SCHEME = "import_scheme"
     SCHEMES = "schemes"
     RESOURCE = "resource"
+    NODE = "node"
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -178,6 +179,19 @@ class IdentityKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     not_after_ms: int = 0
 
 
+class Node(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A node, found by the id of a credential of its own. Relays alone know these: for those who follow them.
+
+    ``relay`` says that other nodes may follow it, ``replaced`` that the node has a newer credential.
+    """
+
+    id: str
+    name: str
+    state: str
+    relay: bool = False
+    replaced: bool = False
+
+
 Record = (
     Credential
     | Principal
@@ -190,8 +204,8 @@ Record = (
     | ImportScheme
     | Schemes
     | Resource
+    | Node
 )
-
 TYPES: dict[Kind, type[Record]] = {
     Kind.PERMISSION: Permission,
     Kind.ORGANIZATION: Organization,
@@ -204,6 +218,7 @@ TYPES: dict[Kind, type[Record]] = {
     Kind.IMPORT_SCHEME: ImportScheme,
     Kind.SCHEMES: Schemes,
     Kind.RESOURCE: Resource,
+    Kind.NODE: Node,
 }
 
 
@@ -218,6 +233,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     very file that it stands in, so that no lease goes with a copy; it is the store's own affair. ``mark``
     tells ``revision`` from one of the same number in another history, ``snapshot_mark`` does so for
     ``snapshot_revision``.
+    ``hops`` counts the relays between the control plane and this replica: each costs the lease one margin.
+    ``knows_nodes`` says that the records of nodes are here, and their credentials: a relay needs them.
     """
 
     epoch: int = 0
@@ -234,6 +251,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     place: str = ""
     mark: str = ""
     snapshot_mark: str = ""
+    hops: int = 0
+    knows_nodes: bool = False
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -14,18 +14,30 @@ from pathlib import Path
 import lmdb
 import msgspec
 
+from retinue.replica import changes as changed
 from retinue.replica import journal, records
 from retinue.replica.records import Kind, Meta, Noted
-from retinue.replica.store_snapshot import META, PREFIX, Common, StoreSnapshot
+from retinue.replica.store_snapshot import META, Common, StoreSnapshot, decode_meta, stored
 
 DEFAULT_MAP_BYTES = 64 << 30
 MAX_READERS = 1024
 
 
 class Store:
-    """The LMDB environment in ``folder``. Open it for writing in the follower alone."""
+    """The LMDB environment in ``folder``. Open it for writing in the follower alone.
 
-    def __init__(self, folder: Path, *, writable: bool = False, map_bytes: int = DEFAULT_MAP_BYTES) -> None:
+    With ``lists_changes`` it keeps the list of what has changed; see :mod:`retinue.replica.changes`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        writable: bool = False,
+        map_bytes: int = DEFAULT_MAP_BYTES,
+        lists_changes: bool = False,
+    ) -> None:
+        self._lists_changes = lists_changes
         if writable:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._environment = lmdb.open(
@@ -72,8 +84,13 @@ class Store:
         """Write changes, their journal, and ``meta`` in one durable transaction: all of it or nothing."""
 
         def write(transaction: lmdb.Transaction) -> None:
+            if self._lists_changes:
+                written = transaction.get(META)
+                before = Meta() if written is None else decode_meta(written)
+                listed = ((change, stored(change.kind, change.key)) for change in changes)
+                changed.append(transaction, before, listed, meta)
             for change in changes:
-                key = PREFIX[change.kind] + change.key.encode()
+                key = stored(change.kind, change.key)
                 if change.value is None:
                     transaction.delete(key)
                 else:
@@ -99,8 +116,8 @@ class Store:
         control plane no longer has in that range disappears, and a crash resumes at the next page. ``forget``
         empties the journal first: the snapshot brings one of its own.
         """
-        lower = b"\x01" if after is None else PREFIX[after[0]] + after[1].encode() + b"\x00"
-        upper = b"\xff" if upto is None else PREFIX[upto[0]] + upto[1].encode()
+        lower = b"\x01" if after is None else stored(*after) + b"\x00"
+        upper = b"\xff" if upto is None else stored(*upto)
 
         def write(transaction: lmdb.Transaction) -> None:
             cursor = transaction.cursor()
@@ -109,10 +126,12 @@ class Store:
                 found = cursor.delete()
             for change in changes:
                 if change.value is not None:
-                    transaction.put(PREFIX[change.kind] + change.key.encode(), change.value)
+                    transaction.put(stored(change.kind, change.key), change.value)
             if forget:
                 journal.forget(transaction)
             journal.note(transaction, meta.epoch, changes)
+            if self._lists_changes:
+                changed.begin(transaction, meta)
             transaction.put(META, self._encoded(meta))
 
         changes = list(changes)
@@ -123,7 +142,7 @@ class Store:
         with self._begin() as transaction:
             page = list(islice(journal.lines(transaction, after), limit))
             noted = [
-                msgspec.structs.replace(line, value=transaction.get(PREFIX[line.kind] + line.key.encode()))
+                msgspec.structs.replace(line, value=transaction.get(stored(line.kind, line.key)))
                 for _, line in page
             ]
         return noted, page[-1][0] if page else after

@@ -9,8 +9,9 @@ from typing import Any
 import lmdb
 import msgspec
 
-from retinue.replica import records
-from retinue.replica.records import Kind, Meta
+from retinue.replica import changes, journal, records
+from retinue.replica.changes import Entry
+from retinue.replica.records import Change, Kind, Meta
 
 #: Most organizations, holders and permissions that a process keeps decoded, each.
 MAX_COMMON = 4096
@@ -27,7 +28,9 @@ PREFIX = {
     Kind.IMPORT_SCHEME: b"i",
     Kind.SCHEMES: b"j",
     Kind.RESOURCE: b"k",
+    Kind.NODE: b"l",
 }
+_KIND = {prefix: kind for kind, prefix in PREFIX.items()}
 META = b"\x00meta"
 _MAX_KEY = 511  # LMDB's own bound; asking for more is an error there, here it is "not found"
 
@@ -39,10 +42,20 @@ _decode_identity_key = msgspec.msgpack.Decoder(records.IdentityKey).decode
 _decode_lookup = msgspec.msgpack.Decoder(records.Lookup).decode
 _decode_import_scheme = msgspec.msgpack.Decoder(records.ImportScheme).decode
 _decode_schemes = msgspec.msgpack.Decoder(records.Schemes).decode
-_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+_decode_node = msgspec.msgpack.Decoder(records.Node).decode
+decode_meta = msgspec.msgpack.Decoder(Meta).decode
 _decode_organization = msgspec.msgpack.Decoder(records.Organization).decode
 _decode_resource = msgspec.msgpack.Decoder(records.Resource).decode
 _decode_holder = msgspec.msgpack.Decoder(records.Holder).decode
+
+
+#: A record that has changed: revision, kind, key.
+Place = tuple[int, Kind, str]
+
+
+def stored(kind: Kind, key: str) -> bytes:
+    """Return the key under which a record stands."""
+    return PREFIX[kind] + key.encode()
 
 
 def _foreign_key(prefix: bytes, text: str) -> bytes:
@@ -69,7 +82,7 @@ class Common:
     def __init__(self, number: int, written: bytes | None, place: str) -> None:
         self.number = number
         self.written = written
-        meta = Meta() if written is None else _decode_meta(written)
+        meta = Meta() if written is None else decode_meta(written)
         # A copy has no lease: whoever acknowledges for the original does not do it for this file.
         fresh_from_ns = meta.fresh_from_ns if meta.place == place else 0
         self.meta = msgspec.structs.replace(meta, place="", fresh_from_ns=fresh_from_ns)
@@ -176,11 +189,41 @@ class StoreSnapshot:
         for _, value in self.items(Kind.IDENTITY_KEY):
             yield _decode_identity_key(value)
 
-    def items(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
-        """Yield (key, encoded record) of one kind in key order."""
+    def node(self, credential_id: str) -> records.Node | None:
+        value = self._transaction.get(b"l" + credential_id.encode())
+        return None if value is None else _decode_node(value)
+
+    def changed(self) -> changes.Header | None:
+        """Return where the list of changes begins and ends; ``None`` if there is none."""
+        return changes.header(self._transaction)
+
+    def changed_after(self, revision: int, place: tuple[Kind, str] | None) -> Iterator[Place]:
+        """Yield what has changed after ``place`` in ``revision``, in an order that never changes.
+
+        With no ``place``: after everything in ``revision``.
+        """
+        begin = Entry(revision + 1, b"") if place is None else Entry(revision, stored(*place))
+        for entry in changes.after(self._transaction, begin, self._common.meta.revision):
+            yield entry.revision, _KIND[entry.stored[:1]], entry.stored[1:].decode()
+
+    def change(self, revision: int, kind: Kind, key: str) -> Change:
+        """Return a record as it goes to a follower, with what the journal says of it."""
+        value = self._transaction.get(stored(kind, key)[:_MAX_KEY])
+        origin = journal.origin(self._transaction, kind, key, self._common.meta.epoch)
+        return Change(revision, kind, key, None if value is None else bytes(value), origin)
+
+    def gone(self, after: tuple[Kind, str] | None, upto: tuple[Kind, str] | None) -> Iterator[Change]:
+        """Yield what is gone from ``(after, upto]`` and stands in the journal, as it goes to a follower."""
+        meta = self._common.meta
+        for line in journal.gone(self._transaction, after, upto, meta.epoch):
+            if self._transaction.get(stored(line.kind, line.key)) is None:
+                yield Change(meta.revision, line.kind, line.key, None, line.origin)
+
+    def items(self, kind: Kind, after: str = "") -> Iterator[tuple[str, bytes]]:
+        """Yield (key, encoded record) of one kind in key order, those after the key ``after``."""
         prefix = PREFIX[kind]
         cursor = self._transaction.cursor()
-        found = cursor.set_range(prefix)
+        found = cursor.set_range(prefix + after.encode() + b"\x00" if after else prefix)
         while found and bytes(cursor.key()).startswith(prefix):
             yield bytes(cursor.key()[1:]).decode(), bytes(cursor.value())
             found = cursor.next()

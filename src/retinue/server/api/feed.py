@@ -7,9 +7,10 @@ from ninja import Schema
 from pydantic import Field
 
 from retinue.server.api.operations import Access, Call, operation
-from retinue.server.nodes import feed
+from retinue.server.nodes import feed, presence
 from retinue.server.nodes.feed import PollAnswer, PollRequest, SnapshotPage
 from retinue.server.nodes.journals import JournalPage, JournalTaken, take
+from retinue.server.nodes.presence import Announcement
 from retinue.server.traffic.actions import Entry, ingest
 
 TAG = "feed"
@@ -19,6 +20,7 @@ class SnapshotPlace(Schema):
     """Where a snapshot goes on."""
 
     after: str | None = Field(None, description="`next` of the page before.")
+    relay: bool = Field(False, description="With the nodes and their credentials: for a relay.")
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +38,12 @@ class Shipped(msgspec.Struct, frozen=True):
     next: int
 
 
+class Announced(msgspec.Struct, frozen=True):
+    """The node that was heard."""
+
+    node: str
+
+
 @operation("POST", "/feed/poll", permission=Access.NODE, response=PollAnswer, tag=TAG, changes=False)
 def poll_feed(call: Call, body: PollRequest) -> PollAnswer:
     """Acknowledge what is applied and fetch what has changed; held while there is nothing new."""
@@ -46,18 +54,26 @@ def poll_feed(call: Call, body: PollRequest) -> PollAnswer:
 @operation("GET", "/feed/snapshot", permission=Access.NODE, response=SnapshotPage, tag=TAG)
 def get_snapshot(call: Call, query: SnapshotPlace) -> SnapshotPage:
     """Fetch a page of all records, in key order."""
-    return feed.snapshot(query.after)
+    presence.check_relay(call.own_node, query.relay)
+    return feed.snapshot(query.after, relay=query.relay)
+
+
+@operation("POST", "/feed/announce", permission=Access.NODE, response=Announced, tag=TAG, changes=False)
+def announce_node(call: Call, body: Announcement) -> Announced:
+    """Tell the control plane the key of a node that follows a relay; the relay passes the call on."""
+    presence.announce(call.own_node, body, call.actor)
+    return Announced(call.own_node.name)
 
 
 @operation("POST", "/feed/journal", permission=Access.NODE, response=JournalTaken, tag=TAG, changes=False)
 def take_journal(call: Call, body: JournalPage) -> JournalTaken:
     """Hand over a page of a node's journal, after the history came into doubt. Any page may come twice."""
-    feed.check_name(call.own_node, body.node)
+    presence.check_name(call.own_node, body.node)
     return take(call.own_node, body)
 
 
 @operation("POST", "/feed/requests", permission=Access.NODE, response=Shipped, tag=TAG, changes=False)
 def ship_requests(call: Call, body: Batch) -> Shipped:
     """Store a batch of decisions, exactly once."""
-    feed.check_name(call.own_node, body.node)
+    presence.check_name(call.own_node, body.node)
     return Shipped(ingest(call.own_node.name, body.spool, body.first, body.records))

@@ -21,8 +21,8 @@ from retinue.server.ids import new_id
 
 MAX_HEADERS = 64
 MAX_BODY = 64 << 10
-#: Nodes ship their request log in batches, and hand over their journals.
-MAX_BODY_OF = {"/v1/feed/requests": 2 << 20, "/v1/feed/journal": 2 << 20}
+#: Nodes ship their request log in batches, and hand over their journals; a relay tells who follows it.
+MAX_BODY_OF = {"/v1/feed/requests": 2 << 20, "/v1/feed/journal": 2 << 20, "/v1/feed/poll": 256 << 10}
 MAX_URL = 8 << 10
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)

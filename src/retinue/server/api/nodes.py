@@ -53,6 +53,8 @@ class Node(schemas.Answer):
     clock: Clock
     waits: int = Field(description="How many changes had to wait for it.")
     last_wait_at: str | None
+    relay: bool = Field(description="Whether other nodes may follow it.")
+    parent: str | None = Field(description="The relay that it follows, if not the control plane.")
     requests_missing: int = Field(description="Entries of its request log that never arrived.")
 
 
@@ -67,6 +69,7 @@ class EnrolNode(schemas.WithReason):
     """A node to enrol."""
 
     name: str
+    relay: bool = Field(False, description="Whether other nodes may follow it.")
 
 
 class EnrolledNode(schemas.Answer):
@@ -112,7 +115,7 @@ def list_nodes(call: Call, query: schemas.ListQuery) -> schemas.JSON:
 @operation("POST", LIST, permission="node:enrol", response=EnrolledNode, status=201, tag=TAG)
 def enrol_node(call: Call, body: EnrolNode) -> schemas.JSON:
     """Enrol a node. Its token stands in this answer and nowhere else."""
-    node, token = actions.enrol(call.tx, body.name)
+    node, token = actions.enrol(call.tx, body.name, relay=body.relay)
     call.credential = node.credential_id
     return {"node": _nodes([node])[0], "token": token.reveal()}
 
@@ -179,6 +182,8 @@ def _node(view: NodeView, requests_missing: int) -> schemas.JSON:
         "clock": _clock(view.clock),
         "waits": view.waits,
         "last_wait_at": instant(view.waited_at),
+        "relay": view.node.is_relay,
+        "parent": view.parent,
         "requests_missing": requests_missing,
     }
 

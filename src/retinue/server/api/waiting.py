@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from django.http import HttpRequest
+from pydantic import Field
 
 from retinue.server.api import limits, schemas
 from retinue.server.api.answers import instant
@@ -24,6 +25,9 @@ class Settled(schemas.Answer):
     how: Literal["confirmed", "lease_ended", "waiting"]
     at: str | None
     waited_ms: float | None
+    behind: list[str] = Field(
+        [], description="Of a relay: nodes that follow it and had not applied the change."
+    )
 
 
 class Receipt(schemas.Answer):

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from retinue.replica import clocks
+from retinue.replica.clocks import Clock
 from retinue.replica.records import Kind
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import writing
@@ -20,8 +22,6 @@ from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.nodes import clocks
-from retinue.server.nodes.clocks import Clock
 from retinue.server.nodes.models import IdentityKey, Lease, Node
 from retinue.server.nodes.rules import ClockLoss, PollRequest, PublishedKey, is_renewal_due, node_name
 from retinue.token import Token
@@ -30,8 +30,11 @@ from retinue.token import Token
 KEY_OVERLAP = timedelta(days=1)
 
 
-def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
-    """Enrol a node with a credential of its own, bound to its name. Refuses a name that is in use."""
+def enrol(tx: Transaction, name: str, *, relay: bool = False) -> tuple[Node, Token]:
+    """Enrol a node with a credential of its own, bound to its name. Refuses a name that is in use.
+
+    Other nodes may follow a ``relay``. It is told of all nodes, with the digests of their credentials.
+    """
     name = node_name(name)
     organization = directory.installation()
     if organization is None:
@@ -41,8 +44,11 @@ def enrol(tx: Transaction, name: str) -> tuple[Node, Token]:
     if taken is not None:
         raise Refused("duplicate_name", f"the node {name!r} is enrolled already: {taken.id}", field="name")
     issued = credentials.issue_for_node(tx, organization, name)
-    node = Node.objects.create(id=new_id("nod"), name=name, credential=issued.credential, created_at=tx.now)
-    after = {"name": name, "credential": issued.credential.id}
+    node = Node.objects.create(
+        id=new_id("nod"), name=name, credential=issued.credential, is_relay=relay, created_at=tx.now
+    )
+    tx.touch(Kind.NODE, issued.credential.id)
+    after = {"name": name, "credential": issued.credential.id, "relay": relay}
     tx.record("node.enrolled", node.id, name=name, organization=organization.id, after=after)
     return node, issued.token
 
@@ -57,6 +63,7 @@ def remove(tx: Transaction, node: Node) -> Node:
     node.save()
     for credential in filter(None, (node.credential_id, node.previous_credential_id)):
         credentials.revoke_for_node(tx, credential)
+        tx.touch(Kind.NODE, credential)
     for key in _listed(node):
         key.not_after = tx.now
         key.save()
@@ -88,6 +95,7 @@ def renew(tx: Transaction, node: Node, presented: str) -> Issued:
     _end_previous(tx, node)
     organization = directory.organization(present.organization_id)
     issued = credentials.issue_for_node(tx, organization, node.name, rotated_from=present.id)
+    tx.touch(Kind.NODE, issued.credential.id)
     node.credential, node.previous_credential = issued.credential, present
     node.save()
     return issued
@@ -104,6 +112,7 @@ def confirm_renewal(tx: Transaction, node: Node) -> None:
 def _end_previous(tx: Transaction, node: Node) -> None:
     if node.previous_credential_id:
         credentials.revoke_for_node(tx, node.previous_credential_id, "superseded")
+        tx.touch(Kind.NODE, node.previous_credential_id)
         node.previous_credential = None
 
 

@@ -18,12 +18,20 @@ from retinue.server.credentials import compile as credentials
 from retinue.server.credentials import lookups
 from retinue.server.directory import compile as directory
 from retinue.server.ledger.feed import Keys, Range, Selection, narrow
-from retinue.server.nodes.models import IdentityKey
+from retinue.server.nodes.models import IdentityKey, Node
+from retinue.token import Kind as TokenKind
 
 #: A place in a snapshot: the kind and key of a record.
 Place = tuple[Kind, str]
+#: The kind of credentials that nodes have. Who may know those knows the nodes themselves, too.
+NODE = TokenKind.NODE.value
 #: Most keys in one query.
 _CHUNK = 5_000
+
+
+def known_to(*, relay: bool) -> tuple[str, ...]:
+    """Return the kinds of credentials that a node may know."""
+    return credentials.ACCEPTED if relay else credentials.REPLICATED
 
 
 class Compiler:
@@ -70,6 +78,8 @@ class Compiler:
                 return directory.schemes(selection)
             case Kind.RESOURCE:
                 return access.resources(selection)
+            case Kind.NODE:
+                return _nodes(selection) if NODE in self._kinds else {}
 
     def compile(self, places: Iterable[Place]) -> dict[Place, bytes | None]:
         """Return the present record of each place; ``None`` for what is gone."""
@@ -104,3 +114,17 @@ def _identity_keys(selection: Selection) -> dict[str, bytes]:
         kid: records.encode(records.IdentityKey(kid, node, x, credentials.milliseconds(not_after)))
         for kid, node, x, not_after in rows.values_list("kid", "node__name", "x", "not_after")
     }
+
+
+def _nodes(selection: Selection) -> dict[str, bytes]:
+    """Return the records of nodes by the ids of their credentials: the present one, and the one before."""
+    found: dict[str, bytes] = {}
+    for column in ("credential_id", "previous_credential_id"):
+        rows = narrow(Node.objects.filter(**{f"{column}__isnull": False}), column, selection)
+        for key, ident, name, state, is_relay in rows.values_list(column, "id", "name", "state", "is_relay"):
+            replaced = column != "credential_id"
+            found[key] = records.encode(records.Node(ident, name, state, is_relay, replaced))
+    ordered = sorted(found, key=str.encode)
+    if isinstance(selection, Range):
+        ordered = ordered[: selection.limit]
+    return {key: found[key] for key in ordered}

@@ -111,6 +111,9 @@ class DatabaseSnapshot:
         for value in self._compiler.select(Kind.IDENTITY_KEY, Range("", _ALL)).values():
             yield msgspec.msgpack.decode(value, type=records.IdentityKey)
 
+    def node(self, credential_id: str) -> records.Node | None:
+        return self._read(Kind.NODE, credential_id, records.Node)
+
     def _read(self, kind: Kind, key: str, type_: type[R]) -> R | None:
         value = self._compiler.compile([(kind, key)])[kind, key]
         return None if value is None else msgspec.msgpack.decode(value, type=type_)

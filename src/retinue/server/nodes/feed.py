@@ -13,19 +13,28 @@ import time
 import msgspec
 
 from retinue.decision import Allowed, Caller, Decision
+from retinue.replica.clocks import Clock
 from retinue.replica.records import Change, Origin
 from retinue.server.credentials.actions import peppers
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading, transaction
-from retinue.server.nodes import actions, epochs, freshness, leases, measures, queries, recovery, wake
-from retinue.server.nodes.clocks import Clock
-from retinue.server.nodes.compile import Compiler, Place
+from retinue.server.nodes import (
+    actions,
+    epochs,
+    freshness,
+    leases,
+    measures,
+    presence,
+    queries,
+    recovery,
+    wake,
+)
+from retinue.server.nodes.compile import Compiler, Place, known_to
 from retinue.server.nodes.history import InDoubt
-from retinue.server.nodes.models import IdentityKey, Node
+from retinue.server.nodes.models import Node
 from retinue.server.nodes.rules import (
     PollRequest,
-    PublishedKey,
     check_poll,
     cut_place,
     hold_seconds,
@@ -33,7 +42,14 @@ from retinue.server.nodes.rules import (
 )
 from retinue.server.nodes.snapshots import SnapshotPage, snapshot
 
-__all__ = ["PollAnswer", "PollRequest", "SnapshotPage", "check_name", "node_of", "poll", "snapshot"]
+__all__ = [
+    "PollAnswer",
+    "PollRequest",
+    "SnapshotPage",
+    "node_of",
+    "poll",
+    "snapshot",
+]
 
 _log = logging.getLogger("retinue.feed")
 MAX_CHANGES = 1_000
@@ -93,8 +109,9 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     is another node's), ``invalid_value``, ``superseded``, ``node_removed``.
     """
     began = time.perf_counter()
-    check_name(node, request.node)
+    presence.check_name(node, request.node)
     check_poll(request)
+    presence.check_relay(node, request.relay or request.followers is not None)
     _check_peppers(node, request)
     ticket = wake.commits.ticket()
     try:
@@ -106,11 +123,11 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
     if actions.has_clock_news(clock, request):
         with transaction(actor) as tx:
             actions.tell_clock_news(tx, node, request)
+    if request.followers is not None:
+        leases.tell(node, request)
     if request.identity_key is not None:
-        _publish(node, request.identity_key, actor)
-    if node.previous_credential_id and actor.credential == node.credential_id:
-        with transaction(actor) as tx:
-            actions.confirm_renewal(tx, node)
+        presence.publish(node, request.identity_key, actor)
+    presence.confirm_renewal(node, actor)
     answer = _granted(_read(node, request), clock)
     wait = hold_seconds(request.wait, answer.lease_ms / 1_000)
     if wait <= 0 or answer.changes or answer.epoch != request.applied.epoch or answer.snapshot:
@@ -146,27 +163,12 @@ def should_renew(node: Node, caller: Caller | None) -> bool:
     return is_renewal_due(caller.expires_at_ms, time.time_ns() // 1_000_000)
 
 
-def check_name(node: Node, name: str) -> None:
-    """Refuse a node that names itself as another than its credential does; it may name none."""
-    if name and name != node.name:
-        raise Refused("caller_forbidden", f"this credential is bound to the node {node.name}", field="node")
-
-
 def _check_peppers(node: Node, request: PollRequest) -> None:
     active = peppers().active.id
     if request.pepper_ids and active not in request.pepper_ids:
         _complain(
             f"node {node.name} does not hold the pepper {active}: it refuses every token issued with it"
         )
-
-
-def _publish(node: Node, key: PublishedKey, actor: Actor) -> None:
-    """List a key that is not listed yet. A look first: the door is opened only to write."""
-    listed = IdentityKey.objects.filter(kid=key.kid, node=node, x=key.x, not_after__isnull=True)
-    if listed.exists():
-        return
-    with transaction(actor) as tx:
-        actions.publish_key(tx, node, key)
 
 
 def _read(node: Node, request: PollRequest) -> PollAnswer:
@@ -179,7 +181,8 @@ def _read(node: Node, request: PollRequest) -> PollAnswer:
         if not is_behind and request.applied.revision == head.revision:
             return _answer(request, head, [], more=False)
         touched = [] if is_behind else ledger.changes(_after(request), MAX_CHANGES + 1)
-        values = Compiler().compile(each.place for each in touched)
+        compiler = Compiler(kinds=known_to(relay=request.relay))
+        values = compiler.compile(each.place for each in touched)
     if is_behind:
         return _behind(node, request, head)
     taken, is_cut = _fitting(touched, values)

@@ -13,19 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
+from retinue.replica import clocks
+from retinue.replica.clocks import Clock
 from retinue.replica.lease import boot_clock_ns, boot_id
 from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import Refused
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.nodes import clocks, freshness
-from retinue.server.nodes.clocks import Clock
+from retinue.server.nodes import freshness
 from retinue.server.nodes.history import InDoubt, doubt_about
 from retinue.server.nodes.models import Lease, Node
-from retinue.server.nodes.rules import PollRequest
+from retinue.server.nodes.rules import PollRequest, acknowledged
+from retinue.server.nodes.settling import Awaited
 
 _KEPT = timedelta(days=7)
 #: New incarnations of one node within so many seconds.
@@ -117,6 +120,32 @@ def _relaxed() -> Iterator[None]:
             cursor.execute("PRAGMA synchronous = FULL")
 
 
+def tell(node: Node, request: PollRequest) -> None:
+    """Store what a relay has told of the nodes that follow it, with when it was told."""
+    said = [
+        {**msgspec.to_builtins(each), "parent": each.parent or node.name, "heard_at": _heard(each.ago_ms)}
+        for each in request.followers or ()
+    ]
+    with one_writer(), _relaxed():
+        Lease.objects.filter(node=node, incarnation=request.incarnation).update(followed_by=said)
+
+
+def behind(relay: Awaited, epoch: int, revision: int) -> list[str]:
+    """Return the names of the nodes that had not applied a revision when their relay last told of them."""
+    rows = Lease.objects.filter(node__name=relay.node, incarnation=relay.incarnation)
+    told = [each for said in rows.values_list("followed_by", flat=True) for each in said]
+    reached = {"epoch": epoch, "revision": revision}
+    return sorted({each["node"] for each in told if not _has(each["applied"], reached)})
+
+
+def _has(applied: dict[str, int], reached: dict[str, int]) -> bool:
+    return applied["epoch"] == reached["epoch"] and applied["revision"] >= reached["revision"]
+
+
+def _heard(ago_ms: int) -> float:
+    return timezone.now().timestamp() - min(ago_ms, _KEPT.total_seconds() * 1e3) / 1e3
+
+
 def check(node: Node, incarnation: str) -> None:
     """Raise :class:`Refused` if the node was removed or the incarnation superseded meanwhile."""
     with connection.cursor() as cursor:
@@ -192,9 +221,10 @@ def prune(now: datetime, most: int) -> int:
 
 def _acknowledged(request: PollRequest) -> dict[str, Any]:
     """Return the columns that a poll writes, in the order of ``_RENEW``."""
+    said = acknowledged(request)
     return {
-        "epoch": request.applied.epoch,
-        "revision": request.applied.revision,
+        "epoch": said.epoch,
+        "revision": said.revision,
         "granted_at_ns": boot_clock_ns(),
         "clock_id": clock_id(),
         "last_contact_at": timezone.now(),

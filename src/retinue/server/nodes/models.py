@@ -18,6 +18,8 @@ class Node(models.Model):
     previous_credential = models.OneToOneField(
         "credentials.Credential", null=True, on_delete=models.PROTECT, related_name="+"
     )
+    #: Other nodes may follow it instead of the control plane. Decided when it is enrolled.
+    is_relay = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
@@ -42,7 +44,10 @@ class IdentityKey(models.Model):
 
 
 class Lease(models.Model):
-    """What one incarnation of a node has acknowledged, and when it was last heard (boot-time clock)."""
+    """What one incarnation of a node has acknowledged, and when it was last heard (boot-time clock).
+
+    A relay acknowledges for all who follow it. What it last told of them is in ``followed_by``.
+    """
 
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="leases")
     incarnation = models.CharField(max_length=32)
@@ -58,6 +63,7 @@ class Lease(models.Model):
     #: How many changes had to wait for the node, and when the last one did.
     waits = models.PositiveBigIntegerField(default=0)
     waited_at = models.DateTimeField(null=True)
+    followed_by = models.JSONField(default=list)
 
     class Meta:
         constraints = [

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from retinue.replica import records
+from retinue.replica import clocks, records
+from retinue.replica.clocks import Clock
 from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import NotFound
 from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position
-from retinue.server.nodes import clocks, freshness, leases
-from retinue.server.nodes.clocks import Clock
+from retinue.server.nodes import freshness, leases
 from retinue.server.nodes.models import IdentityKey, Lease, Node
 
 __all__ = [
@@ -54,6 +55,8 @@ class NodeView:
     stale_seconds: float = 0.0
     waits: int = 0
     waited_at: datetime | None = None
+    #: The relay that it follows; ``None`` for the control plane.
+    parent: str | None = None
 
 
 def nodes() -> QuerySet[Node]:
@@ -76,13 +79,45 @@ def by_credential(credential_id: str) -> Node | None:
 
 
 def views(rows: Sequence[Node]) -> list[NodeView]:
-    """Return nodes with their present lease, in two queries."""
+    """Return nodes with what was last heard of each, from itself or from the relay that it follows."""
     present: dict[str, Lease] = {}
     for lease in Lease.objects.filter(node__in=rows, is_superseded=False).order_by("last_contact_at"):
         present[lease.node_id] = lease
     head = feed.position()
     now, longest = timezone.now(), freshness.longest_seconds()
-    return [_view(row, present.get(row.id), head, now, longest) for row in rows]
+    told = _told()
+    found = (_view(row, present.get(row.id), head, now, longest) for row in rows)
+    return [_from_relay(view, told.get(view.node.name), head, now, longest) for view in found]
+
+
+def _told() -> dict[str, dict[str, Any]]:
+    """Return what relays last told of the nodes that follow them, the latest of each."""
+    relays = Lease.objects.filter(node__is_relay=True, node__state="enrolled", is_superseded=False)
+    told = (each for said in relays.values_list("followed_by", flat=True) for each in said)
+    return {each["node"]: each for each in sorted(told, key=lambda each: float(each["heard_at"]))}
+
+
+def _from_relay(
+    view: NodeView, told: dict[str, Any] | None, head: Position, now: datetime, length_s: int
+) -> NodeView:
+    """Return the view of a node with what its relay told of it, if that is later than what it said itself."""
+    if told is None or view.node.state != "enrolled":
+        return view
+    at, applied = datetime.fromtimestamp(told["heard_at"], UTC), told["applied"]
+    if view.last_contact_at is not None and view.last_contact_at >= at:
+        return view
+    is_here = applied["epoch"] == head.epoch
+    return replace(
+        view,
+        connected=now - at < CONNECTED,
+        incarnation=told["incarnation"],
+        epoch=applied["epoch"],
+        revision=applied["revision"],
+        lag=max(head.revision - applied["revision"], 0) if is_here else head.revision,
+        last_contact_at=at,
+        lease_seconds=max(length_s - (now - at).total_seconds(), 0.0),
+        parent=told["parent"],
+    )
 
 
 def _view(row: Node, lease: Lease | None, head: Position, now: datetime, length_s: int) -> NodeView:

@@ -178,7 +178,7 @@ class _Watch:
     def pending(self) -> Receipt:
         """Return the receipt with what is known so far; nothing is written."""
         if self.receipt.state == "pending":
-            still = [_named(each, "waiting", None, None) for each in self.waiting or ()]
+            still = [self._named(each, "waiting", None, None) for each in self.waiting or ()]
             self.receipt.nodes = [*self.settled, *still]
         return self.receipt
 
@@ -186,7 +186,13 @@ class _Watch:
         assert self.waiting is not None  # noqa: S101  (look has read it)
         self.waiting.remove(each)
         waited_ms = round((now - self.began_ns) / 1e6, 1)
-        self.settled.append(_named(each, how, writing.text(timezone.now()), waited_ms))
+        self.settled.append(self._named(each, how, writing.text(timezone.now()), waited_ms))
+
+    def _named(self, each: Awaited, how: str, at: str | None, waited_ms: float | None) -> dict[str, Any]:
+        """Return an entry of the receipt. Of a relay that did not confirm it says who is behind."""
+        named = {"node": each.node, "incarnation": each.incarnation, "how": how, "at": at}
+        behind = [] if how == "confirmed" else leases.behind(each, self.receipt.epoch, self.receipt.revision)
+        return {**named, "waited_ms": waited_ms, "behind": behind}
 
 
 def _complete(watch: _Watch) -> Receipt:
@@ -220,10 +226,6 @@ def _quiet_until_ns() -> int:
     has ended one bound after the boot, and the clock began with the boot.
     """
     return bound_ns(freshness.longest_seconds()) if connection.vendor == "sqlite" else 0
-
-
-def _named(each: Awaited, how: str, at: str | None, waited_ms: float | None) -> dict[str, Any]:
-    return {"node": each.node, "incarnation": each.incarnation, "how": how, "at": at, "waited_ms": waited_ms}
 
 
 class _Keeper(threading.Thread):

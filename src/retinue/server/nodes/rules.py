@@ -23,6 +23,8 @@ _BIGGEST = (1 << 63) - 1
 _LATEST_MS = 253_402_300_800_000
 #: Losses of a clock in one poll.
 MOST_LOSSES = 16
+#: Nodes behind one relay, those behind relays that follow it included.
+MOST_FOLLOWERS = 1_000
 
 _INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -52,12 +54,28 @@ class ClockLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: int
 
 
+class Follower(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A node that follows a relay, as the relay tells: it has ``applied``, and was heard ``ago_ms`` ago.
+
+    ``parent`` is the relay that it follows, if that is another than the one that tells.
+    """
+
+    node: str
+    parent: str
+    incarnation: str
+    applied: Applied
+    ago_ms: int
+
+
 class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a follower says and asks. ``wait`` is in seconds.
 
     ``clock`` and ``wall`` are the node's boot-time clock in ns and its wall clock in ms when it sent this.
     ``after`` is the ``next`` of the answer before, if that ended inside a revision. ``losses`` of its clock
     are told until a poll that tells them is answered.
+
+    A relay says so (``relay``), and is told of other nodes. What it has ``confirmed`` holds for all that
+    follow it; ``followers`` tells of those, now and then.
     """
 
     node: str
@@ -72,6 +90,21 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: str | None = None
     wall: int | None = None
     losses: tuple[ClockLoss, ...] = ()
+    relay: bool = False
+    confirmed: Applied | None = None
+    followers: tuple[Follower, ...] | None = None
+
+
+class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a node that follows a relay tells the control plane itself: the key with which it signs."""
+
+    node: str
+    identity_key: PublishedKey
+
+
+def acknowledged(request: PollRequest) -> Applied:
+    """Return what a poll acknowledges: what holds on the node itself, and on all that follow it."""
+    return request.applied if request.confirmed is None else request.confirmed
 
 
 def node_name(name: str) -> str:
@@ -88,12 +121,8 @@ def check_poll(request: PollRequest) -> None:
         raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="incarnation")
     if request.retires is not None and not _INCARNATION.fullmatch(request.retires):
         raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="retires")
-    for field, value in (
-        ("applied.epoch", request.applied.epoch),
-        ("applied.revision", request.applied.revision),
-    ):
-        if not 0 <= value <= _BIGGEST:
-            raise Refused("invalid_value", "a whole number from 0", field=field)
+    _check_applied("applied", request.applied)
+    _check_relay(request)
     _check_clocks(request)
     if request.after is not None:
         cut_place(request.after, request.applied)
@@ -104,7 +133,38 @@ def check_poll(request: PollRequest) -> None:
             "invalid_value", f"this control plane writes records of schema {SCHEMA}", field="schema"
         )
     if request.identity_key is not None:
-        _check_key(request.identity_key)
+        check_key(request.identity_key)
+
+
+def _check_applied(field: str, applied: Applied) -> None:
+    for name in ("epoch", "revision"):
+        if not 0 <= getattr(applied, name) <= _BIGGEST:
+            raise Refused("invalid_value", "a whole number from 0", field=f"{field}.{name}")
+
+
+def _check_relay(request: PollRequest) -> None:
+    """Refuse what no relay says of itself and of those who follow it."""
+    if request.confirmed is not None:
+        _check_applied("confirmed", request.confirmed)
+        if (request.confirmed.epoch, request.confirmed.revision) > (
+            request.applied.epoch,
+            request.applied.revision,
+        ):
+            raise Refused("invalid_value", "not beyond what is applied", field="confirmed")
+    followers = request.followers or ()
+    if len(followers) > MOST_FOLLOWERS:
+        raise Refused("invalid_value", f"at most {MOST_FOLLOWERS} nodes", field="followers")
+    for each in followers:
+        for field, name in (("followers.node", each.node), ("followers.parent", each.parent or each.node)):
+            try:
+                settings.node_name(name)
+            except ValueError as error:
+                raise Refused("invalid_value", str(error), field=field) from None
+        if not _INCARNATION.fullmatch(each.incarnation):
+            raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="followers.incarnation")
+        if not 0 <= each.ago_ms <= _BIGGEST:
+            raise Refused("invalid_value", "milliseconds, from 0", field="followers.ago_ms")
+        _check_applied("followers.applied", each.applied)
 
 
 def _check_clocks(request: PollRequest) -> None:
@@ -130,7 +190,8 @@ def cut_place(after: str, applied: Applied) -> tuple[int, str, str]:
     return int(revision), kind, key
 
 
-def _check_key(key: PublishedKey) -> None:
+def check_key(key: PublishedKey) -> None:
+    """Refuse what is no public key."""
     if not _KID.fullmatch(key.kid):
         raise Refused("invalid_value", "1 to 64 characters of base64url", field="identity_key.kid")
     try:

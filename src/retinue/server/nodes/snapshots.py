@@ -8,7 +8,7 @@ from retinue.replica.records import Change, Kind, Origin
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import reading
-from retinue.server.nodes.compile import Compiler, Place
+from retinue.server.nodes.compile import Compiler, Place, known_to
 
 PAGE_RECORDS = 5_000
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
@@ -28,18 +28,19 @@ class SnapshotPage(msgspec.Struct, frozen=True):
     mark: str = ""
 
 
-def snapshot(after: str | None = None, *, limit: int = PAGE_RECORDS) -> SnapshotPage:
+def snapshot(after: str | None = None, *, relay: bool = False, limit: int = PAGE_RECORDS) -> SnapshotPage:
     """Return the page of the snapshot that begins after the record ``after`` (``<kind>/<key>``).
 
     Pages are read one by one, so a later page may hold newer records; the changes since the first page's
-    head are applied afterwards and make all of it the present state. Raises :class:`Refused`.
+    head are applied afterwards and make all of it the present state. For a ``relay`` there are the nodes and
+    their credentials, too. Raises :class:`Refused`.
     """
     place = None if after is None else _place(after)
     with reading():
         head = ledger.position()
         if head.is_recovering:
             raise Refused("epoch_recovering", "poll; there is no snapshot before the epoch is open")
-        found = dict(Compiler().after(place, limit))
+        found = dict(Compiler(kinds=known_to(relay=relay)).after(place, limit))
         last = list(found)[-1] if len(found) == limit else None
         origins = _origins(place, last)
     changes = [

@@ -1,0 +1,89 @@
+"""Who may follow a relay: nodes that are enrolled, with their credentials.
+
+The relay decides about those as the control plane does, by the records of nodes that it has and no other
+node: a node that was removed is refused from the moment on at which the relay has heard of it.
+"""
+
+from __future__ import annotations
+
+from retinue import presented
+from retinue.decision import Allowed, Denied
+from retinue.network import LOOPBACK, Gateways
+from retinue.node.exchange import Request
+from retinue.node.guessing import Guessing
+from retinue.node.relay import Relay
+from retinue.problem import Problem, problem, problem_for
+from retinue.replica.records import Node
+from retinue.token import Kind as TokenKind
+from retinue.verifier import Question as TokenQuestion
+from retinue.verifier import Verifier
+
+_NODE = frozenset({TokenKind.NODE.value})
+
+
+class RelayRequest(Request):
+    """A request with the node that sends it."""
+
+    __slots__ = ("asker", "credential_id", "expires_at_ms", "token")
+
+    asker: Node
+
+    def __init__(self, peer: str) -> None:
+        super().__init__(peer)
+        self.credential_id = self.token = ""
+        self.expires_at_ms = 0
+
+
+class Refused(Exception):
+    """A request that is answered with a problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+class Admission:
+    """Decides who asks."""
+
+    def __init__(self, relay: Relay, verifier: Verifier, brands: tuple[str, ...]) -> None:
+        self._relay = relay
+        self._verifier = verifier
+        self._guessing = Guessing(Gateways(LOOPBACK), brands)
+
+    def admit(self, request: RelayRequest) -> None:
+        """Note in ``request`` which node sends it. Raises :class:`Refused`, and ``lmdb.Error``."""
+        token, scheme = presented.authorization(request.fields.get(b"authorization"))
+        asked = TokenQuestion(token, scheme=scheme, kinds=_NODE, address=request.peer)
+        decision = self._guessing.decide(asked, self._verifier)
+        node = None if decision.caller is None else self._node(decision.caller.credential_id)
+        if node is not None and node.state == "removed":
+            raise Refused(_removed(node))
+        if isinstance(decision, Denied):
+            raise Refused(problem_for(decision))
+        assert isinstance(decision, Allowed)  # noqa: S101  (for the type checker)
+        if node is None or token is None:
+            raise Refused(problem("caller_forbidden", detail="this credential belongs to no node"))
+        request.asker, request.token = node, token
+        request.credential_id = decision.caller.credential_id
+        request.expires_at_ms = decision.caller.expires_at_ms
+
+    def check(self, request: RelayRequest) -> None:
+        """Refuse a node that was removed while its poll was held."""
+        node = self._node(request.credential_id)
+        if node is None or node.state == "removed":
+            raise Refused(_removed(request.asker))
+
+    def _node(self, credential_id: str) -> Node | None:
+        with self._relay.reading() as snapshot:
+            return snapshot.node(credential_id)
+
+
+def check_relay(node: Node) -> None:
+    """Refuse a node that speaks as if it were a relay."""
+    if not node.relay:
+        detail = f"{node.name} may not relay; enrol it with --relay"
+        raise Refused(problem("caller_forbidden", detail=detail, field="relay"))
+
+
+def _removed(node: Node) -> Problem:
+    return problem("node_removed", detail=f"the node {node.name} was removed; enrol it again")

@@ -1,0 +1,50 @@
+"""What a node says beside what it has applied: its name, that it relays, its key and its credential."""
+
+from __future__ import annotations
+
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import Actor, transaction
+from retinue.server.nodes import actions
+from retinue.server.nodes.models import IdentityKey, Node
+from retinue.server.nodes.rules import Announcement, PublishedKey, check_key
+
+__all__ = ["Announcement", "announce", "check_name", "check_relay", "confirm_renewal", "publish"]
+
+
+def check_name(node: Node, name: str) -> None:
+    """Refuse a node that names itself as another than its credential does; it may name none."""
+    if name and name != node.name:
+        raise Refused("caller_forbidden", f"this credential is bound to the node {node.name}", field="node")
+
+
+def check_relay(node: Node, relay: bool) -> None:
+    """Refuse a node that speaks as if it were a relay."""
+    if relay and not node.is_relay:
+        raise Refused("caller_forbidden", f"{node.name} may not relay; enrol it with --relay", field="relay")
+
+
+def announce(node: Node, said: Announcement, actor: Actor) -> None:
+    """Hear a node whose polls do not come here: list its key, and see that it uses its present credential.
+
+    Raises :class:`Refused`: ``caller_forbidden`` (the credential is another node's), ``invalid_value``.
+    """
+    check_name(node, said.node)
+    check_key(said.identity_key)
+    publish(node, said.identity_key, actor)
+    confirm_renewal(node, actor)
+
+
+def confirm_renewal(node: Node, actor: Actor) -> None:
+    """See that a node uses its present credential: the one before ends."""
+    if node.previous_credential_id and actor.credential == node.credential_id:
+        with transaction(actor) as tx:
+            actions.confirm_renewal(tx, node)
+
+
+def publish(node: Node, key: PublishedKey, actor: Actor) -> None:
+    """List a key that is not listed yet. A look first: the door is opened only to write."""
+    listed = IdentityKey.objects.filter(kid=key.kid, node=node, x=key.x, not_after__isnull=True)
+    if listed.exists():
+        return
+    with transaction(actor) as tx:
+        actions.publish_key(tx, node, key)
