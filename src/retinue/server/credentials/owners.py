@@ -59,6 +59,11 @@ class Owner:
         """What its credentials are called."""
         return NOUNS[self.kind]
 
+    @property
+    def article(self) -> str:
+        """The article of its noun."""
+        return "an" if self.noun.startswith("i") else "a"
+
     def locked(self) -> Owner:
         """Hold the owner's row until the commit; refuses one that was deleted."""
         if self.principal is None:
@@ -100,7 +105,7 @@ class Owner:
             if key.name_folded == folded and key.retires_at is None and key.id != own:
                 raise Refused(
                     "duplicate_name",
-                    f"{self.called} has a {self.noun} named {name!r} already: {key.id}",
+                    f"{self.called} has {self.article} {self.noun} named {name!r} already: {key.id}",
                     field=field,
                 )
 
@@ -109,7 +114,7 @@ class Owner:
         if name is not None and name.strip():
             return names.check_name(name)
         if self.policy.credentials_name.required:
-            raise Refused("missing_field", f"a {self.noun} needs a name here", field="name")
+            raise Refused("missing_field", f"{self.article} {self.noun} needs a name here", field="name")
         return f"{self.noun.split()[0]}-{now:%Y%m%d}-{secrets.token_hex(3)}"
 
     def claim(self, name: str) -> str | None:
