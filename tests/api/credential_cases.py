@@ -95,6 +95,13 @@ def _compromised(world: World, scope: str) -> Told:
     return f"{path}/compromise", says, body, None
 
 
+def _converted(world: World) -> Told:
+    path, prefix = _own_token(world)
+    says = [("account.created", "made"), ("key.issued", "made/t1"), ("pat.rotated", f"{prefix}t1")]
+    body = {"name": "made", "purpose": "x", "owners": [world.owner.id]}
+    return f"/v1/personal-access-tokens/{path.rpartition('/')[2]}/convert", says, body, None
+
+
 def _new_ingest_token(world: World) -> Told:
     set_policy(world, ingest__enabled=True)
     return INGEST, [("ingest_token.issued", "t1")], {"name": "t1", **ENDPOINTS}, None
@@ -110,6 +117,7 @@ CASES: dict[str, Make] = {
     "issue_my_token": lambda world: (MINE, [("pat.issued", f"{_handle(world)}/t1")], {"name": "t1"}, None),
     "issue_ingest_token": _new_ingest_token,
     "revoke_personal_token": _token_of_user,
+    "convert_token": _converted,
     "compromise_key": lambda world: _compromised(world, "key"),
     "compromise_account": lambda world: _compromised(world, "account"),
     "compromise_user": lambda world: _compromised(world, "user"),
@@ -149,7 +157,7 @@ REPEATED: dict[str, Callable[[World], Target]] = {
     **{
         name: _told(name)
         for name in CASES
-        if name in ("issue_my_token", "issue_ingest_token", "revoke_personal_token", "compromise_key",
+        if name in ("issue_my_token", "issue_ingest_token", "revoke_personal_token", "convert_token", "compromise_key",
                     "compromise_account", "compromise_user")
     },
 }  # fmt: skip

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from retinue.replica.records import Kind
 from retinue.server.access import actions as access
+from retinue.server.access import grant_actions, subjects
+from retinue.server.access.models import Group, Membership
 from retinue.server.access.queries import roles_of
+from retinue.server.access.subjects import Subject
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import personal_tokens
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
+from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.policies import set_policy
 from tests.api.test_key_life import holder
@@ -25,6 +30,26 @@ def member(world: World, *roles: str) -> tuple[Principal, Caller]:
     with transaction(SYSTEM, reason="test") as tx:
         access.assign_roles(tx, user, ["member", *roles], "a test")
     return user, caller
+
+
+def join(world: World, user: Principal) -> str:
+    """Put a user into a new group; returns its id."""
+    with transaction(SYSTEM, reason="test") as tx:
+        group = Group.objects.create(
+            id=new_id("grp"),
+            organization=world.organization,
+            kind="group",
+            name_folded="readers",
+            name="Readers",
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        Membership.objects.create(
+            id=new_id("mem"), group=group, principal=user, granted_at=tx.now, granted_by="system"
+        )
+        tx.record("group.created", group.id, name="readers", organization=world.organization.id)
+        tx.touch(Kind.PRINCIPAL, user.id)
+    return group.id
 
 
 def take(user: Principal, role: str) -> None:
@@ -245,3 +270,18 @@ def test_narrowed_token_hands_out_nothing_wider(world: World) -> None:
 
     assert [(403, "ceiling_exceeded")] * 4 == [(each.status, each.code) for each in answers]
     assert 201 == same.status, same.text
+
+
+def test_role_of_a_group_is_one_of_its_members(world: World) -> None:
+    """
+    A role that comes to a group comes to its members: their tokens are suspended where a role change does so.
+    """
+    user, caller = member(world)
+    token, other = holder(issue(caller)), holder(issue(member(world)[1]))
+    group = Subject(join(world, user), "group", "Readers")
+    set_policy(world, pat__on_role_change="suspend")
+    with transaction(SYSTEM, reason="test") as tx:
+        auditor = subjects.role(world.organization.id, "auditor", "role")
+        grant_actions.assign(tx, group, auditor, "a test", organization=world.organization.id)
+
+    assert ("credential_suspended", 200) == (token.get("/v1/me").code, other.get("/v1/me").status)

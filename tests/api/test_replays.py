@@ -119,6 +119,9 @@ CASES = (
         ("report:read",),
         ("grant:create",),
     ),
+    Case(
+        "create_service_account", lambda world: _new(world, key={"name": "k"}), also=("credential:issue",)
+    ),
     Case("update_service_account", lambda world: _account(world, "PATCH", "", {"purpose": "y"})),
     Case(
         "update_service_account",

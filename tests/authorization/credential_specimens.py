@@ -110,6 +110,12 @@ CALLS: dict[str, Callable[[World, Caller], Call]] = {
     "restore_ingest_token": lambda world, _: (f"{ingest_token(world, revoked=True)}/restore", {}),
     "delete_ingest_token": lambda world, _: (ingest_token(world, revoked=True), None),
     "list_credentials": lambda world, _: ("/v1/credentials", None),
+    "get_expiry_plan": lambda world, _: ("/v1/credentials/expiry-plan", None),
+    "plan_conversion": lambda world, _: (f"{_others_token(world)}/convert", None),
+    "convert_token": lambda world, _: (
+        f"{_others_token(world)}/convert",
+        {"name": f"made-{secrets.token_hex(6)}", "purpose": "x", "owners": [world.owner.id]},
+    ),
     "identify_credential": lambda world, _: ("/v1/credentials/identify", {"token": _token(world)}),
     "preview_key_compromise": lambda world, _: (f"{_key(world)}/compromise", None),
     "compromise_key": lambda world, _: (f"{_key(world)}/compromise", {"confirm": 1}),

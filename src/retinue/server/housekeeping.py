@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from retinue.server.api import idempotency
 from retinue.server.console import sessions
+from retinue.server.credentials import enforcing
 from retinue.server.governance import keeping
 from retinue.server.ledger import pruning
 from retinue.server.ledger.transaction import one_writer
@@ -42,6 +43,7 @@ TASKS: dict[str, Callable[[datetime, int], int]] = {
 SWEEPS: dict[str, Callable[[datetime, int], int]] = {
     "predecessors": sweeping.retire_used,
     "idle accounts and credentials": sweeping.shut_idle,
+    "lives that are too long": enforcing.enforce,
 }
 
 _log = logging.getLogger("retinue.housekeeping")

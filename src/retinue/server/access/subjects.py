@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from retinue.server.access import conditions, loading
 from retinue.server.access.models import AccessPolicy, Group, Membership, Role, RoleAssignment
@@ -131,3 +133,8 @@ def rule_of_group(row: Group) -> Rule:
     """Return whom a group or team takes in by its rule."""
     stated = conditions.stored(row.conditions)
     return Rule(row.id, row.organization_id, row.kind, row.name, row.rule, row.match, stated)
+
+
+def members(groups: Iterable[str]) -> QuerySet[Membership, Any]:
+    """Return the ids of the principals that people have put into these groups and teams, for a query."""
+    return Membership.objects.filter(group__in=list(groups)).values("principal_id")

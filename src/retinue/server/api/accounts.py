@@ -9,14 +9,20 @@ from pydantic import Field
 from retinue.server.access import actions as access
 from retinue.server.access.queries import holders_of
 from retinue.server.api import render, schemas
+from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
+from retinue.server.api.secrets_told import issued
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions, queries
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
+from retinue.server.errors import Refused
+from retinue.server.policies.policy import policy_of
 
 TAG = "service-accounts"
+#: Name of a key that is issued with its account, where it needs one and none is given.
+FIRST_KEY = "first"
 LIST, ONE = "/service-accounts", "/service-accounts/{account_id}"
 
 
@@ -69,6 +75,21 @@ class AccountFilter(schemas.ListQuery):
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
 
 
+class FirstKey(schemas.Body):
+    """The first key of a new account."""
+
+    name: str | None = None
+    expires: str | None = Field(None, description=EXPIRES)
+
+
+class CreatedServiceAccount(ServiceAccount):
+    """A new account, and its first key if one was issued with it; the token is shown here and never again."""
+
+    key: Key | None = None
+    token: str | None = None
+    expiry: EffectiveExpiry | None = None
+
+
 class CreateServiceAccount(schemas.WithReason):
     """A new service account."""
 
@@ -83,6 +104,7 @@ class CreateServiceAccount(schemas.WithReason):
     roles: list[str] = []
     permissions: list[str] = Field([], description="Permissions to grant directly.")
     justification: str = ""
+    key: FirstKey | None = Field(None, description="Issue a first key with the account.")
 
 
 class UpdateServiceAccount(schemas.WithReason):
@@ -127,8 +149,8 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     "POST",
     LIST,
     permission="service_account:create",
-    also={"roles": ("grant:create",), "permissions": ("grant:create",)},
-    response=ServiceAccount,
+    also={"roles": ("grant:create",), "permissions": ("grant:create",), "key": ("credential:issue",)},
+    response=CreatedServiceAccount,
     status=201,
     tag=TAG,
 )
@@ -142,7 +164,7 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
         documentation=body.documentation,
         environment=body.environment,
         systems=tuple(body.systems),
-        owners=_owners(call, body.owners),
+        owners=owners_named(call, body.owners),
     )
     made = access.create_account(
         call.tx,
@@ -152,7 +174,7 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
         permissions=body.permissions,
         justification=body.justification,
     )
-    return _one(call, made)
+    return _with_first_key(call, made, body.key)
 
 
 @operation("GET", ONE, permission="service_account:read", response=ServiceAccount, tag=TAG)
@@ -177,7 +199,7 @@ def update_service_account(call: Call, account_id: str, body: UpdateServiceAccou
         include=body.model_fields_set - {"roles", "justification", "reason"}
     )
     if "owners" in given:
-        given["owners"] = _owners(call, body.owners)
+        given["owners"] = owners_named(call, body.owners)
     if "systems" in given:
         given["systems"] = tuple(body.systems)
     updated = actions.update_account(call.tx, account, given)
@@ -224,7 +246,7 @@ def restore_service_account(call: Call, account_id: str, body: schemas.WithReaso
     "POST",
     f"{ONE}/duplicate",
     permission=("service_account:create", "grant:create"),
-    response=ServiceAccount,
+    response=CreatedServiceAccount,
     status=201,
     tag=TAG,
 )
@@ -232,14 +254,30 @@ def duplicate_service_account(call: Call, account_id: str, body: Duplicate) -> s
     """Create a service account like another: its fields, roles and grants, without its keys."""
     source = queries.account(call.organization, account_id)
     made = access.duplicate_account(call.tx, source, name=body.name, justification=body.justification)
-    return _one(call, made)
+    return _with_first_key(call, made, None)
+
+
+def _with_first_key(call: Call, account: Principal, asked: FirstKey | None) -> schemas.JSON:
+    """Answer a new account with its first key, if one is asked for, or issued with every account here."""
+    policy = policy_of(call.organization, account.environment)
+    if policy.accounts_initial_credential == "none" and asked is not None:
+        raise Refused(
+            "invalid_value", "no key is issued with an account here; issue it afterwards", field="key"
+        )
+    if policy.accounts_initial_credential != "auto" and asked is None:
+        return _one(call, account)
+    asked = asked or FirstKey(expires=None)
+    name = asked.name or (FIRST_KEY if policy.credentials_name.required else None)
+    made = credentials.issue(call.tx, account, name=name, expires=asked.expires)
+    return {**issued(call, made), **_one(call, account)}
 
 
 def _one(call: Call, account: Principal) -> schemas.JSON:
     return render.service_accounts([account], call.now)[0]
 
 
-def _owners(call: Call, owners: list[str]) -> tuple[str, ...]:
+def owners_named(call: Call, owners: list[str]) -> tuple[str, ...]:
+    """Return the ids of users that a body names, by id, e-mail address or handle."""
     return tuple(
         queries.find_principal(call.organization, text, Principal.USER, field=f"owners.{place}").id
         for place, text in enumerate(owners)

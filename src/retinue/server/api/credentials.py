@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
 from retinue.decision import Denied
 from retinue.server.api import guard, personal_tokens, render, schemas
+from retinue.server.api.answers import instant
 from retinue.server.api.credential_schemas import Key, KeyList, State, Status
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
-from retinue.server.credentials import queries
+from retinue.server.credentials import enforcing, queries
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
 from retinue.server.ledger.transaction import reading
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 from retinue.verifier import Question
@@ -25,6 +28,8 @@ LIST = "/credentials"
 KindName = Literal["api_key", "personal_access_token", "ingest_token"]
 FormatName = Literal["native", "pair", "jwt", "uuid", "sk_hex", "imported"]
 DAYS_MAX = 3650
+PLAN_SHOWN = 200
+IN_USE = timedelta(days=1)
 _KINDS = {Kind.API_KEY: "api_key", Kind.PERSONAL: "personal_access_token", Kind.INGEST: "ingest_token"}
 _EVERY = frozenset(Kind)
 
@@ -59,6 +64,22 @@ class Identified(schemas.Answer):
     key: Key
     accepted: bool = Field(description="Whether it is in force, presented as it may be.")
     reason: str | None
+
+
+class PlannedExpiry(schemas.Answer):
+    """A credential that lives too long, and the end that it gets."""
+
+    key: Key
+    expires_at: str
+
+
+class ExpiryPlan(schemas.Answer):
+    """The dry run of ``expiry.enforce: all``."""
+
+    enforce: Literal["new", "all"]
+    credentials: int
+    in_use: int = Field(description="So many of them were used in the last 24 hours.")
+    items: list[PlannedExpiry] = Field(description="The oldest first, 200 at most.")
 
 
 def _kinds(call: Call) -> list[Kind]:
@@ -112,6 +133,22 @@ def list_credentials(call: Call, query: CredentialFilter) -> schemas.JSON:
         limit=query.limit,
     )
     return {"items": render.keys(found, call.now), "next": following}
+
+
+@operation("GET", f"{LIST}/expiry-plan", permission="credential:read", response=ExpiryPlan, tag=TAG)
+def get_expiry_plan(call: Call) -> schemas.JSON:
+    """Tell which credentials live longer than the policy allows, and the ends that it gives them."""
+    kinds = {kind.value for kind in _kinds(call)}
+    planned = enforcing.plan(call.organization, in_force(call.organization), call.now)
+    seen = [each for each in planned if each.credential.kind in kinds][:PLAN_SHOWN]
+    shown = render.keys([each.credential for each in seen], call.now)
+    ends = [instant(each.at) for each in seen]
+    return {
+        "enforce": policy_of(call.organization).expiry_enforce,
+        "credentials": len(planned),
+        "in_use": traffic.used_within([each.credential.id for each in planned], call.now - IN_USE),
+        "items": [{"key": key, "expires_at": end} for key, end in zip(shown, ends, strict=True)],
+    }
 
 
 @operation(

@@ -20,6 +20,7 @@ from retinue.server.api import (  # noqa: F401
     bulk_accounts,
     bulk_keys,
     compromise,
+    converting,
     credentials,
     errors,
     feed,

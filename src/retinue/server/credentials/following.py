@@ -6,6 +6,9 @@ roles of its user change, until the user confirms it.
 
 from __future__ import annotations
 
+from django.db.models import Q
+
+from retinue.server.access import subjects
 from retinue.server.credentials import ending
 from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
@@ -38,8 +41,10 @@ def follow_roles(tx: Transaction) -> None:
     }
     if not changed:
         return
+    # What a group or team gets or loses, its members do.
+    members = subjects.members(changed)
     rows = Credential.objects.filter(
-        principal_id__in=sorted(changed),
+        Q(principal_id__in=sorted(changed)) | Q(principal_id__in=members),
         principal__kind=Principal.USER,
         kind=Kind.PERSONAL.value,
         state="active",

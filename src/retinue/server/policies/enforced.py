@@ -8,6 +8,7 @@ from __future__ import annotations
 
 #: What is enforced, each with a test that shows it: a whole key, or members of one (``elevated.approval``).
 ENFORCED: dict[str, str] = {
+    "accounts.initial_credential": "tests/api/test_first_key.py",
     "accounts.required": "tests/api/test_accounts.py",
     "accounts.restore_days": "tests/api/test_accounts.py",
     "credentials.format": "tests/api/test_formats.py",
@@ -23,6 +24,7 @@ ENFORCED: dict[str, str] = {
     "elevated.permissions": "tests/api/test_grants.py",
     "expiry.by_environment": "tests/api/test_key_life.py",
     "expiry.default_days": "tests/api/test_keys.py",
+    "expiry.enforce": "tests/api/test_expiry_enforced.py",
     "expiry.max_days": "tests/api/test_keys.py",
     "expiry.required": "tests/api/test_key_life.py",
     "findings.kinds": "tests/api/test_findings.py",
