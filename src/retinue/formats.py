@@ -50,6 +50,8 @@ class Format(StrEnum):
     JWT = "jwt"
     UUID = "uuid"
     SK_HEX = "sk_hex"
+    #: The spelling of another system, whose token was imported by its digest. Nothing is minted so.
+    IMPORTED = "imported"
 
     @property
     def names_key(self) -> bool:
@@ -76,6 +78,8 @@ def mint_as(form: Format, kind: Kind, brand: str = DEFAULT_BRAND, kid: str | Non
     ``kid`` keeps the key id of a credential whose secret is replaced; without it a new one is drawn.
     ``brand`` stands in native tokens alone. Raises ``ValueError`` for a brand or kid outside the grammar.
     """
+    if form is Format.IMPORTED:
+        raise ValueError("format: none that is minted here")
     if form is Format.NATIVE:
         return mint(kind, brand, kid)
     if kid is None:
@@ -136,6 +140,8 @@ def display(form: Format, brand: str, kind: Kind, kid: str, masked: str = "") ->
             return f"{_SK}…{masked}"
         case Format.UUID:
             return f"…{masked}"
+        case Format.IMPORTED:
+            return f"{brand}…{masked}"
 
 
 class Reader:

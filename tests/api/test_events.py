@@ -17,6 +17,7 @@ from retinue.server.ledger import queries
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
 from tests.api import credential_cases, organization_cases
+from tests.api.import_cases import imported
 from tests.api.world import Answer, Caller, World
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "audit-events.md"
@@ -69,7 +70,7 @@ def _created(name: str) -> list[tuple[str, str]]:
 
 
 #: Of what is new there is nothing before; of what is gone, nothing after.
-_NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled",
+_NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled", "import_scheme.created",
         "node_credential.issued", "pat.issued", "ingest_token.issued", "organization.created", "role.created", "group.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
 _GONE = {"role.removed", "grant.deleted"}
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
@@ -184,6 +185,9 @@ CASES: dict[str, Callable[[World], Case]] = {
     "delete_service_accounts": lambda world: _many(world, "delete"),
     "revoke_keys": lambda world: Case(
         "/v1/bulk/keys/revoke", [("key.revoked", "etl/k1")], {"keys": [_key(world).rpartition("/")[2]]}
+    ),
+    "import_keys": lambda world: Case(
+        "/v1/bulk/keys/import", [("import_scheme.created", "legacy"), ("key.issued", "etl/old")], imported(world.account().id)
     ),
     "delete_keys": lambda world: Case(
         "/v1/bulk/keys/delete",

@@ -17,6 +17,7 @@ from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api import credential_cases
+from tests.api.import_cases import imported
 from tests.api.test_events import finding, review
 from tests.api.world import JSON, Caller, World
 from tests.authorization.specimens import empty_organization, new_organization
@@ -185,6 +186,7 @@ CASES = (
     Case("disable_service_accounts", lambda world: _many(world, "disable")),
     Case("delete_service_accounts", lambda world: _many(world, "delete")),
     Case("revoke_keys", lambda world: _keys(world, "revoke")),
+    Case("import_keys", lambda world: ("POST", "/v1/bulk/keys/import", imported(world.account().id))),
     Case("delete_keys", lambda world: _keys(world, "delete")),
     Case("decide_review_item", lambda world: _reviewed(world, "decide")),
     Case("apply_review", lambda world: _reviewed(world, "apply")),

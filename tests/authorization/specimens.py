@@ -12,6 +12,7 @@ from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.directory import organizations
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api.import_cases import imported
 from tests.api.world import JSON, Caller, World
 from tests.authorization.credential_specimens import CALLS
 
@@ -281,6 +282,7 @@ SPECIMENS: dict[str, Make] = {
         "/v1/bulk/service-accounts/delete", _accounts(account(world))
     ),
     "revoke_keys": lambda world, _: Specimen("/v1/bulk/keys/revoke", _keys(key(world))),
+    "import_keys": lambda world, _: Specimen("/v1/bulk/keys/import", imported(account(world))),
     "delete_keys": lambda world, _: Specimen("/v1/bulk/keys/delete", _keys(key(world, revoked=True))),
 }
 SPECIMENS |= {

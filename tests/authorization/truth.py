@@ -182,6 +182,7 @@ NEEDS: dict[str, str] = {
     "delete_service_accounts": "service_account:delete",
     "revoke_keys": "credential:revoke",
     "delete_keys": "credential:delete",
+    "import_keys": "credential:issue",
 }
 
 

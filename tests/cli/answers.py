@@ -79,6 +79,25 @@ ISSUED = {
     "token": NEW_TOKEN,
     "expiry": {"at": "2026-05-01T00:00:00.000Z", "because": "default"},
 }
+
+
+def imported(body: dict[str, Any]) -> dict[str, Any]:
+    """What the API answers to an import: the first key is done, the others are refused."""
+    refusal = {"code": "duplicate_name", "field": "name", "detail": "etl has a key named 'k1' already"}
+    items = [
+        {
+            "account": each["account"],
+            "name": each["name"],
+            "result": "refused" if place else "done",
+            "id": None if place or body["preview"] else LIVE,
+            "expires_at": None if place else "2026-05-01T00:00:00.000Z",
+            **(refusal if place else dict.fromkeys(refusal)),
+        }
+        for place, each in enumerate(body["keys"])
+    ]
+    return {"preview": body["preview"], "done": 1, "unchanged": 0, "refused": len(items) - 1, "items": items}
+
+
 USER = {
     **ADMIN,
     "email": "admin@acme.example",

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "key-restrict": ("key", "restrict", "etl/k1", "--network", "10.0.0.0/8", "--read-only"),
     "key-expire": ("key", "expire", "etl/k1", "--in", "30d"),
     "key-restore": ("key", "restore", "etl/k1"),
+    "key-import": ("key", "import", "keys.csv", "--scheme", "old", "--key-file", "hmac-key", "--preview"),
     "key-revoke": ("key", "revoke", "etl/k1", "--yes"),
     "key-delete": ("key", "delete", "etl/k1", "--yes"),
     "user-list": ("user", "list"),

@@ -64,6 +64,8 @@ def run(
         "FORCE_COLOR",
     ]:
         monkeypatch.delenv(name, raising=False)
+    (tmp_path / "keys.csv").write_text(f"account,name,digest\netl,old,{'0' * 64}\n")
+    (tmp_path / "hmac-key").write_text("YSBrZXkgb2YgYW5vdGhlciBzeXN0ZW0=\n")
     token = tmp_path / "own-token"
     token.write_text(OWN_TOKEN + "\n")
     token.chmod(0o600)

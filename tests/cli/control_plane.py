@@ -30,6 +30,7 @@ from tests.cli.answers import (
     USER,
     Reply,
     account,
+    imported,
     key,
     problem,
 )
@@ -155,6 +156,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", f"{_K}/(key_[^/]+)", _key),
     ("PATCH", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], c.body["name"]))),
     ("POST", f"{_K}/(key_[^/]+)/(rotate|regenerate)", lambda c, m: (201, ISSUED)),
+    ("POST", "/v1/bulk/keys/import", lambda c, m: (200, imported(c.body))),
     ("POST", f"{_K}/(key_[^/]+)/expire", lambda c, m: (200, {"key": key(m[1]), "expiry": ISSUED["expiry"]})),
     ("POST", f"{_K}/(key_[^/]+)/restrict", lambda c, m: (200, key(m[1], **c.body))),
     ("POST", f"{_K}/(key_[^/]+)/restore", lambda c, m: (200, key(m[1]))),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, held, key_life, lookup, output
+from retinue.cli import durations, held, key_import, key_life, lookup, output
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover, TokenFormat
@@ -31,6 +31,7 @@ from retinue.token import Token
 app = App(name="key", help="API keys of service accounts. A key is written ACCOUNT/NAME or as its id.")
 for _command in (key_life.restrict, key_life.expire, key_life.restore):
     app.command(_command)
+app.command(key_import.import_, name="import")
 Status = Literal["usable", "retiring", "expired", "revoked", "suspended"]
 Because = Literal["no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other"]
 Out = Annotated[

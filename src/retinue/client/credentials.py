@@ -83,6 +83,30 @@ class ExpiringKey(Struct, kw_only=True):
     receipt: Receipt | UnsetType = UNSET
 
 
+class ImportItem(Struct, kw_only=True):
+    """What became, or would become, of one imported key."""
+
+    account: str
+    name: str
+    result: str
+    id: str | None = None
+    expires_at: str | None = None
+    code: str | None = None
+    field: str | None = None
+    detail: str | None = None
+
+
+class ImportResult(Struct, kw_only=True):
+    """What became of each key of an import."""
+
+    preview: bool
+    done: int
+    unchanged: int
+    refused: int
+    items: list[ImportItem]
+    receipt: Receipt | UnsetType = UNSET
+
+
 class PersonalToken(Struct, kw_only=True):
     """A personal access token of the caller, without its secret."""
 

@@ -17,6 +17,8 @@ from retinue.client.basics import Secret as Secret
 from retinue.client.basics import Settled as Settled
 from retinue.client.credentials import ExpiringKey as ExpiringKey
 from retinue.client.credentials import Expiry as Expiry
+from retinue.client.credentials import ImportItem as ImportItem
+from retinue.client.credentials import ImportResult as ImportResult
 from retinue.client.credentials import IssuedKey as IssuedKey
 from retinue.client.credentials import Key as Key
 from retinue.client.credentials import PersonalToken as PersonalToken

@@ -71,6 +71,9 @@ LIST_ACCOUNT_KEYS: Operation[m.Page[m.Key]] = Operation(
 ISSUE_KEY: Operation[m.IssuedKey] = Operation(
     "POST", _ACCOUNT + "/keys", "credential:issue", m.IssuedKey, True
 )
+IMPORT_KEYS: Operation[m.ImportResult] = Operation(
+    "POST", "/v1/bulk/keys/import", "credential:issue", m.ImportResult, True
+)
 LIST_GRANTS: Operation[m.Page[m.Grant]] = Operation(
     "GET", _ACCOUNT + "/grants", "grant:read", m.Page[m.Grant]
 )

@@ -26,6 +26,7 @@ from retinue.server.api import (  # noqa: F401
     feed,
     findings,
     grants,
+    importing,
     ingest_tokens,
     keys,
     me,

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from retinue.decision import Reason
 from retinue.server.access import queries as access
-from retinue.server.credentials.models import Credential
+from retinue.server.credentials.models import Credential, ImportScheme
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
@@ -20,6 +20,7 @@ from retinue.verifier import PAT_ISSUE
 
 __all__ = [
     "Credential",
+    "ImportScheme",
     "counts",
     "credential",
     "credentials",

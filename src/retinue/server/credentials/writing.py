@@ -90,7 +90,9 @@ def mint_secret(policy: Policy, kind: Kind, *, of: Credential | None = None) -> 
     form, brand = Format.NATIVE, settings.INSTALLATION.brand
     if kind in _ORGANIZATIONS_OWN:
         form, brand = Format(policy.credentials_format), brand_of(policy)
-    token = mint_as(form, kind, brand if of is None else of.brand, None if of is None else of.kid)
+    if of is not None and of.format != Format.IMPORTED:
+        brand = of.brand
+    token = mint_as(form, kind, brand, None if of is None else of.kid)
     active = peppers().active
     return Secret(
         token.kid,
@@ -120,7 +122,7 @@ def secret_of_holder(policy: Policy, held: Held, of: Credential | None = None) -
     """
     if policy.credentials_format != Format.NATIVE:
         raise Refused("state_conflict", "only tokens of the native format are made by their holder")
-    brand = brand_of(policy) if of is None else of.brand
+    brand = brand_of(policy) if of is None or of.format == Format.IMPORTED else of.brand
     if held.brand != brand:
         raise Refused("invalid_value", f"tokens begin with {brand} here", field="digest.prefix")
     if not is_kid(held.kid) or held.kid.startswith(EXAMPLE_KID_PREFIX):
@@ -197,6 +199,7 @@ def put_secret(tx: Transaction, key: Credential, secret: Secret, event: str) -> 
     before, was = {"pepper": key.pepper_id}, bytes(key.digest)
     key.digest, key.pepper_id, key.scheme = secret.digest, secret.pepper_id, secret.scheme
     key.format, key.last_characters = secret.format.value, secret.last_characters
+    key.brand = secret.brand
     key.save()
     after: dict[str, Any] = {"pepper": key.pepper_id}
     if key.previous:

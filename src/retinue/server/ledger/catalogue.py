@@ -57,6 +57,12 @@ EVENTS: dict[str, EventType] = {
         EventType("organization.enabled", "organization", "An organization was enabled.", additive=True),
         EventType("organization.disabled", "organization", "An organization was disabled, with all it has."),
         EventType("organization.deleted", "organization", "An organization was deleted; a tombstone stays."),
+        EventType(
+            "import_scheme.created",
+            "import_scheme",
+            "It was stated how another system digested the tokens that are imported.",
+            additive=True,
+        ),
         EventType("policy.changed", "policy", "The policy of an organization was changed."),
         EventType("user.created", "user", "A user was created.", additive=True, personal=_PERSON),
         EventType("user.updated", "user", "Fields of a user were changed.", additive=True, personal=_PERSON),
