@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from retinue.server.api.operations import Operation
-from retinue.server.directory import actions as directory
+from retinue.server.directory import uniqueness
 from tests.api.test_events import CHANGES
 from tests.api.world import Answer, Caller, World
 
@@ -80,7 +80,7 @@ def test_a_name_lost_in_a_race_is_refused_like_any_other(
     """
     Whoever looked before the other had committed is refused by the database: 409 and one event, nothing made.
     """
-    monkeypatch.setattr(directory, "_check_free", lambda *_: None)
+    monkeypatch.setattr(uniqueness, "check_free", lambda *_, **__: None)
     world.account("etl")
     body = {"name": "etl", "purpose": "x", "owners": [world.owner.id]}
     answer = world.owner.post("/v1/service-accounts", body)

@@ -181,6 +181,8 @@ SPECIMENS: dict[str, Make] = {
         "/v1/feed/requests", {"node": "", "spool": secrets.token_hex(8), "first": 0, "records": []}
     ),
     "renew_credential": lambda world, _: Specimen("/v1/nodes/self/credential"),
+    "get_terminology": lambda world, _: Specimen("/v1/terminology"),
+    "list_principals": lambda world, _: Specimen("/v1/principals"),
     "get_me": lambda world, _: Specimen("/v1/me"),
     "list_service_accounts": lambda world, _: Specimen(ACCOUNTS),
     "create_service_account": lambda world, _: Specimen(ACCOUNTS, _new(world)),

@@ -61,6 +61,8 @@ NEEDS: dict[str, str] = {
     "renew_credential": NODE,
     "get_me": SELF,
     "take_journal": NODE,
+    "get_terminology": SELF,
+    "list_principals": "user:read service_account:read",
     "list_my_tokens": SELF,
     "get_my_token": SELF,
     "rename_my_token": SELF,

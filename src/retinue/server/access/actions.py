@@ -55,6 +55,7 @@ def create_account(
 ) -> Principal:
     """Create a service account with its roles and direct grants: all of it or nothing."""
     handing = Handing.begin(tx, organization_id, justification)
+    directory.check_required_access(organization_id, fields.environment, roles=len(roles))
     account = directory.create_service_account(tx, organization_id, fields)
     assign_roles(tx, account, roles, justification)
     for place, permission in enumerate(dict.fromkeys(permissions)):
@@ -72,6 +73,7 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
         documentation=source.documentation,
         environment=source.environment,
         systems=tuple(source.systems),
+        attributes=source.attributes,
         owners=tuple(owner.id for owner in people.owners_of([source.id])[source.id]),
     )
     why = justification or f"as {source.handle} ({source.id})"

@@ -26,6 +26,10 @@ FIRST_KEY = "first"
 LIST, ONE = "/service-accounts", "/service-accounts/{account_id}"
 
 
+#: Values by name, as the policy declares them.
+Attributes = dict[str, str | int | float | bool]
+
+
 class KeyCounts(schemas.Answer):
     """How many API keys an account has."""
 
@@ -45,6 +49,7 @@ class ServiceAccount(schemas.Answer):
     documentation: str
     environment: str
     systems: list[str]
+    attributes: dict[str, str | int | float | bool]
     owners: list[schemas.PrincipalRef]
     roles: list[str]
     state: Literal["enabled", "disabled", "deleted"]
@@ -100,6 +105,7 @@ class CreateServiceAccount(schemas.WithReason):
     documentation: str = ""
     environment: str = ""
     systems: list[str] = []
+    attributes: Attributes = {}
     owners: list[str] = Field([], description="Users, each by id, e-mail address or handle.")
     roles: list[str] = []
     permissions: list[str] = Field([], description="Permissions to grant directly.")
@@ -117,6 +123,7 @@ class UpdateServiceAccount(schemas.WithReason):
     documentation: str = ""
     environment: str = ""
     systems: list[str] = []
+    attributes: Attributes = {}
     owners: list[str] = []
     roles: list[str] = []
     justification: str = ""
@@ -164,6 +171,7 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
         documentation=body.documentation,
         environment=body.environment,
         systems=tuple(body.systems),
+        attributes=body.attributes,
         owners=owners_named(call, body.owners),
     )
     made = access.create_account(

@@ -52,6 +52,7 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
             "documentation": row.documentation,
             "environment": row.environment,
             "systems": row.systems,
+            "attributes": row.attributes,
             "owners": [ref(owner) for owner in owners[row.id]],
             "roles": roles[row.id],
             "state": row.state,

@@ -35,6 +35,7 @@ from retinue.server.api import (  # noqa: F401
     organizations,
     personal_tokens,
     policy,
+    principals,
     public,
     receipts,
     requests,

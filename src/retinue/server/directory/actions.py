@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from retinue.replica.records import ANY, Kind
-from retinue.server.directory import rules
+from retinue.server.directory import naming, rules, uniqueness
 from retinue.server.directory.models import Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
@@ -17,7 +17,9 @@ from retinue.server.policies import actions as policies
 from retinue.server.policies.policy import policy_of
 from retinue.server.policies.presets import NATIVE as NATIVE_PRESET
 
-_TEXTS = ("name", "handle", "description", "purpose", "documentation", "environment", "systems")
+_TEXTS = (
+    "name", "handle", "description", "purpose", "documentation", "environment", "systems", "attributes",
+)  # fmt: skip
 
 
 def create_organization(
@@ -46,7 +48,7 @@ def create_user(
     """Create a user without a password. Refuses an e-mail address that is taken in the organization."""
     email = rules.email_address(email)
     name = rules.check_name(name)
-    _lock_names(organization_id)
+    uniqueness.lock(organization_id)
     if Principal.objects.filter(organization_id=organization_id, handle=email).exists():
         raise Refused("duplicate_name", f"a user {email!r} exists already", field="email")
     made = Principal.objects.create(
@@ -54,6 +56,7 @@ def create_user(
         organization_id=organization_id,
         kind=Principal.USER,
         handle=email,
+        unique_key=f"h:{email}",
         email=email,
         name=name,
         is_operator=is_operator,
@@ -86,16 +89,24 @@ def create_service_account(
     """Create a service account. Refuses a taken handle and whatever the policy requires and is not stated."""
     fields = replace(fields, name=rules.check_name(fields.name))
     rules.check_texts(fields)
+    policy = policy_of(organization_id, fields.environment)
+    if not policy.features_service_accounts:
+        raise Refused("state_conflict", "service accounts are switched off (features.service_accounts)")
+    naming.check_convention(fields.name, policy)
     if not is_first:
-        rules.check_required(fields, policy_of(organization_id))
-    handle = rules.account_handle(fields.name, fields.handle)
-    _lock_names(organization_id)
-    _check_free(organization_id, handle, "name" if fields.handle is None else "handle")
+        rules.check_required(fields, policy)
+    handle = naming.handle(fields.name, fields.handle, policy)
+    uniqueness.lock(organization_id)
+    uniqueness.check_room(organization_id, policy)
+    field = "name" if fields.handle is None else "handle"
+    uniqueness.check_free(organization_id, policy, handle, fields.name, field)
     made = Principal.objects.create(
         id=new_id("sa"),
         organization_id=organization_id,
         kind=Principal.SERVICE_ACCOUNT,
         handle=handle,
+        unique_key=naming.unique_key(policy, handle, fields.name),
+        attributes=naming.attributes(fields.attributes, policy),
         name=fields.name,
         description=fields.description,
         purpose=fields.purpose,
@@ -112,6 +123,14 @@ def create_service_account(
     return made
 
 
+def check_required_access(organization_id: str, environment: str, *, roles: int = 0, groups: int = 0) -> None:
+    """Refuse an account without the role or group that the policy asks for."""
+    wanted = policy_of(organization_id, environment).accounts_required
+    for name, count in (("role", roles), ("group", groups)):
+        if name in wanted and not count:
+            raise Refused("missing_field", f"the organization's policy requires a {name}", field=f"{name}s")
+
+
 def update_account(tx: Transaction, account: Principal, changes: dict[str, Any]) -> Principal:
     """Change fields of a service account; ``changes`` holds the named fields of :class:`AccountFields`.
 
@@ -126,12 +145,19 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
     fields = replace(_fields(account, owners), **changes)
     fields = replace(fields, name=rules.check_name(fields.name))
     rules.check_texts(fields)
-    rules.check_required(fields, policy_of(account.organization_id))
-    handle = account.handle if fields.handle is None else rules.account_handle(fields.name, fields.handle)
-    if handle != account.handle:
-        _lock_names(account.organization_id)
-        _check_free(account.organization_id, handle, "handle")
+    policy = policy_of(account.organization_id, fields.environment)
+    rules.check_required(fields, policy)
+    if fields.name != account.name:
+        naming.check_convention(fields.name, policy)
+    handle = account.handle if fields.handle is None else naming.handle(fields.name, fields.handle, policy)
+    if (handle, fields.name) != (account.handle, account.name):
+        uniqueness.lock(account.organization_id)
+        field = "handle" if handle != account.handle else "name"
+        uniqueness.check_free(account.organization_id, policy, handle, fields.name, field, but=account)
+        account.unique_key = naming.unique_key(policy, handle, fields.name)
     account.handle = handle
+    if "attributes" in changes:
+        account.attributes = naming.attributes(fields.attributes, policy)
     for name in ("name", "description", "purpose", "documentation", "environment"):
         setattr(account, name, getattr(fields, name))
     account.systems = list(fields.systems)
@@ -163,6 +189,7 @@ def _fields(account: Principal, owners: tuple[str, ...]) -> AccountFields:
         environment=account.environment,
         systems=tuple(account.systems),
         owners=owners,
+        attributes=account.attributes,
     )
 
 
@@ -190,7 +217,9 @@ def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Princ
 
 def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Bring a deleted account back, disabled, within the days that the policy allows."""
-    days = policy_of(account.organization_id).accounts_restore_days
+    policy = policy_of(account.organization_id)
+    days = policy.accounts_restore_days
+    uniqueness.check_room(account.organization_id, policy)
     if account.state != "deleted" or account.deleted_at is None:
         raise Refused("state_conflict", f"{account.handle} is {account.state}, not deleted")
     if (tx.now - account.deleted_at).total_seconds() >= days * 86_400:
@@ -233,19 +262,6 @@ def check_alive(account: Principal) -> None:
     """Refuse a change of an account that is deleted."""
     if account.state == "deleted":
         raise Refused("state_conflict", f"{account.handle} is deleted; restore it first")
-
-
-def _lock_names(organization_id: str) -> None:
-    """Uniqueness is decided inside the transaction that writes: one creator or renamer at a time."""
-    Organization.objects.select_for_update().get(id=organization_id)
-
-
-def _check_free(organization_id: str, handle: str, field: str) -> None:
-    """Refuse a handle that is taken; ``field`` is what it was given by, or made from."""
-    taken = Principal.objects.filter(organization_id=organization_id, handle=handle).first()
-    if taken is not None:
-        ended = " (deleted; its handle stays reserved)" if taken.state == "deleted" else ""
-        raise Refused("duplicate_name", f"the handle {handle!r} is taken by {taken.id}{ended}", field=field)
 
 
 def _set_owners(account: Principal, owners: tuple[str, ...]) -> None:

@@ -55,6 +55,11 @@ class Principal(models.Model):
     documentation = models.CharField(max_length=2048, blank=True)
     environment = models.CharField(max_length=64, blank=True)
     systems = models.JSONField(default=list)
+    #: Typed attributes, as the policy declares them.
+    attributes = models.JSONField(default=dict, db_default={})
+    #: What no other principal of the organization may have, as the policy said when it was made: `h:` and the
+    #: handle, `n:` and the name, or nothing. Deleted accounts keep theirs reserved.
+    unique_key = models.CharField(max_length=300, null=True)
     is_operator = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -70,8 +75,8 @@ class Principal(models.Model):
 
     class Meta:
         constraints = [
-            # Deleted accounts keep their handle reserved. Handles are stored folded.
-            models.UniqueConstraint(fields=["organization", "handle"], name="handle_once_an_organization"),
+            # Where the policy wants no uniqueness there is no key, and none collides.
+            models.UniqueConstraint(fields=["organization", "unique_key"], name="key_once_an_organization"),
             models.CheckConstraint(
                 condition=models.Q(state__in=["enabled", "disabled", "deleted"]), name="principal_state"
             ),
@@ -80,6 +85,7 @@ class Principal(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["organization", "handle"], name="principal_by_handle"),
             models.Index(fields=["organization", "kind", "name", "id"], name="principal_by_name"),
             models.Index(fields=["organization", "kind", "state", "name", "id"], name="principal_by_state"),
             models.Index(fields=["organization", "kind", "created_at", "id"], name="principal_by_age"),

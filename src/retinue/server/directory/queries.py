@@ -93,8 +93,8 @@ def principals(ids: Iterable[str]) -> dict[str, Principal]:
 def id_of(organization_id: str, text: str) -> str:
     """Return the id of the principal whose id or handle is ``text``; ``text`` if there is none."""
     rows = Principal.objects.filter(organization_id=organization_id)
-    found = dict(rows.filter(Q(id=text) | Q(handle=fold(text))).values_list("handle", "id"))
-    return text if text in found.values() else found.get(fold(text), text)
+    found = rows.filter(Q(id=text) | Q(handle=fold(text))).values_list("id", flat=True)[:2]
+    return found[0] if len(found) == 1 else text
 
 
 def find_principal(organization_id: str, text: str, kind: str, *, field: str) -> Principal:
@@ -104,10 +104,13 @@ def find_principal(organization_id: str, text: str, kind: str, *, field: str) ->
     """
     folded = fold(text)
     rows = Principal.objects.filter(organization_id=organization_id, kind=kind)
-    found = rows.filter(Q(id=text) | Q(handle=folded) | Q(email=folded)).exclude(state="deleted").first()
-    if found is None:
+    named = rows.filter(Q(id=text) | Q(handle=folded) | Q(email=folded)).exclude(state="deleted")
+    found = list(named.order_by("id")[:2])
+    if len(found) > 1:
+        raise Refused("invalid_value", f"several are called {text!r}; give the id", field=field)
+    if not found:
         raise Refused("not_found", f"there is no {kind.replace('_', ' ')} {text!r} here", field=field)
-    return found
+    return found[0]
 
 
 def accounts(
@@ -163,6 +166,23 @@ def users(
         rows = rows.filter(_search(search, "name", "email", "id"))
     if holders is not None:
         rows = rows.filter(id__in=holders)
+    return rows
+
+
+def people_and_accounts(
+    organization_id: str,
+    *,
+    kind: str = "all",
+    state: str | None = None,
+    search: str | None = None,
+) -> QuerySet[Principal]:
+    """Return users, service accounts or both; deleted ones only if asked for by state."""
+    rows = Principal.objects.filter(organization_id=organization_id)
+    if kind != "all":
+        rows = rows.filter(kind=kind)
+    rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
+    if search:
+        rows = rows.filter(_search(search, "name", "handle", "email", "id"))
     return rows
 
 

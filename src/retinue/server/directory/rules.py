@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from retinue.server.errors import Refused
 from retinue.server.policies.policy import Policy
@@ -32,17 +34,12 @@ class AccountFields:
     environment: str = ""
     systems: tuple[str, ...] = ()
     owners: tuple[str, ...] = field(default=())
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fold(text: str) -> str:
     """Return the form in which names are compared: NFKC, case folded, surrounding space removed."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
-
-
-def slug(name: str) -> str:
-    """Make a handle from a name: lower case ASCII, anything else becomes one ``-``. May be empty."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9._]+", "-", plain).strip("-._")[:63].strip("-._")
 
 
 def check_name(name: str, field: str = "name", *, most: int = NAME_MAX) -> str:
@@ -71,23 +68,6 @@ def check_no_token(text: str, field: str) -> None:
 
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
-
-
-def account_handle(name: str, handle: str | None) -> str:
-    """Return the handle of an account: the given one, or a slug of the name."""
-    if handle is None:
-        made = slug(name)
-        if not made:
-            raise Refused("missing_field", "no handle can be made from this name; give one", field="handle")
-        return made
-    folded = fold(handle)
-    if not HANDLE.fullmatch(folded):
-        raise Refused(
-            "invalid_value",
-            "1 to 63 characters of a-z, 0-9, dot, dash and underscore, no dash or dot at the ends",
-            field="handle",
-        )
-    return folded
 
 
 def organization_handle(handle: str) -> str:

@@ -9,6 +9,16 @@ from __future__ import annotations
 #: What is enforced, each with a test that shows it: a whole key, or members of one (``elevated.approval``).
 ENFORCED: dict[str, str] = {
     "accounts.initial_credential": "tests/api/test_first_key.py",
+    "accounts.attributes": "tests/api/test_naming.py",
+    "accounts.delete_bulk": "tests/api/test_naming.py",
+    "accounts.id_template": "tests/api/test_naming.py",
+    "accounts.list_with_users": "tests/api/test_naming.py",
+    "accounts.max": "tests/api/test_naming.py",
+    "accounts.name_pattern": "tests/api/test_naming.py",
+    "accounts.slug": "tests/api/test_naming.py",
+    "accounts.unique": "tests/api/test_naming.py",
+    "features.service_accounts": "tests/api/test_naming.py",
+    "terminology": "tests/api/test_naming.py",
     "accounts.required": "tests/api/test_accounts.py",
     "accounts.restore_days": "tests/api/test_accounts.py",
     "credentials.format": "tests/api/test_formats.py",

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from retinue.presented import TAKEN
 from retinue.server.policies import policy as p
+from retinue.server.policies.patterns import PATTERN, is_pattern
+from retinue.server.policies.terminology import PACKS
 from retinue.server.policies.values import (
     Bool,
     Choice,
@@ -55,14 +57,6 @@ class Key:
         return family in BY_ENVIRONMENT and self.name != "expiry.by_environment"
 
 
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return bool(text)
-
-
 def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text)
@@ -92,7 +86,7 @@ _KEYS = (
     Key("features.service_accounts", Bool(), "The organization may create service accounts."),
     Key(
         "terminology",
-        Choice(("retinue", "whaly", "qualytics", "precisely", "planhat", "wavefront")),
+        Choice(tuple(PACKS)),
         "The words that people are shown; never the fields of the API.",
     ),
     Key(
@@ -105,12 +99,12 @@ _KEYS = (
         Members(
             p.Slug,
             {
-                "case": Choice(("lower", "keep")),
+                "case": Choice(("lower",)),
                 "space": like(r"[._-]?", "one of - _ . or nothing", most=1),
                 "strip": Bool(),
             },
         ),
-        "How a name becomes a slug: its case, what replaces spaces, whether other characters go.",
+        "How a name becomes a slug, folded: what replaces spaces, whether other characters go.",
     ),
     Key(
         "accounts.unique",
@@ -119,7 +113,7 @@ _KEYS = (
     ),
     Key(
         "accounts.name_pattern",
-        Text("a regular expression, or null", _is_pattern, null=True, most=512),
+        Text(PATTERN, is_pattern, null=True, most=512),
         "Names must match the whole of it: refused on create and rename.",
     ),
     Key(
