@@ -35,10 +35,10 @@ def create(world: World, name: str, **more: Any) -> Answer:
     ("template", "slug", "handle"),
     [
         ("{slug}", {}, "pipeline-automation-2"),
-        ("{slug}@service", {"space": "_"}, "pipeline_automation-2@service"),
+        ("{slug}@service", {"space": "_"}, "pipeline_automation_2@service"),
         ("sa::{slug}", {}, "sa::pipeline-automation-2"),
         ("{name}", {}, "pipeline automation (2)"),
-        ("{slug}", {"space": ""}, "pipelineautomation-2"),
+        ("{slug}", {"space": ""}, "pipelineautomation2"),
     ],
 )
 def test_handle_is_made_by_the_template(

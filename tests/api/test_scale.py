@@ -44,7 +44,15 @@ CASES: dict[str, list[str]] = {
         f"{ONE}/keys", f"{ONE}/keys?status=usable", f"{ONE}/keys?name=k_0005000", f"{ONE}/keys?state=deleted",
     ],
     "list_grants": [f"{ONE}/grants"],
-    "list_users": ["/users", "/users?email=nobody@x.example"],
+    "list_users": ["/users", "/users?email=nobody@x.example", "/users?state=disabled"],
+    "list_principals": [
+        "/principals", "/principals?kind=user", "/principals?kind=all", "/principals?state=deleted",
+        "/principals?sort=-created_at",
+    ],
+    "list_organizations": [
+        "/organizations", "/organizations?state=disabled", "/organizations?handle=nowhere",
+    ],
+    "list_policy_versions": ["/policy/versions"],
     "list_audit_events": [
         "/audit-events", "/audit-events?type=key.revoked", "/audit-events?type=node.removed",
         "/audit-events?actor=usr_rare", "/audit-events?actor=usr_nobody", "/audit-events?subject=key_0000500",

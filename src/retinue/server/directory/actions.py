@@ -145,19 +145,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
     fields = replace(_fields(account, owners), **changes)
     fields = replace(fields, name=rules.check_name(fields.name))
     rules.check_texts(fields)
-    policy = policy_of(account.organization_id, fields.environment)
-    rules.check_required(fields, policy)
-    if fields.name != account.name:
-        naming.check_convention(fields.name, policy)
-    handle = account.handle if fields.handle is None else naming.handle(fields.name, fields.handle, policy)
-    if (handle, fields.name) != (account.handle, account.name):
-        uniqueness.lock(account.organization_id)
-        field = "handle" if handle != account.handle else "name"
-        uniqueness.check_free(account.organization_id, policy, handle, fields.name, field, but=account)
-        account.unique_key = naming.unique_key(policy, handle, fields.name)
-    account.handle = handle
-    if "attributes" in changes:
-        account.attributes = naming.attributes(fields.attributes, policy)
+    _apply_policy(account, fields, changes)
     for name in ("name", "description", "purpose", "documentation", "environment"):
         setattr(account, name, getattr(fields, name))
     account.systems = list(fields.systems)
@@ -178,6 +166,23 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
     )
     tx.touch(Kind.PRINCIPAL, account.id)
     return account
+
+
+def _apply_policy(account: Principal, fields: AccountFields, changes: dict[str, Any]) -> None:
+    """Check what changes against the policy, and take over what it makes of it: handle and attributes."""
+    policy = policy_of(account.organization_id, fields.environment)
+    rules.check_required(fields, policy)
+    if fields.name != account.name:
+        naming.check_convention(fields.name, policy)
+    handle = account.handle if fields.handle is None else naming.handle(fields.name, fields.handle, policy)
+    if (handle, fields.name) != (account.handle, account.name):
+        uniqueness.lock(account.organization_id)
+        field = "handle" if handle != account.handle else "name"
+        uniqueness.check_free(account.organization_id, policy, handle, fields.name, field, but=account)
+        account.unique_key = naming.unique_key(policy, handle, fields.name)
+    account.handle = handle
+    if "attributes" in changes:
+        account.attributes = naming.attributes(fields.attributes, policy)
 
 
 def _fields(account: Principal, owners: tuple[str, ...]) -> AccountFields:
