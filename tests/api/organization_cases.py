@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from retinue.server.directory.queries import organization
-from retinue.server.policies.policy import NATIVE
 from tests.api.world import Caller, World
 from tests.authorization.specimens import empty_organization, new_organization
 
@@ -50,8 +49,6 @@ def _new_organization(world: World) -> Told:
         ("user.created", email),
         ("role.assigned", f"{email}/owner"),
         ("invitation.issued", f"{email}/invitation"),
-        *(("role.created", each.handle) for each in NATIVE.roles_templates),
-        *(("group.created", each.name) for each in NATIVE.system_groups),
     ]
     return ("/v1/organizations", says, body, operator(world))
 
