@@ -59,6 +59,10 @@ class Format(StrEnum):
         return self in (Format.NATIVE, Format.PAIR)
 
 
+#: The formats in which tokens are made here.
+MINTED = tuple(each for each in Format if each is not Format.IMPORTED)
+
+
 class Other(NamedTuple):
     """A text that may be a token, though not a native one of a brand of this deployment.
 
@@ -78,7 +82,7 @@ def mint_as(form: Format, kind: Kind, brand: str = DEFAULT_BRAND, kid: str | Non
     ``kid`` keeps the key id of a credential whose secret is replaced; without it a new one is drawn.
     ``brand`` stands in native tokens alone. Raises ``ValueError`` for a brand or kid outside the grammar.
     """
-    if form is Format.IMPORTED:
+    if form not in MINTED:
         raise ValueError("format: none that is minted here")
     if form is Format.NATIVE:
         return mint(kind, brand, kid)

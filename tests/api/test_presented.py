@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from retinue.formats import Format
+from retinue.formats import MINTED, Format
+from retinue.server.access import actions as access
+from retinue.server.credentials import actions as credentials
+from retinue.server.directory import actions as directory
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.policies import actions as policies
 from retinue.server.traffic.actions import Entry, ingest
 from retinue.server.traffic.models import Request, Usage
 from retinue.token import Token
@@ -48,7 +55,7 @@ def flat(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.headers.get("retinue-error", "")
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", MINTED)
 def test_a_token_of_each_format_works_and_ends(world: World, form: Format) -> None:
     """
     It is issued in the format of the policy, accepted at once, and refused once it is revoked.
@@ -78,12 +85,20 @@ def test_a_regenerated_token_without_key_id_is_unknown(world: World, form: Forma
 @pytest.mark.parametrize("prefix", ["acme", "zz9"])
 def test_a_prefix_of_ones_own_needs_no_setting(world: World, prefix: str) -> None:
     """
-    The tokens of an organization begin as its policy says.
+    The tokens of an organization begin as its policy says, from the first one on.
     """
-    set_policy(world, credentials__prefix=prefix)
-    token = key(world)
+    handle = f"org-{secrets.token_hex(6)}"
+    with transaction(SYSTEM, reason="test") as tx:
+        organization = directory.create_organization(tx, handle=handle, name=handle)
+        access.set_up_organization(tx, organization)
+        policies.change(
+            tx, organization.id, lambda document: replace(document, overrides={"credentials.prefix": prefix})
+        )
+        user = directory.create_user(tx, organization.id, email=f"a@{handle}.example", name="Ada")
+        access.assign_roles(tx, user, ["owner"], "first owner")
+        token = credentials.issue_personal_token(tx, user, name="test", days=1).token
 
-    assert token.reveal().startswith(f"{prefix}sa_")
+    assert token.reveal().startswith(f"{prefix}pat_")
     assert 200 == call(fields("bearer", token)).status
 
 

@@ -191,7 +191,7 @@ def test_no_text_shares_the_checksum_of_a_changed_kind() -> None:
     for kind in Kind:
         body = mint(kind).reveal().removeprefix(f"rtn{kind.value}")
         others = [f"rtn{other.value}{body}" for other in Kind if other is not kind]
-        assert [None] * 4 == [parse(text) for text in others]
+        assert [None] * (len(Kind) - 1) == [parse(text) for text in others]
 
 
 def test_the_uri_form_is_read() -> None:
