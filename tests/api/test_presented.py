@@ -94,6 +94,7 @@ def test_a_prefix_of_ones_own_needs_no_setting(world: World, prefix: str) -> Non
         policies.change(
             tx, organization.id, lambda document: replace(document, overrides={"credentials.prefix": prefix})
         )
+    with transaction(SYSTEM, reason="test") as tx:
         user = directory.create_user(tx, organization.id, email=f"a@{handle}.example", name="Ada")
         access.assign_roles(tx, user, ["owner"], "first owner")
         token = credentials.issue_personal_token(tx, user, name="test", days=1).token
