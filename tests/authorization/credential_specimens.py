@@ -81,6 +81,10 @@ def _journal() -> JSON:
 
 
 CALLS: dict[str, Callable[[World, Caller], Call]] = {
+    "announce_node": lambda world, _: (
+        "/v1/feed/announce",
+        {"node": "", "identity_key": {"kid": secrets.token_hex(4), "x": secrets.token_urlsafe(32)}},
+    ),
     "take_journal": lambda world, _: ("/v1/feed/journal", _journal()),
     "list_my_tokens": lambda world, _: (OWN, None),
     "issue_my_token": lambda world, _: (OWN, {"name": f"t-{secrets.token_hex(4)}"}),

@@ -63,6 +63,7 @@ NEEDS: dict[str, str] = {
     "take_journal": NODE,
     "get_terminology": SELF,
     "list_principals": "user:read service_account:read",
+    "announce_node": NODE,
     "list_my_tokens": SELF,
     "get_my_token": SELF,
     "rename_my_token": SELF,

@@ -6,15 +6,20 @@ import base64
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 from django.db import connection
+from ninja import Schema
 
+from retinue.server.access.catalogue import INSTALLATION
 from retinue.server.api import routes  # noqa: F401  (fills the table)
 from retinue.server.api.operations import OPERATIONS
 from retinue.server.credentials.models import Credential
 from retinue.server.ledger import current
+from tests.api.policies import set_policy
 from tests.api.world import World
+from tests.authorization.specimens import SPECIMENS
 from tests.invariants.ground import Ground, done, hasty
 
 READS = [each for each in OPERATIONS if each.method == "GET" and each.path != "/openapi.json"]
@@ -47,20 +52,47 @@ def _places(tokens: list[str]) -> set[str]:
     return {table for table, value in _cells() if wanted.search(value)}
 
 
+def _answers_token(answer: Any) -> bool:
+    """Tell whether a model of an answer holds a token, at whatever depth."""
+    if not isinstance(answer, type) or not issubclass(answer, Schema):
+        return any(_answers_token(each) for each in get_args(answer))
+    fields = answer.model_fields
+    return "token" in fields or any(_answers_token(each.annotation) for each in fields.values())
+
+
+#: Every operation that answers a token. That of a node renews its own credential once that is due.
+ISSUING = [each for each in OPERATIONS if _answers_token(each.answer) and each.name != "renew_credential"]
+
+
+#: These answer one only where the policy, or the caller, wants it; of a plan it is the token's description.
+MAY_ANSWER_NONE = {"create_service_account", "duplicate_service_account", "plan_conversion"}
+
+
+def _tokens_in(body: Any) -> Iterator[str]:
+    if isinstance(body, dict):
+        found = body.get("token")
+        yield from [found] if isinstance(found, str) else []
+    for each in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
+        yield from _tokens_in(each)
+
+
 def _issued(ground: Ground) -> list[str]:
     """Let every operation that answers a token do so, and repeat it under the same key; return the tokens."""
-    operator = hasty(World.create(operator=True).owner)
-    account = ground.world.account(permissions=("report:read",))
-    retry = {"Idempotency-Key": "inv6"}
-    keys = f"/v1/service-accounts/{account.id}/keys"
-    first = done(ground.owner.post(keys, {"name": "k1"}, retry))
-    again = done(ground.owner.post(keys, {"name": "k1"}, retry))
-    rotated = done(ground.owner.post(f"/v1/keys/{first['key']['id']}/rotate"))
-    regenerated = done(ground.owner.post(f"/v1/keys/{rotated['key']['id']}/regenerate"))
-    node = done(operator.post("/v1/nodes", {"name": f"n-{ground.world.organization.handle}"}))
-    made = [first, again, rotated, regenerated, node]
-    assert len(made) == len({each["token"] for each in made}), "every answer has a token of its own"
-    return [each["token"] for each in made]
+    set_policy(ground.world, ingest__enabled=True, pat__max_usable=None)
+    operator = World.create(operator=True)
+    found: dict[str, list[str]] = {}
+    for each in ISSUING:
+        of_installation = set(each.needs) <= INSTALLATION if isinstance(each.needs, tuple) else False
+        world = operator if of_installation else ground.world
+        made = SPECIMENS[each.name](world, world.owner)
+        for _ in range(2):
+            headers = {"Idempotency-Key": f"inv6-{each.name}"}
+            answer = hasty(world.owner).call(each.method, made.path, made.body, headers=headers)
+            found.setdefault(each.name, []).extend(_tokens_in(done(answer)))
+    assert MAY_ANSWER_NONE == {name for name, tokens in found.items() if not tokens}
+    every = [token for tokens in found.values() for token in tokens]
+    assert len(every) == len(set(every)), "every answer has a token of its own"
+    return every
 
 
 def test_inv6_no_cell_of_the_database_holds_a_token(ground: Ground) -> None:
@@ -82,6 +114,9 @@ def test_inv6_the_search_finds_a_token(ground: Ground) -> None:
     [token, *_] = _issued(ground)
     row = Credential.objects.filter(organization=ground.world.organization).first()
     assert row is not None
+    assert {"issue_key", "issue_my_token", "issue_ingest_token", "create_organization"} <= {
+        each.name for each in ISSUING
+    }
     for text in (token, f"x {token} y", base64.b64encode(f"id:{token}".encode()).decode(), token[::-1]):
         with current.suspended():
             Credential.objects.filter(id=row.id).update(reason_text=text)
