@@ -139,6 +139,7 @@ KEYS = {
     "control.hosts": Key(list, public_host),
     "control.origins": Key(list, origin),
     "control.plain_http": Key(bool, flag),
+    "control.probe_seconds": Key(int, number(0, 86_400)),
     "control.trusted_proxies": Key(list, proxies),
     "node.host": Key(str, host),
     "node.port": Key(int, port),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
@@ -103,3 +104,24 @@ def test_what_is_measured_is_served(estate: Estate) -> None:
     for name in ("local", "edge"):
         assert "1.0" == found[f'retinue_node_connected{{node="{name}"}}']
         assert 0.0 < float(found[f'retinue_node_lease_remaining_seconds{{node="{name}"}}'])
+
+
+def test_the_probe_finds_the_promise_kept_on_every_node(estate: Estate) -> None:
+    """
+    Both nodes verify the canary, allow it before its revoke and refuse it then, and none accepts it after the
+    receipt; what was found is measured, and nothing of the canary's token is left.
+    """
+    installation = estate.installation
+    found = json.loads(installation.cli("node", "verify", "-o", "json"))
+    again = json.loads(installation.cli("node", "verify", "-o", "json"))
+    text = http("GET", f"{installation.url}/metrics", token=installation.token()).body.decode()
+
+    for probe in (found, again):
+        assert (True, "done", []) == (probe["good"], probe["state"], probe["missing"])
+        assert {("edge", "credential_revoked", False), ("local", "credential_revoked", False)} == {
+            (node["node"], node["reason"], node["stale"]) for node in probe["nodes"]
+        }
+        assert all(node["allowed_ms"] < 2_000 for node in probe["nodes"])
+        assert all(node["refused_ms"] < 2_000 for node in probe["nodes"])
+    assert {"local", "edge"} == set(re.findall(r'^retinue_probe_seconds\{node="(\w+)"\}', text, re.MULTILINE))
+    assert "retinue_probe_stale_total{" not in text

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from retinue.cli import confirm, lookup, output
 from retinue.cli.durations import ago
+from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -19,8 +20,10 @@ from retinue.cli.options import (
     Options,
 )
 from retinue.cli.session import Session
-from retinue.cli.shapes import NODE
+from retinue.cli.shapes import NODE, PROBED_NODE
 from retinue.client import operations as ops
+from retinue.client.models import Page
+from retinue.client.node_models import Probe
 
 app = App(name="node", help="The nodes of the installation, by name or id.")
 
@@ -82,6 +85,33 @@ def enrol(
     where = handover.path or "FILE"
     listens = " --relay-host ADDRESS --relay-port 8472" if relay else ""
     session.next(f"retinue serve --only node --control-url URL --node-token-file {where}{listens}")
+
+
+@app.command
+def verify(*, options: ChangeOptions = CHANGE_DEFAULTS) -> None:
+    """Verify on every node that a revoked key is refused: with a canary key, which is issued for it.
+
+    Prints when each node allowed the canary after its issue, and refused it after its revoke. Exit code 7
+    if a node has accepted it after the receipt, or has not reported.
+    """
+    session = Session(options, ops.CREATE_PROBE)
+    probe = session.perform(ops.CREATE_PROBE)
+    if options.output in ("json", "yaml"):
+        output.show_object(msgspec.to_builtins(probe), options)
+    else:
+        output.show_list([Page(probe.nodes)], PROBED_NODE, options)
+    if not probe.good:
+        raise CommandError(_trouble(probe), "retinue node list", Exit.NEGATIVE)
+    session.say(f"probe {probe.id}: refused on {len(probe.nodes)} of {len(probe.nodes)} nodes")
+
+
+def _trouble(probe: Probe) -> str:
+    stale = [node.node for node in probe.nodes if node.stale]
+    if stale:
+        return f"probe {probe.id}: accepted after its receipt by {', '.join(stale)}"
+    if probe.missing:
+        return f"probe {probe.id}: no report from {', '.join(probe.missing)}"
+    return f"probe {probe.id}: its receipt is not complete"
 
 
 @app.command

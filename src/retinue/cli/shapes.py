@@ -130,3 +130,15 @@ NODE = Shape[n.Node](
     name=lambda node: node.name,
     id=lambda node: node.id,
 )
+PROBED_NODE = Shape[n.ProbedNode](
+    columns=(
+        Column("node", "node"),
+        Column("allowed_ms", "allowed_ms"),
+        Column("refused_ms", "refused_ms"),
+        Column("reason", "reason"),
+        Column("stale", "stale"),
+        Column("incarnation", "incarnation", data_only=True),
+    ),
+    name=lambda node: node.node,
+    id=lambda node: node.incarnation,
+)

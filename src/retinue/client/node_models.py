@@ -51,3 +51,28 @@ class EnrolledNode(Struct, kw_only=True):
 
     node: Node
     token: Secret
+
+
+class ProbedNode(Struct, kw_only=True):
+    """What a node found when it verified a probe's canary."""
+
+    node: str
+    incarnation: str = ""
+    allowed_ms: float | None = None
+    refused_ms: float | None = None
+    reason: str = ""
+    stale: bool = False
+
+
+class Probe(Struct, kw_only=True):
+    """A self-test of all nodes: a canary key was issued, verified, revoked and verified again."""
+
+    id: str
+    state: str = ""
+    good: bool = False
+    started_at: str | None = None
+    revoked_at: str | None = None
+    completed_at: str | None = None
+    receipt: str | None = None
+    nodes: list[ProbedNode] = []
+    missing: list[str] = []

@@ -177,4 +177,5 @@ LIST_AUDIT_EVENTS: Operation[m.Page[m.AuditEvent]] = Operation(
 LIST_NODES: Operation[m.Page[n.Node]] = Operation("GET", "/v1/nodes", "node:read", m.Page[n.Node])
 GET_NODE: Operation[n.Node] = Operation("GET", "/v1/nodes/{id}", "node:read", n.Node)
 ENROL_NODE: Operation[n.EnrolledNode] = Operation("POST", "/v1/nodes", "node:enrol", n.EnrolledNode, True)
+CREATE_PROBE: Operation[n.Probe] = Operation("POST", "/v1/probes", "node:enrol", n.Probe)
 REMOVE_NODE: Operation[n.Node] = Operation("DELETE", "/v1/nodes/{id}", "node:remove", n.Node)

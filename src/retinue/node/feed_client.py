@@ -36,6 +36,13 @@ class FeedError(Exception):
         self.field = field
 
 
+class Canary(msgspec.Struct, frozen=True):
+    """The key of a probe, to be verified until it is refused: its token, sealed under the id of the probe."""
+
+    id: str
+    sealed: bytes
+
+
 class PollAnswer(msgspec.Struct):
     """The answer to a poll; see the feed in the reference. ``lease_ms`` is the shortest lease in force.
 
@@ -60,6 +67,7 @@ class PollAnswer(msgspec.Struct):
     refused: str | None = None
     age_ms: int = 0
     hops: int = 0
+    canary: Canary | None = None
 
 
 class SnapshotAnswer(msgspec.Struct):

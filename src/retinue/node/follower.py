@@ -22,6 +22,7 @@ import lmdb
 from retinue import pepper
 from retinue.node import identity, succession
 from retinue.node.announcing import Announcing
+from retinue.node.canary import Canaries
 from retinue.node.children import Children, Position
 from retinue.node.complaints import Complaint
 from retinue.node.credential import NodeToken
@@ -106,6 +107,7 @@ class Follower:
         self._key_due = time.monotonic() + KEY_CHECK_SECONDS
         peppers = pepper.load(settings.pepper_file)
         self._pepper_ids = peppers.ids
+        self._canaries = Canaries(self._replica, peppers, settings.brands)
         self._metrics = FollowerMetrics(folder / "metrics")
         self._token = NodeToken(settings.node_token_file)
         self._client = FeedClient(settings.control_url, self._token)
@@ -197,7 +199,7 @@ class Follower:
             self._surrender()
             raise Stop(f"the node {name} was removed, so it decides nothing; enrol it again", stays=True)
         if error.field.startswith("losses"):  # whatever is wrong with them, polling goes on
-            self._replica.losses.clear()
+            self._replica.losses = []
         self._metrics.add(Counter.FAILED_POLLS)
         self._polling.failed(error)
         self._back_off(LONGEST_PAUSE_REFUSED_SECONDS if error.status in _REFUSED else LONGEST_PAUSE_SECONDS)
@@ -247,7 +249,8 @@ class Follower:
                 answer = self._interruptibly(ask)
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
-        self._replica.losses.clear()  # they are known now
+        self._replica.losses = []  # they are known now
+        self._canaries.told(question.get("probes", []))
         if answer.journal or self._handing.is_due(answer.epoch):
             self._interruptibly(partial(self._handing.over, answer.epoch))
         elif answer.recovering:
@@ -259,6 +262,8 @@ class Follower:
             self._recovering.worked()
             self._replica.apply(answer, clock, wall_ms)
             self._metrics.add(Counter.REFUSED_LEASES, int(self._replica.refused is not None))
+            if answer.canary is not None:
+                self._canaries.begin(answer.canary)
         if answer.renew:
             self._renewal.try_now()
         if answer.hops:
@@ -266,7 +271,7 @@ class Follower:
 
     def _wait_seconds(self) -> float:
         """Without a lease there is nothing to wait for: the answer brings one, unless it is refused."""
-        if not self._replica.meta.fresh_from_ns and not self._replica.refused:
+        if not (self._replica.meta.fresh_from_ns or self._replica.refused):
             return 0.0
         return min(self._replica.lease_ms / 1000 / WAIT_SHARE, MOST_WAIT_SECONDS)
 
@@ -279,7 +284,8 @@ class Follower:
             "pepper_ids": list(self._pepper_ids),
             "identity_key": {"kid": self._key.kid, "x": self._key.x},
         }
-        return said | ({"relay": True} if self._settings.relays else {}), confirmed
+        told = {"relay": self._settings.relays, "probes": self._canaries.reports()}
+        return said | {name: value for name, value in told.items() if value}, confirmed
 
     def _load_snapshot(self) -> None:
         """Load the next page; a crash in between goes on here."""

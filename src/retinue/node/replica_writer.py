@@ -52,6 +52,7 @@ class ReplicaWriter:
         self.on_written: Callable[[], None] = lambda: None
         self._store: Store | None = None
         self._place: succession.Place | None = None
+        self._closing = threading.Lock()
         self._checked = self._trimmed = time.monotonic()
         self.meta = Meta()
         #: The shortest lease in force, as last heard.

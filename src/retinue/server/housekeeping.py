@@ -23,7 +23,7 @@ from retinue.server.credentials import enforcing
 from retinue.server.governance import keeping
 from retinue.server.ledger import pruning
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.nodes import leases, wake
+from retinue.server.nodes import leases, probing, wake
 from retinue.server.traffic import actions as traffic
 from retinue.server.traffic import sweeping
 
@@ -36,6 +36,7 @@ TASKS: dict[str, Callable[[datetime, int], int]] = {
     "idempotency records": idempotency.prune,
     "sessions": sessions.prune,
     "leases": leases.prune,
+    "probes": probing.prune,
     "changes": pruning.compact,
     "request records": traffic.prune,
 }

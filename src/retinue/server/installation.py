@@ -19,6 +19,7 @@ from retinue.settings import SettingError, variable
 from retinue.token import DEFAULT_BRAND
 
 DEFAULT_HOME = "retinue-data"
+PROBE_SECONDS = 60
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -56,6 +57,8 @@ class Installation:
     brand: str
     #: Networks of the proxies that may say for whom they ask.
     trusted_proxies: tuple[Network, ...]
+    #: Seconds between two probes of the nodes; 0 is never.
+    probe_seconds: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
@@ -78,6 +81,12 @@ class Installation:
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
             brand=file.get("brand", DEFAULT_BRAND),
             trusted_proxies=_proxies(environment, file),
+            probe_seconds=variable(
+                environment,
+                "RETINUE_PROBE_SECONDS",
+                settings.number(0, 86_400),
+                file.get("control.probe_seconds", PROBE_SECONDS),
+            ),
         )
 
     @property

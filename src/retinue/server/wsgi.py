@@ -42,18 +42,21 @@ class Application:
     def end(self, _number: int, _frame: FrameType | None) -> None:
         """Begin to end; what has begun is answered."""
         from retinue.server import housekeeping
-        from retinue.server.nodes import receipts, recovery, wake
+        from retinue.server.nodes import prober, receipts, recovery, wake
 
         self._is_ending = True
         housekeeping.stop()
+        prober.stop()
         receipts.stop()
         recovery.stop()
         wake.commits.close()
 
 
 def _application() -> Application:
+    from django.conf import settings
+
     from retinue.server import housekeeping
-    from retinue.server.nodes import receipts, recovery, wake
+    from retinue.server.nodes import prober, receipts, recovery, wake
     from retinue.server.traffic import recorder
 
     wake.start()
@@ -61,6 +64,7 @@ def _application() -> Application:
     recovery.keep()
     recorder.start()
     housekeeping.start()
+    prober.start(settings.INSTALLATION.probe_seconds)
     made = Application()
     signal.signal(signal.SIGUSR1, made.end)
     return made

@@ -36,6 +36,7 @@ from retinue.server.api import (  # noqa: F401
     personal_tokens,
     policy,
     principals,
+    probes,
     public,
     receipts,
     requests,

@@ -151,6 +151,12 @@ EVENTS: dict[str, EventType] = {
             additive=True,
         ),
         EventType(
+            "node.probe_stale",
+            "node",
+            "A node accepted a probe's canary after its revoke was promised: the promise was broken.",
+            additive=True,
+        ),
+        EventType(
             "receipt.completed",
             "receipt",
             "A change holds on every node, or its lease has ended.",

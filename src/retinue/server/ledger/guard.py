@@ -23,6 +23,8 @@ UNGUARDED = {
     "nodes_lease": "what nodes have acknowledged; written by every poll, need not survive a power cut",
     "nodes_journal": "whose journal is in, after a doubt; what follows from journals goes through the door",
     "nodes_lost": "what nodes know and the database lost; what is done about it goes through the door",
+    "nodes_probe": "measurements of the promise, kept for a day; its canary is issued and revoked as any key",
+    "nodes_proberesult": "what nodes report of a probe; they give nobody access",
     "traffic_request": "the request log is shipped in batches, apart from changes",
     "traffic_spoolprogress": "how far a spool has been shipped; written with the batch",
     "traffic_usage": "counters (last used, use count): the one exception for counters",

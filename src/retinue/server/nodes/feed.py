@@ -26,10 +26,12 @@ from retinue.server.nodes import (
     leases,
     measures,
     presence,
+    probing,
     queries,
     recovery,
     wake,
 )
+from retinue.server.nodes.answers import PollAnswer
 from retinue.server.nodes.compile import Compiler, Place, known_to
 from retinue.server.nodes.history import InDoubt
 from retinue.server.nodes.models import Node
@@ -57,37 +59,6 @@ MAX_BYTES = 1 << 20
 _REMEMBERED = 1_000
 #: What a record costs on the wire beside its value: revision, kind, key, origin and punctuation.
 _OVERHEAD = 160
-
-
-class PollAnswer(msgspec.Struct, frozen=True):
-    """The answer to a poll. ``time`` is the wall clock in ms; ``lease`` is true only up to the head.
-
-    ``snapshot`` tells the node to load a snapshot first; there are no changes then, and no lease. ``next``
-    stands where these changes are only the first part of a revision: the node repeats it as ``after`` in its
-    next poll, and has applied nothing of it as long as it says so.
-    ``renew`` tells it to renew the credential with which it polled.
-    ``lease_ms`` is the shortest lease in force. ``mark`` is that of the revision that these changes reach.
-    ``refused`` says why there is no lease though the head is reached: ``clock``, the node's clock is slow.
-    Nothing may be decided then, also under the lease before.
-    ``journal`` tells a node of an earlier epoch to hand over its journal, ``recovering`` to wait until the
-    history is sure again: there is neither a snapshot nor a lease before.
-    """
-
-    incarnation: str
-    epoch: int
-    head: int
-    changes: list[Change]
-    more: bool
-    lease: bool
-    time: int
-    snapshot: bool = False
-    renew: bool = False
-    next: str | None = None
-    lease_ms: int = 10_000
-    mark: str = ""
-    refused: str | None = None
-    journal: bool = False
-    recovering: bool = False
 
 
 def node_of(decision: Decision) -> Node | None:
@@ -127,6 +98,8 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
         leases.tell(node, request)
     if request.identity_key is not None:
         presence.publish(node, request.identity_key, actor)
+    if request.probes:
+        probing.take(node, request.incarnation, request.probes)
     presence.confirm_renewal(node, actor)
     answer = _granted(_read(node, request), clock)
     wait = hold_seconds(request.wait, answer.lease_ms / 1_000)
@@ -143,6 +116,7 @@ def poll(node: Node, request: PollRequest, actor: Actor) -> PollAnswer:
 
 
 def _counted(answer: PollAnswer, began: float) -> PollAnswer:
+    answer = msgspec.structs.replace(answer, canary=probing.canary_for(answer.changes))
     behind = "recovering" if answer.recovering else "snapshot" if answer.snapshot else "behind"
     result = "granted" if answer.lease else answer.refused or behind
     measures.answered(began, result)

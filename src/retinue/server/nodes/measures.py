@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from retinue.server.ledger import feed as ledger
 from retinue.server.nodes import queries
-from retinue.server.nodes.models import Receipt
+from retinue.server.nodes.models import Probe, ProbeResult, Receipt
 from retinue.server.nodes.queries import NodeView
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -43,6 +43,14 @@ _REVOKE_SECONDS = Histogram(
 )
 
 
+_PROBE_STALE = Counter(
+    "retinue_probe_stale",
+    "Acceptances of a probe's canary after its receipt: must stay 0.",
+    ["node"],
+    registry=_REGISTRY,
+)
+
+
 def answered(began: float, result: str) -> None:
     """Count an answer to a poll; the work for it ``began`` then (``time.perf_counter``)."""
     _POLL_SECONDS.observe(time.perf_counter() - began)
@@ -56,6 +64,11 @@ def completed(receipt: Receipt) -> None:
     waited_out = any(each["how"] == "lease_ended" and each["waited_ms"] for each in receipt.nodes)
     took = receipt.completed_at - receipt.committed_at
     _REVOKE_SECONDS.labels("lease_ended" if waited_out else "confirmed").observe(took.total_seconds())
+
+
+def stale(node: str) -> None:
+    """Count an acceptance of a canary after the promise."""
+    _PROBE_STALE.labels(node).inc()
 
 
 def exposition() -> bytes:
@@ -124,9 +137,27 @@ class _State:
             "Changes that are not promised everywhere yet.",
             value=Receipt.objects.filter(state="pending").count(),
         )
+        yield _probe_seconds()
         views = queries.views(list(queries.nodes()))
         for kind, name, meaning, value in _OF_NODE:
             yield _family(kind, name, meaning, views, value)
+
+
+def _probe_seconds() -> Metric:
+    """Return how long after its revoke each node refused the canary of the last probe that has ended."""
+    family = GaugeMetricFamily(
+        "retinue_probe_seconds",
+        "From the revoke of the last probe's canary to its refusal by the node.",
+        labels=["node"],
+    )
+    last = Probe.objects.filter(state="done", revoked_at__isnull=False).order_by("started_at").last()
+    if last is not None and last.revoked_at is not None:
+        found = ProbeResult.objects.filter(probe=last, refused_at__isnull=False)
+        for result in found.select_related("node"):
+            took = (result.refused_at or last.revoked_at) - last.revoked_at
+            family.add_metric([result.node.name], max(took.total_seconds(), 0.0))
+    made: Metric = family
+    return made
 
 
 def _family(kind: Any, name: str, meaning: str, views: list[NodeView], value: Any) -> Metric:

@@ -177,3 +177,44 @@ class Lost(models.Model):
             models.UniqueConstraint(fields=["epoch", "kind", "key", "mark"], name="lost_once_an_epoch")
         ]
         indexes = [models.Index(fields=["id"], condition=models.Q(outcome=""), name="lost_to_do")]
+
+
+class Probe(models.Model):
+    """A canary key that is verified on every node and revoked: a measurement, kept for a day."""
+
+    id = IdField(primary_key=True)
+    credential = models.ForeignKey("credentials.Credential", on_delete=models.PROTECT, related_name="+")
+    #: The canary's token for the nodes, under a key that is derived from the pepper; gone with its revoke.
+    sealed = models.BinaryField(null=True)
+    state = models.CharField(max_length=16, default="started")
+    started_at = models.DateTimeField(db_index=True)
+    revoked_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    receipt = IdField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["started", "revoked", "done", "failed"]), name="probe_state"
+            ),
+        ]
+
+
+class ProbeResult(models.Model):
+    """What one incarnation of a node found when it verified the canary, by the control plane's clock."""
+
+    probe = models.ForeignKey(Probe, on_delete=models.CASCADE, related_name="results")
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="+")
+    incarnation = models.CharField(max_length=32)
+    allowed_at = models.DateTimeField(null=True)
+    last_allowed_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=64, blank=True)
+    is_stale = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["probe", "node", "incarnation"], name="probe_result_once_an_incarnation"
+            )
+        ]

@@ -21,14 +21,17 @@ LEASE_SHARE = 8
 CREDENTIAL_LIFE_MS = NODE_CREDENTIAL_DAYS * 86_400_000
 _BIGGEST = (1 << 63) - 1
 _LATEST_MS = 253_402_300_800_000
-#: Losses of a clock in one poll.
+#: Losses of a clock, and reports of probes, in one poll.
 MOST_LOSSES = 16
 #: Nodes behind one relay, those behind relays that follow it included.
 MOST_FOLLOWERS = 1_000
+MOST_PROBES = 16
 
 _INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _X_BYTES = 32
+_PROBE = re.compile(r"prb_[0-9A-Za-z]{1,60}", re.ASCII)
+_WORD = re.compile(r"[a-z_]{0,64}", re.ASCII)
 
 
 class Applied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,12 +70,32 @@ class Follower(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ago_ms: int
 
 
+class Canary(msgspec.Struct, frozen=True):
+    """The key of a probe, which a node verifies: its token, sealed under the id of the probe."""
+
+    id: str
+    sealed: bytes
+
+
+class ProbeReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a node allowed the canary of a probe first and last, and when and why it refused it.
+
+    Instants are ms since 1970 by the control plane's clock, as far as the node knows it, and never too late.
+    """
+
+    id: str
+    allowed_at: int | None = None
+    last_allowed_at: int | None = None
+    refused_at: int | None = None
+    reason: str = ""
+
+
 class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a follower says and asks. ``wait`` is in seconds.
 
     ``clock`` and ``wall`` are the node's boot-time clock in ns and its wall clock in ms when it sent this.
     ``after`` is the ``next`` of the answer before, if that ended inside a revision. ``losses`` of its clock
-    are told until a poll that tells them is answered.
+    are told until a poll that tells them is answered; so are ``probes``.
 
     A relay says so (``relay``), and is told of other nodes. What it has ``confirmed`` holds for all that
     follow it; ``followers`` tells of those, now and then.
@@ -93,6 +116,7 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     relay: bool = False
     confirmed: Applied | None = None
     followers: tuple[Follower, ...] | None = None
+    probes: tuple[ProbeReport, ...] = ()
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +148,7 @@ def check_poll(request: PollRequest) -> None:
     _check_applied("applied", request.applied)
     _check_relay(request)
     _check_clocks(request)
+    _check_probes(request)
     if request.after is not None:
         cut_place(request.after, request.applied)
     if not (math.isfinite(request.wait) and request.wait >= 0):
@@ -178,6 +203,17 @@ def _check_clocks(request: PollRequest) -> None:
             raise Refused("invalid_value", "milliseconds, from 0, before the year 10000", field=field)
     if len(request.losses) > MOST_LOSSES:
         raise Refused("invalid_value", f"at most {MOST_LOSSES}", field="losses")
+
+
+def _check_probes(request: PollRequest) -> None:
+    if len(request.probes) > MOST_PROBES:
+        raise Refused("invalid_value", f"at most {MOST_PROBES}", field="probes")
+    for number, report in enumerate(request.probes):
+        for name in ("allowed_at", "last_allowed_at", "refused_at"):
+            if not 0 <= (getattr(report, name) or 0) < _LATEST_MS:
+                raise Refused("invalid_value", "milliseconds since 1970", field=f"probes.{number}.{name}")
+        if not (_PROBE.fullmatch(report.id) and _WORD.fullmatch(report.reason)):
+            raise Refused("invalid_value", "the id of a probe, and a reason", field=f"probes.{number}")
 
 
 def cut_place(after: str, applied: Applied) -> tuple[int, str, str]:
