@@ -23,7 +23,7 @@ from tests.authorization.truth import NODE, PUBLIC, SELF
 STATUS = {"token_missing": 401, "token_unknown": 401, "kind_not_accepted": 403, "permission_missing": 403}
 #: Objects of the installation, which operators of every organization see; and what each organization numbers.
 SHARED = {
-    "get_node", "remove_node", "get_policy_version", "get_organization", "enable_organization",
+    "get_node", "remove_node", "get_probe", "get_policy_version", "get_organization", "enable_organization",
     "disable_organization", "invite_administrator",
 }  # fmt: skip
 #: A call of these that is valid would leave no organization for the other cases.

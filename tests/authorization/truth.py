@@ -155,6 +155,8 @@ NEEDS: dict[str, str] = {
     "enrol_node": "node:enrol",
     "get_node": "node:read",
     "remove_node": "node:remove",
+    "create_probe": "node:enrol",
+    "get_probe": "node:read",
     "list_requests": "request_log:read",
     "list_requests_of_account": "request_log:read",
     "list_audit_events": "audit_log:read",

@@ -17,6 +17,7 @@ from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import actions as directory
+from retinue.server.directory import queries as directory_queries
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction, transaction
@@ -73,6 +74,18 @@ class Estate:
             credentials.revoke(tx, key)
         assert tx.revision is not None
         return tx.revision
+
+
+def operate() -> None:
+    """Make sure that the installation has an operator, who answers for the canaries of probes."""
+    organization = directory_queries.installation()
+    assert organization is not None
+    operators = directory_queries.Principal.objects.filter(organization=organization, is_operator=True)
+    if not operators.exists():
+        with transaction(SYSTEM, reason="test") as tx:
+            directory.create_user(
+                tx, organization.id, email="op@retinue.example", name="Op", is_operator=True
+            )
 
 
 def enrol() -> tuple[Node, Token]:

@@ -13,7 +13,6 @@ from retinue.replica.records import Change, Kind
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.actions import peppers
 from retinue.server.credentials.compile import milliseconds
-from retinue.server.directory import actions as people
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
 from retinue.server.ledger.models import AuditEvent
@@ -21,7 +20,7 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import prober, probing
 from retinue.server.nodes.models import Lease, Node, Probe, ProbeResult
 from retinue.server.nodes.rules import Canary, ProbeReport
-from tests.storage.estate import Follower, Task
+from tests.storage.estate import Follower, Task, operate
 
 pytestmark = pytest.mark.usefixtures("awake")
 
@@ -31,11 +30,7 @@ def _alone() -> None:
     """No node of another test is waited for, and no probe of another test is the last one."""
     Lease.objects.all().delete()
     Probe.objects.all().delete()
-    organization = directory.installation()
-    assert organization is not None
-    if not directory.Principal.objects.filter(organization=organization, is_operator=True).exists():
-        with transaction(SYSTEM, reason="test") as tx:
-            people.create_user(tx, organization.id, email="op@retinue.example", name="Op", is_operator=True)
+    operate()
 
 
 class Probed:

@@ -126,6 +126,8 @@ def _account(tx: Transaction, organization: Organization) -> Principal:
         organization=organization, kind=Principal.USER, is_operator=True, state="enabled"
     )
     owners = tuple(operators.order_by("created_at").values_list("id", flat=True)[:1])
+    if not owners:
+        raise Refused("state_conflict", "there is no operator yet who answers for the canary's account")
     fields = AccountFields(name=HANDLE, purpose=PURPOSE, owners=owners)
     return access.create_account(tx, organization.id, fields)
 
