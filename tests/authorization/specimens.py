@@ -13,11 +13,9 @@ from retinue.server.directory import actions as directory
 from retinue.server.directory import organizations
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.import_cases import imported
-from retinue.server.nodes import probing
-from retinue.server.nodes.models import Probe
 from tests.api.world import JSON, Caller, World
+from tests.authorization import probes
 from tests.authorization.credential_specimens import CALLS
-from tests.storage.estate import operate
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
 #: What the account of a specimen is granted: everybody who hands it on holds it.
@@ -123,21 +121,6 @@ def _accounts(path: str) -> JSON:
 
 def _keys(path: str) -> JSON:
     return {"keys": [path.rpartition("/")[2]]}
-
-
-def _new_probe() -> Specimen:
-    operate()
-    return Specimen("/v1/probes", {})
-
-
-def _probe() -> str:
-    found = Probe.objects.order_by("started_at").last()
-    if found is None:
-        operate()
-        view = probing.run()
-        assert view is not None
-        found = view.probe
-    return f"/v1/probes/{found.id}"
 
 
 def _node(world: World) -> str:
@@ -265,8 +248,8 @@ SPECIMENS: dict[str, Make] = {
     ),
     "list_nodes": lambda world, _: Specimen("/v1/nodes"),
     "enrol_node": lambda world, _: Specimen("/v1/nodes", {"name": f"n-{secrets.token_hex(6)}"}),
-    "create_probe": lambda world, _: _new_probe(),
-    "get_probe": lambda world, _: Specimen(_probe()),
+    "create_probe": lambda world, _: Specimen(probes.new(), {}),
+    "get_probe": lambda world, _: Specimen(probes.one()),
     "get_node": lambda world, _: Specimen(_node(world)),
     "remove_node": lambda world, _: Specimen(_node(world)),
     "list_requests": lambda world, _: Specimen("/v1/requests"),

@@ -110,7 +110,7 @@ def _begin(every: timedelta | None, actor: Actor, reason: str) -> tuple[Probe, i
         probe = Probe.objects.create(
             id=ident,
             credential=issued.credential,
-            sealed=sealing.seal(peppers().active, issued.token.reveal().encode(), ident),
+            sealed=sealing.seal(peppers().active, issued.token.as_bytes(), ident),
             started_at=tx.now,
         )
     assert tx.revision is not None  # noqa: S101  (a key was issued)
