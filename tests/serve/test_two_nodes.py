@@ -124,4 +124,4 @@ def test_the_probe_finds_the_promise_kept_on_every_node(estate: Estate) -> None:
         assert all(node["allowed_ms"] < 2_000 for node in probe["nodes"])
         assert all(node["refused_ms"] < 2_000 for node in probe["nodes"])
     assert {"local", "edge"} == set(re.findall(r'^retinue_probe_seconds\{node="(\w+)"\}', text, re.MULTILINE))
-    assert "retinue_probe_stale_total{" not in text
+    assert "retinue_probe_stale_total 0.0" in text.splitlines()

@@ -18,7 +18,6 @@ from tests.storage.estate import Estate, Follower, Task
 
 pytestmark = pytest.mark.usefixtures("awake")
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
-_SUFFIX = re.compile(r"_(bucket|count|sum)$")
 
 
 def _samples(text: bytes) -> dict[tuple[str, str], float]:
@@ -31,8 +30,8 @@ def _samples(text: bytes) -> dict[tuple[str, str], float]:
 
 
 def _names(text: bytes) -> set[str]:
-    found = {name for name, _ in _samples(text) if not name.endswith("_created")}
-    return {_SUFFIX.sub("", name) for name in found}
+    found = set(re.findall(r"^# TYPE (\S+) ", text.decode(), re.MULTILINE))
+    return {name for name in found if not name.endswith("_created")}
 
 
 def _section(name: str) -> set[str]:

@@ -46,7 +46,6 @@ _REVOKE_SECONDS = Histogram(
 _PROBE_STALE = Counter(
     "retinue_probe_stale",
     "Acceptances of a probe's canary after its receipt: must stay 0.",
-    ["node"],
     registry=_REGISTRY,
 )
 
@@ -66,9 +65,9 @@ def completed(receipt: Receipt) -> None:
     _REVOKE_SECONDS.labels("lease_ended" if waited_out else "confirmed").observe(took.total_seconds())
 
 
-def stale(node: str) -> None:
+def stale() -> None:
     """Count an acceptance of a canary after the promise."""
-    _PROBE_STALE.labels(node).inc()
+    _PROBE_STALE.inc()
 
 
 def exposition() -> bytes:

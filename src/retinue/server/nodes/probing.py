@@ -184,7 +184,7 @@ def _judge(probe: Probe, result: ProbeResult) -> None:
     if milliseconds(result.last_allowed_at) > milliseconds(probe.completed_at) + MARGIN_MS:
         result.is_stale = True
         result.save(update_fields=["is_stale"])
-        measures.stale(result.node.name)
+        measures.stale()
         _complain(probe, result)
 
 
