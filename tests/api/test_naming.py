@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from retinue.server.access.conditions import Condition, matches
+from retinue.server.access.loading import subjects_of
 from retinue.server.errors import Refused
 from retinue.server.policies import keys
 from retinue.server.policies.patterns import is_pattern
@@ -294,3 +296,21 @@ def test_many_accounts_are_deleted_where_the_policy_lets_that(world: World) -> N
 
     assert (409, 200) == (first.status, second.status)
     assert [] == world.owner.get("/v1/service-accounts").json["items"]
+
+
+def test_conditions_see_attributes(world: World) -> None:
+    """
+    A condition on an attribute holds for accounts that have the value, `*` for those that have any; without
+    the attribute it is false.
+    """
+    policy(world, accounts__attributes=[{"name": "tier"}, {"name": "size", "type": "number"}])
+    create(world, "a", attributes={"tier": "gold", "size": 3})
+    create(world, "b")
+    subjects = {each.name: each for each in subjects_of(world.organization.id)}
+    asked = [("attributes.tier", "gold"), ("attributes.size", "3"), ("attributes.tier", "*")]
+    found = {
+        name: [matches("all", [Condition(place, (value,))], subjects[name]) for place, value in asked]
+        for name in ("a", "b")
+    }
+
+    assert {"a": [True] * 3, "b": [False] * 3} == found

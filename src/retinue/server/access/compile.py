@@ -14,7 +14,7 @@ from django.db import connection
 from retinue.replica import records
 from retinue.server.access import loading
 from retinue.server.access.catalogue import covered
-from retinue.server.access.conditions import Subject
+from retinue.server.access.conditions import Subject, texts
 from retinue.server.access.models import Permission
 from retinue.server.access.paths import SERVICE, Facts, Part, is_forbidden_group
 from retinue.server.ledger.feed import Keys, Selection, narrow, select
@@ -22,7 +22,7 @@ from retinue.server.policies.policy import NATIVE, Policy
 from retinue.server.policies.queries import in_force_in
 
 _PRINCIPALS = """
-SELECT id, kind, organization_id, handle, name, state, is_operator, environment
+SELECT id, kind, organization_id, handle, name, state, is_operator, environment, attributes
 FROM directory_principal WHERE true
 """
 _HOLDERS = """
@@ -87,8 +87,8 @@ def policies_of(organizations: Iterable[str]) -> dict[str, Policy]:
 
 
 def _principal(row: tuple[Any, ...], facts: Facts, masks: Masks, policy: Policy) -> records.Principal:
-    ident, kind, organization, handle, name, state, is_operator, environment = row
-    who = Subject(ident, kind, name, handle, environment)
+    ident, kind, organization, handle, name, state, is_operator, environment, attributes = row
+    who = Subject(ident, kind, name, handle, environment, texts(attributes))
     plain, bound, scoped = masks.fold(facts.own_parts(who, policy, is_operator=is_operator))
     if bound:
         scoped = (*scoped, records.Scope(bound, is_bound=True))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from retinue.server.directory import naming
 from retinue.server.directory.rules import check_line
 from retinue.server.errors import Refused
 
@@ -34,6 +36,12 @@ class Subject:
         if name.startswith("attributes."):
             return self.attributes.get(name.removeprefix("attributes."))
         return getattr(self, name) or None
+
+
+def texts(stored: str | Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes of an account as conditions compare them, as the database gives them."""
+    given: Mapping[str, Any] = json.loads(stored) if isinstance(stored, str) else stored
+    return {name: naming.text(value) for name, value in given.items()}
 
 
 @dataclass(frozen=True, slots=True)

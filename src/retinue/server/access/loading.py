@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from retinue.server.access import conditions, selectors
-from retinue.server.access.conditions import Subject
+from retinue.server.access.conditions import Subject, texts
 from retinue.server.access.paths import Facts, Grant, Held, Link, Role, Rule
 from retinue.server.access.roles import ROLES
 
@@ -168,12 +168,13 @@ def groups_of(organization: str) -> list[Rule]:
 def subjects_of(organization: str, ids: Collection[str] | None = None) -> Iterator[Subject]:
     """Yield the principals of an organization as conditions see them, or those with these ids."""
     statement = (
-        "SELECT id, kind, name, handle, environment FROM directory_principal WHERE state <> 'deleted' AND "
+        "SELECT id, kind, name, handle, environment, attributes FROM directory_principal "
+        "WHERE state <> 'deleted' AND "
     )
     rows = (
         _select(statement + "organization_id IN ({ids})", [organization])
         if ids is None
         else _select(statement + "id IN ({ids})", ids)
     )
-    for ident, kind, name, handle, environment in rows:
-        yield Subject(ident, kind, name, handle, environment)
+    for ident, kind, name, handle, environment, attributes in rows:
+        yield Subject(ident, kind, name, handle, environment, texts(attributes))
