@@ -168,19 +168,20 @@ NODE = {
     "last_wait_at": "2026-02-28T08:30:00.000Z",
     "requests_missing": 0,
 }
-PAT = {
-    "id": "pat_AdminAdminAd",
-    "key_id": "AdminAdminAd",
-    "kind": "personal_access_token",
-    "name": "init",
-    "display": "rtnpat_AdminAdminAd_…",
-    "state": "active",
-    "status": "active",
-    "reason": None,
-    "issued_at": NOW,
-    "expires_at": None,
-    "last_used_at": None,
-}
+PAT = key("pat_AdminAdminAd", "init", kind="personal_access_token", account=ADMIN, key_id="AdminAdminAd")
+WEB = key("ing_WebWebWebWeb", "web", kind="ingest_token", account=None, key_id="WebWebWebWeb")
+
+
+def issued(of: dict[str, Any]) -> dict[str, Any]:
+    """Return a credential with its new token, as the API answers it."""
+    return {**ISSUED, "key": of}
+
+
+def compromised(*of: dict[str, Any]) -> dict[str, Any]:
+    """Return what a compromise ends."""
+    return {"id": "x", "credentials": len(of), "in_use": 1, "last_used_at": NOW, "items": list(of)}
+
+
 ME = {
     "principal": {**ADMIN, "email": "admin@acme.example"},
     "organization": {"id": "org_" + "O" * 16, "handle": "acme", "name": "Acme"},

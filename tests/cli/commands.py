@@ -74,13 +74,37 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "node-enrol": ("node", "enrol", "edge", "--out", "token"),
     "node-remove": ("node", "remove", "local", "--yes"),
     "pat-list": ("pat", "list"),
+    "pat-issue": ("pat", "issue", "--name", "ci", "--read-only", "--out", "token"),
+    "pat-rename": ("pat", "rename", "init", "nightly"),
+    "pat-restrict": ("pat", "restrict", "init", "--network", "10.0.0.0/8"),
+    "pat-rotate": ("pat", "rotate", "init", "--overlap", "24h", "--out", "token"),
+    "pat-regenerate": ("pat", "regenerate", "init", "--yes", "--out", "token"),
+    "pat-expire": ("pat", "expire", "init", "--in", "30d"),
     "pat-revoke": ("pat", "revoke", "init", "--yes"),
+    "pat-revoke-of": ("pat", "revoke-of", "pat_AdminAdminAd", "--yes"),
+    "pat-restore": ("pat", "restore", "init"),
+    "pat-delete": ("pat", "delete", "init", "--yes"),
+    "pat-convert": ("pat", "convert", "pat_AdminAdminAd", "--to", "etl", "--yes", "--out", "token"),
+    "ingest-list": ("ingest", "list"),
+    "ingest-issue": ("ingest", "issue", "--name", "web", "--endpoint", "/events/*", "--out", "token"),
+    "ingest-rename": ("ingest", "rename", "web", "site"),
+    "ingest-restrict": ("ingest", "restrict", "web", "--endpoint", "/metrics"),
+    "ingest-rotate": ("ingest", "rotate", "web", "--out", "token"),
+    "ingest-regenerate": ("ingest", "regenerate", "web", "--yes", "--out", "token"),
+    "ingest-expire": ("ingest", "expire", "web", "--in", "30d"),
+    "ingest-revoke": ("ingest", "revoke", "web", "--yes"),
+    "ingest-restore": ("ingest", "restore", "web"),
+    "ingest-delete": ("ingest", "delete", "web", "--yes"),
+    "credential-list": ("credential", "list", "--kind", "api_key", "--idle", "30d"),
+    "identify": ("identify", "own-token"),
+    "compromise": ("compromise", "etl/k1", "--yes"),
     "verify": ("verify", "--file", "own-token"),
 }
+_ALONE = ("whoami", "verify", "identify", "compromise")
 #: The last words of each path of words that the command tree has, for help and flags.
 TREE: tuple[tuple[str, ...], ...] = tuple(
     sorted(
-        {words[:2] if words[0] not in ("whoami", "verify") else words[:1] for words in COMMANDS.values()}
+        {words[:2] if words[0] not in _ALONE else words[:1] for words in COMMANDS.values()}
         | {("init",), ("serve",), ("version",), ("help",), ("log", "tail"), ("sa", "create"), ()}
     )
 )

@@ -28,9 +28,12 @@ from tests.cli.answers import (
     REVIEW,
     REVIEW_ITEM,
     USER,
+    WEB,
     Reply,
     account,
+    compromised,
     imported,
+    issued,
     key,
     problem,
 )
@@ -133,6 +136,27 @@ _PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", "/v1/policy/presets", lambda c, m: _page([PRESET])),
     ("GET", "/v1/policy/versions", lambda c, m: _page([VERSION])),
 ]
+
+
+def _ended(of: dict[str, Any]) -> dict[str, Any]:
+    return {**of, "state": "revoked", "status": "revoked"}
+
+
+def _tokens(path: str, of: dict[str, Any]) -> list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]]:
+    """What can be done to the one token of a kind."""
+    one = f"{path}/([^/]+)"
+    return [
+        ("GET", path, lambda c, m: _page([of])),
+        ("POST", path, lambda c, m: (201, issued({**of, "name": c.body["name"]}))),
+        ("PATCH", one, lambda c, m: (200, {**of, "name": c.body["name"]})),
+        ("POST", f"{one}/(rotate|regenerate)", lambda c, m: (201, issued(of))),
+        ("POST", f"{one}/expire", lambda c, m: (200, {"key": of, "expiry": ISSUED["expiry"]})),
+        ("POST", f"{one}/(restrict|restore)", lambda c, m: (200, of)),
+        ("POST", f"{one}/(revoke|finish-rotation)", lambda c, m: (200, _ended(of))),
+        ("DELETE", one, lambda c, m: (200, {**_ended(of), "state": "deleted", "status": "deleted"})),
+    ]
+
+
 _A, _K = "/v1/service-accounts", "/v1/keys"
 _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", _A, lambda c, m: _accounts(c.query)),
@@ -176,12 +200,31 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     *_PEOPLE,
     ("GET", "/v1/users/(.+)", lambda c, m: (200, USER)),
     ("GET", "/v1/me", lambda c, m: (200, ME)),
-    ("GET", "/v1/me/tokens", lambda c, m: _page([PAT])),
+    *_tokens("/v1/me/tokens", PAT),
+    *_tokens("/v1/ingest-tokens", WEB),
+    ("GET", "/v1/personal-access-tokens", lambda c, m: _page([PAT])),
+    ("POST", "/v1/personal-access-tokens/([^/]+)/revoke", lambda c, m: (200, _ended(PAT))),
+    (
+        "GET",
+        "/v1/personal-access-tokens/([^/]+)/convert",
+        lambda c, m: (200, {"token": PAT, "permissions": ["report:read"], "left_out": []}),
+    ),
     (
         "POST",
-        "/v1/me/tokens/(.+)/revoke",
-        lambda c, m: (200, {**PAT, "state": "revoked", "status": "revoked"}),
+        "/v1/personal-access-tokens/([^/]+)/convert",
+        lambda c, m: (
+            201,
+            {**ISSUED, "account": account(), "permissions": ["report:read"], "left_out": [], "replaced": PAT},
+        ),
     ),
+    ("GET", "/v1/credentials", lambda c, m: _page([key(), PAT, WEB])),
+    (
+        "POST",
+        "/v1/credentials/identify",
+        lambda c, m: (200, {"key": key(), "accepted": True, "reason": None}),
+    ),
+    ("GET", "/v1/.*/compromise", lambda c, m: (200, compromised(key()))),
+    ("POST", "/v1/.*/compromise", lambda c, m: (200, compromised(_ended(key())))),
     ("GET", "/v1/requests", lambda c, m: _page([REQUEST])),
     ("GET", "/v1/audit-events", lambda c, m: _page([EVENT])),
     ("GET", "/v1/findings", lambda c, m: _page([FINDING])),

@@ -10,7 +10,7 @@ from tests.cli.commands import COMMANDS
 from tests.cli.conftest import Run
 from tests.cli.control_plane import FakeServer
 
-READING = ("list", "get", "whoami", "verify", "check", "presets", "history")
+READING = ("list", "get", "whoami", "verify", "identify", "check", "presets", "history")
 CHANGING = {name: words for name, words in COMMANDS.items() if not set(words) & set(READING)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import account_life, lookup, output
@@ -16,7 +17,7 @@ from retinue.cli.session import Session
 from retinue.cli.shapes import ACCOUNT
 from retinue.client import operations as ops
 from retinue.client.errors import ClientError
-from retinue.client.models import ServiceAccount
+from retinue.client.models import CreatedAccount, Expiry, IssuedKey, ServiceAccount
 
 app = App(name="account", help="Service accounts: identities of programs.")
 #: The same commands under the short name.
@@ -99,7 +100,12 @@ def create(
     if key is None:
         made = session.perform(ops.CREATE_ACCOUNT, None, body)
         _created(session, made)
-        session.show_change([made], ACCOUNT)
+        first = _first_key(made)
+        if first is not None:
+            with Handover(None).ready() as handover:
+                hand_key_over(session, first, handover, {"account": _account(made)})
+            return Exit.DONE
+        session.show_change([_account(made)], ACCOUNT)
         session.next(f"retinue key issue {made.handle} --out FILE")
         return Exit.DONE
     with Handover(out).ready() as handover:
@@ -109,14 +115,29 @@ def create(
 def _create_with_key(session: Session, body: dict[str, Any], key: str | None, handover: Handover) -> int:
     made = session.perform(ops.CREATE_ACCOUNT, None, body)
     _created(session, made)
+    issued = _first_key(made)
     try:
-        issued = session.perform(ops.ISSUE_KEY, {"id": made.id}, {"name": key})
+        if issued is None:
+            issued = session.perform(ops.ISSUE_KEY, {"id": made.id}, {"name": key})
     except ClientError as error:
         tell(error, f"{made.handle} has no key yet")
         session.next(f"retinue key issue {made.handle} --out FILE")
         return Exit.PARTLY
-    hand_key_over(session, issued, handover, {"account": made})
+    hand_key_over(session, issued, handover, {"account": _account(made)})
     return Exit.DONE
+
+
+def _first_key(made: CreatedAccount) -> IssuedKey | None:
+    """Return the key that came with an account: where each account gets one, it is not asked for."""
+    if made.key is None or made.token is None:
+        return None
+    return IssuedKey(key=made.key, token=made.token, expiry=made.expiry or Expiry())
+
+
+def _account(made: CreatedAccount) -> ServiceAccount:
+    """Return a new account as any other: without its key, which is told apart."""
+    told = msgspec.structs.asdict(made)
+    return ServiceAccount(**{name: told[name] for name in ServiceAccount.__struct_fields__})
 
 
 def _created(session: Session, made: ServiceAccount) -> None:

@@ -31,8 +31,17 @@ def one(act: str, name: str, evidence: list[str], options: DangerOptions, confir
     _ask(f"{act.capitalize()} {name}?", evidence)
 
 
-def several(act: str, names: list[str], options: DangerOptions, confirm: str | None) -> None:
-    """Make sure that ``act`` on several objects is meant: ``--confirm COUNT``, or a person says so."""
+def several(
+    act: str,
+    names: list[str],
+    options: DangerOptions,
+    confirm: str | None,
+    evidence: list[str] | None = None,
+) -> None:
+    """Make sure that ``act`` on several objects is meant: ``--confirm COUNT``, or a person says so.
+
+    A person sees ``evidence``; the names, if there is none.
+    """
     count = str(len(names))
     if options.print_curl or _confirmed(confirm, count):
         return
@@ -42,7 +51,7 @@ def several(act: str, names: list[str], options: DangerOptions, confirm: str | N
             f"add --confirm {count}",
             Exit.NEEDS_CONFIRMATION,
         )
-    _ask(f"{act.capitalize()} these {count}?", names)
+    _ask(f"{act.capitalize()} these {count}?", names if evidence is None else evidence)
 
 
 def _confirmed(confirm: str | None, expected: str) -> bool:

@@ -31,6 +31,7 @@ def hand_key_over(
     more: dict[str, Any] | None = None,
     done: str = "issued",
     held: Token | None = None,
+    noun: str = "key",
 ) -> None:
     """Give the token of ``issued`` to its holder and tell the rest; ``more`` are objects made with it.
 
@@ -54,12 +55,12 @@ def hand_key_over(
         handover.give(token, facts)
     end = f"expires {issued.expiry.at}" if issued.expiry.at else "never expires"
     because = _BECAUSE.get(issued.expiry.because, issued.expiry.because)
-    session.say(f"{done} key {key_label(key)} ({key.id}), {end}" + (f" ({because})" if because else ""))
+    session.say(f"{done} {noun} {key_label(key)} ({key.id}), {end}" + (f" ({because})" if because else ""))
     if handover.to_file and token is not None:
         session.say(f"token written to {handover.path} (mode 0600); it is not shown again")
         session.next(f"retinue verify --file {handover.path}")
     else:
-        session.next(f"retinue key get {key.id}")
+        session.next(f"retinue key get {key.id}" if noun == "key" else "retinue credential list")
 
 
 def _token(issued: IssuedKey, held: Token | None) -> str | None:

@@ -14,8 +14,9 @@ from typing import Literal, TypeVar
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.session import Session
 from retinue.client import operations as ops
-from retinue.client.models import Key, Page, PersonalToken, PrincipalRef, ServiceAccount, User
+from retinue.client.models import Key, Page, PrincipalRef, ServiceAccount, User
 from retinue.client.node_models import Node
+from retinue.client.operations import Operation
 
 _ID = re.compile(r"(sa|usr|nod|grt)_[0-9A-Za-z]{16}", re.ASCII)
 _CREDENTIAL_ID = re.compile(r"(?:(key|pat)_)?([0-9A-Za-z]{12})", re.ASCII)
@@ -23,7 +24,7 @@ _CREDENTIAL_ID = re.compile(r"(?:(key|pat)_)?([0-9A-Za-z]{12})", re.ASCII)
 #: all that are still accepted, or those that are not.
 Prefer = Literal["current", "accepted", "ended"]
 T = TypeVar("T")
-_NOUNS = {"service account": "account", "personal access token": "pat"}
+_NOUNS = {"service account": "account", "personal access token": "pat", "ingest token": "ingest"}
 
 
 def is_id(text: str, prefix: str) -> bool:
@@ -115,15 +116,23 @@ def node(session: Session, text: str) -> Node:
     raise _missing("node", text, [item.name for item in known])
 
 
-def personal_token(session: Session, text: str) -> PersonalToken:
-    """Return the caller's own token with this id, key id or name."""
-    mine = session.look_all(ops.LIST_MY_TOKENS)
-    found = [item for item in mine if text in (item.id, item.key_id)]
-    named = [item for item in mine if item.name == text]
-    living = [item for item in named if item.state == "active"]
+def token(session: Session, listed: Operation[Page[Key]], noun: str, text: str) -> Key:
+    """Return the token with this id, key id or name, from a list; a living one, if several have the name."""
+    known = session.look_all(listed)
+    found = [item for item in known if text in (item.id, item.key_id)]
+    named = [item for item in known if item.name == text]
+    living = [item for item in named if item.state == "active" and not item.rotated_to]
     if found or named:
-        return _only(found or living or named, "personal access token", text)
-    raise _missing("personal access token", text, [item.name for item in mine])
+        return _only(found or living or named, noun, text)
+    raise _missing(noun, text, [item.name for item in known])
+
+
+def token_id(text: str, kind: str) -> str:
+    """Return the id of a token from its id or key id. Refuses a name: those of others are not unique."""
+    match = _CREDENTIAL_ID.fullmatch(text)
+    if match is None or match[1] not in (None, kind):
+        raise CommandError(f"{text}: not an id", "see: retinue pat list --user '*'", Exit.USAGE)
+    return f"{kind}_{match[2]}"
 
 
 def label(principal: PrincipalRef | None) -> str:
@@ -133,6 +142,8 @@ def label(principal: PrincipalRef | None) -> str:
 
 def key_label(item: Key) -> str:
     """Return a key as people write it: ``ACCOUNT/NAME``, or its id where it has no name."""
+    if item.account is None:
+        return item.name or item.id
     return f"{label(item.account)}/{item.name}" if item.name else item.id
 
 

@@ -36,6 +36,21 @@ KEY = Shape[m.Key](
     name=key_label,
     id=lambda key: key.id,
 )
+CREDENTIAL = Shape[m.Key](
+    columns=(
+        Column("kind", "kind"),
+        Column("account", "account"),
+        Column("account_state", "account_state"),
+        Column("name", "name"),
+        Column("id", "id"),
+        Column("status", "status"),
+        Column("issued", "issued_at", ago),
+        Column("expires", "expires_at", ago),
+        Column("last_used", "last_used_at", ago),
+    ),
+    name=key_label,
+    id=lambda key: key.id,
+)
 USER = Shape[m.User](
     columns=(
         Column("email", "email"),
@@ -62,7 +77,7 @@ GRANT = Shape[m.Grant](
     name=lambda grant: grant.permission,
     id=lambda grant: grant.id,
 )
-PERSONAL_TOKEN = Shape[m.PersonalToken](
+PERSONAL_TOKEN = Shape[m.Key](
     columns=(
         Column("name", "name"),
         Column("id", "id"),

@@ -107,18 +107,41 @@ class ImportResult(Struct, kw_only=True):
     receipt: Receipt | UnsetType = UNSET
 
 
-class PersonalToken(Struct, kw_only=True):
-    """A personal access token of the caller, without its secret."""
+class Compromised(Struct, kw_only=True):
+    """What a compromise ends, or has ended."""
 
     id: str
-    key_id: str
-    kind: str = "personal_access_token"
-    name: str
-    display: str = ""
-    state: str = ""
-    status: str = ""
-    reason: str | None = None
-    issued_at: str | None = None
-    expires_at: str | None = None
+    credentials: int
+    in_use: int = 0
     last_used_at: str | None = None
+    items: list[Key] = field(default_factory=list)
+    receipt: Receipt | UnsetType = UNSET
+
+
+class Identified(Struct, kw_only=True):
+    """Which credential a token is."""
+
+    key: Key
+    accepted: bool
+    reason: str | None = None
+
+
+class ConversionPlan(Struct, kw_only=True):
+    """What a token was used for."""
+
+    token: Key
+    permissions: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+class Converted(Struct, kw_only=True):
+    """The service account that takes the place of a token, with its key."""
+
+    account: PrincipalRef
+    key: Key
+    token: Secret | None
+    expiry: Expiry = field(default_factory=Expiry)
+    permissions: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    replaced: Key
     receipt: Receipt | UnsetType = UNSET

@@ -15,13 +15,16 @@ from retinue.client.basics import PrincipalRef as PrincipalRef
 from retinue.client.basics import Receipt as Receipt
 from retinue.client.basics import Secret as Secret
 from retinue.client.basics import Settled as Settled
+from retinue.client.credentials import Compromised as Compromised
+from retinue.client.credentials import ConversionPlan as ConversionPlan
+from retinue.client.credentials import Converted as Converted
 from retinue.client.credentials import ExpiringKey as ExpiringKey
 from retinue.client.credentials import Expiry as Expiry
+from retinue.client.credentials import Identified as Identified
 from retinue.client.credentials import ImportItem as ImportItem
 from retinue.client.credentials import ImportResult as ImportResult
 from retinue.client.credentials import IssuedKey as IssuedKey
 from retinue.client.credentials import Key as Key
-from retinue.client.credentials import PersonalToken as PersonalToken
 from retinue.client.credentials import Restrictions as Restrictions
 
 
@@ -69,6 +72,14 @@ class Grant(Struct, kw_only=True):
     granted_at: str | None = None
     expires_at: str | None = None
     receipt: Receipt | UnsetType = UNSET
+
+
+class CreatedAccount(ServiceAccount, kw_only=True):
+    """A new account; with its first key and the token of it, where one is issued with every account."""
+
+    key: Key | None = None
+    token: Secret | None = None
+    expiry: Expiry | None = None
 
 
 class User(Struct, kw_only=True):

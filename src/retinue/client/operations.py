@@ -44,8 +44,8 @@ _ACCOUNT = "/v1/service-accounts/{id}"
 LIST_ACCOUNTS: Operation[m.Page[m.ServiceAccount]] = Operation(
     "GET", _ACCOUNTS, "service_account:read", m.Page[m.ServiceAccount]
 )
-CREATE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
-    "POST", _ACCOUNTS, "service_account:create", m.ServiceAccount, True
+CREATE_ACCOUNT: Operation[m.CreatedAccount] = Operation(
+    "POST", _ACCOUNTS, "service_account:create", m.CreatedAccount, True
 )
 GET_ACCOUNT: Operation[m.ServiceAccount] = Operation(
     "GET", _ACCOUNT, "service_account:read", m.ServiceAccount
@@ -160,12 +160,6 @@ LIST_POLICY_VERSIONS: Operation[m.Page[o.PolicyVersion]] = Operation(
 )
 
 GET_ME: Operation[m.Me] = Operation("GET", "/v1/me", "", m.Me)
-LIST_MY_TOKENS: Operation[m.Page[m.PersonalToken]] = Operation(
-    "GET", "/v1/me/tokens", "", m.Page[m.PersonalToken]
-)
-REVOKE_MY_TOKEN: Operation[m.PersonalToken] = Operation(
-    "POST", "/v1/me/tokens/{id}/revoke", "", m.PersonalToken, reason="text"
-)
 
 LIST_REQUESTS: Operation[m.Page[m.RequestRecord]] = Operation(
     "GET", "/v1/requests", "request_log:read", m.Page[m.RequestRecord]
