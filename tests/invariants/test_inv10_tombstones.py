@@ -147,3 +147,43 @@ def test_inv10_no_credential_outlives_its_account(ground: Ground, state: str) ->
 
     assert ["credential_revoked"] * 3 == [ground.decide_now(token, "report:read") for token in tokens]
     assert {"revoked"} == set(Credential.objects.filter(principal=account).values_list("state", flat=True))
+
+
+def test_inv10_a_deleted_user_is_still_known(ground: Ground) -> None:
+    """
+    A deleted user keeps id, name and last state, the accounts and events that name it still do, and its tokens
+    are revoked for good.
+    """
+    user, caller = ground.world.user("Uma User")
+    account = ground.world.account("etl")
+    done(ground.owner.patch(f"{ACCOUNTS}/{account.id}", {"owners": [user.id]}))
+    done(ground.owner.delete(f"/v1/users/{user.id}"))
+    kept = done(ground.owner.get(f"/v1/users/{user.id}"))
+    events = done(ground.owner.get(f"/v1/audit-events?subject={account.id}"))["items"]
+
+    assert (user.id, "Uma User", "deleted") == (kept["id"], kept["name"], kept["state"])
+    assert user.id in str(events)
+    assert "account_deleted" == ground.decide_now(caller.token or "")
+    assert {"revoked"} == set(Credential.objects.filter(principal=user).values_list("state", flat=True))
+    assert "duplicate_name" == ground.owner.post("/v1/users", {"email": user.email, "name": "Again"}).code
+
+
+def test_inv10_a_deleted_organization_is_still_known(server_database: str) -> None:
+    """
+    An organization that is deleted keeps its row, accounts and credentials, its handle stays taken, and nothing
+    of it works or comes back.
+    """
+    ground = Ground.create()
+    organization = ground.world.organization
+    account = ground.world.account(permissions=("report:read",))
+    _, token = ground.world.key(account)
+    operator = World.create(operator=True).owner
+    done(ground.owner.delete(f"/v1/organization?confirm={organization.handle}"))
+    kept = done(operator.get(f"/v1/organizations/{organization.id}"))
+    body = {"handle": organization.handle, "name": "Again", "service_account": "first"}
+
+    assert (organization.id, organization.handle, "deleted") == (kept["id"], kept["handle"], kept["state"])
+    assert "organization_disabled" == ground.decide_now(token)
+    assert Principal.objects.filter(id=account.id).exists()
+    assert "duplicate_name" == operator.post("/v1/organizations", body).code
+    assert "state_conflict" == operator.post(f"/v1/organizations/{organization.id}/enable", {}).code

@@ -13,9 +13,9 @@ from django.db import connection
 
 from retinue.server.credentials.models import Credential
 from retinue.server.credentials.owners import Owner
-from retinue.server.directory import actions as directory
-from retinue.server.directory.queries import Principal
+from retinue.server.directory.queries import Organization, Principal
 from retinue.server.ledger.models import AuditEvent
+from tests.api.policies import set_policy
 from tests.api.world import Answer, World
 from tests.invariants.ground import done, together
 
@@ -109,6 +109,53 @@ def test_inv9_a_grant_is_made_once(world: World) -> None:
     assert 1 == AuditEvent.objects.filter(type="grant.created", organization=world.organization.id).count()
 
 
+def test_inv9_the_limit_of_personal_tokens_holds_among_writers(world: World) -> None:
+    """
+    Of several calls by which a user issues the last token that there is room for, one gets it.
+    """
+    set_policy(world, pat__max_usable=3)
+    before = len(done(world.owner.get("/v1/me/tokens"))["items"])
+    for number in range(2 - before):
+        done(world.owner.post("/v1/me/tokens", {"name": f"t{number}"}))
+    names = [f"new{number}" for number in range(WRITERS)]
+    answers = together(
+        *(lambda name=name: world.owner.post("/v1/me/tokens", {"name": name}) for name in names)
+    )
+
+    assert {"done": 1, "too_many_keys": WRITERS - 1} == _outcomes(answers)
+    assert 3 == _usable(world.owner.id)
+
+
+def test_inv9_a_handle_of_an_organization_is_taken_once(world: World) -> None:
+    """
+    Several operators create an organization of one handle, in different spellings: one gets it.
+    """
+    operator = World.create(operator=True).owner
+    name = f"race-{world.organization.handle}"
+    bodies = [
+        {"handle": each, "name": "Race", "service_account": "first"}
+        for each in (name, name.upper()) * (WRITERS // 2)
+    ]
+    answers = together(*(lambda body=body: operator.post("/v1/organizations", body) for body in bodies))
+
+    assert {"done": 1, "duplicate_name": WRITERS - 1} == _outcomes(answers)
+    assert 1 == Organization.objects.filter(handle=name).count()
+
+
+def test_inv9_a_version_of_the_policy_follows_the_one_that_was_seen(world: World) -> None:
+    """
+    Of several changes of the policy that were made from the same version, one comes into force.
+    """
+    version = done(world.owner.get("/v1/policy"))["version"]
+    bodies = [
+        {"version": version, "set": {"rotation.overlap_seconds": 3600 + number}} for number in range(WRITERS)
+    ]
+    answers = together(*(lambda body=body: world.owner.patch("/v1/policy", body) for body in bodies))
+
+    assert {"done": 1, "state_conflict": WRITERS - 1} == _outcomes(answers)
+    assert version + 1 == done(world.owner.get("/v1/policy"))["version"]
+
+
 def test_inv9_no_key_is_issued_beside_a_deletion(world: World) -> None:
     """
     Callers who issue keys while the account is deleted are refused, or their key is revoked with it: none lives.
@@ -159,7 +206,6 @@ def _without_locks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(Owner, "check_room", check_and_dawdle)
         patch.setattr(Owner, "locked", lambda owner: owner)
-        patch.setattr(directory, "_lock_names", lambda _: None)
         yield
 
 

@@ -8,6 +8,8 @@ _MANAGES_ALL = ["policy:update", "organization:update", "organization:delete"]
 _EVERYTHING = ["*:*"]
 _EDITS = ["*:read", "*:create", "*:update"]
 _READS = ["*:read"]
+#: By name: who administers by name could not hand out a pattern.
+_TEAMS = [f"{noun}:{verb}" for noun in ("team", "group") for verb in ("create", "read", "update", "delete")]
 
 _NO_END: dict[str, Any] = {
     "expiry.required": False,
@@ -76,7 +78,7 @@ _QUALYTICS: dict[str, Any] = {
     "system_groups": [_group("Public", "all", "membership", "name", "grants", "deletion", kind="team")],
     "roles.templates": [
         _role("Admin", *_MANAGES_ALL, "pat:issue", like="administrator"),
-        _role("Manager", *_EVERYTHING, "user:read", "team:*", "group:*", "role:read", "pat:issue"),
+        _role("Manager", *_EVERYTHING, "user:read", *_TEAMS, "role:read", "pat:issue"),
         _role("Editor", *_EDITS, "pat:issue"),
         _role("Member", *_READS, "pat:issue"),
     ],
