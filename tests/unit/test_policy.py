@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retinue.server.errors import Refused
-from retinue.server.policies import enforced, keys, presets, rules
+from retinue.server.policies import enforced, keys, presets, rules, stored
 from retinue.server.policies.policy import NATIVE, Policy
 from retinue.server.policies.rules import Document, compiled
 
@@ -204,3 +204,22 @@ def test_change_names_the_keys_that_differ(all_enforced: None) -> None:
     )
 
     assert ("credentials.max_usable", "environments.production.idle.days") == rules.changed(before, after)
+
+
+def test_document_of_another_version_never_stops_an_organization(all_enforced: None) -> None:
+    """
+    What a stored document says that cannot be read is left out and told; everything else holds.
+    """
+    document = Document(
+        "rocket",
+        {"credentials.max_usable": 3, "rockets.max": 1, "accounts.unique": "id"},
+        {"production": {"expiry.max_days": 30, "terminology": "planhat"}, "de v": {"idle.days": 3}},
+    )
+    held, said = stored.kept(document)
+
+    assert (3, "handle", 30) == (
+        held.policy.credentials_max_usable,
+        held.policy.accounts_unique,
+        held.of("production").expiry_max_days,
+    )
+    assert 5 == len(said)

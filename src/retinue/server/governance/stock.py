@@ -23,6 +23,13 @@ REFUSED = "refused"
 FINDING = "finding"
 
 
+_KINDS = {
+    Kind.API_KEY.value: "api_key",
+    Kind.PERSONAL.value: "personal_access_token",
+    Kind.INGEST.value: "ingest_token",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """One object that a change would break: by which key, what becomes of it, why, and its use."""
@@ -54,7 +61,9 @@ class Stock:
     @cached_property
     def credentials(self) -> list[Credential]:
         """Credentials that are usable now, with their principals."""
-        rows = Credential.objects.filter(organization_id=self.organization, state="active")
+        rows = Credential.objects.filter(
+            organization_id=self.organization, state="active", kind__in=list(_KINDS)
+        )
         return [
             row
             for row in rows.select_related("principal").order_by("name", "id")
@@ -97,10 +106,9 @@ class Stock:
     def credential(self, row: Credential, key: str, effect: str, why: str) -> Broken:
         """Say that a credential breaks."""
         used = self.usage.get(row.id)
-        kind = {Kind.API_KEY.value: "api_key", Kind.PERSONAL.value: "personal_access_token"}
         name = row.name if row.principal is None else f"{row.principal.handle}/{row.name}"
         return Broken(
-            *(key, kind.get(row.kind, "ingest_token"), row.id, name, effect, why),
+            *(key, _KINDS[row.kind], row.id, name, effect, why),
             last_used_at=None if used is None else used.last_used_at,
             use_count=0 if used is None else used.count,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -11,13 +12,14 @@ from django.db.models import QuerySet
 from retinue.server.errors import NotFound, Refused
 from retinue.server.ledger import current
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies import rules
+from retinue.server.policies import rules, stored
 from retinue.server.policies.models import Standing, Version
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.rules import Compiled, Document
 
 __all__ = ["Version", "in_force", "in_force_in", "version", "version_row", "versions"]
 
+_log = logging.getLogger("retinue.policies")
 #: An organization without a document of its own has the native preset.
 NONE = ""
 _STANDING = "SELECT version_id FROM policies_standing WHERE organization = %s"
@@ -72,7 +74,11 @@ def version(version_id: str | None) -> Compiled:
 # An id is random and its row never changes, so a process may keep it; also one that was rolled back.
 @lru_cache(maxsize=4096)
 def _version(version_id: str) -> Compiled:
-    return rules.compiled(Document(**Version.objects.values_list("document", flat=True).get(id=version_id)))
+    document = Document(**Version.objects.values_list("document", flat=True).get(id=version_id))
+    compiled, dropped = stored.kept(document)
+    for said in dropped:
+        _log.error("policy %s: %s; the preset holds instead", version_id, said)
+    return compiled
 
 
 def lease_of(organization_id: str) -> int:
