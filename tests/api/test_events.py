@@ -16,7 +16,7 @@ from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.ledger import queries
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
-from tests.api import credential_cases, organization_cases
+from tests.api import access_cases, credential_cases, organization_cases
 from tests.api.import_cases import imported
 from tests.api.world import Answer, Caller, World
 
@@ -72,7 +72,9 @@ def _created(name: str) -> list[tuple[str, str]]:
 #: Of what is new there is nothing before; of what is gone, nothing after.
 _NEW = {"account.created", "user.created", "role.assigned", "grant.created", "key.issued", "node.enrolled", "import_scheme.created",
         "node_credential.issued", "pat.issued", "ingest_token.issued", "organization.created", "role.created", "group.created", "invitation.issued", "finding.accepted", "review.opened", "review.decided", "review.exported"}  # fmt: skip
-_GONE = {"role.removed", "grant.deleted"}
+_NEW |= {"permission.declared", "team.created", "member.added", "access_policy.created"}
+_GONE = {"role.removed", "grant.deleted", "role.deleted", "group.deleted", "team.deleted", "member.removed",
+         "access_policy.deleted"}  # fmt: skip
 _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions": ["report:read"],
          "justification": "a test"}  # fmt: skip
 
@@ -168,7 +170,7 @@ CASES: dict[str, Callable[[World], Case]] = {
         {"email": "uma@x.example", "name": "Uma", "roles": ["member"]},
     ),
     **{
-        name: _from(make) for name, make in (organization_cases.CASES | credential_cases.CASES).items()
+        name: _from(make) for name, make in (organization_cases.CASES | credential_cases.CASES | access_cases.CASES).items()
     },
     "enrol_node": lambda world: Case(
         "/v1/nodes",

@@ -16,7 +16,7 @@ from retinue.server.api.operations import OPERATIONS
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from tests.api import credential_cases
+from tests.api import access_cases, credential_cases
 from tests.api.import_cases import imported
 from tests.api.test_events import finding, review
 from tests.api.world import JSON, Caller, World
@@ -142,6 +142,7 @@ CASES = (
     Case("revoke_key", lambda world: _key(world, "POST", "/revoke", {})),
     Case("delete_key", _revoked),
     *(Case(name, target) for name, target in credential_cases.REPEATED.items()),
+    *(Case(name, make, access_cases.BESIDES.get(name, ())) for name, make in access_cases.REPEATED.items()),
     Case("create_user", lambda _: _person()),
     Case("create_user", lambda _: _person(roles=["auditor"]), AUDITOR, ("grant:create",)),
     Case("invite_user", lambda _: ("POST", "/v1/invitations", _person()[2])),

@@ -140,6 +140,10 @@ class World:
             issued = credentials.issue(tx, account, name=name)
         return issued.credential, issued.token
 
+    def calls(self, account: Principal) -> Caller:
+        """Issue a key of an account, and return its calls."""
+        return Caller(self.key(account, f"k-{secrets.token_hex(4)}")[1], account)
+
     def caller(self, *permissions: str, name: str | None = None) -> Caller:
         """Make a service account that holds exactly ``permissions``, and return its calls."""
         account = self.account(name or f"caller-{secrets.token_hex(4)}", permissions=permissions)

@@ -4,6 +4,7 @@ words, and not from the code's tables: what is here and there is to be the same 
 
 from __future__ import annotations
 
+from tests.authorization import access
 from tests.authorization.people import FEW, ROLES
 
 PUBLIC, SELF, NODE = "everybody", "holders of a genuine token", "nodes"
@@ -188,6 +189,7 @@ NEEDS: dict[str, str] = {
     "revoke_keys": "credential:revoke",
     "delete_keys": "credential:delete",
     "import_keys": "credential:issue",
+    **access.NEEDS,
 }
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from retinue.server.access import grant_actions, queries, selectors
 from retinue.server.access.catalogue_actions import declare
+from retinue.server.access.checks import check_count
 from retinue.server.access.grant_actions import (
     Origin,
     assign,
     assign_roles,
-    check_count,
     grant,
     set_roles,
 )
 from retinue.server.access.handing import Handing, check_stronger, held_by
+from retinue.server.access.matching import by_rule, check_matched
+from retinue.server.access.member_actions import join_default
 from retinue.server.access.queries import Grant
 from retinue.server.access.setting_up import set_up_organization
 from retinue.server.directory import actions as directory
@@ -36,6 +39,7 @@ __all__ = [
     "held_by",
     "set_roles",
     "set_up_organization",
+    "update_account",
 ]
 
 
@@ -57,11 +61,24 @@ def create_account(
     handing = Handing.begin(tx, organization_id, justification)
     directory.check_required_access(organization_id, fields.environment, roles=len(roles))
     account = directory.create_service_account(tx, organization_id, fields)
+    check_matched(handing, account, [])
+    join_default(tx, account, handing.policy.default_groups)
     assign_roles(tx, account, roles, justification)
     for place, permission in enumerate(dict.fromkeys(permissions)):
         grant(tx, account, permission, justification, field=f"permissions.{place}")
     check_count(handing, account)
     return account
+
+
+def update_account(
+    tx: Transaction, account: Principal, changes: dict[str, Any], justification: str = ""
+) -> Principal:
+    """Change fields of a service account. It gains by no rule what the actor may not hand out."""
+    handing = Handing.begin(tx, account.organization_id, justification)
+    had = by_rule(handing, account)
+    updated = directory.update_account(tx, account, changes)
+    check_matched(handing, updated, had)
+    return updated
 
 
 def duplicate_account(tx: Transaction, source: Principal, *, name: str, justification: str = "") -> Principal:

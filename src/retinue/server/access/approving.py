@@ -41,16 +41,20 @@ def approve(tx: Transaction, organization: str, found: Grant | RoleAssignment) -
     return found
 
 
-def find(organization: str, ident: str) -> Grant | RoleAssignment:
-    """Return a grant or assigned role of an organization by id. Raises :class:`NotFound`."""
-    found: Grant | RoleAssignment | None
-    if ident.startswith("asg_"):
-        rows = RoleAssignment.objects.select_related("role").filter(role__organization_id=organization)
-        found = rows.filter(id=ident, role__deleted_at__isnull=True).first()
-    else:
-        found = Grant.objects.filter(organization_id=organization, id=ident).first()
+def find_grant(organization: str, ident: str) -> Grant:
+    """Return a grant of an organization by id. Raises :class:`NotFound`."""
+    found = Grant.objects.filter(organization_id=organization, id=ident).first()
     if found is None:
         raise NotFound("grant", ident)
+    return found
+
+
+def find_assignment(organization: str, ident: str) -> RoleAssignment:
+    """Return an assigned role of an organization by id. Raises :class:`NotFound`."""
+    rows = RoleAssignment.objects.select_related("role").filter(role__organization_id=organization)
+    found = rows.filter(id=ident, role__deleted_at__isnull=True).first()
+    if found is None:
+        raise NotFound("assignment", ident)
     return found
 
 

@@ -15,9 +15,15 @@ from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.policy import policy_of
 
+FILE, IMPORT = "file", "import"
 
-def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:
-    """Make the catalogue hold the management permissions and exactly these of the host.
+
+def declare(
+    tx: Transaction, declarations: Sequence[Declaration], *, by: str = FILE, is_all: bool = True
+) -> None:
+    """Make the catalogue hold the management permissions and these of the host.
+
+    ``is_all`` withdraws what was declared ``by`` the same way and is not among them.
 
     A permission that is no longer declared is withdrawn: it leaves every set at once, and its index is
     never given to another. Who holds a pattern or a role that covers a new one gets it.
@@ -34,14 +40,16 @@ def declare(tx: Transaction, declarations: Sequence[Declaration]) -> None:
         before = {} if row is None else _described(row)
         if before == _described(declared):
             continue
+        by_row = FILE if name in MANAGEMENT else by
         if row is None:
             row = Permission(name=name, index=free, is_management=name in MANAGEMENT)
             free += 1
+        row.declared_by = by_row
         if not before.get("declared"):
             moved.add(name)
         _describe(tx, home, row, before, _described(declared))
     for name, row in present.items():
-        if name not in wanted and not row.is_withdrawn:
+        if is_all and name not in wanted and not row.is_withdrawn and row.declared_by == by:
             moved.add(name)
             before = _described(row)
             _describe(tx, home, row, before, {**before, "declared": False})

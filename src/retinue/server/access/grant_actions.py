@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from retinue.server.access import loading, rules, selectors, subjects, touching
+from retinue.server.access.checks import check_count, check_end, check_open, check_source
 from retinue.server.access.handing import Handing
 from retinue.server.access.models import Grant, Role, RoleAssignment
 from retinue.server.access.paths import Link, Part, is_forbidden
@@ -64,6 +65,7 @@ def grant(
     rules.check_installation(covered, field)
     rules.check_scopable(covered, resource, "resource")
     check_source(handing, subject, "direct", field)
+    check_open(handing, subject)
     part = Part((permission,), resource, origin.is_bound or _is_bound(subject), ms(expires_at))
     terms = handing.terms(
         [part], to_service=handing.reaches_service(subject.id), expires_at=expires_at, field=field
@@ -113,6 +115,7 @@ def assign(
     if RoleAssignment.objects.filter(subject=subject.id, role=role).exists():
         return None
     check_source(handing, subject, "role", field)
+    check_open(handing, subject)
     terms = handing.terms(
         check_role(handing, subject, role, field, expires_at),
         to_service=handing.reaches_service(subject.id),
@@ -156,6 +159,7 @@ def take_role(tx: Transaction, subject: Subject, assignment: RoleAssignment, org
     """Take a role away."""
     handing = Handing.begin(tx, organization)
     role = assignment.role
+    check_open(handing, subject)
     if role.like == "owner":
         _check_owner(handing, role, "roles")
     before, ident = stated(assignment), assignment.id
@@ -168,8 +172,9 @@ def take_role(tx: Transaction, subject: Subject, assignment: RoleAssignment, org
 
 def delete_grant(tx: Transaction, organization: str, found: Grant) -> Grant:
     """Take a grant away."""
-    Handing.begin(tx, organization)
+    handing = Handing.begin(tx, organization)
     subject = subjects.named(organization, [found.subject])[found.subject]
+    check_open(handing, subject)
     before, ident = stated(found), found.id
     found.delete()
     found.id = ident
@@ -177,35 +182,6 @@ def delete_grant(tx: Transaction, organization: str, found: Grant) -> Grant:
     tx.record("grant.deleted", ident, name=name, organization=organization, before=before)
     touching.subject(tx, organization, subject.id)
     return found
-
-
-def check_source(handing: Handing, subject: Subject, source: str, field: str) -> None:
-    """Refuse what a service account may not hold in this way, by ``grants.sources``."""
-    sources = handing.policy.grants_sources
-    if subject.kind == "service_account" and source not in sources:
-        raise Refused(
-            "source_not_allowed",
-            f"service accounts get permissions by {', '.join(sources)} here, not by {source}",
-            field=field,
-        )
-
-
-def check_count(handing: Handing, principal: Principal) -> None:
-    """Refuse too few or too many roles of a service account, by ``grants.roles_per_account``."""
-    if principal.kind != "service_account":
-        return
-    least, most = handing.policy.grants_roles_per_account.min, handing.policy.grants_roles_per_account.max
-    count = RoleAssignment.objects.filter(subject=principal.id, role__deleted_at__isnull=True).count()
-    if count < least:
-        raise Refused("missing_field", f"a service account has at least {least} role here", field="roles")
-    if most is not None and count > most:
-        raise Refused("invalid_value", f"a service account has at most {most} roles here", field="roles")
-
-
-def check_end(expires_at: datetime | None, now: datetime) -> None:
-    """Refuse an end in the past."""
-    if expires_at is not None and expires_at <= now:
-        raise Refused("invalid_value", "the end lies in the past", field="expires")
 
 
 def stated(made: Grant | RoleAssignment) -> dict[str, Any]:

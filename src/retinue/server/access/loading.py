@@ -30,15 +30,15 @@ WHERE organization_id IN ({ids}) AND is_enabled AND pending_by = '' AND deleted_
 """
 _HELD = """
 SELECT m.principal_id, g.id, m.id, m.granted_by, {at}, m.justification, {until},
-    g.organization_id, g.kind, g.name, g.rule, g.match, g.conditions
+    g.organization_id, g.kind, g.name, g.rule, g.match, g.conditions, g.deleted_at
 FROM access_membership m JOIN access_group g ON g.id = m.group_id
-WHERE m.principal_id IN ({ids}) AND NOT m.is_pending AND g.deleted_at IS NULL
+WHERE m.principal_id IN ({ids}) AND NOT m.is_pending
 """
 _ASSIGNED = """
 SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until},
-    r.id, r.handle, r.name, r.patterns, r."like", r.bypass_scopes
+    r.deleted_at, r.id, r.handle, r.name, r.patterns, r."like", r.bypass_scopes
 FROM access_roleassignment m JOIN access_role r ON r.id = m.role_id
-WHERE m.subject IN ({ids}) AND NOT m.is_pending AND r.deleted_at IS NULL
+WHERE m.subject IN ({ids}) AND NOT m.is_pending
 """
 _GRANTED = """
 SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until}, m.permission, m.resource, m.is_bound
@@ -61,9 +61,11 @@ def of_principals(organizations: Collection[str], principals: Collection[str], *
     facts = Facts()
     _add_rules(facts, _select(_RULES, organizations, times=2))
     for subject, *row in _select(_HELD, principals):
-        group, _, by, at, why, until, organization, kind, name, rule, match, stated = row
-        known = _rule(group, organization, kind, name, rule, match, stated, "[]")
-        facts.groups.setdefault(group, known)
+        group, _, by, at, why, until, organization, kind, name, rule, match, stated, deleted = row
+        # Who was in a group that is deleted still names it, and has nothing by it.
+        if deleted is None:
+            known = _rule(group, organization, kind, name, rule, match, stated, "[]")
+            facts.groups.setdefault(group, known)
         link = Link(kind, group, name, by, at, why, until)
         facts.memberships.setdefault(subject, []).append(Held(group, link))
     carriers = [*facts.groups, *facts.policies] if deep else []
@@ -139,8 +141,9 @@ def _role(ident: str, handle: str, name: str, patterns: Any, like: str, bypass_s
 
 
 def _add_assigned(facts: Facts, subjects: Collection[str]) -> None:
-    for subject, _, by, at, why, until, *role in _select(_ASSIGNED, subjects):
-        facts.roles.setdefault(role[0], _role(*role))
+    for subject, _, by, at, why, until, deleted, *role in _select(_ASSIGNED, subjects):
+        if deleted is None:
+            facts.roles.setdefault(role[0], _role(*role))
         link = Link("role", role[0], role[2], by, at, why, until)
         facts.assigned.setdefault(subject, []).append(Held(role[0], link))
 

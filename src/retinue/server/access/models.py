@@ -23,6 +23,8 @@ class Permission(models.Model):
     sensitivity = models.CharField(max_length=16, default="normal")
     is_management = models.BooleanField(default=False)
     is_withdrawn = models.BooleanField(default=False)
+    #: Who declares it: the host's file, or an import. Neither withdraws what the other declared.
+    declared_by = models.CharField(max_length=16, default="file")
 
 
 class Named(models.Model):

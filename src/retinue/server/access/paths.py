@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from retinue.server.access import conditions
 from retinue.server.access.catalogue import INSTALLATION
 from retinue.server.access.conditions import Condition, Subject
+from retinue.server.access.handles import slug
 from retinue.server.access.selectors import ALL, Selector
 from retinue.server.directory.rules import fold
 from retinue.server.policies.policy import Policy
@@ -233,7 +234,7 @@ def is_forbidden(role: Role, policy: Policy) -> bool:
 
 def is_forbidden_group(name: str, policy: Policy) -> bool:
     """Tell whether service accounts can never be in the group of this name."""
-    return fold(name) in {fold(each) for each in policy.forbidden_for_service.groups}
+    return bool({fold(name), slug(name)} & set(policy.forbidden_for_service.groups))
 
 
 def is_running(part: Part, now_ms: int) -> bool:

@@ -9,18 +9,29 @@ from django.db.models import QuerySet
 
 from retinue.server.access import loading, rules
 from retinue.server.access.conditions import Subject
-from retinue.server.access.models import Grant, Group, Permission, Role, RoleAssignment
+from retinue.server.access.models import (
+    AccessPolicy,
+    Grant,
+    Group,
+    Membership,
+    Permission,
+    Role,
+    RoleAssignment,
+)
 from retinue.server.access.paths import Link, Part
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
 from retinue.server.policies.policy import Policy, policy_of
 
 __all__ = [
+    "AccessPolicy",
     "Grant",
     "Group",
     "Link",
+    "Membership",
     "Part",
     "Role",
+    "RoleAssignment",
     "assigned",
     "catalogue",
     "effective",

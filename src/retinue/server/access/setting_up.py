@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from retinue.server.access import touching
-from retinue.server.access.models import Group, Role
+from retinue.server.access.models import AccessPolicy, Group, Role
 from retinue.server.access.roles import ROLES
-from retinue.server.directory.queries import Organization
+from retinue.server.directory.queries import Organization, Principal
 from retinue.server.directory.rules import fold
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.policy import RoleTemplate, SystemGroup, policy_of
+from retinue.server.policies.rules import Compiled
 
 
 def set_up_organization(tx: Transaction, organization: Organization) -> None:
@@ -34,6 +35,45 @@ def set_up_organization(tx: Transaction, organization: Organization) -> None:
     for group in policy.system_groups:
         if (group.kind, fold(group.name)) not in groups:
             _group(tx, organization, group)
+
+
+def follow_policy(tx: Transaction, organization_id: str, before: Compiled, after: Compiled) -> None:
+    """Make an organization have what its policy says now: new roles and groups, locks, and what is banned.
+
+    What the policy no longer names stays, as something of the organization's own.
+    """
+    was, is_ = before.policy, after.policy
+    if (was.roles_templates, was.system_groups) != (is_.roles_templates, is_.system_groups):
+        set_up_organization(tx, Organization.objects.get(id=organization_id))
+        _lock_anew(tx, organization_id, is_.system_groups)
+    bans = (was.forbidden_for_service, was.grants_sources)
+    if bans == (is_.forbidden_for_service, is_.grants_sources):
+        return
+    holders = Group.objects.filter(organization_id=organization_id).values_list("id", flat=True)
+    policies = AccessPolicy.objects.filter(organization_id=organization_id).values_list("id", flat=True)
+    touching.holder(tx, organization_id, [*holders, *policies])
+    accounts = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
+    for ident in accounts.values_list("id", flat=True):
+        touching.subject(tx, organization_id, ident)
+
+
+def _lock_anew(tx: Transaction, organization_id: str, wanted: tuple[SystemGroup, ...]) -> None:
+    stated = {(each.kind, fold(each.name)): each for each in wanted}
+    for group in Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True):
+        system = stated.get((group.kind, group.name_folded))
+        locked = group.locked if system is None else list(system.locked)
+        if locked == group.locked:
+            continue
+        before, group.locked, group.updated_at = group.locked, locked, tx.now
+        group.save()
+        tx.record(
+            f"{group.kind}.updated",
+            group.id,
+            name=group.name,
+            organization=organization_id,
+            before={"locked": before},
+            after={"locked": locked},
+        )
 
 
 def _role(tx: Transaction, organization: Organization, template: RoleTemplate) -> None:

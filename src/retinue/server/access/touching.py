@@ -63,3 +63,8 @@ def moved_principals(tx: Transaction, before: Rule | None, after: Rule | None) -
         )
         if was != is_:
             tx.touch(Kind.PRINCIPAL, who.id)
+
+
+def resource(tx: Transaction, key: str) -> None:
+    """Touch the record of a resource of a team, ``organization/resource``."""
+    tx.touch(Kind.RESOURCE, key)

@@ -210,7 +210,7 @@ def update_service_account(call: Call, account_id: str, body: UpdateServiceAccou
         given["owners"] = owners_named(call, body.owners)
     if "systems" in given:
         given["systems"] = tuple(body.systems)
-    updated = actions.update_account(call.tx, account, given)
+    updated = access.update_account(call.tx, account, given, body.justification)
     if "roles" in body.model_fields_set:
         access.set_roles(call.tx, updated, body.roles, body.justification)
     return _one(call, updated)

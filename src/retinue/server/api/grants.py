@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from retinue.server.access import actions, queries, selectors
+from retinue.server.access import actions, approving, grant_actions, listing, queries, selectors, subjects
 from retinue.server.api import render_access, schemas
 from retinue.server.api.accounts import ONE
 from retinue.server.api.cursors import Listing, page
@@ -147,4 +147,74 @@ def delete_grant(call: Call, account_id: str, grant_id: str, query: schemas.Reas
 def list_effective_permissions(call: Call, account_id: str) -> schemas.JSON:
     """List what a service account may do, and where each permission comes from."""
     found = queries.sources(directory.account(call.organization, account_id))
+    return {"items": render_access.permissions(found), "next": None}
+
+
+class HandOut(schemas.WithReason):
+    """A permission for any subject: a principal (id or handle), group, team, role or access policy (id)."""
+
+    subject: str
+    permission: str
+    resource: Any = Field("*", description=RESOURCE)
+    expires: str | None = Field(None, description=EXPIRES)
+    justification: str = ""
+
+
+class GrantFilter(schemas.ListQuery):
+    """Filters of the organization's list of grants."""
+
+    subject: str | None = Field(None, description="Id of a subject.")
+    permission: str | None = None
+    pending: bool | None = None
+
+
+@operation("GET", "/grants", permission="grant:read", response=GrantList, tag=TAG)
+def list_all_grants(call: Call, query: GrantFilter) -> schemas.JSON:
+    """List the grants of the organization, of whatever subject."""
+    filters = query.filters()
+    rows, following = page(
+        listing.grant_rows(call.organization, **filters),
+        Listing("all_grants", call.organization, filters, ("granted_at", "id")),
+        cursor=query.cursor,
+        limit=query.limit,
+    )
+    return {"items": render_access.grants(rows, call.now), "next": following}
+
+
+@operation("POST", "/grants", permission="grant:create", response=Grant, status=201, tag=TAG)
+def hand_out_grant(call: Call, body: HandOut) -> schemas.JSON:
+    """Grant a permission to a principal, group, team, role or access policy."""
+    made = actions.grant(
+        call.tx,
+        subjects.find(call.organization, body.subject),
+        body.permission,
+        body.justification,
+        resource=selectors.parse(body.resource),
+        expires_at=ending(body.expires, call.now),
+        organization=call.organization,
+    )
+    return render_access.grants([made], call.now)[0]
+
+
+@operation("DELETE", "/grants/{grant_id}", permission="grant:delete", response=Grant, tag=TAG, reduces=True)
+def take_grant_back(call: Call, grant_id: str, query: schemas.Reasoned) -> schemas.JSON:
+    """Take a grant away, from whatever subject; one that waits for approval is rejected by this."""
+    found = approving.find_grant(call.organization, grant_id)
+    return render_access.grants([grant_actions.delete_grant(call.tx, call.organization, found)], call.now)[0]
+
+
+@operation("POST", "/grants/{grant_id}/approve", permission="grant:create", response=Grant, tag=TAG)
+def approve_grant(call: Call, grant_id: str, body: schemas.WithReason) -> schemas.JSON:
+    """Let a grant hold that waits for a second person."""
+    found = approving.find_grant(call.organization, grant_id)
+    approving.approve(call.tx, call.organization, found)
+    return render_access.grants([found], call.now)[0]
+
+
+@operation(
+    "GET", "/users/{user_id}/permissions", permission="grant:read", response=EffectivePermissionList, tag=TAG
+)
+def list_permissions_of_user(call: Call, user_id: str) -> schemas.JSON:
+    """List what a user may do, and where each permission comes from."""
+    found = queries.sources(directory.user(call.organization, user_id))
     return {"items": render_access.permissions(found), "next": None}

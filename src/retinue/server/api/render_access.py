@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from retinue.server.access import selectors, subjects
-from retinue.server.access.queries import Grant, Link, Part
+from retinue.server.access import listing, queries, selectors, subjects
+from retinue.server.access.queries import (
+    AccessPolicy,
+    Grant,
+    Group,
+    Link,
+    Membership,
+    Part,
+    Role,
+    RoleAssignment,
+)
+from retinue.server.access.role_actions import patterns_of
 from retinue.server.access.subjects import Subject
 from retinue.server.api.answers import instant
 from retinue.server.api.render import JSON, ref
@@ -109,3 +119,140 @@ def _link(link: Link, people: Mapping[str, Principal]) -> JSON:
 
 def _instant(milliseconds: int) -> str | None:
     return instant(datetime.fromtimestamp(milliseconds / 1_000, UTC)) if milliseconds else None
+
+
+def roles(rows: Sequence[Role]) -> list[JSON]:
+    """Return roles as the API answers them."""
+    people = directory.principals(row.created_by for row in rows)
+    held = listing.holder_counts([row.id for row in rows])
+    return [
+        {
+            "id": row.id,
+            "handle": row.handle,
+            "name": row.name,
+            "description": row.description,
+            "permissions": patterns_of(row),
+            "like": row.like or None,
+            "bypass_scopes": row.bypass_scopes,
+            "people_only": row.like == "owner",
+            "holders": held.get(row.id, 0),
+            "created_at": instant(row.created_at),
+            "created_by": ref(people.get(row.created_by)),
+            "updated_at": instant(row.updated_at),
+        }
+        for row in rows
+    ]
+
+
+def groups(rows: Sequence[Group]) -> list[JSON]:
+    """Return groups or teams as the API answers them."""
+    people = directory.principals(row.created_by for row in rows)
+    counted = listing.counts(rows)
+    held = queries.roles_of([row.id for row in rows])
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "name": row.name,
+            "description": row.description,
+            "rule": row.rule or None,
+            "match": row.match,
+            "conditions": row.conditions,
+            "locked": row.locked,
+            "roles": held[row.id],
+            "members": counted[row.id][0],
+            "resources": counted[row.id][1],
+            "created_at": instant(row.created_at),
+            "created_by": ref(people.get(row.created_by)),
+            "updated_at": instant(row.updated_at),
+        }
+        for row in rows
+    ]
+
+
+def members(group: Group, rows: Sequence[Principal], now: datetime) -> list[JSON]:
+    """Return the members of a group or team as the API answers them."""
+    by_hand = {
+        each.principal_id: each for each in Membership.objects.filter(group=group, principal__in=list(rows))
+    }
+    people = directory.principals(
+        ident for each in by_hand.values() for ident in (each.granted_by, each.approved_by) if ident
+    )
+    return [_member(row, by_hand.get(row.id), people, now) for row in rows]
+
+
+def _member(row: Principal, made: Membership | None, people: Mapping[str, Principal], now: datetime) -> JSON:
+    if made is None:
+        made = Membership(justification="", granted_by="")
+    return {
+        "principal": ref(row),
+        "by_rule": not made.id,
+        "state": state(made.is_pending, made.expires_at, now),
+        "justification": made.justification,
+        "granted_by": ref(people.get(made.granted_by)),
+        "granted_at": instant(made.granted_at),
+        "approved_by": ref(people.get(made.approved_by)),
+        "expires_at": instant(made.expires_at),
+    }
+
+
+def assignments(rows: Sequence[RoleAssignment], now: datetime) -> list[JSON]:
+    """Return assigned roles as the API answers them."""
+    people = directory.principals(
+        ident for row in rows for ident in (row.granted_by, row.approved_by, row.subject) if ident
+    )
+    others = subjects.named(None, [row.subject for row in rows if row.subject not in people])
+    return [
+        {
+            "id": row.id,
+            "subject": subject(people.get(row.subject) or others.get(row.subject)),
+            "role": {
+                "id": row.role_id, "kind": "role", "handle": row.role.handle, "name": row.role.name,
+            },
+            "state": state(row.is_pending, row.expires_at, now),
+            "origin": row.origin or None,
+            "justification": row.justification,
+            "granted_by": ref(people.get(row.granted_by)),
+            "granted_at": instant(row.granted_at),
+            "approved_by": ref(people.get(row.approved_by)),
+            "expires_at": instant(row.expires_at),
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def policies(rows: Sequence[AccessPolicy]) -> list[JSON]:
+    """Return access policies as the API answers them."""
+    people = directory.principals(row.created_by for row in rows)
+    named = subjects.named(None, [ident for row in rows for ident in row.subjects])
+    held = queries.roles_of([row.id for row in rows])
+    return [
+        {
+            "id": row.id,
+            "name": row.name,
+            "description": row.description,
+            "match": row.match,
+            "conditions": row.conditions,
+            "subjects": [subject(named[ident]) for ident in row.subjects if ident in named],
+            "roles": held[row.id],
+            "enabled": row.is_enabled,
+            "locked": row.is_locked,
+            "state": "pending" if row.pending_by else "active" if row.is_enabled else "disabled",
+            "created_at": instant(row.created_at),
+            "created_by": ref(people.get(row.created_by)),
+            "updated_at": instant(row.updated_at),
+        }
+        for row in rows
+    ]
+
+
+def matched(row: AccessPolicy) -> JSON:
+    """Return whom an access policy takes in, the first hundred of each."""
+    who, found = listing.matched_by(row)
+    people = directory.principals(who[:100])
+    named = subjects.named(row.organization_id, found[:100])
+    return {
+        "principals": [ref(people[ident]) for ident in who[:100]],
+        "principals_count": len(who),
+        "groups": [subject(named[ident]) for ident in found[:100]],
+    }

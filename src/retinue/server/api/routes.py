@@ -15,17 +15,21 @@ from retinue.server import schema
 
 # Importing a module of nouns puts its operations into the table.
 from retinue.server.api import (  # noqa: F401
+    access_policies,
     accounts,
+    assignments,
     audit,
     bulk_accounts,
     bulk_keys,
     compromise,
     converting,
     credentials,
+    decisions,
     errors,
     feed,
     findings,
     grants,
+    groups,
     importing,
     ingest_tokens,
     keys,
@@ -33,6 +37,7 @@ from retinue.server.api import (  # noqa: F401
     my_tokens,
     nodes,
     organizations,
+    permissions,
     personal_tokens,
     policy,
     principals,
@@ -41,6 +46,8 @@ from retinue.server.api import (  # noqa: F401
     receipts,
     requests,
     reviews,
+    roles,
+    teams,
     users,
 )
 from retinue.server.api.answers import json_answer, problem_answer

@@ -116,6 +116,10 @@ class Transaction:
         """Say that the record ``(kind, key)`` of every node must be compiled anew."""
         self._touched[kind, key] = None
 
+    def touched(self) -> list[tuple[Kind, str]]:
+        """Return which records were said to change, in the order in which it was said."""
+        return list(self._touched)
+
     def reducing(self) -> list[Said]:
         """Return what was said that takes access away, in the order in which it was said."""
         return [

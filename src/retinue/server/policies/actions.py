@@ -26,6 +26,17 @@ def before_change(look: Look) -> None:
         _looks.append(look)
 
 
+#: Does what follows from a change in other tables, in its transaction.
+Act = Callable[[Transaction, str, Compiled, Compiled], None]
+_acts: list[Act] = []
+
+
+def with_change(act: Act) -> None:
+    """Call ``act(tx, organization, before, after)`` inside each change, while it may still write."""
+    if act not in _acts:
+        _acts.append(act)
+
+
 def start(tx: Transaction, organization_id: str, preset: str) -> Version:
     """Give a new organization its first version. Its creation says so: there is no event of its own."""
     document = Document(preset=preset)
@@ -66,6 +77,8 @@ def change(
     tx.touch(Kind.ORGANIZATION, organization_id)
     if presentations(before.policy) != presentations(after.policy):
         tx.touch(Kind.SCHEMES, ANY)
+    for act in _acts:
+        act(tx, organization_id, before, after)
     tx.at_revision(lambda revision: _look(organization_id, before, after))
     return made
 

@@ -1,0 +1,26 @@
+"""What an account has by conditions: changing the account must not be a way around the grant ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from retinue.server.access import loading, queries
+from retinue.server.access.handing import Handing
+from retinue.server.access.paths import Part
+from retinue.server.directory.queries import Principal
+
+
+def by_rule(handing: Handing, account: Principal) -> list[Part]:
+    """Return what an account has because it matches conditions; what all of its kind have is left out."""
+    facts = loading.of_principals([account.organization_id], [account.id], deep=True)
+    who = queries.subject_of(account)
+    found: list[Part] = []
+    for rule in (*facts.groups.values(), *facts.policies.values()):
+        if who.kind not in rule.kinds and who.id not in rule.subjects and rule.takes_in(who):
+            found += facts.parts(rule.id, handing.policy)
+    return found
+
+
+def check_matched(handing: Handing, account: Principal, had: Iterable[Part]) -> None:
+    """Refuse a change by which an account matches more than the actor may hand out."""
+    handing.gained(had, by_rule(handing, account), to_service=True, field="environment")
