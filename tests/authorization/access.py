@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from tests.api import access_cases as cases
 from tests.api.world import JSON, Caller, World
@@ -153,3 +154,12 @@ SPECIMENS: dict[str, Callable[[World, Caller], Made]] = {
         {"changes": [{"act": "grant", "subject": _account(world), "permission": "report:read"}]},
     ),
 }
+
+
+def as_specimens(kind: Callable[..., Any]) -> dict[str, Callable[[World, Caller], Any]]:
+    """Return the calls as objects of the matrix's own kind."""
+
+    def made(make: Callable[[World, Caller], Made]) -> Callable[[World, Caller], Any]:
+        return lambda world, caller: kind(*make(world, caller))
+
+    return {name: made(make) for name, make in SPECIMENS.items()}

@@ -174,10 +174,6 @@ def _policy_version(world: World) -> int:
     return int(world.owner.patch("/v1/policy", _another_policy()).json["version"])
 
 
-def _specimen(make: Callable[[World, Caller], tuple[str, JSON | None]]) -> Make:
-    return lambda world, caller: Specimen(*make(world, caller))
-
-
 SPECIMENS: dict[str, Make] = {
     "get_openapi": lambda world, _: Specimen("/v1/openapi.json"),
     "list_identity_keys": lambda world, _: Specimen("/v1/identity-keys"),
@@ -294,7 +290,7 @@ SPECIMENS: dict[str, Make] = {
     "revoke_keys": lambda world, _: Specimen("/v1/bulk/keys/revoke", _keys(key(world))),
     "import_keys": lambda world, _: Specimen("/v1/bulk/keys/import", imported(account(world))),
     "delete_keys": lambda world, _: Specimen("/v1/bulk/keys/delete", _keys(key(world, revoked=True))),
-    **{name: _specimen(make) for name, make in access_operations.SPECIMENS.items()},
+    **access_operations.as_specimens(Specimen),
 }
 SPECIMENS |= {
     name: lambda world, caller, call=call: Specimen(*call(world, caller))  # type: ignore[misc]
