@@ -106,12 +106,26 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     warnings: tuple[Warning, ...] = ()
 
 
+class Quota(msgspec.Struct, frozen=True, gc=False):
+    """What an account may still ask here: ``limit`` in ``window`` seconds, which end in ``reset`` seconds.
+
+    ``retry_after`` is 0, or after how many seconds a refused call may be repeated.
+    """
+
+    limit: int
+    remaining: int
+    window: int
+    reset: int
+    retry_after: int = 0
+
+
 class Allowed(msgspec.Struct, frozen=True, gc=False):
     """The token may do this, now. ``permission`` is what was asked for, ``None`` if nothing was."""
 
     caller: Caller
     permission: str | None = None
     terms: Terms = NATIVE_TERMS
+    quota: Quota | None = None
 
 
 class Denied(msgspec.Struct, frozen=True, gc=False):
@@ -124,6 +138,7 @@ class Denied(msgspec.Struct, frozen=True, gc=False):
     caller: Caller | None = None
     permission: str | None = None
     terms: Terms = NATIVE_TERMS
+    quota: Quota | None = None
 
 
 Decision = Allowed | Denied

@@ -14,12 +14,13 @@ from hmac import compare_digest
 import msgspec
 
 from retinue import authority, standing
-from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Reason
+from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Quota, Reason
 from retinue.foreign import Finder, Unseal
 from retinue.formats import Other, Reader
 from retinue.pepper import Peppers
 from retinue.replica import lease
 from retinue.replica.lease import UNKNOWN_LEASE_MS, boot_clock_ns, wall_clock_ms
+from retinue.replica.narrowing import Rate
 from retinue.replica.reading import Replica, Snapshot
 from retinue.replica.records import (
     SCHEMA,
@@ -50,7 +51,7 @@ class Question(msgspec.Struct, frozen=True):
     ``need`` are the permissions that
     are all needed; empty skips the permission step. ``organization`` (id or handle) is the organization
     that is protected: tokens of others are unknown there. ``kinds`` are the kinds of credentials that the
-    endpoint accepts.
+    endpoint accepts; ``counts`` says whether the call is one of those that limits are about.
     """
 
     token: str | None
@@ -62,6 +63,7 @@ class Question(msgspec.Struct, frozen=True):
     path: str | None = None
     scheme: str | None = "bearer"
     kinds: frozenset[str] = CALLER_KINDS
+    counts: bool = True
     attributes: Mapping[str, str] | None = None
 
 
@@ -81,6 +83,10 @@ class UnknownOrganization(Exception):
         self.name = name
 
 
+#: Counts a call against the limits of its account: account, rate, now in ms, live nodes.
+Take = Callable[[str, Rate, int, int], Quota | None]
+
+
 class Verifier:
     """Decides about tokens from a replica. One object a process; safe to use from several threads."""
 
@@ -94,6 +100,7 @@ class Verifier:
         boot_clock_ns: Callable[[], int] = boot_clock_ns,
         boot_id: str | None = None,
         unseal: Unseal | None = None,
+        take: Take | None = None,
     ) -> None:
         self._replica = replica
         self._peppers = peppers
@@ -102,6 +109,7 @@ class Verifier:
         self._read = Grammar(brands).read
         self._read_other = Reader(brands).read
         self._finder = Finder(peppers, self._is_genuine, unseal)
+        self._take = take
         self._clock_ms = clock_ms
         self._boot_clock_ns = boot_clock_ns
         self._boot_id = lease.boot_id() if boot_id is None else boot_id
@@ -179,18 +187,27 @@ class Verifier:
             lost = authority.refusal(snapshot, organization, principal, PAT_ISSUE, now)
             reason = None if lost is None else Reason.CREDENTIAL_SUSPENDED
         reason = reason or standing.misplaced(question, organization, credential)
-        if reason is None and (credential.restrictions or organization.rules or organization.environments):
+        narrows = credential.restrictions is not None or organization.rules is not None
+        if reason is None and (narrows or organization.environments):
             reason = standing.narrowed(question, organization, principal, credential, now)
         if reason is not None:
             return Denied(reason, caller, None, terms)
-        if principal is None and credential.kind == _INGEST:
-            # It holds no permissions: the endpoints that it is bound to are all that it may write to.
-            return Allowed(caller, question.need[0] if question.need else None, terms)
-        for name in question.need:
+        # An ingest token holds no permissions: the endpoints that it is bound to are what it may write to.
+        for name in question.need if credential.kind != _INGEST else ():
             reason = authority.refusal(snapshot, organization, principal, name, now, question)
             if reason is not None:
                 return Denied(reason, caller, name, terms)
-        return Allowed(caller, question.need[0] if question.need else None, terms)
+        allowed = Allowed(caller, question.need[0] if question.need else None, terms)
+        if self._take is None or (organization.rules is None and not organization.environments):
+            return allowed
+        rules = standing.rules_for(organization, principal)
+        if rules is None or rules.rate is None or not question.counts:
+            return allowed
+        account = credential.principal or credential.id
+        quota = self._take(account, rules.rate, now, snapshot.meta().nodes)
+        if quota is not None and quota.retry_after:
+            return Denied(Reason.RATE_LIMITED, caller, None, terms, quota)
+        return msgspec.structs.replace(allowed, quota=quota)
 
     def _is_genuine(self, snapshot: Snapshot, whole: bytes, credential: Credential | None, now: int) -> bool:
         """Compare the token's digest with the record's.

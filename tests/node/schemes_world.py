@@ -11,7 +11,7 @@ from retinue.decision import Terms
 from retinue.formats import Format, mint_as
 from retinue.pepper import lookup_key
 from retinue.replica import records
-from retinue.replica.records import ANY, Change, Kind, Restrictions, Rules
+from retinue.replica.records import ANY, Change, Kind, Rate, Restrictions, Rules
 from retinue.replica.store import Store
 from retinue.token import Kind as TokenKind
 from tests.node.wire import Reply
@@ -19,6 +19,7 @@ from tests.node.world import REVISION, World
 from tests.support.leases import LONG_MS
 
 PAIRS, POINTS = "org_pairs00000000000", "org_points0000000000"
+LIMITED, A_MINUTE = "org_limited000000000", 12
 SCHEMES = ("apikey", "basic_pair", "basic_token", "bearer", "header:x-api-key", "path")
 
 
@@ -32,6 +33,8 @@ def add(world: World) -> None:
         world, active, "narrow", PAIRS, Format.PAIR, Restrictions(("192.0.2.0/24",), ("/v1/*",), ("GET",))
     )
     changes += _key(world, active, "token", POINTS, Format.NATIVE)
+    for name in ("limited", "other-limited", "asked"):
+        changes += _key(world, active, name, LIMITED, Format.NATIVE)
     changes += _key(
         world,
         active,
@@ -71,6 +74,15 @@ def _organizations() -> tuple[records.Organization, ...]:
             lease_ms=LONG_MS,
             ingest=("basic", "path"),
             rules=Rules(deny=("203.0.113.0/24",)),
+        ),
+        records.Organization(
+            LIMITED,
+            "limited",
+            "Limited",
+            "enabled",
+            ("bearer",),
+            lease_ms=LONG_MS,
+            rules=Rules(rate=Rate(per_minute=A_MINUTE)),
         ),
     )
 

@@ -25,7 +25,7 @@ from retinue.replica.records import (
     encode,
 )
 from retinue.sealing import unseal
-from retinue.verifier import Question, Verifier
+from retinue.verifier import Question, Take, Verifier
 
 NOW = 1_796_212_800_000
 BOOT, BOOT_NS = "this boot", 5_000_000_000
@@ -43,6 +43,7 @@ def decide(
     *,
     more: Iterable[tuple[Kind, str, Record]] = (),
     peppers: tuple[Pepper, ...] = (PEPPER,),
+    take: Take | None = None,
     **changed: dict[str, Any],
 ) -> Decision:
     """Decide a question. ``credential={"kind": "pat"}`` and so on change the records, ``more`` adds others."""
@@ -68,6 +69,7 @@ def decide(
         boot_clock_ns=lambda: BOOT_NS,
         boot_id=BOOT,
         unseal=unseal,
+        take=take,
     )
     return verifier.verify(question)
 

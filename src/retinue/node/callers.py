@@ -44,7 +44,7 @@ class Callers:
         """Return the refusal, or ``None`` if this caller may ask. Decided anew for each request."""
         started = perf_counter_ns()
         token = request.fields.get(b"retinue-caller", b"").strip(b" \t").decode("latin-1")
-        question = Question(token, (PERMISSION,), address=request.peer, kinds=_SERVICE)
+        question = Question(token, (PERMISSION,), address=request.peer, kinds=_SERVICE, counts=False)
         try:
             decision = self._guessing.decide(question, self._decisions.verifier)
         except UnknownPermission:

@@ -14,7 +14,7 @@ from time import perf_counter_ns, time_ns
 import msgspec
 
 from retinue import presented
-from retinue.decision import Allowed, Decision, Denied, Reason
+from retinue.decision import Allowed, Decision, Denied, Quota, Reason
 from retinue.node import presentation, questions
 from retinue.node.exchange import Request
 from retinue.node.guessing import Guessing
@@ -41,8 +41,11 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """A decision as JSON. Everything about the account is null unless the token is genuine."""
+class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A decision as JSON. Everything about the account is null unless the token is genuine.
+
+    ``quota`` is there only where the account has a limit.
+    """
 
     allowed: bool
     reason: Reason | None
@@ -54,6 +57,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     expires_at: str | None
     rotate_by: str | None
     warnings: tuple[str, ...]
+    quota: Quota | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -128,7 +132,7 @@ class Decisions:
                 signed = self.identity.identify(
                     decision.caller, decision.permission, self._issuer, int(time.time())
                 )
-                return self._responses.forwarded(signed, decision.caller)
+                return self._responses.forwarded(signed, decision)
             # Without a key nothing can be proved to the application: as if there were no replica yet.
             decision = Denied(Reason.REPLICA_STALE)
         assert isinstance(decision, Denied)  # noqa: S101  (for the type checker)
@@ -273,6 +277,7 @@ def answer_for(decision: Decision, question: Question) -> Answer:
         _instant(caller.expires_at_ms),
         _instant(caller.rotate_by_ms),
         caller.warnings,
+        decision.quota,
     )
 
 

@@ -68,6 +68,7 @@ class PollAnswer(msgspec.Struct):
     age_ms: int = 0
     hops: int = 0
     canary: Canary | None = None
+    nodes: int = 1
 
 
 class SnapshotAnswer(msgspec.Struct):

@@ -183,6 +183,7 @@ class Relay:
             incarnation=question.incarnation, epoch=meta.epoch, head=meta.revision, changes=[], more=False,
             lease=False, time=self._source.control_time_ms(lease.boot_clock_ns()),
             lease_ms=self._source.lease_ms, mark=meta.mark, hops=meta.hops + 1,
+            nodes=meta.nodes,
         )  # fmt: skip
         listed = snapshot.changed()
         epoch, revision = question.at

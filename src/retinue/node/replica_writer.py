@@ -205,6 +205,7 @@ class ReplicaWriter:
             heard_ns=heard_ns,
             mark=self.meta.mark if answer.next is not None else answer.mark,
             hops=answer.hops if fresh else self.meta.hops,
+            nodes=max(answer.nodes, 1),
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from retinue.decision import NATIVE_TERMS, Caller, Denied, Warning
+from retinue.decision import NATIVE_TERMS, Allowed, Caller, Denied, Quota, Warning
 from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, body_for, challenge
 from retinue.token import BASE62
 
@@ -27,6 +27,11 @@ FORWARDED_FIELDS = (
     b"Retinue-Error",
     b"WWW-Authenticate",
     b"Retry-After",
+    b"X-RateLimit-Limit",
+    b"X-RateLimit-Remaining",
+    b"X-RateLimit-Reset",
+    b"RateLimit",
+    b"RateLimit-Policy",
     b"Retinue-Token-Expires",
     b"Retinue-Token-Retires",
     b"Retinue-Token-Rotate-By",
@@ -58,7 +63,7 @@ class Responses:
             start
             + b"Cache-Control: no-store\r\nContent-Length: 0\r\n"
             + b"Retinue-Error:\r\nWWW-Authenticate:\r\nRetry-After:\r\n"
-            + b"Retinue-Identity: %b\r\n%b\r\n"
+            + b"Retinue-Identity: %b\r\n%b%b\r\n"
         )
         self.constant = self.decision(_CONSTANT)
         self.hello = start + b"Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
@@ -67,9 +72,11 @@ class Responses:
         """A decision, allowed or denied, as JSON."""
         return self._decision % (len(body), body)
 
-    def forwarded(self, identity: bytes, caller: Caller) -> bytes:
-        """Forward-auth allowed: empty body, the signed identity, and the warnings as instants."""
-        return self._allowed % (identity, warnings(caller))
+    def forwarded(self, identity: bytes, allowed: Allowed) -> bytes:
+        """Forward-auth allowed: empty body, the signed identity, warnings as instants, and what is left."""
+        quota = allowed.quota
+        left = _UNLIMITED if quota is None else _lines(quota_fields(quota))
+        return self._allowed % (identity, warnings(allowed.caller), left)
 
     def body(self, status: int, media_type: str, body: bytes, *fields: tuple[bytes, bytes]) -> bytes:
         """Any other answer."""
@@ -100,9 +107,33 @@ class Responses:
             told[b"WWW-Authenticate"] = told_of.encode()
         if problem.status in (429, 503):
             told[b"Retry-After"] = _RETRY_AFTER
+        if denied is not None and denied.quota is not None:
+            told |= quota_fields(denied.quota)
+            told[b"Retry-After"] = b"%d" % denied.quota.retry_after
         fields = ((b"Cache-Control", b"no-store"), *told.items())
         media_type, body = body_for(problem, NATIVE_TERMS if denied is None else denied.terms)
         return self.body(problem.status, media_type, body, *fields)
+
+
+def quota_fields(quota: Quota) -> dict[bytes, bytes]:
+    """Return what is left of a limit: the fields that are in use, and those of the IETF's draft."""
+    return {
+        b"X-RateLimit-Limit": b"%d" % quota.limit,
+        b"X-RateLimit-Remaining": b"%d" % quota.remaining,
+        b"X-RateLimit-Reset": b"%d" % quota.reset,
+        b"RateLimit": b'"account";r=%d;t=%d' % (quota.remaining, quota.reset),
+        b"RateLimit-Policy": b'"account";q=%d;w=%d' % (quota.limit, quota.window),
+    }
+
+
+def _lines(fields: dict[bytes, bytes]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % field for field in fields.items())
+
+
+_UNLIMITED = (
+    b"X-RateLimit-Limit:\r\nX-RateLimit-Remaining:\r\nX-RateLimit-Reset:\r\n"
+    b"RateLimit:\r\nRateLimit-Policy:\r\n"
+)
 
 
 def warnings(caller: Caller) -> bytes:

@@ -21,6 +21,7 @@ import lmdb
 import uvloop
 
 from retinue import pepper
+from retinue.limits import Limiter
 from retinue.node import identity
 from retinue.node.decisions import Decisions
 from retinue.node.exchange import Listener, listen_for
@@ -60,6 +61,7 @@ class Worker:
         self._listener: Listener | None = None
         self._store_file: tuple[int, int] | None = None
         self._key_file: tuple[int, int] | None = None
+        self._limiter = Limiter(settings.replica / "limits", f"worker-{index}")
         nothing = MemoryReplica()
         self._decisions = Decisions(
             settings, self._verifier(nothing), self._spool, self._metrics, self._responses
@@ -118,6 +120,7 @@ class Worker:
                 if listener.now - watched >= WATCH_SECONDS:
                     watched = listener.now
                     self._watch()
+                    self._limiter.refresh()
             except Exception:
                 log.exception("the worker's housekeeping failed; it goes on")
             await asyncio.sleep(SWEEP_SECONDS)
@@ -165,7 +168,9 @@ class Worker:
         self._decisions.verifier = self._verifier(replica)
 
     def _verifier(self, replica: Store | MemoryReplica) -> Verifier:
-        return Verifier(replica, self._peppers, brands=self._settings.brands, unseal=unseal)
+        return Verifier(
+            replica, self._peppers, brands=self._settings.brands, unseal=unseal, take=self._limiter.take
+        )
 
 
 def run(settings: Settings, index: int) -> int:

@@ -233,7 +233,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     very file that it stands in, so that no lease goes with a copy; it is the store's own affair. ``mark``
     tells ``revision`` from one of the same number in another history, ``snapshot_mark`` does so for
     ``snapshot_revision``.
-    ``hops`` counts the relays between the control plane and this replica: each costs the lease one margin.
+    ``hops`` counts the relays above: each costs the lease one margin. ``nodes`` is how many nodes are live.
     ``knows_nodes`` says that the records of nodes are here, and their credentials: a relay needs them.
     """
 
@@ -253,6 +253,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     snapshot_mark: str = ""
     hops: int = 0
     knows_nodes: bool = False
+    nodes: int = 1
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -38,3 +38,4 @@ class PollAnswer(msgspec.Struct, frozen=True):
     journal: bool = False
     recovering: bool = False
     canary: Canary | None = None
+    nodes: int = 1

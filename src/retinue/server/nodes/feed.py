@@ -21,6 +21,7 @@ from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading, transaction
 from retinue.server.nodes import (
     actions,
+    census,
     epochs,
     freshness,
     leases,
@@ -249,6 +250,7 @@ def _answer(
         mark=head.mark if mark is None else mark,
         journal=journal,
         recovering=recovering,
+        nodes=census.live(),
     )
 
 

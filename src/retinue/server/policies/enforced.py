@@ -8,6 +8,8 @@ from __future__ import annotations
 
 #: What is enforced, each with a test that shows it: a whole key, or members of one (``elevated.approval``).
 ENFORCED: dict[str, str] = {
+    "limits.per_account.per_minute": "tests/node/test_limits.py",
+    "limits.per_account.per_second": "tests/unit/test_limits.py",
     "accounts.initial_credential": "tests/api/test_first_key.py",
     "accounts.attributes": "tests/api/test_account_policy.py",
     "accounts.delete_bulk": "tests/api/test_account_policy.py",
