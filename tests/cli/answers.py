@@ -25,6 +25,7 @@ def account(**more: Any) -> dict[str, Any]:
         "documentation": "",
         "environment": "production",
         "systems": ["warehouse"],
+        "attributes": {"tier": "gold"},
         "owners": [ADMIN],
         "roles": ["auditor"],
         "state": "enabled",

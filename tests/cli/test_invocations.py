@@ -133,3 +133,24 @@ def test_request_is_looked_up_by_its_id(run: Run, server: FakeServer) -> None:
 
     assert (0, "log_QQQQQQQQQQQQQQQQ\n") == (outcome.code, outcome.out)
     assert "req_RRRRRRRRRRRRRRRR" == server.calls[-1].query["request_id"]
+
+
+def test_attributes_are_set_by_name(run: Run, server: FakeServer) -> None:
+    """`--attribute` sets one attribute and keeps the others; its value is read as in YAML."""
+    outcome = run("account", "edit", "etl", "--attribute", "cost_center=12", "--attribute", "external=false")
+    wrong = run("account", "create", "x", "--attribute", "tier")
+
+    assert {"tier": "gold", "cost_center": 12, "external": False} == server.changes()[0].body["attributes"]
+    assert (0, 2) == (outcome.code, wrong.code)
+
+
+def test_policy_is_tried_first_and_accepted_by_its_count(run: Run, server: FakeServer) -> None:
+    """`policy set` sends the version that was seen and how many objects may break; a wrong count changes nothing."""
+    wrong = run("policy", "set", "credentials.max_usable=1", "--confirm", "2")
+    before = list(server.changes())
+    done = run("policy", "set", "credentials.max_usable=1", "--confirm", "1")
+    checked = run("policy", "check", "credentials.max_usable=1")
+
+    assert (2, [], 0, 7) == (wrong.code, before, done.code, checked.code)
+    [change] = server.changes()
+    assert {"set": {"credentials.max_usable": 1}, "version": 1, "accept": 1} == change.body

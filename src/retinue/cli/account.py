@@ -15,6 +15,7 @@ from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Option
 from retinue.cli.report import tell
 from retinue.cli.session import Session
 from retinue.cli.shapes import ACCOUNT
+from retinue.cli.values import pair
 from retinue.client import operations as ops
 from retinue.client.errors import ClientError
 from retinue.client.models import CreatedAccount, Expiry, IssuedKey, ServiceAccount
@@ -66,6 +67,7 @@ def create(
     documentation: Annotated[str | None, Parameter(help="Where it is documented.")] = None,
     environment: Annotated[str | None, Parameter(help="Such as production.")] = None,
     system: Annotated[Many, Parameter(help="System that it belongs to.", negative="")] = (),
+    attribute: Annotated[Many, Parameter(help="NAME=VALUE, as the policy declares.", negative="")] = (),
     owner: Annotated[Many, Parameter(help="Person who answers for it, by e-mail.", negative="")] = (),
     role: Annotated[Many, Parameter(help="Role to give it.", negative="")] = (),
     permission: Annotated[Many, Parameter(help="Permission to give it.", negative="")] = (),
@@ -92,6 +94,7 @@ def create(
         "documentation": documentation,
         "environment": environment,
         "systems": list(system) or None,
+        "attributes": dict(pair(each, "tier=gold") for each in attribute) or None,
         "owners": list(owner) or None,
         "roles": list(role) or None,
         "permissions": list(permission) or None,
@@ -156,6 +159,7 @@ def edit(
     system: Annotated[Many, Parameter(help="All its systems from now on.", negative="")] = (),
     add_system: Annotated[Many, Parameter(help="One more system.", negative="")] = (),
     remove_system: Annotated[Many, Parameter(help="A system less.", negative="")] = (),
+    attribute: Annotated[Many, Parameter(help="NAME=VALUE to set.", negative="")] = (),
     owner: Annotated[Many, Parameter(help="All its owners from now on.", negative="")] = (),
     add_owner: Annotated[Many, Parameter(help="One more owner.", negative="")] = (),
     remove_owner: Annotated[Many, Parameter(help="An owner less.", negative="")] = (),
@@ -179,6 +183,9 @@ def edit(
         "documentation": documentation,
         "environment": environment,
         "systems": _merged(now.systems, list(system), list(add_system), list(remove_system)),
+        "attributes": {**now.attributes, **dict(pair(each, "tier=gold") for each in attribute)}
+        if attribute
+        else None,
         "owners": _merged(owners, people(owner), people(add_owner), people(remove_owner)),
         "roles": _merged(now.roles, list(role), list(add_role), list(remove_role)),
     }

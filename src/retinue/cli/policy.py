@@ -17,6 +17,7 @@ from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
 from retinue.cli.organization_shapes import BROKEN, POLICY_KEY, POLICY_PRESET, POLICY_VERSION
 from retinue.cli.session import Session
+from retinue.cli.values import pair
 from retinue.client import operations as ops
 from retinue.client.models import Page
 from retinue.client.organization import PolicyCheck
@@ -129,7 +130,7 @@ def _change(
     file: str | None,
 ) -> dict[str, Any]:
     """Return the body of a change. Raises (exit 2) for what is no change."""
-    given = dict(_value(each) for each in values)
+    given = dict(pair(each, "credentials.max_usable=5") for each in values)
     if file is not None:
         if given or unset or preset or environment:
             raise CommandError("--file is the whole document", "leave the rest out", Exit.USAGE)
@@ -142,20 +143,6 @@ def _change(
         "preset": preset,
         "environment": environment,
     }
-
-
-def _value(text: str) -> tuple[str, Any]:
-    import yaml
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise CommandError(f"{text}: not KEY=VALUE", "such as credentials.max_usable=5", Exit.USAGE)
-    try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise CommandError(
-            f"{name}: the value is not YAML", 'quote it, such as name="a: b"', Exit.USAGE
-        ) from None
 
 
 def _document(file: str) -> Any:

@@ -47,6 +47,7 @@ class ServiceAccount(Struct, kw_only=True):
     documentation: str | None = None
     environment: str | None = None
     systems: list[str] = field(default_factory=list)
+    attributes: dict[str, Any] = field(default_factory=dict)
     owners: list[PrincipalRef] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     state: str
