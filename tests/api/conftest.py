@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,13 @@ def no_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(server_database: str) -> World:
-    """A new organization with its first owner, and the means to fill it."""
+def world(server_database: str) -> Iterator[World]:
+    """A new organization with its first owner, and the means to fill it. Doubts of a test end with it."""
+    from tests.api import epoch_cases
     from tests.api.world import World
 
-    return World.create()
+    yield World.create()
+    epoch_cases.settle()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.ledger import queries
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
-from tests.api import access_cases, credential_cases, organization_cases
+from tests.api import access_cases, credential_cases, epoch_cases, organization_cases
 from tests.api.import_cases import imported
 from tests.api.world import Answer, Caller, World
 
@@ -179,6 +179,7 @@ CASES: dict[str, Callable[[World], Case]] = {
         _operator(world),
     ),
     "remove_node": _removable,
+    **{name: _from(make) for name, make in epoch_cases.CASES.items()},
     "accept_finding": lambda world: finding(world, "accept"),
     "reopen_finding": lambda world: finding(world, "reopen"),
     "open_review": _to_review,

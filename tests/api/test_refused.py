@@ -45,7 +45,9 @@ def test_a_change_of_what_does_not_exist_here_is_one_event(world: World, each: O
     Trying ids that do not exist in the own organization is seen, with the ids that were tried.
     """
     caller = (
-        world.user(operator=True)[1] if {"node_id", "organization_id"} & {*each.parameters} else world.owner
+        world.user(operator=True)[1]
+        if {"node_id", "organization_id", "epoch"} & {*each.parameters}
+        else world.owner
     )
     answer = _nowhere(caller, each)
 

@@ -16,7 +16,7 @@ from retinue.server.api.operations import OPERATIONS
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from tests.api import access_cases, credential_cases
+from tests.api import access_cases, credential_cases, epoch_cases
 from tests.api.import_cases import imported
 from tests.api.test_events import finding, review
 from tests.api.world import JSON, Caller, World
@@ -180,6 +180,8 @@ CASES = (
     Case("delete_grant", _granted),
     Case("enrol_node", lambda _: ("POST", "/v1/nodes", {"name": f"edge-{secrets.token_hex(4)}"})),
     Case("remove_node", _node),
+    Case("begin_epoch", epoch_cases.beginning),
+    Case("skip_journals", epoch_cases.skipping),
     Case("accept_finding", lambda world: _found(world, "accept")),
     Case("reopen_finding", lambda world: _found(world, "reopen")),
     Case("open_review", _reviewable),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api import epoch_cases
 from tests.api.world import JSON, Caller, World
 
 ACCOUNTS, KEYS, OWN = "/v1/service-accounts", "/v1/keys", "/v1/me/tokens"
@@ -85,6 +86,11 @@ CALLS: dict[str, Callable[[World, Caller], Call]] = {
         "/v1/feed/announce",
         {"node": "", "identity_key": {"kid": secrets.token_hex(4), "x": secrets.token_urlsafe(32)}},
     ),
+    "list_epochs": lambda world, _: ("/v1/epochs", None),
+    "begin_epoch": lambda world, _: ("/v1/epochs", {}),
+    "get_epoch": lambda world, _: ("/v1/epochs/current", None),
+    "skip_journals": lambda world, _: epoch_cases.skipping(world)[1:],
+    "list_lost": lambda world, _: ("/v1/epochs/1/lost", None),
     "take_journal": lambda world, _: ("/v1/feed/journal", _journal()),
     "list_my_tokens": lambda world, _: (OWN, None),
     "issue_my_token": lambda world, _: (OWN, {"name": f"t-{secrets.token_hex(4)}"}),

@@ -14,6 +14,7 @@ from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.credentials import queries as credentials
 from retinue.server.ledger.models import AuditEvent
 from retinue.server.nodes.models import Lease
+from tests.api import epoch_cases
 from tests.api.world import Answer, Caller, World
 from tests.authorization import truth
 from tests.authorization.people import Cast
@@ -24,7 +25,8 @@ STATUS = {"token_missing": 401, "token_unknown": 401, "kind_not_accepted": 403, 
 #: Objects of the installation, which operators of every organization see; and what each organization numbers.
 SHARED = {
     "get_node", "remove_node", "get_probe", "get_policy_version", "get_organization", "enable_organization",
-    "disable_organization", "invite_administrator",
+    "disable_organization", "invite_administrator", "get_epoch", "skip_journals",
+    "list_lost",
 }  # fmt: skip
 #: A call of these that is valid would leave no organization for the other cases.
 ENDS_THE_CAST = {"delete_own_organization", "compromise_organization"}
@@ -35,6 +37,7 @@ BY_NAME = {each.name: each for each in OPERATIONS}
 def nobody_waits(cast: Cast) -> None:
     """No change waits for the node that has polled in another test."""
     Lease.objects.filter(node__name__startswith="node-").delete()
+    epoch_cases.settle()
 
 
 def _is_done(answer: Answer, each: Operation, needs: str) -> bool:

@@ -39,6 +39,9 @@ OPERATORS = frozenset(
         "node:enrol",
         "node:remove",
         "permission:import",
+        "epoch:read",
+        "epoch:create",
+        "epoch:update",
     ]
 )
 _MANAGED = ("user", "service_account", "credential", "group", "team", "grant", "review", "finding")
@@ -158,6 +161,11 @@ NEEDS: dict[str, str] = {
     "remove_node": "node:remove",
     "create_probe": "node:enrol",
     "get_probe": "node:read",
+    "list_epochs": "epoch:read",
+    "begin_epoch": "epoch:create",
+    "get_epoch": "epoch:read",
+    "skip_journals": "epoch:update",
+    "list_lost": "epoch:read",
     "list_requests": "request_log:read",
     "list_requests_of_account": "request_log:read",
     "list_audit_events": "audit_log:read",

@@ -254,3 +254,29 @@ REVIEW_ITEM = {
     "decided_at": None,
     "outcome": None,
 }
+EPOCH = {
+    "epoch": 2,
+    "state": "recovering",
+    "cause": "checkpoint",
+    "detail": {"epoch": 1, "revision": 150, "mark": "0123456789abcdef"},
+    "began_at": "2026-03-01T11:00:00.000Z",
+    "opened_at": None,
+    "seconds_left": 7.5,
+    "journals": [
+        {"node": "edge", "id": "nod_2", "state": "awaited", "unknown": 0, "at": "2026-03-01T11:00:00.000Z"}
+    ],
+    "lost": {"waiting": 0, "nothing": 0, "replayed": 3, "closed": 1, "unknown": 1, "open": 0},
+}
+LOST = {
+    "kind": "credential",
+    "key": "Ab0123456789",
+    "subject": "key_Ab0123456789",
+    "organization": "org_1",
+    "epoch": 1,
+    "revision": 140,
+    "at": "2026-03-01T10:00:00.000Z",
+    "node": "edge",
+    "reduces": False,
+    "outcome": "unknown",
+    "done": ["active"],
+}

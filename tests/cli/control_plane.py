@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.cli.answers import (
     ALLOWED,
+    EPOCH,
     ETL_ID,
     ETL_REF,
     EVENT,
@@ -21,6 +22,7 @@ from tests.cli.answers import (
     GRANT,
     ISSUED,
     KEYS,
+    LOST,
     ME,
     NODE,
     PAT,
@@ -229,6 +231,11 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", "/v1/audit-events", lambda c, m: _page([EVENT])),
     ("GET", "/v1/findings", lambda c, m: _page([FINDING])),
     ("POST", "/v1/findings/(.+)/(accept|reopen)", lambda c, m: (200, {**FINDING, "state": "accepted"})),
+    ("GET", "/v1/epochs", lambda c, m: _page([EPOCH])),
+    ("POST", "/v1/epochs", lambda c, m: (201, {**EPOCH, "cause": "declared"})),
+    ("GET", "/v1/epochs/current", lambda c, m: (200, EPOCH)),
+    ("POST", "/v1/epochs/current/skip", lambda c, m: (200, {**EPOCH, "journals": []})),
+    ("GET", "/v1/epochs/2/lost", lambda c, m: _page([LOST])),
     ("GET", "/v1/reviews", lambda c, m: _page([REVIEW])),
     ("POST", "/v1/reviews", lambda c, m: (201, {**REVIEW, "name": c.body["name"]})),
     ("GET", "/v1/reviews/rev_1/items", lambda c, m: _page([REVIEW_ITEM])),

@@ -35,6 +35,7 @@ _COMMANDS = (
     ("finding", "finding:app", "What is not as it should be.", _OBSERVE),
     ("review", "review:app", "Access reviews.", _OBSERVE),
     ("node", "node:app", "The nodes that decide.", _OPERATE),
+    ("epoch", "epoch:app", "Histories: what a restore lost, and what was done about it.", _OPERATE),
 )
 
 app = App(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +120,13 @@ def check(plan: Plan) -> None:
         raise CommandError(f"--port and --node-port are both {plan.port}", "give each its own", Exit.USAGE)
     if plan.relay_port and plan.relay_port in (plan.node_port, plan.port if plan.control else 0):
         raise CommandError(f"--relay-port {plan.relay_port} is in use here", "give it its own", Exit.USAGE)
+
+
+def leave_word(plan: Plan, skipped: Sequence[str]) -> None:
+    """Tell the control plane's next start that its database was restored, and which nodes it need not ask."""
+    if not plan.control:
+        raise CommandError("--restored is for the control plane", "give it there", Exit.USAGE)
+    (plan.home / "restored").write_text("".join(f"{name}\n" for name in skipped))
 
 
 def listen(plan: Plan) -> socket.socket | None:

@@ -60,6 +60,17 @@ def serve(
             "[env: RETINUE_OPEN_DECISIONS]",
         ),
     ] = False,
+    restored: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="The database was put back from a backup: what was taken away since is asked of the nodes.",
+        ),
+    ] = False,
+    skip_node: Annotated[
+        tuple[str, ...],
+        Parameter(help="With --restored: do not wait for what this node knows. May be repeated."),
+    ] = (),
 ) -> int:
     """Start control plane and node, and keep them running until SIGTERM or Ctrl-C."""
     from retinue.supervisor import Supervisor, die_with_parent
@@ -72,6 +83,8 @@ def serve(
             "leave them out",
             Exit.USAGE,
         )
+    if skip_node and not restored:
+        raise CommandError("--skip-node goes with --restored", "add --restored, or leave it out", Exit.USAGE)
     die_with_parent()
     folder = (home or settings.home()).absolute()
     plan = planes.plan(
@@ -83,6 +96,8 @@ def serve(
     if plan.node:
         extras.require_node()
     planes.check(plan)
+    if restored:
+        planes.leave_word(plan, skip_node)
     listening = planes.listen(plan)
     readiness.announce_when_ready(planes.listeners(plan))
     return Supervisor(planes.children(plan, listening)).run()

@@ -24,6 +24,7 @@ from retinue.server import catalogue, home, schema, setup
 from retinue.server.api.limits import MOST_HELD_THREADS
 from retinue.server.directory.queries import installation
 from retinue.server.installation import Installation, InstallationError
+from retinue.server.nodes import checkpoint
 from retinue.server.nodes.wake import MAX_HELD
 from retinue.supervisor import RESTARTED, SUPERVISED, SUPERVISOR_PID, die_with_parent
 
@@ -122,6 +123,7 @@ def check(processes: int) -> None:
         raise InstallationError("there is no installation here: run `retinue init`")
     setup.check_pepper(told.pepper_file, found)
     schema.check_durability()
+    checkpoint.look(told.home)
     if processes > 1 and connection.vendor == "sqlite":
         raise InstallationError("--processes: SQLite is served by one process; use PostgreSQL for more")
 

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
 from retinue.supervisor import die_with_parent
@@ -53,12 +54,11 @@ class Application:
 
 
 def _application() -> Application:
-    from django.conf import settings
-
     from retinue.server import housekeeping
-    from retinue.server.nodes import prober, receipts, recovery, wake
+    from retinue.server.nodes import checkpoint, prober, receipts, recovery, wake
     from retinue.server.traffic import recorder
 
+    checkpoint.keep(settings.INSTALLATION.home)
     wake.start()
     receipts.keep()
     recovery.keep()

@@ -39,6 +39,7 @@ _MANAGEMENT = {
     "audit_log": "read export",
     "review": "create read decide",
     "finding": "read resolve",
+    "epoch": "read create update",
 }
 
 #: Every permission that guards Retinue itself, in catalogue order. New ones go last in their resource.
@@ -57,6 +58,9 @@ INSTALLATION = frozenset(
         "node:enrol",
         "node:remove",
         "permission:import",
+        "epoch:read",
+        "epoch:create",
+        "epoch:update",
     }
 )
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from retinue.attempts import Attempts
-from retinue.decision import GUESSES, Caller, Decision, Denied
+from retinue.decision import GUESSES, Caller, Decision, Denied, Reason
 from retinue.presented import TAKEN, header_names
 from retinue.presented import read as read_presented
 from retinue.sealing import unseal
@@ -36,6 +36,9 @@ from retinue.verifier import CALLER_KINDS, Question, Verifier
 #: Header fields in which nobody presents a token; where there are no others, none is looked for.
 _USUAL = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in TAKEN)
 NODE_KINDS = frozenset({Kind.NODE.value})
+
+#: What is answered while the history is in doubt; a credential may be in force that was revoked meanwhile.
+IN_DOUBT = frozenset({"list_epochs", "get_epoch", "list_lost", "begin_epoch", "skip_journals", "get_metrics"})
 
 attempts = Attempts()
 
@@ -60,9 +63,10 @@ class NotAllowed(Exception):
 
 
 @cache
-def verifier() -> Verifier:
-    """Return the control plane's verifier."""
-    return Verifier(DatabaseReplica(), peppers(), brands=(settings.INSTALLATION.brand,), unseal=unseal)
+def verifier(*, in_doubt: bool = False) -> Verifier:
+    """Return the control plane's verifier; ``in_doubt`` decides also while the history is in doubt."""
+    brands = (settings.INSTALLATION.brand,)
+    return Verifier(DatabaseReplica(in_doubt=in_doubt), peppers(), brands=brands, unseal=unseal)
 
 
 def presented(request: HttpRequest) -> tuple[str | None, str]:
@@ -110,7 +114,8 @@ def admit(
     origin = _origin(request, token, needs)
     began = time.perf_counter_ns()
     with reading():
-        decision = verifier().verify(question)
+        in_doubt = needs is Access.NODE or operation in IN_DOUBT
+        decision = verifier(in_doubt=in_doubt).verify(question)
         spent_us = (time.perf_counter_ns() - began) // 1000
         _count(origin, decision)
         if needs is Access.NODE:
@@ -119,6 +124,9 @@ def admit(
             call = _person(request, decision.caller)
             call.permission, call.decision_us = decision.permission, spent_us
             return call
+    if decision.reason is Reason.REPLICA_STALE:
+        detail = "until the nodes have said what they know; operators find it under /v1/epochs"
+        raise NotAllowed(problem_answer(request, "epoch_recovering", detail=detail, retry_after=1))
     if decision.caller is not None:
         decided.log(request, decision.caller, decision.reason.value, decision.permission, spent_us)
     if changes and decision.reason.status in refusals.RECORDED and decision.caller is not None:

@@ -25,6 +25,7 @@ from retinue.server.api import (  # noqa: F401
     converting,
     credentials,
     decisions,
+    epochs,
     errors,
     feed,
     findings,
@@ -53,6 +54,7 @@ from retinue.server.api import (  # noqa: F401
 from retinue.server.api.answers import json_answer, problem_answer
 from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.ledger import queries as ledger
+from retinue.server.nodes.epochs import told as recovering
 
 
 def build() -> NinjaAPI:
@@ -97,7 +99,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Tell whether the database answers and has the schema of this version."""
+    """Tell whether the database answers and has the schema of this version.
+
+    Ready also while the history is in doubt, which the answer says: a balancer must let the nodes through.
+    """
     try:
         ready = schema.is_current() and ledger.head()[0] > 0
     except DatabaseError:
@@ -106,7 +111,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
         return problem_answer(
             request, "database_unavailable", detail="the database is not reachable or not migrated"
         )
-    return json_answer({"status": "ok"})
+    told = recovering()
+    return json_answer({"status": "ok"} if told is None else told)
 
 
 @csrf_exempt

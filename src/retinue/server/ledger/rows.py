@@ -21,9 +21,11 @@ _EVENT = (
 _PERSONAL = ("event_id", "salt", "data")
 _CHANGE = ("revision", "kind", "key", "reduces")
 
+_NEXT = "UPDATE ledger_head SET revision = revision + 1, mark = %s WHERE id = 1 RETURNING epoch, revision"
 
-def next_revision(mark: str) -> int:
-    """Take the next revision; ``mark`` tells it from others of its number.
+
+def next_revision(mark: str) -> tuple[int, int]:
+    """Take the next revision and return it behind its epoch; ``mark`` tells it from others of its number.
 
     The lock on the head row is held until the commit. Whoever holds it must not wait for another lock. So
     PostgreSQL checks foreign keys now, which locks the rows that they name; left to the commit, that would be
@@ -32,12 +34,9 @@ def next_revision(mark: str) -> int:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(
-            "UPDATE ledger_head SET revision = revision + 1, mark = %s WHERE id = 1 RETURNING revision",
-            [mark],
-        )
-        revision: int = cursor.fetchone()[0]
-    return revision
+        cursor.execute(_NEXT, [mark])
+        epoch, revision = cursor.fetchone()
+    return epoch, revision
 
 
 def write(

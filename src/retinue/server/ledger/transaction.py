@@ -22,26 +22,9 @@ from django.utils import timezone
 
 from retinue.replica.records import Kind
 from retinue.server.ledger import current, rows
+from retinue.server.ledger.actor import SYSTEM as SYSTEM
+from retinue.server.ledger.actor import Actor as Actor
 from retinue.server.ledger.catalogue import EVENTS, EventType
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts, with which credential, from where, in which request. ``organization`` is the actor's own."""
-
-    kind: str
-    id: str
-    name: str
-    organization: str
-    credential: str = ""
-    address: str = ""
-    request: str = ""
-    is_operator: bool = False
-
-
-#: Retinue itself: installation, start, housekeeping.
-SYSTEM = Actor(kind="system", id="system", name="Retinue", organization="")
-
 
 _queue = threading.RLock()
 #: As long as PostgreSQL waits for a lock.
@@ -82,6 +65,8 @@ class Transaction:
     #: Set at the commit; ``None`` for a transaction that changed nothing.
     revision: int | None = None
     reduces: bool = False
+    #: The epoch in which it is committed; 0 before that.
+    epoch: int = 0
     #: Tells the revision from one of the same number in another history.
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     #: What apps have read and rely on until the commit, by keys of their own.
@@ -160,7 +145,7 @@ class Transaction:
                 raise UnrecordedWrite("the transaction wrote and recorded nothing")
             return
         self.reduces = not all(said.type.additive for said in self._events)
-        revision = rows.next_revision(self.mark)
+        self.epoch, revision = rows.next_revision(self.mark)
         said = list(enumerate(self._events, start=1))
         rows.write(
             revision,
@@ -174,7 +159,7 @@ class Transaction:
             for attend in _attending:
                 attend(self, revision)
         self.revision = revision
-        database.on_commit(lambda: _announce(revision))
+        database.on_commit(lambda: _announce(self, revision))
 
     def _event(self, revision: int, n: int, said: _Recorded) -> tuple[Any, ...]:
         actor, personal = self.actor, said.type.personal
@@ -215,6 +200,7 @@ def _only(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 _listeners: list[Callable[[int], None]] = []
 _closing: list[Callable[[Transaction], None]] = []
+_committed: list[Callable[[Transaction], None]] = []
 _attending: list[Callable[[Transaction, int], None]] = []
 
 
@@ -235,7 +221,14 @@ def on_revision(listener: Callable[[int], None]) -> None:
     _listeners.append(listener)
 
 
-def _announce(revision: int) -> None:
+def on_committed(listener: Callable[[Transaction], None]) -> None:
+    """Call ``listener(tx)`` in this process after each commit made by this process."""
+    _committed.append(listener)
+
+
+def _announce(tx: Transaction, revision: int) -> None:
+    for told in _committed:
+        told(tx)
     for listener in _listeners:
         listener(revision)
 

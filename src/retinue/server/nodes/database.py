@@ -43,13 +43,13 @@ class DatabaseSnapshot:
 
     __slots__ = ("_compiler", "_holders", "_kept", "_meta")
 
-    def __init__(self, head: Position, compiler: Compiler, kept: Kept) -> None:
+    def __init__(self, head: Position, compiler: Compiler, kept: Kept, *, is_sure: bool) -> None:
         self._kept = kept
         # This is the truth itself: it is fresh from the moment on at which it is read.
         self._meta = Meta(
             epoch=head.epoch,
             revision=head.revision,
-            complete=True,
+            complete=is_sure,
             schema=SCHEMA,
             boot_id=lease.boot_id(),
             fresh_from_ns=lease.boot_clock_ns(),
@@ -123,10 +123,12 @@ class DatabaseReplica:
     """Implements :class:`retinue.replica.reading.Replica` by reading the database.
 
     Only the catalogue of permissions and the schemes are remembered, under the revision at which they were
-    read: whatever changes them takes a new revision in the same transaction.
+    read: whatever changes them takes a new revision in the same transaction. While the history is in doubt
+    nothing is decided (``replica_stale``), unless ``in_doubt`` allows it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_doubt: bool = False) -> None:
+        self._in_doubt = in_doubt
         self._kept: Kept | None = None
 
     @contextmanager
@@ -138,4 +140,5 @@ class DatabaseReplica:
             kept = self._kept
             if kept is None or kept.place != place:
                 kept = self._kept = Kept(place, queries.catalogue())
-            yield DatabaseSnapshot(head, Compiler(kept.catalogue, ACCEPTED), kept)
+            is_sure = self._in_doubt or not (head.is_recovering or head.has_moved)
+            yield DatabaseSnapshot(head, Compiler(kept.catalogue, ACCEPTED), kept, is_sure=is_sure)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Max
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from retinue.replica.lease import boot_clock_ns
@@ -27,9 +27,10 @@ from retinue.server.nodes.history import Doubt
 from retinue.server.nodes.models import Epoch, Journal, Lease, Lost, Node
 from retinue.server.nodes.settling import bound_ns
 
-__all__ = ["Epoch", "Journal", "Lost", "Standing", "awaits", "begin", "get", "latest", "skip", "standing"]
+__all__ = ["Epoch", "Journal", "Lost", "Standing"]
 
 _log = logging.getLogger("retinue.epochs")
+OUTCOMES = ("waiting", "nothing", "replayed", "closed", "unknown", "open")
 #: Nodes that were heard so long before are waited for.
 HEARD = timedelta(hours=24)
 #: When this process first saw epochs that began on another clock (boot-time, ns).
@@ -56,12 +57,49 @@ def latest() -> Epoch:
     return Epoch.objects.get(epoch=ledger.position().epoch)
 
 
-def get(epoch: int) -> Epoch:
+def get(epoch: int | str) -> Epoch:
     """Return an epoch by its number. Raises :class:`NotFound`."""
-    found = Epoch.objects.filter(epoch=epoch).first()
+    is_number = str(epoch).isascii() and str(epoch).isdigit() and len(str(epoch)) < 19
+    found = Epoch.objects.filter(epoch=int(epoch)).first() if is_number else None
     if found is None:
         raise NotFound("epoch", str(epoch))
     return found
+
+
+def every() -> QuerySet[Epoch]:
+    """Return all epochs."""
+    return Epoch.objects.all()
+
+
+def journals(epoch: Epoch) -> list[Journal]:
+    """Return what became of the journals of an epoch, by the names of the nodes."""
+    return list(Journal.objects.filter(epoch=epoch.epoch).order_by("name", "node"))
+
+
+def lost(epoch: Epoch, outcome: str | None = None) -> QuerySet[Lost]:
+    """Return what nodes knew and the database had lost; ``waiting`` is what was not looked after yet."""
+    rows = Lost.objects.filter(epoch=epoch.epoch)
+    return rows if outcome is None else rows.filter(outcome="" if outcome == "waiting" else outcome)
+
+
+def outcomes(epoch: Epoch) -> dict[str, int]:
+    """Return how many lost changes of an epoch came to which end."""
+    counts = dict(Lost.objects.filter(epoch=epoch.epoch).values_list("outcome").annotate(Count("id")))
+    return {name: counts.get("" if name == "waiting" else name, 0) for name in OUTCOMES}
+
+
+def told() -> dict[str, object] | None:
+    """Return what is waited for, for whoever asks whether we are ready; ``None`` if nothing is."""
+    head = ledger.position()
+    if not head.is_recovering:
+        return None
+    found = standing(get(head.epoch))
+    return {
+        "status": "recovering",
+        "epoch": head.epoch,
+        "journals_awaited": len(found.awaited),
+        "seconds_left": round(found.seconds, 3),
+    }
 
 
 def begin(actor: Actor, doubt: Doubt, *, skip: Sequence[str] = (), reason: str = "") -> Epoch:
@@ -71,15 +109,23 @@ def begin(actor: Actor, doubt: Doubt, *, skip: Sequence[str] = (), reason: str =
     whose journals are not waited for.
     """
     with transaction(actor, reason=reason) as tx:
-        before = Epoch.objects.select_for_update().get(epoch=doubt.under)
-        head = ledger.position()
-        if head.epoch != doubt.under:
-            return Epoch.objects.get(epoch=head.epoch)
-        made = _make(tx, before, max(head.epoch, doubt.seen) + 1, doubt)
-        for node in _heard():
-            state = "skipped" if node.name in skip or node.id in skip else "awaited"
-            Journal.objects.create(epoch=made.epoch, node=node.id, name=node.name, state=state, at=tx.now)
-        tx.at_revision(lambda _: lineage.begin_epoch(made.epoch))
+        return begin_in(tx, doubt, skip)
+
+
+def begin_in(tx: Transaction, doubt: Doubt, skip: Sequence[str] = ()) -> Epoch:
+    """Do the same in an open transaction. Refuses a name in ``skip`` that no node has."""
+    for place, name in enumerate(skip):
+        if not Node.objects.filter(Q(name=name) | Q(id=name), state="enrolled").exists():
+            raise Refused("invalid_value", f"there is no node {name!r}", field=f"skip.{place}")
+    before = Epoch.objects.select_for_update().get(epoch=doubt.under)
+    head = ledger.position()
+    if head.epoch != doubt.under:
+        return Epoch.objects.get(epoch=head.epoch)
+    made = _make(tx, before, max(head.epoch, doubt.seen) + 1, doubt)
+    for node in _heard():
+        state = "skipped" if node.name in skip or node.id in skip else "awaited"
+        Journal.objects.create(epoch=made.epoch, node=node.id, name=node.name, state=state, at=tx.now)
+    tx.at_revision(lambda _: lineage.begin_epoch(made.epoch))
     _log.error("epoch %d begins: %s; nodes get no lease until their journals are in", made.epoch, doubt.cause)
     return made
 
@@ -158,6 +204,8 @@ def skip(tx: Transaction, epoch: Epoch, nodes: Sequence[str]) -> list[Journal]:
     epoch = Epoch.objects.select_for_update().get(epoch=epoch.epoch)
     if epoch.state != "recovering":
         raise Refused("state_conflict", f"epoch {epoch.epoch} is {epoch.state}: nothing is waited for")
+    if not nodes:
+        raise Refused("missing_field", "at least one node", field="nodes")
     found = []
     for place, name in enumerate(dict.fromkeys(nodes)):
         rows = Journal.objects.filter(epoch=epoch.epoch, state="awaited")

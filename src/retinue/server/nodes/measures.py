@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from retinue.server.ledger import feed as ledger
 from retinue.server.nodes import queries
-from retinue.server.nodes.models import Probe, ProbeResult, Receipt
+from retinue.server.nodes.models import Journal, Probe, ProbeResult, Receipt
 from retinue.server.nodes.queries import NodeView
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -130,6 +130,16 @@ class _State:
     def collect(self) -> Iterator[Metric]:
         head = ledger.position()
         yield GaugeMetricFamily("retinue_epoch", "Epoch of the history of revisions.", value=head.epoch)
+        yield GaugeMetricFamily(
+            "retinue_epoch_recovering",
+            "1 while the history is in doubt: no lease, no receipt.",
+            value=head.is_recovering,
+        )
+        yield GaugeMetricFamily(
+            "retinue_journals_awaited",
+            "Nodes whose journals are waited for.",
+            value=Journal.objects.filter(epoch=head.epoch, state="awaited").count(),
+        )
         yield GaugeMetricFamily("retinue_head_revision", "Revision of the last change.", value=head.revision)
         yield GaugeMetricFamily(
             "retinue_receipts_pending",

@@ -1,0 +1,23 @@
+"""Who changes something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, with which credential, from where, in which request. ``organization`` is the actor's own."""
+
+    kind: str
+    id: str
+    name: str
+    organization: str
+    credential: str = ""
+    address: str = ""
+    request: str = ""
+    is_operator: bool = False
+
+
+#: Retinue itself: installation, start, housekeeping.
+SYSTEM = Actor(kind="system", id="system", name="Retinue", organization="")
