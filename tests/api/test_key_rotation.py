@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from retinue.server import housekeeping
 from retinue.server.credentials.queries import Credential
+from retinue.server.traffic import sweeping
 from retinue.server.traffic.actions import Entry, ingest
 from retinue.token import Kind, Token, mint
 from tests.api.lists import put_back
@@ -264,3 +269,18 @@ def test_bad_digests_are_named(world: World) -> None:
     assert ["value", "value", "key_id", "key_id", "algorithm"] == [
         (each.field or "").removeprefix("body.digest.") for each in bad
     ]
+
+
+def test_first_use_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A process that was killed after it had stored the first use leaves the old key; housekeeping retires it.
+    """
+    set_policy(world, rotation__retire_on="first_use")
+    path, old = key_of(world)
+    new = world.owner.post(f"{path}/rotate").json["key"]
+    monkeypatch.setattr(sweeping, "after_batch", lambda now: None)
+    use(world, new["id"], old.id)
+    before = world.owner.get(path).json["status"]
+    housekeeping.sweep(datetime.now(UTC), threading.Event())
+
+    assert ("retiring", "revoked") == (before, world.owner.get(path).json["status"])

@@ -72,6 +72,19 @@ CASES: dict[str, list[str]] = {
     ],
     "list_nodes": ["/nodes"],
     "list_my_tokens": ["/me/tokens"],
+    "list_personal_tokens": [
+        "/personal-access-tokens", "/personal-access-tokens?user=usr_nobody", "/personal-access-tokens?state=revoked",
+        "/personal-access-tokens?status=usable",
+    ],
+    "list_ingest_tokens": [
+        "/ingest-tokens", "/ingest-tokens?state=revoked", "/ingest-tokens?status=usable", "/ingest-tokens?name=nobody",
+    ],
+    "list_credentials": [
+        "/credentials", "/credentials?kind=api_key", "/credentials?account=sa_0005000", "/credentials?state=deleted",
+        "/credentials?status=usable", "/credentials?format=native", "/credentials?name=k_0005000",
+        "/credentials?used_within=9000", "/credentials?unused_for=30", "/credentials?expires_within=9",
+        "/credentials?sort=name", "/credentials?sort=issued_at",
+    ],
 }  # fmt: skip
 
 

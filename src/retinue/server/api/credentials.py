@@ -32,6 +32,8 @@ PLAN_SHOWN = 200
 IN_USE = timedelta(days=1)
 _KINDS = {Kind.API_KEY: "api_key", Kind.PERSONAL: "personal_access_token", Kind.INGEST: "ingest_token"}
 _EVERY = frozenset(Kind)
+#: Names are sorted as they are compared.
+_ORDERS = {"name": "name_folded", "-name": "-name_folded"}
 
 
 class CredentialFilter(schemas.ListQuery):
@@ -124,7 +126,7 @@ def list_credentials(call: Call, query: CredentialFilter) -> schemas.JSON:
             policy=policy_of(call.organization),
             lacking=queries.lacking_users(call.organization) if Kind.PERSONAL in kinds else (),
         )
-    order = (query.sort, "-id" if query.sort.startswith("-") else "id")
+    order = (_ORDERS.get(query.sort, query.sort), "-id" if query.sort.startswith("-") else "id")
     bound = {**filters, "kinds": [kind.value for kind in kinds]}
     found, following = page(
         rows,

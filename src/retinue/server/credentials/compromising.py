@@ -65,6 +65,10 @@ def _lock(scope: Scope) -> None:
     if scope.principal is not None:
         Principal.objects.select_for_update().get(id=scope.principal)
         return
-    Organization.objects.select_for_update().get(id=scope.organization)
+    # In the order of everybody else: principals, then the organization, which who creates one holds; then
+    # those that were created meanwhile. What only refers to them (no_key) waits for nothing.
     held = Principal.objects.filter(organization_id=scope.organization).exclude(state="deleted")
-    list(held.select_for_update().order_by("id").values_list("id", flat=True))
+    rows = held.select_for_update(no_key=True).order_by("id").values_list("id", flat=True)
+    list(rows.all())
+    Organization.objects.select_for_update(no_key=True).get(id=scope.organization)
+    list(rows.all())

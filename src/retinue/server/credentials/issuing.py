@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from retinue.server.access import actions as access
-from retinue.server.credentials import narrowing, owners, rules, writing
+from retinue.server.credentials import narrowing, owners, queries, rules, writing
 from retinue.server.credentials.models import Credential
 from retinue.server.credentials.owners import Owner
 from retinue.server.credentials.writing import Issued, Secret
@@ -70,6 +70,15 @@ def issue_own_token(
     return _issue(tx, owner, Wanted(name, expires, restrictions))
 
 
+def check_in_force(tx: Transaction) -> None:
+    """Refuse to hand out a token to who calls with a credential that ended while this call waited for a lock.
+
+    Without it the call of a thief would wait for the end of a compromise, and get a token then.
+    """
+    if tx.actor.credential and queries.ended(tx.actor.credential, tx.now) is not None:
+        raise Refused("state_conflict", "the credential that calls has ended meanwhile")
+
+
 def check_own_narrowness(tx: Transaction, owner: Owner, restrictions: Mapping[str, Any]) -> None:
     """Refuse to hand out, of one's own credentials, one that is narrowed less than the one that acts."""
     if owner.principal is None or tx.actor.id != owner.principal.id or not tx.actor.credential:
@@ -114,6 +123,7 @@ def _issue(tx: Transaction, owner: Owner, wanted: Wanted) -> Issued:
     check_own_narrowness(tx, owner, narrowed)
     ends = rules.expiry(wanted.expires, tx.now, owner.bounds)
     owner = owner.locked()
+    check_in_force(tx)
     name = owner.name(wanted.name, tx.now)
     present = owner.present(tx.now, name)
     owner.check_room(present, tx.now)

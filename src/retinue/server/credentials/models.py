@@ -84,6 +84,7 @@ class Credential(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "kind", "issued_at", "id"], name="credential_by_age"),
+            models.Index(fields=["organization", "issued_at", "id"], name="credential_of_any_kind"),
             models.Index(fields=["principal", "issued_at", "id"], name="credential_by_principal"),
             models.Index(
                 fields=["organization", "kind", "state", "issued_at", "id"], name="credential_by_state"
@@ -101,7 +102,8 @@ class Credential(models.Model):
             ),
             models.Index(
                 fields=["organization", "rotated_to"],
-                condition=models.Q(state="active", retires_on_first_use=True),
+                # SQLite takes a partial index only where no value of its condition is a parameter.
+                condition=models.Q(retires_on_first_use=True),
                 name="credential_retiring_on_use",
             ),
         ]

@@ -35,6 +35,7 @@ def rotate(
     the policy's, a key that is not usable, and one usable key too many. What is compromised ends at once.
     """
     owner = owners.of(key).locked()
+    issuing.check_in_force(tx)
     key = Credential.objects.select_for_update().get(id=key.id)
     _check_mode(owner, key, "rotate", tx)
     _check_stronger(tx, owner, key)
@@ -94,6 +95,7 @@ def regenerate(
     refused from this commit on.
     """
     owner = owners.of(key).locked()
+    issuing.check_in_force(tx)
     key = Credential.objects.select_for_update().get(id=key.id)
     _check_mode(owner, key, "regenerate", tx)
     _check_stronger(tx, owner, key)
@@ -154,7 +156,7 @@ def retire_used(tx: Transaction, ids: Iterable[str]) -> list[Credential]:
 
 def _retire(tx: Transaction, key: Credential) -> None:
     before = {"state": key.state, "retires_at": writing.text(key.retires_at)}
-    key.retires_at = tx.now
+    key.retires_at, key.retires_on_first_use = tx.now, False
     writing.end(key, "superseded", "", tx)
     key.save()
     after = {"state": "revoked", "reason_code": "superseded", "rotated_to": key.rotated_to}
