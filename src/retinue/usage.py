@@ -144,6 +144,14 @@ class Spool:
             (self.path / "spare").unlink()
         os.close(self._lock)
 
+    def abandon(self) -> None:
+        """In a process that was forked: let go of what belongs to the other one, and change nothing of it."""
+        self._view.release()
+        self._map.close()
+        if self._spare is not None:
+            self._spare.close()
+        os.close(self._lock)
+
     def _append_slowly(self, entry: Entry, data: bytes) -> bool:
         """The rare cases: an entry that is too long, a full segment, a full disk."""
         if len(data) > MAX_ENTRY_BYTES:

@@ -30,6 +30,7 @@ REVEALS = {
     "src/retinue/node/renewal.py": "the node's own token file, mode 0600",
     "src/retinue/node/announcing.py": "compared with the one that was used last",
     "src/retinue/node/feed_client.py": "the header of the node's own calls",
+    "src/retinue/guard/testing.py": "tokens of a fake, for the tests of a host",
     "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
     "src/retinue/cli/user.py": "the file or the standard output that takes an invitation",
     "src/retinue/cli/organization.py": "the file or the standard output for a first administrator",

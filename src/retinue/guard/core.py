@@ -1,0 +1,172 @@
+"""``Guard``: one object a process, which tells whether a token may do something."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from retinue import settings
+from retinue.decision import Allowed, Decision
+from retinue.guard.local import Local, Places
+from retinue.guard.outcome import Caller, Denied, caller_of
+from retinue.guard.remote import Remote
+from retinue.token import DEFAULT_BRAND
+from retinue.verifier import API_KINDS, Question
+
+if TYPE_CHECKING:
+    from retinue.guard.testing import FakeGuard
+
+Need = str | Iterable[str] | None
+
+
+class Decider(Protocol):
+    """What decides: the replica of this host, a node over HTTP, or a fake in tests."""
+
+    def decide(self, question: Question) -> Decision:
+        """Decide. Raises ``UnknownPermission`` or ``UnknownOrganization`` for a mistake in the question."""
+
+    def schemes(self, organization: str | None) -> tuple[str, ...]:
+        """Return how tokens may be presented to an organization, or (``None``) to any."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+class GuardError(Exception):
+    """A guard cannot be made: it finds neither a replica on this host nor a node to ask."""
+
+
+class Guard:
+    """Tells whether a token may do something, now.
+
+    It decides in this process from the replica of the host's node (``replica``, ``RETINUE_REPLICA``, or the
+    one in ``RETINUE_HOME``); or asks a node (``node_url``, ``RETINUE_NODE_URL``). ``organization`` (id or
+    handle) is the one that is protected: tokens of others are unknown then. Without a running lease nothing
+    is allowed. Raises :class:`GuardError` if there is neither, and ``retinue.pepper.PepperError`` if the
+    pepper beside the replica cannot be read.
+    """
+
+    def __init__(
+        self,
+        organization: str | None = None,
+        *,
+        replica: str | Path | None = None,
+        node_url: str | None = None,
+        decider: Decider | None = None,
+    ) -> None:
+        self.organization = organization
+        self._decider = decider or _found(replica, node_url)
+
+    def verify(
+        self,
+        token: str | None,
+        need: Need = None,
+        *,
+        resource: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        address: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+        scheme: str | None = "bearer",
+    ) -> Caller:
+        """Return the caller if ``token`` has every permission in ``need``. Raises :class:`Denied`.
+
+        ``resource`` and ``attributes`` say on what; ``address``, ``method`` and ``path`` of the request are
+        asked for by networks and by credentials that are narrowed to endpoints. ``scheme`` says how the token
+        was presented, ``None`` that it does not matter. Raises ``UnknownPermission`` or
+        ``UnknownOrganization`` for what does not exist: a mistake in the program.
+        """
+        question = Question(
+            token,
+            _needed(need),
+            self.organization,
+            resource,
+            address,
+            method,
+            path,
+            scheme,
+            API_KINDS,
+            attributes=attributes,
+        )
+        return self.answer(question)
+
+    def answer(self, question: Question) -> Caller:
+        """Return the caller that may do what a question asks. Raises as :meth:`verify`."""
+        decided = self._decider.decide(question)
+        if not isinstance(decided, Allowed):
+            raise Denied(decided)
+
+        def ask(need: str) -> Caller:
+            return self.verify(
+                question.token,
+                need,
+                resource=question.resource,
+                attributes=question.attributes,
+                address=question.address,
+                method=question.method,
+                path=question.path,
+                scheme=question.scheme,
+            )
+
+        return caller_of(decided, ask)
+
+    def schemes(self) -> tuple[str, ...]:
+        """Return how tokens may be presented here, as ``credentials.schemes`` calls it."""
+        return self._decider.schemes(self.organization)
+
+    @classmethod
+    def fake(cls) -> FakeGuard:
+        """Return a guard for tests, which knows the tokens that it is asked for."""
+        from retinue.guard.testing import FakeGuard
+
+        return FakeGuard()
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a decision waits for the network: then it does not belong into an event loop's thread."""
+        return isinstance(self._decider, Remote)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._decider.close()
+
+
+def _needed(need: Need) -> tuple[str, ...]:
+    if need is None:
+        return ()
+    return (need,) if isinstance(need, str) else tuple(need)
+
+
+def _found(replica: str | Path | None, node_url: str | None) -> Decider:
+    """Return what decides here, by arguments first and then by the environment."""
+    environ = os.environ
+    home = environ.get("RETINUE_HOME")
+    if replica is None and node_url is None:
+        replica = environ.get("RETINUE_REPLICA") or None
+        node_url = None if replica else environ.get("RETINUE_NODE_URL") or None
+        if replica is None and node_url is None and home:
+            replica = Path(home) / "replica"
+    if replica is not None:
+        folder = Path(replica)
+        beside = Path(home) if home else folder.parent
+        return Local(
+            Places(
+                folder,
+                Path(environ.get("RETINUE_PEPPER_FILE") or beside / "pepper"),
+                Path(environ.get("RETINUE_SPOOL") or beside / "spool"),
+                settings.variable(environ, "RETINUE_BRANDS", _brands, (DEFAULT_BRAND,)),
+            )
+        )
+    if node_url is None:
+        raise GuardError(
+            "no replica and no node: set RETINUE_REPLICA (or RETINUE_HOME) on a host with a node, "
+            "or RETINUE_NODE_URL"
+        )
+    token_file = environ.get("RETINUE_CALLER_TOKEN_FILE")
+    return Remote(node_url, caller_token_file=None if token_file is None else Path(token_file))
+
+
+def _brands(text: str) -> tuple[str, ...]:
+    return tuple(settings.brand(part.strip()) for part in text.split(","))

@@ -1,0 +1,168 @@
+"""Asks a node over HTTP, where there is none on this host. Connections are kept; what fails is a denial."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
+from retinue.verifier import Question, UnknownOrganization, UnknownPermission
+
+_log = logging.getLogger("retinue.guard")
+_STALE = Denied(Reason.REPLICA_STALE)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Account(msgspec.Struct):
+    id: str
+    kind: str
+    name: str
+
+
+class _Answer(msgspec.Struct):
+    """A decision over HTTP; see the reference of the node."""
+
+    allowed: bool
+    reason: str | None = None
+    account: _Account | None = None
+    organization: str | None = None
+    credential_id: str | None = None
+    permission: str | None = None
+    revision: int | None = None
+    expires_at: Any = None
+    rotate_by: Any = None
+    warnings: tuple[str, ...] = ()
+
+
+class _Problem(msgspec.Struct):
+    code: str = ""
+    detail: str | None = None
+
+
+_decision = msgspec.json.Decoder(_Answer).decode
+_problem = msgspec.json.Decoder(_Problem).decode
+
+
+class Remote:
+    """Decisions of a node at ``url``. Safe with threads: each has a connection of its own."""
+
+    def __init__(self, url: str, *, caller_token_file: Path | None = None, timeout: float = 2.0) -> None:
+        """``caller_token_file`` holds the token with ``decision:ask`` that a node off this host wants."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r}: an http or https URL of a node")
+        self._parts = parts
+        self._timeout = timeout
+        self._caller_token_file = caller_token_file
+        self._threads = threading.local()
+
+    def decide(self, question: Question) -> Decision:
+        """Ask the node. Without an answer nothing is known, so nothing is allowed (``replica_stale``).
+
+        Raises :class:`UnknownPermission` or :class:`UnknownOrganization` if the question names what does not
+        exist.
+        """
+        try:
+            status, body = self._post(_encode(_asked(question)))
+            if status == 200:
+                return _decided(_decision(body))
+            found = _problem(body)
+        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+            _log.warning("the node gave no decision: %s", error)
+            return _STALE
+        if found.code == "permission_unknown":
+            raise UnknownPermission(", ".join(question.need))
+        if found.code == "organization_unknown":
+            raise UnknownOrganization(question.organization or "")
+        _log.warning("the node gave no decision: %d %s %s", status, found.code, found.detail or "")
+        return _STALE
+
+    def schemes(self, organization: str | None) -> tuple[str, ...]:
+        """Return the schemes of the ``Authorization`` field: a node does not tell of others."""
+        return ("bearer", "basic_pair", "basic_token", "apikey")
+
+    def close(self) -> None:
+        """Close the connection of this thread."""
+        held = getattr(self._threads, "connection", None)
+        if held is not None:
+            held.close()
+            self._threads.connection = None
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        """Send a question; a connection that the node has closed meanwhile is opened anew, once."""
+        fields = {"Content-Type": "application/json", "Host": self._parts.netloc}
+        if self._caller_token_file is not None:
+            # Read each time: a token that is rotated in its file is used from then on.
+            fields["Retinue-Caller"] = f"Bearer {self._caller_token_file.read_text().strip()}"
+        path = self._parts.path.rstrip("/") + "/v1/verify"
+        for is_last in (False, True):
+            connection = self._connection()
+            try:
+                connection.request("POST", path, body, fields)
+                answer = connection.getresponse()
+                return answer.status, answer.read()
+            except (http.client.RemoteDisconnected, ConnectionError):
+                connection.close()
+                if is_last:
+                    raise
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                raise
+        raise AssertionError("unreachable")
+
+    def _connection(self) -> http.client.HTTPConnection:
+        held: http.client.HTTPConnection | None = getattr(self._threads, "connection", None)
+        if held is None:
+            secure = self._parts.scheme == "https"
+            kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+            assert self._parts.hostname is not None  # noqa: S101  (looked at in the constructor)
+            held = kind(self._parts.hostname, self._parts.port, timeout=self._timeout)
+            self._threads.connection = held
+        return held
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    told = {
+        "token": question.token or "",
+        "need": list(question.need) or None,
+        "organization": question.organization,
+        "resource": question.resource,
+        "address": question.address,
+        "method": question.method,
+        "path": question.path,
+        "scheme": question.scheme,
+        "attributes": None if question.attributes is None else dict(question.attributes),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _decided(answer: _Answer) -> Decision:
+    caller = None
+    if answer.account is not None:
+        caller = Caller(
+            answer.account.kind,
+            answer.account.id,
+            answer.account.name,
+            answer.organization or "",
+            answer.credential_id or "",
+            answer.revision or 0,
+            _milliseconds(answer.expires_at),
+            0,
+            _milliseconds(answer.rotate_by),
+            tuple(Warning(each) for each in answer.warnings),
+        )
+    if answer.allowed and caller is not None:
+        return Allowed(caller, answer.permission)
+    return Denied(Reason(answer.reason or Reason.REPLICA_STALE), caller, answer.permission)
+
+
+def _milliseconds(text: Any) -> int:
+    from datetime import datetime
+
+    return 0 if text is None else round(datetime.fromisoformat(str(text)).timestamp() * 1000)
