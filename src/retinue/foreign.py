@@ -24,10 +24,6 @@ KEYLESS: dict[str, Callable[[bytes], bytes]] = {
     "sha512": lambda whole: hashlib.sha512(whole).digest(),
 }
 HMAC = "hmac-sha256"
-#: Slow hashes. They are verified by the control plane alone, once a credential (see ADR 0010).
-SLOW = frozenset({"argon2", "bcrypt"})
-
-
 #: Opens a sealed secret: pepper, secret, context (:func:`retinue.sealing.unseal`).
 Unseal = Callable[[Pepper, bytes, str], bytes | None]
 IsGenuine = Callable[[Snapshot, bytes, Credential | None, int], bool]

@@ -224,8 +224,11 @@ class Verifier:
                 computed = self._finder.digest(snapshot, digest.scheme, pepper_id, whole)
             else:
                 computed = presented if pepper_id == self._active_id else self._digest(pepper_id, whole)
-            if compare_digest(computed, digest.value) and (
-                digest.valid_until_ms == 0 or now < digest.valid_until_ms
+            # What cannot be computed is empty, and proves nothing, whatever the record holds.
+            if (
+                compare_digest(computed, digest.value)
+                and computed
+                and (digest.valid_until_ms == 0 or now < digest.valid_until_ms)
             ):
                 genuine = True
         if len(digests) < 2:

@@ -234,3 +234,13 @@ def test_a_stranger_costs_a_digest_and_learns_nothing() -> None:
     unknown = decide(Question("AKIA-another-token-0123456789"), more=more, credential={"digests": (digest,)})
 
     assert Denied(Reason.TOKEN_UNKNOWN) == unknown
+
+
+@pytest.mark.parametrize("digest", [Digest(b"", "not held"), Digest(b"", PEPPER.id, 0, "no such scheme")])
+def test_an_empty_digest_opens_nothing(digest: Digest) -> None:
+    """
+    What cannot be computed proves nothing, whatever a record holds.
+    """
+    token = mint(TokenKind.API_KEY, kid=KID)
+
+    assert "token_unknown" == ask(token.reveal(), digest, [])

@@ -57,9 +57,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A credential, found by its public key id. It holds no permissions.
 
-    ``adopts`` says that it was imported under a slow hash: the control plane looks at the first token that is
-    presented for it, and gives it a digest of our own if it is the right one. ``self_issued`` says that a
-    user issued it, by the permission to hold personal access tokens.
+    ``self_issued`` says that a user issued it, by the permission to hold personal access tokens.
     """
 
     id: str
@@ -73,14 +71,13 @@ class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     retires_at_ms: int = 0
     rotate_by_ms: int = 0
     restrictions: Restrictions | None = None
-    adopts: bool = False
     self_issued: bool = False
 
 
 class Lookup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Finds a credential whose token does not name its key id.
 
-    The key is :func:`retinue.pepper.lookup_key` of a digest, or of the public id of an imported credential.
+    The key is :func:`retinue.pepper.lookup_key` of a digest.
     """
 
     kid: str

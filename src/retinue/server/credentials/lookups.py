@@ -1,7 +1,7 @@
 """Lookup records: how a token that does not name its key id finds its credential.
 
 They are rows of their own, since a credential may be found in several ways at a time: by the digest of its
-token, by that of its former token while this is still accepted, by the public id under which it was imported.
+token, and by that of its former token while this is still accepted.
 """
 
 from __future__ import annotations

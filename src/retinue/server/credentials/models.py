@@ -110,7 +110,7 @@ class Credential(models.Model):
 
 
 class Lookup(models.Model):
-    """Finds a credential whose token does not name its key id, by a keyed digest or an imported public id."""
+    """Finds a credential whose token does not name its key id, by a keyed digest."""
 
     key = IdField(primary_key=True)
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="lookups")

@@ -54,6 +54,7 @@ ENFORCED: dict[str, str] = {
     "idle.action": "tests/api/test_idle.py",
     "idle.days": "tests/api/test_idle.py",
     "ingest.enabled": "tests/api/test_ingest_tokens.py",
+    "ingest.presentation": "tests/node/test_schemes.py",
     "network": "tests/api/test_presented.py",
     "pat.admin_visibility": "tests/api/test_personal_tokens.py",
     "pat.enabled": "tests/api/test_personal_tokens.py",
