@@ -69,10 +69,10 @@ def _statements() -> list[str]:
             CASE WHEN i %% 1000 = 0 THEN 'credential_revoked' WHEN i %% 100 = 0 THEN 'permission_missing' ELSE '' END,
             'report:read', 'GET', '/x', '192.0.2.1', '', 'n', 1, 1, {_id("req")} FROM {_numbers(REQUESTS)}""",
         f"""INSERT INTO ledger_auditevent (id, revision, n, at, organization, type, actor_kind, actor, credential,
-            request, subject_kind, subject, before, after)
+            request, subject_kind, subject, before, after, mark)
         SELECT CAST(i + revision AS text) || '.1', i + revision, 1, {_at()}, %(org)s,
             CASE WHEN i %% 1000 = 0 THEN 'key.revoked' ELSE 'key.issued' END, 'user',
-            CASE WHEN i %% 1000 = 0 THEN 'usr_rare' ELSE %(owner)s END, '', '', 'api_key', {key}, '{{}}', '{{}}'
+            CASE WHEN i %% 1000 = 0 THEN 'usr_rare' ELSE %(owner)s END, '', '', 'api_key', {key}, '{{}}', '{{}}', ''
             FROM {_numbers(EVENTS)}, ledger_head""",
     ]  # fmt: skip
 

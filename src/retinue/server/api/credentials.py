@@ -115,7 +115,7 @@ def list_credentials(call: Call, query: CredentialFilter) -> schemas.JSON:
         used_within=query.used_within,
         unused_for=query.unused_for,
         expires_within=query.expires_within,
-        used_since=traffic.used_since,
+        last_used=traffic.last_used(),
     )
     if query.status is not None:
         rows = queries.with_status(

@@ -85,6 +85,7 @@ class Credential(models.Model):
         indexes = [
             models.Index(fields=["organization", "kind", "issued_at", "id"], name="credential_by_age"),
             models.Index(fields=["organization", "issued_at", "id"], name="credential_of_any_kind"),
+            models.Index(fields=["organization", "state", "issued_at", "id"], name="credential_any_by_state"),
             models.Index(fields=["principal", "issued_at", "id"], name="credential_by_principal"),
             models.Index(
                 fields=["organization", "kind", "state", "issued_at", "id"], name="credential_by_state"

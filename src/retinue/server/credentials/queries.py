@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import GreaterThan, IsNull, LessThanOrEqual
 
 from retinue.decision import Reason
 from retinue.server.access import queries as access
@@ -76,9 +77,8 @@ def with_status(
     suspended, as :func:`lacking_users` gives them. Keys are gone through in their own order, and
     what else must be known of each is looked up: a join would have the database begin elsewhere, and sort.
     """
-    enabled = Exists(Principal.objects.filter(id=OuterRef("principal_id"), state="enabled")) | Q(
-        principal_id__isnull=True
-    )
+    # An ingest token has no account that could be anything but enabled.
+    enabled = ~Exists(Principal.objects.filter(id=OuterRef("principal_id")).exclude(state="enabled"))
     lost = Q(principal_id__in=lacking, kind=Kind.PERSONAL.value, issued_by=F("principal_id"))
     was_used = Exists(used.filter(credential=OuterRef("id")))
     retired, expired = Q(retires_at__lte=now), Q(expires_at__lte=now)
@@ -166,19 +166,19 @@ def within_days(
     used_within: int | None,
     unused_for: int | None,
     expires_within: int | None,
-    used_since: Callable[[datetime], QuerySet[Any, Any]],
+    last_used: QuerySet[Any, Any],
 ) -> QuerySet[Credential]:
-    """Narrow credentials by days; ``used_since`` gives the ids of those that were used since an instant.
+    """Narrow credentials by days; ``last_used`` gives the last use of those that were used.
 
     Unused for so many days is what was issued before them and not used in them. What has ended ends no more.
     """
+    # Looked up for each row that is gone through: an index of uses by time would be paid for by every use.
+    last: Any = Subquery(last_used.filter(credential=OuterRef("id"))[:1])
     if used_within is not None:
-        used = used_since(now - timedelta(days=used_within)).filter(credential=OuterRef("id"))
-        rows = rows.filter(Exists(used))
+        rows = rows.filter(GreaterThan(last, now - timedelta(days=used_within)))
     if unused_for is not None:
         since = now - timedelta(days=unused_for)
-        used = used_since(since).filter(credential=OuterRef("id"))
-        rows = rows.filter(~Exists(used), issued_at__lte=since)
+        rows = rows.filter(IsNull(last, True) | LessThanOrEqual(last, since), issued_at__lte=since)
     if expires_within is not None:
         rows = rows.filter(
             state="active", expires_at__gt=now, expires_at__lte=now + timedelta(days=expires_within)

@@ -78,9 +78,9 @@ def used_credentials() -> QuerySet[Usage, Any]:
     return Usage.objects.values("credential")
 
 
-def used_since(at: datetime) -> QuerySet[Usage, Any]:
-    """Return the ids of the credentials that were used since an instant, for a query over credentials."""
-    return Usage.objects.filter(last_used_at__gt=at).values("credential")
+def last_used() -> QuerySet[Usage, Any]:
+    """Return the last use of each credential that was used, for a query over credentials."""
+    return Usage.objects.values("last_used_at")
 
 
 def used_within(credential_ids: Sequence[str], since: datetime) -> int:
