@@ -46,6 +46,7 @@ NEEDS = {
     "approve_grant": "grant:create",
     "list_permissions_of_user": "grant:read",
     "list_assignments": "grant:read",
+    "list_drift": "grant:read",
     "assign_role": "grant:create",
     "unassign_role": "grant:delete",
     "approve_assignment": "grant:create",
@@ -136,6 +137,7 @@ SPECIMENS: dict[str, Callable[[World, Caller], Made]] = {
     "approve_grant": lambda world, _: (f"{_grant(world)}/approve", {}),
     "list_permissions_of_user": lambda world, _: (f"/v1/users/{world.user()[0].id}/permissions", None),
     "list_assignments": lambda world, _: ("/v1/assignments", None),
+    "list_drift": lambda world, _: (f"/v1/service-accounts/{_account(world)}/drift", None),
     "assign_role": lambda world, _: (
         "/v1/assignments",
         {"subject": _account(world), "role": cases.role(world).rpartition("/")[2]},

@@ -15,6 +15,8 @@ from retinue.problem import Problem, problem
 MAX_NEED = 1000
 MAX_TEXT = 8192
 MAX_DEPTH = 32
+MAX_ATTRIBUTES = 32
+MAX_ATTRIBUTE = 256
 _FIELD = re.compile(r"`\$\.?([^`]*)`")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED = re.compile(r"(missing required|unknown) field `([^`]*)`")
@@ -31,6 +33,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     method: str | None = None
     path: str | None = None
     scheme: str | None = None
+    attributes: dict[str, str] | None = None
 
 
 class Refused(Exception):
@@ -86,12 +89,22 @@ def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
         body = msgspec.structs.replace(body, scheme=body.scheme.lower())
         if not is_scheme(body.scheme or ""):
             raise Refused(_at("scheme", "bearer, basic_pair, basic_token, apikey, path or header:NAME"))
+    if body.attributes is not None:
+        _check_attributes(body.attributes)
     if body.path is None:
         return body
     path = body.path.partition("?")[0]
     if not path.startswith("/") or len(path) > MAX_TEXT or _CONTROL.search(path):
         raise Refused(_at("path", f"begins with /, no control characters, at most {MAX_TEXT} characters"))
     return msgspec.structs.replace(body, path=path)
+
+
+def _check_attributes(attributes: dict[str, str]) -> None:
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise Refused(_at("attributes", f"at most {MAX_ATTRIBUTES}"))
+    for name, value in attributes.items():
+        if max(len(name), len(value)) > MAX_ATTRIBUTE or "\0" in name + value:
+            raise Refused(_at("attributes", f"names and values of at most {MAX_ATTRIBUTE} characters"))
 
 
 def _normalized(body: Body) -> Body:

@@ -8,6 +8,7 @@ from typing import Any
 from retinue.server.access import grant_actions, queries, selectors
 from retinue.server.access.catalogue_actions import declare
 from retinue.server.access.checks import check_count
+from retinue.server.access.copying import Source, hand_on
 from retinue.server.access.grant_actions import (
     Origin,
     assign,
@@ -28,6 +29,7 @@ from retinue.server.ledger.transaction import Transaction
 
 __all__ = [
     "Origin",
+    "Source",
     "assign",
     "assign_roles",
     "check_stronger",
@@ -56,8 +58,12 @@ def create_account(
     roles: Sequence[str] = (),
     permissions: Sequence[str] = (),
     justification: str = "",
+    source: Source | None = None,
 ) -> Principal:
-    """Create a service account with its roles and direct grants: all of it or nothing."""
+    """Create a service account with its roles and direct grants: all of it or nothing.
+
+    ``source`` is the account or role whose permissions are copied or linked.
+    """
     handing = Handing.begin(tx, organization_id, justification)
     directory.check_required_access(organization_id, fields.environment, roles=len(roles))
     account = directory.create_service_account(tx, organization_id, fields)
@@ -66,6 +72,8 @@ def create_account(
     assign_roles(tx, account, roles, justification)
     for place, permission in enumerate(dict.fromkeys(permissions)):
         grant(tx, account, permission, justification, field=f"permissions.{place}")
+    if source is not None:
+        hand_on(tx, handing, account, source, justification)
     check_count(handing, account)
     return account
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from retinue.server.access import actions as access
 from retinue.server.access.queries import holders_of
 from retinue.server.api import render, schemas
+from retinue.server.api.copying import CopyFrom
 from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
@@ -110,6 +111,7 @@ class CreateServiceAccount(schemas.WithReason):
     roles: list[str] = []
     permissions: list[str] = Field([], description="Permissions to grant directly.")
     justification: str = ""
+    copy_from: CopyFrom | None = None
     key: FirstKey | None = Field(None, description="Issue a first key with the account.")
 
 
@@ -156,7 +158,12 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     "POST",
     LIST,
     permission="service_account:create",
-    also={"roles": ("grant:create",), "permissions": ("grant:create",), "key": ("credential:issue",)},
+    also={
+        "roles": ("grant:create",),
+        "permissions": ("grant:create",),
+        "copy_from": ("grant:create",),
+        "key": ("credential:issue",),
+    },
     response=CreatedServiceAccount,
     status=201,
     tag=TAG,
@@ -181,6 +188,7 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
         roles=body.roles,
         permissions=body.permissions,
         justification=body.justification,
+        source=None if body.copy_from is None else body.copy_from.source(),
     )
     return _with_first_key(call, made, body.key)
 

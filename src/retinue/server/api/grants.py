@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from retinue.server.access import actions, approving, grant_actions, listing, queries, selectors, subjects
+from retinue.server.access import (
+    actions,
+    approving,
+    copying,
+    grant_actions,
+    listing,
+    queries,
+    selectors,
+    subjects,
+)
 from retinue.server.api import render_access, schemas
 from retinue.server.api.accounts import ONE
 from retinue.server.api.cursors import Listing, page
@@ -148,6 +157,29 @@ def list_effective_permissions(call: Call, account_id: str) -> schemas.JSON:
     """List what a service account may do, and where each permission comes from."""
     found = queries.sources(directory.account(call.organization, account_id))
     return {"items": render_access.permissions(found), "next": None}
+
+
+class Drifted(schemas.Answer):
+    """How the grants that were copied from an origin differ from what it gives now."""
+
+    origin: str
+    missing: list[str] = Field(description="What only the origin gives.")
+    extra: list[str] = Field(description="What only the account has.")
+
+
+class DriftList(schemas.Answer):
+    """The origins that have drifted; never paged."""
+
+    items: list[Drifted]
+    next: None
+
+
+@operation("GET", f"{ONE}/drift", permission="grant:read", response=DriftList, tag=TAG)
+def list_drift(call: Call, account_id: str) -> schemas.JSON:
+    """List how copied permissions differ from what they were copied from."""
+    found = copying.drift(directory.account(call.organization, account_id))
+    items = [{"origin": each.origin, "missing": each.missing, "extra": each.extra} for each in found]
+    return {"items": items, "next": None}
 
 
 class HandOut(schemas.WithReason):

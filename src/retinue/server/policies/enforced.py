@@ -21,6 +21,7 @@ ENFORCED: dict[str, str] = {
     "accounts.unique": "tests/api/test_naming.py",
     "features.service_accounts": "tests/api/test_naming.py",
     "terminology": "tests/api/test_account_policy.py",
+    "accounts.copy_permissions": "tests/api/test_copying.py",
     "accounts.required": "tests/api/test_accounts.py",
     "accounts.restore_days": "tests/api/test_accounts.py",
     "credentials.format": "tests/api/test_formats.py",
