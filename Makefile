@@ -54,6 +54,7 @@ format: $(VENV)/.test-stamp
 bench: $(VENV)/.test-stamp
 	$(BIN)/python bench/verify.py
 	$(BIN)/python -m bench.writes
+	$(BIN)/python -m bench.access
 
 # Part of `test` too: tests/formal runs the same checks.
 formal:

@@ -75,7 +75,8 @@ def refusal(
             return None
         held = holder.bound
         is_bound = is_bound or (place < len(held) and held[place] & bit != 0)
-        scopes += holder.scoped
+        if holder.scoped:
+            scopes += holder.scoped
     if is_bound and target.resource is None:
         return None
     giving = [

@@ -104,7 +104,7 @@ class Decisions:
                 body.path,
                 body.scheme,
                 API_KINDS,
-                body.attributes,
+                attributes=body.attributes,
             )
             decision = self._guessing.decide(question, self.verifier)
         except questions.Refused as refused:
