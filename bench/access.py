@@ -1,4 +1,4 @@
-"""Measures what access costs: a decision against permissions, groups and principals; a change of a large group.
+"""Measures what access costs: a decision against permissions, groups, principals; a change of a group.
 
 ``python -m bench.access``, from the root of the repository. Everything is a ratio in one run. A change of a
 group is two transactions, measured with the records and bytes that each node must fetch for them.
@@ -50,9 +50,11 @@ def _propagation() -> None:
     django_setup.setup()
     print(f"\n{'a grant to a group, and its end':40} {'ms':>7} {'records':>8} {'bytes':>7}")
     for members in (1_000, 100_000):
-        with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as name:
-            with django_setup.database(f"sqlite:///{name}/retinue.db"):
-                took, changed, size = _change_of_group(members)
+        with (
+            tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as name,
+            django_setup.database(f"sqlite:///{name}/retinue.db"),
+        ):
+            took, changed, size = _change_of_group(members)
         print(f"{f'  {members:,} members':40} {took:7.1f} {changed:8} {size:7}", flush=True)
 
 

@@ -75,8 +75,7 @@ def refusal(
             return None
         held = holder.bound
         is_bound = is_bound or (place < len(held) and held[place] & bit != 0)
-        if holder.scoped:
-            scopes += holder.scoped
+        scopes += holder.scoped
     if is_bound and target.resource is None:
         return None
     giving = [
