@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from retinue import authority, permission
 from retinue.replica.records import (
@@ -60,12 +62,10 @@ def _propagation() -> None:
 
 def _change_of_group(members: int) -> tuple[float, int, int]:
     from retinue.server.access import actions, grant_actions, group_actions
-    from retinue.server.access.models import Group, Membership
+    from retinue.server.access.models import Group
     from retinue.server.access.subjects import Subject
     from retinue.server.directory import actions as directory
-    from retinue.server.directory.models import Principal
     from retinue.server.ledger import feed
-    from retinue.server.ledger.guard import suspended_for_schema_changes
     from retinue.server.ledger.transaction import SYSTEM, reading, transaction
     from retinue.server.nodes.compile import Compiler
 
@@ -73,7 +73,27 @@ def _change_of_group(members: int) -> tuple[float, int, int]:
         home = directory.create_organization(tx, handle="bench", name="bench")
         actions.set_up_organization(tx, home)
         group = group_actions.create(tx, home.id, Group.GROUP, name="all of them")
-    now = tx.now
+    _fill(home, group, members, tx.now)
+    before = feed.position().revision
+    began = time.perf_counter()
+    subject = Subject(group.id, "group", group.name)
+    with transaction(SYSTEM, reason="bench") as tx:
+        made = actions.grant(tx, subject, "report:read", organization=home.id)
+    with transaction(SYSTEM, reason="bench") as tx:
+        grant_actions.delete_grant(tx, home.id, made)
+    took = (time.perf_counter() - began) * 1e3
+    with reading():
+        touched = feed.changes(feed.Touched(before + 1, "", ""), 1_000_000)
+        values = Compiler().compile(each.place for each in touched)
+    return took, len(touched), sum(len(value or b"") for value in values.values())
+
+
+def _fill(home: Any, group: Any, members: int, now: datetime) -> None:
+    """Put members into the group past the write door: a hundred thousand of them would take minutes."""
+    from retinue.server.access.models import Membership
+    from retinue.server.directory.models import Principal
+    from retinue.server.ledger.guard import suspended_for_schema_changes
+
     with suspended_for_schema_changes():
         Principal.objects.bulk_create(
             (
@@ -91,18 +111,6 @@ def _change_of_group(members: int) -> tuple[float, int, int]:
             ),
             batch_size=2_000,
         )  # fmt: skip
-    before = feed.position().revision
-    began = time.perf_counter()
-    subject = Subject(group.id, "group", group.name)
-    with transaction(SYSTEM, reason="bench") as tx:
-        made = actions.grant(tx, subject, "report:read", organization=home.id)
-    with transaction(SYSTEM, reason="bench") as tx:
-        grant_actions.delete_grant(tx, home.id, made)
-    took = (time.perf_counter() - began) * 1e3
-    with reading():
-        touched = feed.changes(feed.Touched(before + 1, "", ""), 1_000_000)
-        values = Compiler().compile(each.place for each in touched)
-    return took, len(touched), sum(len(value or b"") for value in values.values())
 
 
 def _curve(what: str, sizes: tuple[int, ...], make: Callable[[int], Callable[[], object]]) -> None:
