@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-MODEL = Path(__file__).with_name("lease.pml")
+FOLDER = Path(__file__).parent
+LEASE, RELAY = "lease.pml", "relay.pml"
 AT_ONCE = 2
 MEMORY_MB = 2_000
 #: The shortest counterexample may cost more than one.
@@ -28,7 +29,12 @@ DEPTH = 10_000
 TIMEOUT_SECONDS = 900.0
 HOLDS, NOT_COMPLETE = "holds", "not complete"
 #: What stands in the assertion that failed, and the property that it states.
-_PROPERTIES = {"began_after_receipt": "P1 fails", "rows_read_at": "P2 fails", "": "P3 fails"}
+_PROPERTIES = {
+    "began_after_receipt": "P1 fails",
+    "(receipt==3)&&": "P1 fails",
+    "rows_read_at": "P2 fails",
+    "": "P3 fails",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Check:
     expected: str
     defines: tuple[str, ...] = ()
     is_broad: bool = False
+    model: str = LEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,12 @@ class Outcome:
 def _mistake(name: str, what: str, *defines: str, number: str = "", expected: str = "P1 fails") -> Check:
     two_nodes = "NODES=2" in defines
     return Check(name, what, expected, (f"MISTAKE={number or name}", *defines), is_broad=two_nodes)
+
+
+def _relay(name: str, what: str, expected: str = "P1 fails", *defines: str) -> Check:
+    """A check of the model of a relay; breadth first, a mistake is found in few steps."""
+    is_broad = any(each.startswith("MISTAKE") for each in defines)
+    return Check(f"relay {name}".strip(), what, expected, defines, is_broad, RELAY)
 
 
 CHECKS = (
@@ -88,6 +101,19 @@ CHECKS = (
     _mistake("15", "a retired row counts as settled"),
     _mistake("16", "an answer to a poll that was given up is taken"),
     _mistake("17", "a receipt soon after the database lost its lease rows", "POWER_CUTS=1"),
+    _relay("", "P1 behind a relay, all states", HOLDS),
+    _relay("before", "no acceptance behind it before the revoke", "P3 fails", "DENY=1"),
+    _relay("applied", "none when the relay has applied the revoke", "P3 fails", "DENY=2"),
+    _relay("confirmed", "no receipt by confirmation of both", "P3 fails", "DENY=3"),
+    _relay("lent", "no receipt by the end of what was lent", "P3 fails", "DENY=4"),
+    _relay("ended", "no receipt by the end of the relay's lease", "P3 fails", "DENY=5"),
+    _relay("1", "acknowledged before its child has applied", "P1 fails", "MISTAKE=1"),
+    _relay("2", "the child's lease is not bounded by the relay's", "P1 fails", "MISTAKE=2"),
+    _relay("3", "a restart forgets the children", "P1 fails", "MISTAKE=3"),
+    _relay("4", "no further margin for a further clock", "P1 fails", "MISTAKE=4"),
+    _relay("5", "the replica is read before it is lent from", "P1 fails", "MISTAKE=5"),
+    _relay("6", "lent and not noted", "P1 fails", "MISTAKE=6"),
+    _relay("7", "another boot acknowledges for the one before", "P1 fails", "MISTAKE=7"),
 )  # fmt: skip
 
 
@@ -99,7 +125,7 @@ def run(check: Check, *, tell: bool = False) -> Outcome:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="retinue-formal-") as name:
         folder = Path(name)
-        shutil.copy(MODEL, folder)
+        shutil.copy(FOLDER / check.model, folder)
         _build(check, folder, tell=tell)
         options = [f"-m{DEPTH}", "-w24" if check.expected == HOLDS else "-w22"]
         try:
@@ -127,7 +153,7 @@ def _defines(check: Check) -> list[str]:
 
 
 def _build(check: Check, folder: Path, *, tell: bool) -> None:
-    _call(["spin", *_defines(check), "-a", MODEL.name], folder)
+    _call(["spin", *_defines(check), "-a", check.model], folder)
     options = ["-DSAFETY", f"-DMEMLIM={MEMORY_TELLING_MB if tell else MEMORY_MB}"]
     if check.is_broad or (tell and check.expected != HOLDS):
         options.append("-DBFS")
@@ -138,8 +164,9 @@ def _build(check: Check, folder: Path, *, tell: bool) -> None:
 
 def _story(check: Check, folder: Path) -> str:
     """Return the steps of the counterexample, one a line, as the model prints them."""
-    told = _call(["spin", *_defines(check), "-t", "-T", MODEL.name], folder)
-    return "\n".join(line for line in told.splitlines() if re.match(r"\d+: ", line))
+    told = _call(["spin", *_defines(check), "-t", "-T", check.model], folder)
+    lines = (line.strip() for line in told.splitlines())
+    return "\n".join(line for line in lines if re.match(r"\d+: |[a-z][^=]*$", line) and ":\tproc" not in line)
 
 
 def _call(command: list[str], folder: Path, timeout: float | None = None) -> str:

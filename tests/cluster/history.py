@@ -96,6 +96,8 @@ class History:
     stock: list[Pass] = field(default_factory=list)
     asked: Counter[tuple[str, int]] = field(default_factory=Counter)
     allowed: Counter[tuple[str, int]] = field(default_factory=Counter)
+    #: Which nodes follow which relay.
+    behind: dict[str, tuple[str, ...]] = field(default_factory=dict)
     phase: str = "run"
     _flying: dict[int, Pass] = field(default_factory=dict)
     _ended: list[Pass] = field(default_factory=list)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from retinue.replica.lease import EPSILON
 from tests.cluster.history import PERIOD_SECONDS, Acceptance, Ending, Fault, History
@@ -29,7 +30,7 @@ def judge(history: History, lease_seconds: float) -> list[str]:
         if not each.is_complete
     ]
     found += _late(run, history.faults, lease_seconds)
-    found += [said for each in run for said in _undeserved(each, history.faults)]
+    found += [said for each in run for said in _undeserved(each, history.faults, history.behind)]
     return found + history.refusals
 
 
@@ -66,15 +67,18 @@ def _late(endings: list[Ending], faults: list[Fault], lease_seconds: float) -> l
     ]
 
 
-def _undeserved(ending: Ending, faults: list[Fault]) -> list[str]:
+def _undeserved(
+    ending: Ending, faults: list[Fault], behind: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> list[str]:
     """Only a node that could not be reached may have been waited out; without the control plane none can.
 
-    A follower that was killed may be, also while its successor is in touch: whichever comes first settles it.
+    A relay may have been for a node ``behind`` it. A follower that was killed may be, also while its successor is in touch: whichever comes first settles it.
     """
     killed = {each.follower for each in faults}
     found = []
     for each in ending.nodes:
-        near = [fault for fault in faults if fault.node in ("", each["node"])]
+        here = ("", each["node"], *behind.get(each["node"], ()))
+        near = [fault for fault in faults if fault.node in here]
         if each["how"] != "lease_ended" or each["incarnation"] in killed:
             continue
         if not _overlaps(near, ending.called, ending.returned):

@@ -15,14 +15,28 @@ from tests.cluster.faults import Injector
 from tests.cluster.history import History, now
 from tests.cluster.judge import controls
 from tests.cluster.revokers import Revoker
-from tests.cluster.verifiers import Verifier
-from tests.cluster.world import NODES, RECOVERY_SECONDS, SLOW, TOO_SLOW, World, patched, send, slow_clock
+from tests.cluster.verifiers import PAUSE_SECONDS, Verifier
+from tests.cluster.world import (
+    NODES,
+    RECOVERY_SECONDS,
+    SLOW,
+    TOO_SLOW,
+    Member,
+    World,
+    patched,
+    send,
+    slow_clock,
+)
 from tests.support.processes import wait_for
 
 SEED, SECONDS, LEASE = "RETINUE_TEST_SEED", "RETINUE_TEST_SECONDS", "RETINUE_TEST_LEASE_SECONDS"
 REVOKERS = 20
+#: In a tree a change takes a round trip more, on the same two cores: clients leave the processes more of them.
+TREE_REVOKERS, TREE_PAUSE_SECONDS = 10, 0.003
 STOCK_COUNT = 8
 CONTROLS = ("cache", "push only", "no lease check", "clock beyond the bound")
+#: What a relay may do wrong, each a patch of its follower, and what shows it.
+RELAY_CONTROLS = ("acknowledged early", "lent without bound", "children forgotten")
 #: A run that shows less shows nothing. A slow machine gets more time for it.
 MINIMA = {"verifications": 50_000, "near": 3_000, "endings": 500}
 MOST_TIMES = 2.0
@@ -49,19 +63,26 @@ def lease_seconds() -> int:
     return int(os.environ.get(LEASE) or 2)
 
 
-def run(folder: Path, database_url: str | None, seed: str, seconds: float, lease: int) -> History:
-    """Run on SQLite, or on PostgreSQL with two control planes if there is a ``database_url``."""
-    history = History()
-    world = World(folder, database_url, None if lease == 10 else lease)
+def run(
+    folder: Path, database_url: str | None, seed: str, seconds: float, lease: int, *, tree: bool = False
+) -> History:
+    """Run on SQLite, or on PostgreSQL with two control planes if there is a ``database_url``.
+
+    With a ``tree`` two of the nodes follow the third.
+    """
+    world = World(folder, database_url, None if lease == 10 else lease, tree=tree)
+    history = History(behind=world.behind)
     try:
         world.start()
-        with _clients(world, history, seed):
+        with _clients(world, history, seed, tree=tree):
             injector = Injector(world, history, lease, f"{seed}/faults")
             began = now()
             injector.run(began + seconds)
             while shortfalls(history) and now() < began + seconds * MOST_TIMES:
                 injector.run(now() + _MORE_SECONDS)
             history.rates["in the run"] = _clock_rate(world, SLOW, lease)
+            if tree:
+                _wrong_relays(world, history, lease)
             _wrong_on_purpose(world, history, lease)
     finally:
         world.stop()
@@ -69,17 +90,18 @@ def run(folder: Path, database_url: str | None, seed: str, seconds: float, lease
 
 
 @contextmanager
-def _clients(world: World, history: History, seed: str) -> Iterator[None]:
+def _clients(world: World, history: History, seed: str, *, tree: bool) -> Iterator[None]:
     """Let clients work meanwhile; at the end each finishes what it has begun."""
+    revokers, pause = (TREE_REVOKERS, TREE_PAUSE_SECONDS) if tree else (REVOKERS, PAUSE_SECONDS)
     clients: list[Revoker | Verifier] = [
-        Revoker(f"r{number}", world.wires(number), history, f"{seed}/r{number}") for number in range(REVOKERS)
+        Revoker(f"r{number}", world.wires(number), history, f"{seed}/r{number}") for number in range(revokers)
     ]
     clients.append(Revoker("push", world.wires(), history, f"{seed}/push", group=CONTROLS[1]))
     Revoker("stock", world.wires(), history, seed).fill_stock(STOCK_COUNT)
     for name, node in world.nodes.items():
-        clients.append(Verifier(name, node.node_port, history, f"{seed}/{name}"))
+        clients.append(Verifier(name, node.node_port, history, f"{seed}/{name}", pause=pause))
     port = world.nodes[NODES[0]].node_port
-    clients.append(Verifier(NODES[0], port, history, f"{seed}/cache", caches=True))
+    clients.append(Verifier(NODES[0], port, history, f"{seed}/cache", caches=True, pause=pause))
     for client in clients:
         client.start()
     try:
@@ -115,10 +137,50 @@ def _wrong_on_purpose(world: World, history: History, lease: float) -> None:
         node.serve()
 
 
+def _wrong_relays(world: World, history: History, lease: float) -> None:
+    """Stop a child of a relay that is wrong, or cut the relay off, until the child is caught at a violation."""
+    relay, child = world.nodes[NODES[0]], world.nodes[NODES[1]]
+    for phase in RELAY_CONTROLS:
+        history.phase = phase
+        send(relay.pids("everything"), signal.SIGCONT)
+        relay.stop()
+        relay.serve(patched(phase.replace(" ", "_")))
+        world.settle()
+        for _ in range(_ATTEMPTS):
+            if phase == RELAY_CONTROLS[1]:
+                world.links[NODES[0]].set(up=0, down=0)
+                time.sleep(lease * 1.9)
+                world.links[NODES[0]].set()
+            else:
+                _stop_child(relay, child, lease, restarts=phase == RELAY_CONTROLS[2])
+            world.settle()
+            if controls(history)[phase]:
+                break
+    relay.stop()
+    relay.serve()
+    world.settle()
+
+
+def _stop_child(relay: Member, child: Member, lease: float, *, restarts: bool) -> None:
+    """Stop the follower of a child, not what decides there, for the rest of its lease."""
+    stopped = child.pids("follower")
+    send(stopped, signal.SIGSTOP)
+    if restarts:
+        send(relay.pids("follower"), signal.SIGKILL)
+    time.sleep(lease * 1.2)
+    send(stopped, signal.SIGCONT)
+
+
 def _slow_clocks(world: World, name: str) -> dict[str, bool]:
-    """Wait until the control plane finds a node's clock slow; return which it does, and that those are stale."""
-    wait_for("the slow clock is found", lambda: world.clocks().get(name) == "slow", seconds=_NOTICE_SECONDS)
+    """Wait until a node's clock is found slow, by whom it follows; return which the control plane finds.
+
+    Such a node gets no lease.
+    """
     node = world.nodes[name]
+    if world.behind:
+        wait_for("the node is stale", lambda: not node.is_ready(), seconds=_NOTICE_SECONDS)
+        return {name: True}
+    wait_for("the slow clock is found", lambda: world.clocks().get(name) == "slow", seconds=_NOTICE_SECONDS)
     wait_for("the node is stale", lambda: not node.is_ready(), seconds=RECOVERY_SECONDS)
     return {each: state == "slow" for each, state in world.clocks().items()}
 

@@ -8,12 +8,17 @@ import pytest
 
 from tests.cluster import judge
 from tests.cluster.history import History
-from tests.cluster.run import CONTROLS, figures, lease_seconds, run, seconds, seed, shortfalls
+from tests.cluster.run import CONTROLS, RELAY_CONTROLS, figures, lease_seconds, run, seconds, seed, shortfalls
 from tests.cluster.world import RATE, TOO_SLOW
 from tests.server_support.django_setup import kinds
 
 
-@pytest.mark.parametrize("kind", kinds())
+def _forms() -> list[object]:
+    """The databases; and on SQLite a tree, in which two nodes follow the third."""
+    return [*kinds(), "relay"]
+
+
+@pytest.mark.parametrize("kind", _forms())
 def test_nothing_is_allowed_after_its_end_was_promised(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -21,17 +26,17 @@ def test_nothing_is_allowed_after_its_end_was_promised(
     No verification that begins after the return of a complete receipt is allowed, on any node, through stops,
     kills, cuts and a slow clock; each receipt comes in time, and waits out the lease of no node in touch.
     Clients and nodes that are wrong on purpose are caught; the control plane finds the clock that is too slow,
-    and no other.
+    and no other. The same holds behind a relay, and a relay that is wrong on purpose is caught.
     """
     url = str(request.getfixturevalue("postgres_url")) if kind == "postgresql" else None
-    lease = lease_seconds()
-    history = run(tmp_path, url, seed(), seconds(), lease)
+    lease = lease_seconds() + (kind == "relay")
+    history = run(tmp_path, url, seed(), seconds(), lease, tree=kind == "relay")
     findings = judge.judge(history, lease)
     _report(kind, history, findings)
 
     assert [] == findings
     assert {} == shortfalls(history)
-    assert set(CONTROLS) == set(judge.controls(history))
+    assert {*CONTROLS, *(RELAY_CONTROLS if kind == "relay" else ())} == set(judge.controls(history))
     assert pytest.approx(RATE, abs=0.025) == history.rates["in the run"]
     assert pytest.approx(TOO_SLOW, abs=0.025) == history.rates["clock beyond the bound"]
     assert ["n2"] == [name for name, is_slow in history.slow_clocks.items() if is_slow]

@@ -31,10 +31,20 @@ def question(token: str) -> bytes:
 class Verifier(threading.Thread):
     """One client of one node; with ``caches`` it remembers answers by time, which nobody may do."""
 
-    def __init__(self, node: str, port: int, history: History, seed: str, *, caches: bool = False) -> None:
+    def __init__(
+        self,
+        node: str,
+        port: int,
+        history: History,
+        seed: str,
+        *,
+        caches: bool = False,
+        pause: float = PAUSE_SECONDS,
+    ) -> None:
         super().__init__(name=f"verifier {seed}", daemon=True)
         self.stopping = threading.Event()
         self._node = node
+        self._pause = pause
         self._port = port
         self._history = history
         self._chance = random.Random(seed)  # noqa: S311
@@ -51,7 +61,7 @@ class Verifier(threading.Thread):
             began = now()
             answer = self._remember(found) if self._remembered is not None else self._ask(found)
             self._history.verified(self._counts, began, self._node, found, self._by, answer)
-            time.sleep(PAUSE_SECONDS if answer else _RETRY_SECONDS)
+            time.sleep(self._pause if answer else _RETRY_SECONDS)
         self._close()
 
     def _remember(self, found: Pass) -> str:

@@ -103,9 +103,15 @@ def is_stopped(pid: int) -> bool:
 
 
 class World:
-    """Control planes and nodes of one run. ``lease_seconds`` other than the native ones are set by a patch."""
+    """Control planes and nodes of one run. ``lease_seconds`` other than the native ones are set by a patch.
 
-    def __init__(self, folder: Path, database_url: str | None, lease_seconds: int | None) -> None:
+    With a ``tree`` the first node is a relay, and the others follow it.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str | None, lease_seconds: int | None, *, tree: bool = False
+    ) -> None:
+        self._relay_port = free_port() if tree else 0
         environment = (
             {} if lease_seconds is None else patched("short_lease", CLUSTER_LEASE_SECONDS=str(lease_seconds))
         )
@@ -123,21 +129,29 @@ class World:
             control.serve()
         wire = Wire(self.controls[0].url, self.token())
         for number, name in enumerate(NODES):
-            self._enrol(name, wire, self.controls[number % len(self.controls)].port)
+            port = self.controls[number % len(self.controls)].port
+            self._enrol(name, wire, self._relay_port if number and self._relay_port else port)
         wire.close()
         for name, node in self.nodes.items():
             node.serve(slow_clock(RATE) if name == SLOW else None)
 
-    def _enrol(self, name: str, wire: Wire, control_port: int) -> None:
+    @property
+    def behind(self) -> dict[str, tuple[str, ...]]:
+        """Which nodes follow which relay."""
+        return {NODES[0]: NODES[1:]} if self._relay_port else {}
+
+    def _enrol(self, name: str, wire: Wire, above_port: int) -> None:
         home = self._folder / name
         home.mkdir(mode=0o700)
-        made = wire.call("POST", "/v1/nodes", {"name": name})
+        made = wire.call("POST", "/v1/nodes", {"name": name, "relay": name in self.behind})
         token = home / "node-token"
         token.touch(mode=0o600)
         token.write_text(made.body["token"])
         shutil.copy(self.controls[0].home / "pepper", home / "pepper")
-        self.links[name] = link = Link(control_port)
+        self.links[name] = link = Link(above_port)
         environment = {"RETINUE_WORKERS": "1", "RETINUE_CONTROL_URL": f"http://127.0.0.1:{link.port}"}
+        if name in self.behind:
+            environment["RETINUE_RELAY_PORT"] = str(self._relay_port)
         self.nodes[name] = Member(home, environment, "--only", "node")
 
     def token(self) -> str:
@@ -165,7 +179,7 @@ class World:
 
         def is_settled() -> bool:
             heard = self._heard()
-            is_heard = bool(heard) and all(heard[each][1] > since for each in NODES)
+            is_heard = bool(heard) and all(heard.get(each, ("", 0.0))[1] > since for each in NODES)
             return is_heard and (not name or heard[name][0] != follower)
 
         wait_for("every node is heard", is_settled, seconds=RECOVERY_SECONDS)

@@ -149,6 +149,7 @@ class Control(socketserver.ThreadingTCPServer):
         self.handed_over = 0
         self.tokens: set[str] | None = None
         self.renewal: Renewal | None = None
+        self.issue: Callable[[Request], str] | None = None
         self.skew_ms = 0  # how far its clock is wrong
         self.lease_ms = 10_000
         self.removed: set[str] = set()  # tokens of nodes that were removed
@@ -190,6 +191,8 @@ class Control(socketserver.ThreadingTCPServer):
         if kind == "poll":
             renew = self.renewal is not None and self.renewal.polled(request.token)
             return 200, self._poll(request.body) | {"renew": renew}
+        if kind == "credential" and self.issue is not None:
+            return 200, {"token": self.issue(request), "expires_at": "2027-01-01T00:00:00Z"}
         if kind == "credential" and self.renewal is not None:
             return 200, {"token": self.renewal.renew(request.token), "expires_at": "2027-01-01T00:00:00Z"}
         if kind == "snapshot":

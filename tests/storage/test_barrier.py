@@ -99,11 +99,11 @@ def test_a_successor_on_the_same_replica_confirms_for_the_follower_that_it_retir
     pending = list(barrier._connected())
     stranger.load()
     stranger.poll()
-    assert [] == barrier._confirmed(pending, revision)
+    assert [] == barrier._confirmed(pending, ledger.position().epoch, revision)
 
     again = Follower(older.node, replica=older.replica, meta=stranger.meta)
     again.poll(retires=older.incarnation)
-    assert [pending[0].pk] == barrier._confirmed(pending, revision)
+    assert [pending[0].pk] == barrier._confirmed(pending, ledger.position().epoch, revision)
 
 
 def test_a_removed_node_is_not_waited_for(estate: Estate) -> None:

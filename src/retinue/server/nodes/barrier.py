@@ -8,19 +8,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connection
 from django.utils import timezone
 
+from retinue.server.ledger import feed as ledger
 from retinue.server.nodes import wake
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.queries import CONNECTED
+from retinue.server.nodes.settling import Awaited, Row, confirmed
 
 #: Acknowledgements that other processes received are looked for so often (PostgreSQL).
 _LOOK_SECONDS = 0.01
-_SETTLED = """
-SELECT node_id, incarnation, retires FROM nodes_lease JOIN nodes_node ON nodes_node.id = node_id
-WHERE (revision >= %s OR state <> 'enrolled') AND node_id IN ({nodes})
+#: Successors of a connected follower have been heard within this time.
+LATELY = timedelta(minutes=1)
+_ROWS = """
+SELECT node_id, incarnation, retires, epoch, revision, granted_at_ns, clock_id, state
+FROM nodes_lease JOIN nodes_node ON nodes_node.id = node_id
+WHERE last_contact_at > %s AND node_id IN ({nodes})
 """
 
 
@@ -50,11 +56,12 @@ def wait(revision: int, timeout_s: float = 1.0) -> BarrierResult:
     """
     began = time.monotonic()
     ticket = wake.acknowledgements.ticket()
+    epoch = ledger.position().epoch
     pending = {row.pk: row for row in _connected()}
     found: list[Confirmation] = []
     while True:
         waited_ms = (time.monotonic() - began) * 1e3
-        for key in _confirmed(pending.values(), revision):
+        for key in _confirmed(pending.values(), epoch, revision):
             row = pending.pop(key)
             found.append(Confirmation(row.node.name, row.incarnation, waited_ms))
         left = timeout_s - (time.monotonic() - began)
@@ -73,20 +80,21 @@ def _connected() -> Iterable[Lease]:
     return rows.select_related("node")
 
 
-def _confirmed(pending: Iterable[Lease], revision: int) -> list[int]:
-    """Return which of the rows have applied ``revision``, themselves or through a successor.
+def _confirmed(pending: Iterable[Lease], epoch: int, revision: int) -> list[int]:
+    """Return which of the rows have applied ``revision``, themselves or by a successor, as receipts see it.
 
-    A successor that says that it retires a row works on the same replica, so what it has applied counts.
     A node that was removed meanwhile is not waited for any longer.
     """
-    rows = {(row.node_id, row.incarnation): row.pk for row in pending}
-    if not rows:
+    keys = {(row.node_id, row.incarnation): row.pk for row in pending}
+    if not keys:
         return []
-    nodes = list({node for node, _ in rows})
+    nodes = list({node for node, _ in keys})
+    since = connection.ops.adapt_datetimefield_value(timezone.now() - LATELY)
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLED.format(nodes=", ".join(["%s"] * len(nodes))), [revision, *nodes])
-        settled = cursor.fetchall()
-    found = []
-    for node, incarnation, retires in settled:
-        found += [rows[place] for place in ((node, incarnation), (node, retires)) if place in rows]
-    return list(dict.fromkeys(found))
+        cursor.execute(_ROWS.format(nodes=", ".join(["%s"] * len(nodes))), [since, *nodes])
+        found = cursor.fetchall()
+    removed = {row[0] for row in found if row[-1] != "enrolled"}
+    waiting = [Awaited(node, incarnation, 0) for node, incarnation in keys]
+    there = confirmed(waiting, (Row(*row[:-1]) for row in found), epoch, revision)
+    there += [each for each in waiting if each.node in removed]
+    return list(dict.fromkeys(keys[each.node, each.incarnation] for each in there))

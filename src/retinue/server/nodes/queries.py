@@ -33,6 +33,8 @@ __all__ = [
 
 #: A follower that was heard within this time counts as connected: a few holds of a poll.
 CONNECTED = timedelta(seconds=5)
+#: What relays told of others is forgotten when nothing was heard of the relay for so long.
+TOLD_LATELY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def views(rows: Sequence[Node]) -> list[NodeView]:
 
 def _told() -> dict[str, dict[str, Any]]:
     """Return what relays last told of the nodes that follow them, the latest of each."""
-    relays = Lease.objects.filter(node__is_relay=True, node__state="enrolled", is_superseded=False)
+    relays = Lease.objects.filter(node__is_relay=True, last_contact_at__gt=timezone.now() - TOLD_LATELY)
     told = (each for said in relays.values_list("followed_by", flat=True) for each in said)
     return {each["node"]: each for each in sorted(told, key=lambda each: float(each["heard_at"]))}
 
