@@ -7,7 +7,7 @@ from typing import Any
 
 from retinue.server.directory.queries import organization
 from tests.api.world import Caller, World
-from tests.authorization.specimens import empty_organization, new_organization
+from tests.authorization import specimens
 
 #: What a case is made of: address, type and name of each changed object, the body, and who calls.
 Told = tuple[Any, ...]
@@ -37,7 +37,7 @@ def _owned(world: World) -> Told:
 
 
 def _new_organization(world: World) -> Told:
-    body = new_organization()
+    body = specimens.new_organization()
     email = body["administrator"]["email"]
     says = [
         ("organization.created", body["handle"]),
@@ -54,7 +54,7 @@ def _new_organization(world: World) -> Told:
 
 
 def _other_organization(world: World, verb: str) -> Told:
-    ident = empty_organization(disabled=verb == "enable")
+    ident = specimens.empty_organization(disabled=verb == "enable")
     says = [(f"organization.{verb}d", organization(ident).handle)]
     return (f"/v1/organizations/{ident}/{verb}", says, {}, operator(world))
 
@@ -92,7 +92,7 @@ CASES: dict[str, Make] = {
     "reassign_accounts": _owned,
     "create_organization": _new_organization,
     "invite_administrator": lambda world: (
-        f"/v1/organizations/{empty_organization()}/administrator",
+        f"/v1/organizations/{specimens.empty_organization()}/administrator",
         [
             ("user.created", "ada@x.example"),
             ("role.assigned", "ada@x.example/owner"),
