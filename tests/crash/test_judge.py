@@ -180,7 +180,7 @@ DOCTORED: dict[str, tuple[Callable[[History, Evidence], object], str]] = {
     "acknowledged change lost": (lose_the_last_transaction, "acknowledged"),
     "the API tells an old state": (lambda h, e: e.api.pop(GRANT), "the API has None"),
     "change without event": (rename_without_event, "name='acme' is said, 'umbrella' is there"),
-    "row without event": (lambda h, e: e.tables["access_grant"].append({"id": "grt_2", "principal_id": "sa_1", "permission": "x:y"}), "a row without an event"),
+    "row without event": (lambda h, e: e.tables["access_grant"].append({"id": "grt_2", "subject": "sa_1", "permission": "x:y"}), "a row without an event"),
     "event without row": (lambda h, e: e.tables["access_grant"].clear(), "an event without its row"),
     "event that does not follow": (lambda h, e: e.tables["ledger_auditevent"][4]["before"].update(state="suspended"), "'suspended' is said, 'active' is there"),
     "event without personal part": (lambda h, e: e.tables["ledger_personalpart"].pop(0), "no personal part"),
