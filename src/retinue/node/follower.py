@@ -163,9 +163,9 @@ class Follower:
         try:
             self._replica.open()
             if self._replica.meta.snapshot_after or self._replica.meta.snapshot_revision:
-                self._load_snapshot()
+                self._load(self._loading.go_on)
             elif self._replica.needs_nodes:
-                self._loading.begin(self._replica.meta.epoch)
+                self._load(partial(self._loading.begin, self._replica.meta.epoch))
             else:
                 self._poll()
             self._replica.tend()
@@ -287,10 +287,10 @@ class Follower:
         told = {"relay": self._settings.relays, "probes": self._canaries.reports()}
         return said | {name: value for name, value in told.items() if value}, confirmed
 
-    def _load_snapshot(self) -> None:
-        """Load the next page; a crash in between goes on here."""
+    def _load(self, load: Callable[[], None]) -> None:
+        """Load a page; a crash in between goes on here. There is none before an epoch is open: poll then."""
         try:
-            self._loading.go_on()
+            load()
         except FeedError as error:
             if error.code != "epoch_recovering":
                 raise
