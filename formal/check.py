@@ -1,4 +1,4 @@
-"""Check the model of leases and receipts: it holds, and every mistake that is built in is found.
+"""Check the models of leases and of epochs: they hold, and every mistake that is built in is found.
 
 ``python formal/check.py`` runs all checks, two at a time, and prints a table; the exit code is 0 if all end
 as expected. ``python formal/check.py 5`` runs one and tells its shortest counterexample. Needs spin and gcc.
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-LEASE, RELAY = "lease.pml", "relay.pml"
+LEASE, RELAY, EPOCH = "lease.pml", "relay.pml", "epoch.pml"
 AT_ONCE = 2
 MEMORY_MB = 2_000
 #: The shortest counterexample may cost more than one.
@@ -33,6 +33,8 @@ _PROPERTIES = {
     "began_after_receipt": "P1 fails",
     "(receipt==3)&&": "P1 fails",
     "rows_read_at": "P2 fails",
+    "is_known": "P4 fails",
+    "!(promised_2)": "P5 fails",
     "": "P3 fails",
 }
 
@@ -71,6 +73,10 @@ def _relay(name: str, what: str, expected: str = "P1 fails", *defines: str) -> C
     """A check of the model of a relay; breadth first, a mistake is found in few steps."""
     is_broad = any(each.startswith("MISTAKE") for each in defines)
     return Check(f"relay {name}".strip(), what, expected, defines, is_broad, RELAY)
+
+
+def _epoch(name: str, what: str, expected: str = "P4 fails", *defines: str) -> Check:
+    return Check(f"epoch {name}", what, expected, defines or (f"MISTAKE={name}",), model=EPOCH)
 
 
 CHECKS = (
@@ -114,6 +120,17 @@ CHECKS = (
     _relay("5", "the replica is read before it is lent from", "P1 fails", "MISTAKE=5"),
     _relay("6", "lent and not noted", "P1 fails", "MISTAKE=6"),
     _relay("7", "another boot acknowledges for the one before", "P1 fails", "MISTAKE=7"),
+    _epoch("0", "P4 and P5, all states to time 4", HOLDS),
+    _epoch("comes back", "no acceptance after the restore", "P3 fails", "DENY=1"),
+    _epoch("again", "no decision after a node was noticed", "P3 fails", "DENY=2"),
+    _epoch("goes on", "no decision after a receipt of the new epoch", "P3 fails", "DENY=3"),
+    _epoch("1", "revisions are known by their number, without a mark"),
+    _epoch("2", "a lease is given while the history is in doubt"),
+    _epoch("3", "the epoch opens before the journals are in"),
+    _epoch("4", "the epoch opens before the leases of the history before have ended", "P5 fails"),
+    _epoch("5", "the epoch opens before what was lost is done again"),
+    _epoch("6", "a node loads the snapshot before it hands its journal over"),
+    _epoch("7", "a receipt is completed while the history is in doubt", "P5 fails"),
 )  # fmt: skip
 
 

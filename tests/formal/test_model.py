@@ -34,7 +34,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Outcom
 @pytest.mark.parametrize("check", CHECKS, ids=_id)
 def test_a_check_ends_as_expected(outcomes: dict[str, Future[Outcome]], check: Check) -> None:
     """
-    P1 and P2 hold in every state of the protocol. With a mistake, or with a case denied, the check fails.
+    P1 and P2, P4 and P5 hold in every state of the protocol. With a mistake, or with a case denied, the check
+    fails.
     """
     assert check.expected == outcomes[check.name].result().found
 
@@ -49,6 +50,7 @@ def test_every_mistake_has_a_check() -> None:
 
     assert set() == {str(number) for number in range(1, _MISTAKES + 1)} - numbers
     assert len(CHECKS) == len({(check.model, check.defines) for check in CHECKS})
+    assert {f"epoch {number}" for number in range(1, 8)} <= {check.name for check in CHECKS}
 
 
 @pytest.mark.parametrize(
