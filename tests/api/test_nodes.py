@@ -5,15 +5,20 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
+from retinue.decision import Decision
+from retinue.replica.records import Kind
 from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.models import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.traffic.actions import Entry, ingest
 from retinue.token import parse
+from retinue.verifier import Question, Verifier
 from tests.api.world import Answer, Caller, World
+from tests.support.processes import wait_for
 
 
 def operator() -> Caller:
@@ -84,6 +89,7 @@ def _age(caller: Caller, days: int) -> None:
             issued_at=now - timedelta(days=90 - days), expires_at=now + timedelta(days=days)
         )
         tx.record("node_credential.issued", f"nkey_{caller.token.kid}", name="aged", organization="")
+        tx.touch(Kind.CREDENTIAL, caller.token.kid)
 
 
 def _polled(caller: Caller) -> Answer:
@@ -207,3 +213,54 @@ def test_nodes_are_shown_to_operators_only(world: World) -> None:
     assert [(403, ["node:read"])] * 2 == [(each.status, each.json["required"]) for each in refused]
     assert [200, 200] == [operator().get(each).status for each in addresses]
     assert "node:read" not in world.owner.get("/v1/me").json["permissions"]
+
+
+def test_what_is_remembered_of_a_node_ends_with_the_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A node's credential is decided once and remembered while nothing about it changes; a change of others does
+    not matter, its own end does, at the next call.
+    """
+    _, node = world.node()
+    decided: list[Question] = []
+    verify = Verifier.verify
+
+    def counted(self: Verifier, question: Question) -> Decision:
+        decided.append(question)
+        return verify(self, question)
+
+    assert 200 == _polled(node).status
+    monkeypatch.setattr(Verifier, "verify", counted)
+    world.account("another")
+    polled = [_polled(node).status for _ in range(3)]
+    assert ([200] * 3, []) == (polled, decided)
+
+    assert node.token is not None
+    with transaction(SYSTEM, reason="test") as tx:
+        key = Credential.objects.get(kid=node.token.kid)
+        Credential.objects.filter(id=key.id).update(state="revoked", reason="compromised", revoked_at=tx.now)
+        tx.record("node_credential.revoked", key.id, name="n", organization=key.organization_id)
+        tx.touch(Kind.CREDENTIAL, key.kid)
+    refused = _polled(node)
+    assert (401, "credential_revoked", 1) == (refused.status, refused.code, len(decided))
+
+
+def test_what_is_remembered_of_a_node_ends_with_its_time(world: World) -> None:
+    """
+    The end of a credential comes without a change: it is looked at in every call.
+    """
+    _, node = world.node()
+    assert node.token is not None
+    now = timezone.now()
+    with transaction(SYSTEM) as tx:
+        soon = now + timedelta(seconds=1.5)
+        Credential.objects.filter(kid=node.token.kid).update(
+            issued_at=now - timedelta(days=1), expires_at=soon
+        )
+        tx.record("node_credential.issued", f"nkey_{node.token.kid}", name="aged", organization="")
+        tx.touch(Kind.CREDENTIAL, node.token.kid)
+    before = _polled(node).status
+    wait_for("the end", lambda: timezone.now() > soon)
+
+    assert (200, "credential_expired") == (before, _polled(node).code)

@@ -8,7 +8,6 @@ that was given up is never read, because its connection is dropped.
 from __future__ import annotations
 
 import logging
-import random
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import lmdb
 
 from retinue import pepper
-from retinue.node import identity, succession
+from retinue.node import identity, pausing, succession
 from retinue.node.announcing import Announcing
 from retinue.node.canary import Canaries
 from retinue.node.children import Children, Position
@@ -49,9 +48,6 @@ GIVE_UP_SECONDS = 2.0
 SHIP_AT_END_SECONDS = 2.0
 KEY_CHECK_SECONDS = 3600.0
 RECOVERING_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 1.0
-#: What a person has to mend first is not asked for that often.
-LONGEST_PAUSE_REFUSED_SECONDS = 5.0
 _REFUSED = frozenset({400, 401, 403})
 _DAMAGED = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
 _Result = TypeVar("_Result")
@@ -202,7 +198,9 @@ class Follower:
             self._replica.losses = []
         self._metrics.add(Counter.FAILED_POLLS)
         self._polling.failed(error)
-        self._back_off(LONGEST_PAUSE_REFUSED_SECONDS if error.status in _REFUSED else LONGEST_PAUSE_SECONDS)
+        self._back_off(
+            pausing.LONGEST_REFUSED_SECONDS if error.status in _REFUSED else pausing.LONGEST_SECONDS
+        )
 
     def _unwritten(self, error: Exception) -> None:
         """Nothing was written, so nothing is acknowledged; opening it again shows what stands there."""
@@ -211,7 +209,7 @@ class Follower:
         damaged = isinstance(error, _DAMAGED)
         advice = "; it is damaged: stop the node, delete this folder, and start it again" if damaged else ""
         self._writing.failed(f"{error}{advice}")
-        self._back_off(LONGEST_PAUSE_SECONDS)
+        self._back_off(pausing.LONGEST_SECONDS)
 
     def _surrender(self) -> None:
         """Another follower speaks for this node, or none: nothing is decided from this replica any more."""
@@ -222,9 +220,10 @@ class Follower:
 
     def _back_off(self, longest: float) -> None:
         self._failures += 1
-        pause = min(0.05 * 2 ** min(self._failures - 1, 7), longest)
-        # Jitter keeps many nodes from asking in step; it is no secret.
-        self._interruptibly(partial(time.sleep, pause * random.uniform(0.5, 1.0)))  # noqa: S311
+        self._pause(pausing.back_off(self._failures, longest))
+
+    def _pause(self, seconds: float) -> None:
+        self._interruptibly(partial(time.sleep, seconds))
 
     def _interruptibly(self, wait: Callable[[], _Result]) -> _Result:
         """Do what may take long and leaves nothing half done: a signal ends it at once."""
@@ -247,6 +246,7 @@ class Follower:
         else:
             with self._relaying.polling(question, confirmed):
                 answer = self._interruptibly(ask)
+        applied = self._replica.meta.revision
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
         self._replica.losses = []  # they are known now
@@ -266,6 +266,8 @@ class Follower:
                 self._canaries.begin(answer.canary)
         if answer.renew:
             self._renewal.try_now()
+        if self._relaying is None and answer.lease and answer.head == applied:
+            self._pause(pausing.rest(wait, clock))
         if answer.hops:
             self._announcing.announce(self._key)
 

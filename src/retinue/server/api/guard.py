@@ -19,7 +19,7 @@ from retinue.presented import TAKEN, header_names
 from retinue.presented import read as read_presented
 from retinue.sealing import unseal
 from retinue.server.access.catalogue import INSTALLATION
-from retinue.server.api import decided, refusals
+from retinue.server.api import decided, node_admission, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
 from retinue.server.api.forwarded import guesser
@@ -114,8 +114,10 @@ def admit(
     origin = _origin(request, token, needs)
     began = time.perf_counter_ns()
     with reading():
-        in_doubt = needs is Access.NODE or operation in IN_DOUBT
-        decision = verifier(in_doubt=in_doubt).verify(question)
+        if needs is Access.NODE:
+            decision = node_admission.decide(verifier(in_doubt=True), question)
+        else:
+            decision = verifier(in_doubt=operation in IN_DOUBT).verify(question)
         spent_us = (time.perf_counter_ns() - began) // 1000
         _count(origin, decision)
         if needs is Access.NODE:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import NamedTuple
 
 import msgspec
+from django.db import connection
 
 from retinue.decision import Allowed, Caller, Decision
 from retinue.replica.clocks import Clock
@@ -155,16 +157,44 @@ def _read(node: Node, request: PollRequest) -> PollAnswer:
             return _answer(request, head, [], more=False, snapshot=True)
         if not is_behind and request.applied.revision == head.revision:
             return _answer(request, head, [], more=False)
-        touched = [] if is_behind else ledger.changes(_after(request), MAX_CHANGES + 1)
-        compiler = Compiler(kinds=known_to(relay=request.relay))
-        values = compiler.compile(each.place for each in touched)
-    if is_behind:
+        batch = None if is_behind else _batch(request, head)
+    if batch is None:
         return _behind(node, request, head)
+    more, following = batch.more, batch.following
+    return _answer(request, head, batch.changes, more=more, following=following, mark=batch.mark)
+
+
+class _Batch(NamedTuple):
+    """What an answer brings: the same for every node that has applied as much."""
+
+    changes: list[Change]
+    more: bool
+    following: str | None
+    mark: str
+
+
+#: Of the present head; all nodes ask for the same after a change.
+_batches: dict[tuple[object, ...], _Batch] = {}
+_MOST_BATCHES = 8
+
+
+def _batch(request: PollRequest, head: ledger.Position) -> _Batch:
+    """Return what has changed since a node applied, inside an open read of ``head``."""
+    key = connection.settings_dict["NAME"], head, request.applied.revision, request.after, request.relay
+    found = _batches.get(key)
+    if found is not None:
+        return found
+    touched = ledger.changes(_after(request), MAX_CHANGES + 1)
+    compiler = Compiler(kinds=known_to(relay=request.relay))
+    values = compiler.compile(each.place for each in touched)
     taken, is_cut = _fitting(touched, values)
     following = f"{taken[-1].revision}/{taken[-1].kind}/{taken[-1].key}" if is_cut else None
     more = len(taken) < len(touched)
-    mark = taken[-1].mark if more else head.mark
-    return _answer(request, head, _changes(taken, values), more=more, following=following, mark=mark)
+    made = _Batch(_changes(taken, values), more, following, taken[-1].mark if more else head.mark)
+    if len(_batches) >= _MOST_BATCHES:
+        _batches.clear()
+    _batches[key] = made
+    return made
 
 
 def _after(request: PollRequest) -> ledger.Touched:

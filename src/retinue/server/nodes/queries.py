@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from retinue.replica import clocks, records
@@ -35,6 +36,12 @@ __all__ = [
 CONNECTED = timedelta(seconds=5)
 #: What relays told of others is forgotten when nothing was heard of the relay for so long.
 TOLD_LATELY = timedelta(days=1)
+#: Every poll asks this; putting it together in the ORM would take longer than the answer.
+_TOLD = ("id", "name", "state", "credential_id", "previous_credential_id")
+_BY_CREDENTIAL = """
+SELECT id, name, state, credential_id, previous_credential_id FROM nodes_node
+WHERE credential_id = %s OR previous_credential_id = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,10 @@ def node(ident: str) -> Node:
 
 def by_credential(credential_id: str) -> Node | None:
     """Return the node to which a node credential is bound, be it the present one or the one before."""
-    bound = Q(credential_id=credential_id) | Q(previous_credential_id=credential_id)
-    return Node.objects.filter(bound).first()
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_CREDENTIAL, [credential_id, credential_id])
+        row = cursor.fetchone()
+    return None if row is None else Node.from_db(connection.alias, _TOLD, row)
 
 
 def views(rows: Sequence[Node]) -> list[NodeView]:

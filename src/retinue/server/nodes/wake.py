@@ -20,8 +20,9 @@ from retinue.server.ledger import transaction as ledger
 from retinue.server.ledger.rows import CHANNEL
 
 _log = logging.getLogger("retinue.feed")
-#: Polls held at once; with more, polls are answered at once, so that threads are left for other calls.
-MAX_HELD = 32
+#: Polls held at once; with more, polls are answered at once, so that threads are left for other calls. A
+#: thread that only waits costs next to nothing.
+MAX_HELD = 256
 #: Of one node: the poll of its follower, and that of the one before, whose connection nobody has closed.
 MAX_HELD_EACH = 2
 _BACKOFF_SECONDS = (0.05, 2.0)
