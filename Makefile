@@ -55,6 +55,7 @@ bench: $(VENV)/.test-stamp
 	$(BIN)/python bench/verify.py
 	$(BIN)/python -m bench.writes
 	$(BIN)/python -m bench.access
+	$(BIN)/python -m bench.revoke
 
 # Part of `test` too: tests/formal runs the same checks.
 formal:

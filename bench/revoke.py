@@ -47,10 +47,15 @@ def main() -> int:
         _faults(20.0 if options.quick else 60.0)
         return 0
     revokes = 20 if options.quick else REVOKES
-    print(f"{'nodes':>5} {'load':>12} {'p50 ms':>7} {'p99 ms':>7} {'floor ms':>8} {'reads p50/p99 ms':>18}")
+    print(
+        "a revoke until its receipt is complete; a read with the polls held, and before there were any: p50 / p99"
+    )
+    print(
+        f"{'nodes':>5} {'load':>12} {'p50 ms':>7} {'p99 ms':>7} {'floor ms':>8} {'reads ms':>16} {'alone ms':>16}"
+    )
     for count in options.nodes:
         with _estate(options.postgres) as estate:
-            found = []
+            found, alone = [], estate.reads(READS)
             with _followed(estate, count):
                 for load in (False, True):
                     with _loaded(estate, load) as name:
@@ -67,6 +72,10 @@ def main() -> int:
 
 def _at(found: list[float], share: float) -> float:
     return sorted(found)[min(int(share * len(found)), len(found) - 1)]
+
+
+def _pair(found: list[float]) -> str:
+    return f"{_at(found, 0.5):.1f} / {_at(found, 0.99):.1f}"
 
 
 class Estate:

@@ -9,8 +9,11 @@ import time
 
 import pytest
 
+from retinue.node import pausing
 from retinue.node.complaints import Complaint
 from retinue.node.follower_metrics import Counter, read
+from retinue.replica import lease
+from tests.node import control as scripted
 from tests.node.control import Control, Exchange, controlling
 from tests.node.faults import drop, late, refuse
 from tests.node.following import Home, following, settle
@@ -121,3 +124,35 @@ def test_a_control_plane_that_never_answers_is_left(home: Home, control: Control
         deaf.listen()
         with following(home, f"http://127.0.0.1:{deaf.getsockname()[1]}"):
             wait_for("a failure", lambda: read(home.replica / "metrics")[Counter.FAILED_POLLS] >= 1)
+
+
+def test_a_control_plane_that_holds_no_poll_is_not_asked_without_pause(
+    home: Home, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One with more nodes than it can hold polls of answers at once: nodes then ask five times a second, and a
+    change is still fetched in that time.
+    """
+    monkeypatch.setattr(scripted, "HOLD_SECONDS", 0.0)
+    with following(home, control):
+        settle(home, control)
+        wait_for("a lease", lambda: home.meta().fresh_from_ns)
+        polls, began = control.count("poll"), time.monotonic()
+        time.sleep(2.0)
+        rate = (control.count("poll") - polls) / (time.monotonic() - began)
+        control.change("later")
+        settle(home, control, seconds=2.0)
+
+    assert 2.0 < rate < 6.0
+
+
+def test_a_poll_that_was_held_is_followed_by_the_next_at_once() -> None:
+    """
+    Only what is left of the wait that was asked for is a rest, and a fifth of a second at most.
+    """
+    now = lease.boot_clock_ns()
+
+    assert 0.0 == pausing.rest(1.25, now - 1_300_000_000)
+    assert 0.0 < pausing.rest(1.25, now - 1_200_000_000) <= 0.05
+    assert 0.2 == pausing.rest(1.25, now)
+    assert 0.0 == pausing.rest(0.0, now)
