@@ -48,11 +48,9 @@ def main() -> int:
         return 0
     revokes = 20 if options.quick else REVOKES
     print(
-        "a revoke until its receipt is complete; a read with the polls held, and before there were any: p50 / p99"
+        "p50 / p99 in ms of: a revoke to its complete receipt; a read while polls are held; one without nodes"
     )
-    print(
-        f"{'nodes':>5} {'load':>12} {'p50 ms':>7} {'p99 ms':>7} {'floor ms':>8} {'reads ms':>16} {'alone ms':>16}"
-    )
+    print(f"{'nodes':>5} {'load':>12} {'revoke':>16} {'floor':>8} {'read':>16} {'alone':>16}")
     for count in options.nodes:
         with _estate(options.postgres) as estate:
             found, alone = [], estate.reads(READS)
@@ -63,10 +61,8 @@ def main() -> int:
             # Last, and without the others: a node that measures it would be waited for.
             floor = estate.floor_ms(count)
         for name, reads, waits in found:
-            told = f"{_at(reads, 0.5):.1f} / {_at(reads, 0.99):.1f}"
-            print(
-                f"{count:5} {name:>12} {_at(waits, 0.5):7.1f} {_at(waits, 0.99):7.1f} {floor:8.1f} {told:>18}"
-            )
+            told = f"{_pair(waits):>16} {floor:8.1f} {_pair(reads):>16} {_pair(alone):>16}"
+            print(f"{count:5} {name:>12} {told}", flush=True)
     return 0
 
 
