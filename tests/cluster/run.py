@@ -128,8 +128,9 @@ def _wrong_on_purpose(world: World, history: History, lease: float) -> None:
             link.set(up=0, down=0)
             time.sleep(lease * 1.6)
             link.set()
-            world.settle()
-            if controls(history)[phase]:
+            # Once its clock is found slow the node decides nothing any more, and is not ready.
+            wait_for(f"{name} is well again", lambda: _is_well(world, name), seconds=RECOVERY_SECONDS)
+            if controls(history)[phase] or world.clocks().get(name) == "slow":
                 break
         if phase == CONTROLS[3]:
             history.slow_clocks = _slow_clocks(world, name)
@@ -169,6 +170,10 @@ def _stop_child(relay: Member, child: Member, lease: float, *, restarts: bool) -
         send(relay.pids("follower"), signal.SIGKILL)
     time.sleep(lease * 1.2)
     send(stopped, signal.SIGCONT)
+
+
+def _is_well(world: World, name: str) -> bool:
+    return world.nodes[name].is_ready() or world.clocks().get(name) == "slow"
 
 
 def _slow_clocks(world: World, name: str) -> dict[str, bool]:
