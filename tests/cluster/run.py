@@ -7,7 +7,7 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.cluster import faults
@@ -128,14 +128,20 @@ def _wrong_on_purpose(world: World, history: History, lease: float) -> None:
             link.set(up=0, down=0)
             time.sleep(lease * 1.6)
             link.set()
-            # Once its clock is found slow the node decides nothing any more, and is not ready.
-            wait_for(f"{name} is well again", lambda: _is_well(world, name), seconds=RECOVERY_SECONDS)
-            if controls(history)[phase] or world.clocks().get(name) == "slow":
+            if phase == CONTROLS[3]:
+                # Once its clock is found slow the node decides nothing any more, and is not ready.
+                with suppress(TimeoutError):
+                    wait_for(f"{name} is ready", node.is_ready, seconds=RECOVERY_SECONDS)
+            else:
+                world.settle()
+            if controls(history)[phase] or not node.is_ready():
                 break
         if phase == CONTROLS[3]:
             history.slow_clocks = _slow_clocks(world, name)
         node.stop()
         node.serve()
+        # A clock that keeps pace again gets its leases back by itself.
+        wait_for(f"{name} is ready again", node.is_ready, seconds=_NOTICE_SECONDS)
 
 
 def _wrong_relays(world: World, history: History, lease: float) -> None:
@@ -172,14 +178,10 @@ def _stop_child(relay: Member, child: Member, lease: float, *, restarts: bool) -
     send(stopped, signal.SIGCONT)
 
 
-def _is_well(world: World, name: str) -> bool:
-    return world.nodes[name].is_ready() or world.clocks().get(name) == "slow"
-
-
 def _slow_clocks(world: World, name: str) -> dict[str, bool]:
-    """Wait until a node's clock is found slow, by whom it follows; return which the control plane finds.
+    """Wait until a node's clock is found slow and it is stale; return of which nodes that is said.
 
-    Such a node gets no lease.
+    Of a node behind a relay the relay finds it, and the control plane says nothing.
     """
     node = world.nodes[name]
     if world.behind:
