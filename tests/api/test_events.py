@@ -119,6 +119,14 @@ def _many(world: World, act: str, *, disabled: bool = False) -> Case:
     return Case(f"/v1/bulk/service-accounts/{act}", [(f"account.{act}d", "etl")], {"accounts": [account]})
 
 
+def configuration(world: World) -> Case:
+    """A document with one new role."""
+    document = {"roles": [{"handle": "reporter", "name": "R", "permissions": ["report:read"]}]}
+    plan = world.owner.post("/v1/configuration/plan", {"document": document}).json
+    body = {"document": document, "digest": plan["digest"]}
+    return Case("/v1/configuration/apply", [("role.created", "reporter")], body)
+
+
 def _to_review(world: World) -> Case:
     world.account()
     return Case("/v1/reviews", [("review.opened", "Autumn")], {"name": "Autumn"})
@@ -182,6 +190,7 @@ CASES: dict[str, Callable[[World], Case]] = {
     **{name: _from(make) for name, make in epoch_cases.CASES.items()},
     "accept_finding": lambda world: finding(world, "accept"),
     "reopen_finding": lambda world: finding(world, "reopen"),
+    "apply_configuration": configuration,
     "open_review": _to_review,
     "enable_service_accounts": lambda world: _many(world, "enable", disabled=True),
     "disable_service_accounts": lambda world: _many(world, "disable"),

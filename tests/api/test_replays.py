@@ -17,8 +17,8 @@ from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api import access_cases, credential_cases, epoch_cases
+from tests.api import many_cases as many
 from tests.api.import_cases import imported
-from tests.api.test_events import finding, review
 from tests.api.world import JSON, Caller, World
 from tests.authorization.specimens import empty_organization, new_organization
 
@@ -74,29 +74,6 @@ def _person(**more: object) -> Target:
 
 def _node(world: World) -> Target:
     return "DELETE", f"/v1/nodes/{world.node()[0]}", None
-
-
-def _found(world: World, act: str) -> Target:
-    case = finding(world, act)
-    return "POST", case.path, case.body
-
-
-def _many(world: World, act: str) -> Target:
-    return "POST", f"/v1/bulk/service-accounts/{act}", {"accounts": [world.account("target").id]}
-
-
-def _keys(world: World, act: str) -> Target:
-    return "POST", f"/v1/bulk/keys/{act}", {"keys": [world.key(world.account("target"))[0].id]}
-
-
-def _reviewable(world: World) -> Target:
-    world.account("target")
-    return "POST", "/v1/reviews", {"name": "Autumn"}
-
-
-def _reviewed(world: World, act: str) -> Target:
-    case = review(world, act)
-    return "POST", case.path, case.body
 
 
 def _user(
@@ -182,19 +159,20 @@ CASES = (
     Case("remove_node", _node),
     Case("begin_epoch", epoch_cases.beginning),
     Case("skip_journals", epoch_cases.skipping),
-    Case("accept_finding", lambda world: _found(world, "accept")),
-    Case("reopen_finding", lambda world: _found(world, "reopen")),
-    Case("open_review", _reviewable),
-    Case("enable_service_accounts", lambda world: _many(world, "enable")),
-    Case("disable_service_accounts", lambda world: _many(world, "disable")),
-    Case("delete_service_accounts", lambda world: _many(world, "delete")),
-    Case("revoke_keys", lambda world: _keys(world, "revoke")),
+    Case("accept_finding", lambda world: many.found(world, "accept")),
+    Case("reopen_finding", lambda world: many.found(world, "reopen")),
+    Case("apply_configuration", many.configured, ("role:create", "report:read")),
+    Case("open_review", many.reviewable),
+    Case("enable_service_accounts", lambda world: many.many(world, "enable")),
+    Case("disable_service_accounts", lambda world: many.many(world, "disable")),
+    Case("delete_service_accounts", lambda world: many.many(world, "delete")),
+    Case("revoke_keys", lambda world: many.keys(world, "revoke")),
     Case("import_keys", lambda world: ("POST", "/v1/bulk/keys/import", imported(world.account().id))),
-    Case("delete_keys", lambda world: _keys(world, "delete")),
-    Case("decide_review_item", lambda world: _reviewed(world, "decide")),
-    Case("apply_review", lambda world: _reviewed(world, "apply")),
-    Case("cancel_review", lambda world: _reviewed(world, "cancel")),
-    Case("export_review", lambda world: _reviewed(world, "export")),
+    Case("delete_keys", lambda world: many.keys(world, "delete")),
+    Case("decide_review_item", lambda world: many.reviewed(world, "decide")),
+    Case("apply_review", lambda world: many.reviewed(world, "apply")),
+    Case("cancel_review", lambda world: many.reviewed(world, "cancel")),
+    Case("export_review", lambda world: many.reviewed(world, "export")),
     Case("change_policy", lambda _: ("PATCH", "/v1/policy", {"set": {"credentials.max_usable": 3}})),
 )  # fmt: skip
 BY_NAME = {each.name: each for each in OPERATIONS}

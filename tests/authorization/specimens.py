@@ -15,7 +15,7 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.import_cases import imported
 from tests.api.world import JSON, Caller, World
 from tests.authorization import access as access_operations
-from tests.authorization import probes
+from tests.authorization import governance, probes
 from tests.authorization.credential_specimens import CALLS
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
@@ -93,37 +93,6 @@ def _exception() -> JSON:
     return {"reason": "known", "until": (datetime.now(UTC) + timedelta(days=7)).isoformat()}
 
 
-_KEEP = {"decision": "keep", "note": "needed"}
-
-
-def _scope(world: World) -> JSON:
-    ident = account(world).rpartition("/")[2]
-    return {"name": f"r-{secrets.token_hex(4)}", "template": "scope", "accounts": [ident]}
-
-
-def _review(world: World) -> str:
-    """Return the address of a review of one new account."""
-    return f"/v1/reviews/{world.owner.post('/v1/reviews', _scope(world)).json['id']}"
-
-
-def _item(world: World, review: str) -> str:
-    return f"{review}/items/{world.owner.get(f'{review}/items').json['items'][0]['id']}"
-
-
-def _decided(world: World) -> str:
-    review = _review(world)
-    world.owner.post(f"{_item(world, review)}/decide", _KEEP)
-    return review
-
-
-def _accounts(path: str) -> JSON:
-    return {"accounts": [path.rpartition("/")[2]]}
-
-
-def _keys(path: str) -> JSON:
-    return {"keys": [path.rpartition("/")[2]]}
-
-
 def _node(world: World) -> str:
     return f"/v1/nodes/{world.node()[0]}"
 
@@ -172,6 +141,18 @@ def _another_policy() -> JSON:
 
 def _policy_version(world: World) -> int:
     return int(world.owner.patch("/v1/policy", _another_policy()).json["version"])
+
+
+def _accounts(path: str) -> JSON:
+    return {"accounts": [path.rpartition("/")[2]]}
+
+
+def _keys(path: str) -> JSON:
+    return {"keys": [path.rpartition("/")[2]]}
+
+
+def _governed(make: Callable[[World, str], tuple[str, JSON | None]]) -> Make:
+    return lambda world, _: Specimen(*make(world, account(world).rpartition("/")[2]))
 
 
 SPECIMENS: dict[str, Make] = {
@@ -269,15 +250,7 @@ SPECIMENS: dict[str, Make] = {
     "get_finding": lambda world, _: Specimen(_finding(world)),
     "accept_finding": lambda world, _: Specimen(f"{_finding(world)}/accept", _exception()),
     "reopen_finding": lambda world, _: Specimen(f"{_finding(world, accepted=True)}/reopen", {}),
-    "list_reviews": lambda world, _: Specimen("/v1/reviews"),
-    "open_review": lambda world, _: Specimen("/v1/reviews", _scope(world)),
-    "get_review": lambda world, _: Specimen(_review(world)),
-    "list_review_items": lambda world, _: Specimen(f"{_review(world)}/items"),
-    "get_review_item": lambda world, _: Specimen(_item(world, _review(world))),
-    "decide_review_item": lambda world, _: Specimen(f"{_item(world, _review(world))}/decide", _KEEP),
-    "apply_review": lambda world, _: Specimen(f"{_decided(world)}/apply", {}),
-    "cancel_review": lambda world, _: Specimen(f"{_review(world)}/cancel", {}),
-    "export_review": lambda world, _: Specimen(f"{_review(world)}/export", {}),
+    **{name: _governed(make) for name, make in governance.CALLS.items()},
     "enable_service_accounts": lambda world, _: Specimen(
         "/v1/bulk/service-accounts/enable", _accounts(account(world, state="disabled"))
     ),

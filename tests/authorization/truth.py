@@ -55,6 +55,10 @@ HOLDS: dict[str, frozenset[str]] = {
 #: What no service account holds, whatever its roles say.
 NEVER_FOR_SERVICE = frozenset({"pat:issue", "organization:delete"})
 
+#: A document of everything is for who may read everything that is in it.
+CONFIGURATION = (
+    "policy:read user:read role:read group:read team:read service_account:read access_policy:read grant:read"
+)
 #: What each operation needs: permissions, or who else may.
 NEEDS: dict[str, str] = {
     "get_openapi": PUBLIC,
@@ -182,6 +186,9 @@ NEEDS: dict[str, str] = {
     "get_finding": "finding:read",
     "accept_finding": "finding:resolve",
     "reopen_finding": "finding:resolve",
+    "export_configuration": CONFIGURATION,
+    "plan_configuration": CONFIGURATION,
+    "apply_configuration": CONFIGURATION,
     "list_reviews": "review:read",
     "open_review": "review:create",
     "get_review": "review:read",

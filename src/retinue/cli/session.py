@@ -67,6 +67,10 @@ class Session:
         """Read a whole list on the way to what the command does."""
         return [item for page in self.client.pages(operation, path, query) for item in page.items]
 
+    def ask(self, operation: Operation[T], body: Mapping[str, Any]) -> T:
+        """Ask something that takes a body, on the way to what the command does."""
+        return self.client.call(operation, None, None, body)
+
     def perform(
         self,
         operation: Operation[T],

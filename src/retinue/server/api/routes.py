@@ -22,6 +22,7 @@ from retinue.server.api import (  # noqa: F401
     bulk_accounts,
     bulk_keys,
     compromise,
+    configuration,
     converting,
     credentials,
     decisions,

@@ -1,0 +1,278 @@
+"""Makes the steps of a plan, by the same actions as everything else: ceiling, bans and limits hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields as dataclass_fields
+from datetime import datetime
+from typing import Any
+
+from retinue.server.access import actions as access
+from retinue.server.access import (
+    grant_actions,
+    group_actions,
+    member_actions,
+    policy_actions,
+    role_actions,
+    selectors,
+    subjects,
+)
+from retinue.server.access.queries import Grant, Group, RoleAssignment
+from retinue.server.access.roles import ROLES
+from retinue.server.access.subjects import Subject
+from retinue.server.configuration import naming, queries, rules
+from retinue.server.configuration.rules import Step
+from retinue.server.credentials import actions as credentials
+from retinue.server.directory import actions as directory
+from retinue.server.directory import users
+from retinue.server.directory.queries import Principal
+from retinue.server.directory.rules import AccountFields, fold
+from retinue.server.errors import Refused
+from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies import actions as policies
+from retinue.server.policies.rules import Document
+
+_GROUP_FIELDS = ("name", "description", "match", "conditions")
+_POLICY_FIELDS = ("name", "description", "match", "conditions", "enabled")
+_KINDS = {"groups": Group.GROUP, "teams": Group.TEAM}
+
+
+class Applying:
+    """One document being applied to one organization, inside the transaction that commits it."""
+
+    def __init__(self, tx: Transaction, organization_id: str, justification: str = "") -> None:
+        self._tx = tx
+        self._organization = organization_id
+        self._why = justification
+
+    def apply(self, steps: Iterable[Step]) -> None:
+        """Make all steps: objects first, then what names them, then what goes.
+
+        Raises :class:`Refused` that names the object whose step a rule forbids; the caller's transaction then
+        commits nothing.
+        """
+        given = list(steps)
+        made = [step for step in given if step.act != "delete"]
+        for step in made:
+            self._named(step, self._make)
+        for step in made:
+            self._named(step, self._link)
+        for step in given:
+            if step.act == "delete":
+                self._named(step, self._delete)
+
+    def _named(self, step: Step, act: Any) -> None:
+        try:
+            act(step)
+        except Refused as refused:
+            raise Refused(
+                refused.code,
+                f"{step.act} {step.section} {step.key}: {refused.detail}",
+                field=f"{step.section}.{step.key}" + (f".{refused.field}" if refused.field else ""),
+                required=refused.required,
+            ) from None
+
+    # --- objects ---
+
+    def _make(self, step: Step) -> None:
+        match step.section:
+            case "policy":
+                policies.change(self._tx, self._organization, lambda _: Document(**dict(step.after)))
+            case "users":
+                self._user(step)
+            case "roles":
+                self._role(step)
+            case "groups" | "teams":
+                self._group(step)
+            case "service_accounts":
+                self._account(step)
+            case "access_policies":
+                self._access_policy(step)
+
+    def _user(self, step: Step) -> None:
+        if step.act == "create":
+            name = step.after.get("name") or step.key.partition("@")[0]
+            directory.create_user(self._tx, self._organization, email=step.key, name=name)
+        elif "name" in step.after:
+            users.rename(self._tx, naming.user(self._organization, step.key), step.after["name"])
+
+    def _role(self, step: Step) -> None:
+        changes = {name: step.after[name] for name in role_actions.FIELDS if name in step.after}
+        if step.after.get("like"):
+            changes["permissions"] = [*ROLES[step.after["like"]].patterns, *changes.get("permissions", ())]
+        if step.act == "create":
+            changes.setdefault("name", step.key)
+            role_actions.create(self._tx, self._organization, **{**changes, "handle": step.key})
+        elif changes:
+            role = subjects.role(self._organization, step.key)
+            role_actions.update(self._tx, role, changes, self._why)
+
+    def _group(self, step: Step) -> None:
+        kind = _KINDS[step.section]
+        if step.act == "create":
+            group_actions.create(
+                self._tx,
+                self._organization,
+                kind,
+                name=step.key,
+                description=step.after.get("description") or "",
+                rule=step.after.get("rule") or "",
+                match=step.after.get("match") or "all",
+                stated=step.after.get("conditions") or [],
+            )
+            return
+        if "rule" in step.after:
+            raise Refused("invalid_value", "the rule of a group is fixed; make another group", field="rule")
+        changes = {name: step.after[name] for name in _GROUP_FIELDS if name in step.after}
+        if changes:
+            group = subjects.group(self._organization, step.key, kind)
+            group_actions.update(self._tx, group, changes, self._why)
+
+    def _account(self, step: Step) -> None:
+        known = {each.name for each in dataclass_fields(AccountFields)}
+        stated = {name: value for name, value in step.after.items() if name in known and name != "handle"}
+        if "owners" in stated:
+            owners = (naming.user(self._organization, email) for email in stated["owners"] or ())
+            stated["owners"] = tuple(owner.id for owner in owners)
+        if "systems" in stated:
+            stated["systems"] = tuple(stated["systems"] or ())
+        if step.act == "create":
+            stated.setdefault("name", step.key)
+            account = access.create_account(
+                self._tx,
+                self._organization,
+                AccountFields(handle=step.key, **stated),
+                roles=step.after.get("roles") or (),
+                justification=self._why,
+            )
+        else:
+            account = naming.account(self._organization, step.key)
+            if stated:
+                directory.update_account(self._tx, account, stated)
+        state = step.after.get("state")
+        if state == "disabled" and account.state == "enabled":
+            directory.disable(self._tx, account, self._why)
+        elif state == "enabled" and account.state == "disabled":
+            directory.enable(self._tx, account)
+
+    def _access_policy(self, step: Step) -> None:
+        changes = {name: step.after[name] for name in _POLICY_FIELDS if name in step.after}
+        if step.act == "create":
+            policy_actions.create(
+                self._tx,
+                self._organization,
+                name=step.key,
+                description=changes.get("description") or "",
+                match=changes.get("match") or "all",
+                stated=changes.get("conditions") or [],
+                named=naming.ids(self._organization, step.after.get("subjects") or ()),
+                enabled=changes.get("enabled", True),
+            )
+            return
+        if "subjects" in step.after:
+            changes["subjects"] = naming.ids(self._organization, step.after["subjects"] or ())
+        if "locked" in step.after and not step.after["locked"]:
+            self._change_policy(step.key, {"locked": False})
+        if changes:
+            self._change_policy(step.key, changes)
+
+    def _change_policy(self, name: str, changes: dict[str, Any]) -> None:
+        row = naming.access_policy(self._organization, name)
+        policy_actions.update(self._tx, row, changes, self._why)
+
+    # --- what names them ---
+
+    def _link(self, step: Step) -> None:
+        if step.section == "policy":
+            return
+        if step.section in _KINDS:
+            self._members(step)
+        subject = self._subject(step)
+        if "roles" in step.after and step.section != "roles":
+            self._roles(subject, step.after["roles"] or ())
+        if "grants" in step.after:
+            self._grants(subject, step.after["grants"] or ())
+        if step.section == "access_policies" and step.after.get("locked"):
+            self._change_policy(step.key, {"locked": True})
+
+    def _subject(self, step: Step) -> Subject | Principal:
+        match step.section:
+            case "users":
+                return naming.user(self._organization, step.key)
+            case "service_accounts":
+                return naming.account(self._organization, step.key)
+            case "roles":
+                role = subjects.role(self._organization, step.after.get("handle", step.key))
+                return Subject(role.id, "role", role.handle)
+            case "access_policies":
+                policy = naming.access_policy(self._organization, step.key)
+                return Subject(policy.id, "policy", policy.name)
+        group = subjects.group(self._organization, step.key, _KINDS[step.section])
+        return Subject(group.id, group.kind, group.name)
+
+    def _roles(self, subject: Subject | Principal, wanted: Iterable[str]) -> None:
+        if isinstance(subject, Principal):
+            access.set_roles(self._tx, subject, list(wanted), self._why)
+            return
+        roles = [subjects.role(self._organization, handle) for handle in wanted]
+        held = RoleAssignment.objects.select_related("role").filter(subject=subject.id)
+        for assignment in held.exclude(role__in=roles):
+            grant_actions.take_role(self._tx, subject, assignment, self._organization)
+        for role in roles:
+            grant_actions.assign(self._tx, subject, role, self._why, organization=self._organization)
+
+    def _grants(self, subject: Subject | Principal, wanted: Iterable[Mapping[str, Any]]) -> None:
+        present = {
+            rules.grant_key(queries.stated_grant(each)): each
+            for each in Grant.objects.filter(subject=subject.id, is_pending=False)
+        }
+        asked = {rules.grant_key(each): each for each in wanted}
+        for key, grant in present.items():
+            if key not in asked:
+                grant_actions.delete_grant(self._tx, self._organization, grant)
+        for key, each in asked.items():
+            if key not in present:
+                ends = each.get("expires_at")
+                grant_actions.grant(
+                    self._tx,
+                    subject,
+                    each["permission"],
+                    each.get("justification") or self._why,
+                    resource=selectors.parse(each.get("resource")),
+                    expires_at=None if ends is None else datetime.fromisoformat(ends),
+                    organization=self._organization,
+                )
+
+    def _members(self, step: Step) -> None:
+        group = subjects.group(self._organization, step.key, _KINDS[step.section])
+        if "members" in step.after:
+            wanted = {fold(text): text for text in step.after["members"] or ()}
+            there = {fold(text) for text in step.before.get("members") or ()}
+            gone = [naming.principal(self._organization, text) for text in there - wanted.keys()]
+            if gone:
+                member_actions.remove(self._tx, group, gone)
+            names = [text for name, text in wanted.items() if name not in there]
+            fresh = [naming.principal(self._organization, text) for text in names]
+            if fresh:
+                member_actions.add(self._tx, group, fresh, self._why)
+        if "resources" in step.after:
+            resources = set(step.after["resources"] or ())
+            held = set(step.before.get("resources") or ())
+            member_actions.change_resources(
+                self._tx, group, add=sorted(resources - held), remove=sorted(held - resources)
+            )
+
+    # --- what goes ---
+
+    def _delete(self, step: Step) -> None:
+        match step.section:
+            case "roles":
+                role = subjects.role(self._organization, step.key)
+                role_actions.delete(self._tx, role, from_holders=True)
+            case "groups" | "teams":
+                group = subjects.group(self._organization, step.key, _KINDS[step.section])
+                group_actions.delete(self._tx, group)
+            case "service_accounts":
+                credentials.delete_account(self._tx, naming.account(self._organization, step.key), self._why)
+            case "access_policies":
+                policy_actions.delete(self._tx, naming.access_policy(self._organization, step.key))

@@ -1,0 +1,172 @@
+"""Reads an organization's access as a document: everything but secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from retinue.server.access import listing, selectors
+from retinue.server.access.queries import AccessPolicy, Grant, Group, Membership, RoleAssignment
+from retinue.server.directory import queries as directory
+from retinue.server.directory.queries import Principal
+from retinue.server.policies import queries as policies
+
+JSON = dict[str, Any]
+#: How a principal, group or team is written where it is named: its kind, and its handle, address or name.
+PREFIXES = {"user": "user:", "service_account": "account:", "group": "group:", "team": "team:"}
+
+
+def export(organization_id: str) -> JSON:
+    """Return the whole document."""
+    people = _People(organization_id)
+    return {
+        "version": 1,
+        "policy": policies.in_force(organization_id).document.stated(),
+        "users": people.users(),
+        "roles": people.roles(),
+        "groups": people.groups(Group.GROUP),
+        "teams": people.groups(Group.TEAM),
+        "service_accounts": people.accounts(),
+        "access_policies": people.access_policies(),
+    }
+
+
+class _People:
+    """What was read once of an organization, and the sections that are made of it."""
+
+    def __init__(self, organization_id: str) -> None:
+        self._organization = organization_id
+        rows = Principal.objects.filter(organization_id=organization_id).exclude(state="deleted")
+        self._principals = {row.id: row for row in rows.order_by("handle")}
+        groups = Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True)
+        self._groups = {row.id: row for row in groups.order_by("name_folded")}
+        self._grants: dict[str, list[JSON]] = {}
+        for grant in Grant.objects.filter(organization_id=organization_id, is_pending=False).order_by(
+            "permission", "resource"
+        ):
+            self._grants.setdefault(grant.subject, []).append(stated_grant(grant))
+        self._assigned: dict[str, list[str]] = {}
+        held = RoleAssignment.objects.filter(
+            role__organization_id=organization_id, role__deleted_at__isnull=True, is_pending=False
+        )
+        for subject, handle in held.order_by("role__handle").values_list("subject", "role__handle"):
+            self._assigned.setdefault(subject, []).append(handle)
+
+    def _access(self, ident: str) -> JSON:
+        return {"roles": self._assigned.get(ident, []), "grants": self._grants.get(ident, [])}
+
+    def users(self) -> list[JSON]:
+        return [
+            {"email": row.email, "name": row.name, **self._access(row.id)}
+            for row in self._principals.values()
+            if row.kind == Principal.USER
+        ]
+
+    def accounts(self) -> list[JSON]:
+        rows = [row for row in self._principals.values() if row.kind == Principal.SERVICE_ACCOUNT]
+        owners = directory.owners_of(row.id for row in rows)
+        return [
+            {
+                "handle": row.handle,
+                "name": row.name,
+                "description": row.description,
+                "purpose": row.purpose,
+                "documentation": row.documentation,
+                "environment": row.environment,
+                "systems": list(row.systems),
+                "attributes": dict(row.attributes),
+                "owners": [owner.email for owner in owners[row.id]],
+                "state": row.state,
+                **self._access(row.id),
+            }
+            for row in rows
+        ]
+
+    def roles(self) -> list[JSON]:
+        return [
+            {
+                "handle": row.handle,
+                "name": row.name,
+                "description": row.description,
+                "bypass_scopes": row.bypass_scopes,
+                "permissions": sorted(row.patterns),
+                "like": row.like or None,
+                "grants": self._grants.get(row.id, []),
+                "is_kept": bool(row.like),
+            }
+            for row in listing.role_rows(self._organization).order_by("handle")
+        ]
+
+    def groups(self, kind: str) -> list[JSON]:
+        members = _members(self._groups)
+        found = []
+        for row in self._groups.values():
+            if row.kind != kind:
+                continue
+            item: JSON = {
+                "name": row.name,
+                "description": row.description,
+                "rule": row.rule,
+                "match": row.match,
+                "conditions": row.conditions,
+                **self._access(row.id),
+                "is_kept": "deletion" in row.locked,
+            }
+            if not row.rule:
+                item["members"] = sorted(
+                    named(self._principals[ident])
+                    for ident in members.get(row.id, ())
+                    if ident in self._principals
+                )
+            if kind == Group.TEAM:
+                item["resources"] = sorted(row.resources.values_list("resource", flat=True))
+            found.append(item)
+        return found
+
+    def access_policies(self) -> list[JSON]:
+        rows = AccessPolicy.objects.filter(organization_id=self._organization, deleted_at__isnull=True)
+        return [
+            {
+                "name": row.name,
+                "description": row.description,
+                "match": row.match,
+                "conditions": row.conditions,
+                "subjects": sorted(self._subjects(row.subjects)),
+                "enabled": row.is_enabled,
+                "locked": row.is_locked,
+                **self._access(row.id),
+                "is_kept": row.is_locked,
+            }
+            for row in rows.order_by("name_folded")
+        ]
+
+    def _subjects(self, ids: Iterable[str]) -> Iterable[str]:
+        for ident in ids:
+            found: Principal | Group | None = self._principals.get(ident) or self._groups.get(ident)
+            if found is not None:
+                yield named(found)
+
+
+def named(row: Principal | Group) -> str:
+    """Return how a principal, group or team is written in a document: ``user:ada@acme.example``."""
+    if isinstance(row, Group):
+        return PREFIXES[row.kind] + row.name
+    return PREFIXES[row.kind] + (row.email if row.kind == Principal.USER else row.handle)
+
+
+def stated_grant(grant: Grant) -> JSON:
+    """Return a grant as a document has it."""
+    return {
+        "permission": grant.permission,
+        "resource": selectors.stored(grant.resource).plain,
+        "expires_at": None if grant.expires_at is None else grant.expires_at.isoformat(),
+        "justification": grant.justification,
+    }
+
+
+def _members(groups: Mapping[str, Group]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    rows = Membership.objects.filter(group_id__in=list(groups), is_pending=False)
+    for group_id, principal_id in rows.values_list("group_id", "principal_id"):
+        found.setdefault(group_id, []).append(principal_id)
+    return found

@@ -1,0 +1,156 @@
+"""Compares two documents of one organization: what is there, and what is wanted. Pure; no database.
+
+A section that the wanted document leaves out is not looked at, and a field that an object leaves out stays as
+it is. Objects are found again by their key: the handle of a role or account, the name of a group, team or
+access policy, the e-mail address of a user. What is there and not wanted stays, unless it is pruned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from retinue.server.directory.rules import fold
+from retinue.server.errors import Refused
+
+#: Sections in the order in which objects are made: later ones name earlier ones. With the field of their key.
+SECTIONS: dict[str, str] = {
+    "users": "email",
+    "roles": "handle",
+    "groups": "name",
+    "teams": "name",
+    "service_accounts": "handle",
+    "access_policies": "name",
+}
+#: People are not deleted by a file.
+NEVER_PRUNED = frozenset({"users"})
+#: Lists whose order says nothing.
+SETS = frozenset({"members", "roles", "resources", "subjects", "systems", "permissions"})
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change: ``act`` is create, update or delete; ``before`` and ``after`` hold what differs."""
+
+    act: str
+    section: str
+    key: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def diff(present: Mapping[str, Any], wanted: Mapping[str, Any], *, prune: bool = False) -> list[Step]:
+    """Return the steps from ``present`` to ``wanted``, in the order in which they are made.
+
+    Refuses a document that names an object twice.
+    """
+    steps: list[Step] = []
+    if "policy" in wanted and _plain("policy", wanted["policy"]) != _plain("policy", present["policy"]):
+        steps.append(Step("update", "policy", "policy", present["policy"], wanted["policy"]))
+    for section, key in SECTIONS.items():
+        if section in wanted:
+            there = {fold(each[key]): each for each in present[section]}
+            steps += _section(section, key, there, _by_key(section, key, wanted[section]), prune)
+    made = [step for step in steps if step.act != "delete"]
+    return made + [step for step in reversed(steps) if step.act == "delete"]
+
+
+def _by_key(section: str, key: str, items: list[Item]) -> dict[str, Item]:
+    found: dict[str, Item] = {}
+    for place, item in enumerate(items):
+        name = fold(str(item[key]))
+        if name in found:
+            raise Refused("duplicate_name", f"{item[key]} stands twice", field=f"{section}.{place}.{key}")
+        found[name] = item
+    return found
+
+
+def _section(
+    section: str, key: str, present: Mapping[str, Item], wanted: Mapping[str, Item], prune: bool
+) -> Iterator[Step]:
+    for name, item in wanted.items():
+        there = present.get(name)
+        if there is None:
+            yield Step("create", section, str(item[key]), {}, item)
+            continue
+        changed = {
+            field: (there.get(field), value)
+            for field, value in item.items()
+            if field != key and _plain(field, there.get(field)) != _plain(field, value)
+        }
+        if changed:
+            before = {field: pair[0] for field, pair in changed.items()}
+            after = {field: pair[1] for field, pair in changed.items()}
+            yield Step("update", section, str(there[key]), before, after)
+    if prune and section not in NEVER_PRUNED:
+        for name, there in present.items():
+            if name not in wanted and not there.get("is_kept"):
+                yield Step("delete", section, str(there[key]), there, {})
+
+
+def _plain(field: str, value: Any) -> Any:
+    """Return a value as it is compared: nothing is like empty, sets have no order, grants no reasons."""
+    if value in (None, "", [], {}):
+        return None
+    if field == "grants":
+        return sorted(grant_key(each) for each in value)
+    if field == "members":
+        return sorted(fold(each) for each in value)
+    if field in SETS:
+        return sorted(value)
+    if field == "policy":
+        return {name: each for name, each in value.items() if each}
+    return value
+
+
+def grant_key(grant: Item) -> str:
+    """Return what two grants are alike by: permission, resources and end; not why."""
+    parts = (grant["permission"], grant.get("resource") or "*", grant.get("expires_at"))
+    return json.dumps(parts, sort_keys=True)
+
+
+def digest(steps: list[Step]) -> str:
+    """Return a digest of a plan: the same steps, the same digest."""
+    stated = [[step.act, step.section, step.key, dict(step.before), dict(step.after)] for step in steps]
+    text = json.dumps(stated, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+#: What making a change in a section needs, by act.
+_NEEDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "policy": {"update": ("policy:update",)},
+    "users": {"create": ("user:create",), "update": ("user:update",)},
+    "roles": {"create": ("role:create",), "update": ("role:update",), "delete": ("role:delete",)},
+    "groups": {"create": ("group:create",), "update": ("group:update",), "delete": ("group:delete",)},
+    "teams": {"create": ("team:create",), "update": ("team:update",), "delete": ("team:delete",)},
+    "service_accounts": {
+        "create": ("service_account:create",),
+        "update": ("service_account:update",),
+        "delete": ("service_account:delete",),
+    },
+    "access_policies": {
+        "create": ("access_policy:create",),
+        "update": ("access_policy:update",),
+        "delete": ("access_policy:delete",),
+    },
+}
+
+
+def needs(steps: list[Step]) -> tuple[str, ...]:
+    """Return the permissions that making these steps needs."""
+    found: dict[str, None] = {}
+    for step in steps:
+        found |= dict.fromkeys(_NEEDS[step.section][step.act])
+        for field in ("roles", "grants"):
+            if step.act != "delete" and field in step.after:
+                found["grant:create"] = None
+                found |= {"grant:delete": None} if step.before.get(field) else {}
+        if step.section == "service_accounts" and "state" in step.after:
+            verb = "enable" if step.after["state"] == "enabled" else "disable"
+            found[f"service_account:{verb}"] = None
+    return tuple(found)

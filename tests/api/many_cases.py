@@ -1,0 +1,36 @@
+"""Calls of findings, reviews, documents and bulk operations, for the tests that go through all operations."""
+
+from __future__ import annotations
+
+from tests.api.test_events import configuration, finding, review
+from tests.api.world import JSON, World
+
+Target = tuple[str, str, JSON | None]
+
+
+def found(world: World, act: str) -> Target:
+    case = finding(world, act)
+    return "POST", case.path, case.body
+
+
+def many(world: World, act: str) -> Target:
+    return "POST", f"/v1/bulk/service-accounts/{act}", {"accounts": [world.account("target").id]}
+
+
+def keys(world: World, act: str) -> Target:
+    return "POST", f"/v1/bulk/keys/{act}", {"keys": [world.key(world.account("target"))[0].id]}
+
+
+def configured(world: World) -> Target:
+    case = configuration(world)
+    return "POST", case.path, case.body
+
+
+def reviewable(world: World) -> Target:
+    world.account("target")
+    return "POST", "/v1/reviews", {"name": "Autumn"}
+
+
+def reviewed(world: World, act: str) -> Target:
+    case = review(world, act)
+    return "POST", case.path, case.body
