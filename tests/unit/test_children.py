@@ -12,6 +12,7 @@ from retinue.node.children import (
     Applied,
     Children,
     Follower,
+    Forgotten,
     Said,
     Superseded,
     TooMany,
@@ -38,11 +39,11 @@ def begun(folder: Path, *, inherits: bool, now_ns: int = 0) -> Children:
 
 
 def lent(
-    children: Children, name: str, incarnation: str = OLD, ends_ns: int = LEASE_NS, **said: object
+    children: Children, name: str, incarnation: str = OLD, ends_ns: int = LEASE_NS + 1, **said: object
 ) -> None:
-    """Hear a child and lend to it."""
+    """Hear a child and lend to it, so that it ends then."""
     row = children.hear(Said(name, name, incarnation, **said), 1)  # type: ignore[arg-type]
-    children.lend(row, ends_ns, LEASE_MS)
+    children.lend(row, ends_ns - LEASE_NS, LEASE_MS)
 
 
 def test_without_children_a_relay_confirms_what_it_has(children: Children) -> None:
@@ -87,6 +88,33 @@ def test_a_lease_that_was_lent_never_becomes_shorter(children: Children) -> None
     assert (1, 0) == children.confirmed(OWN, 4 * S)
 
 
+def test_a_lease_grows_with_what_a_child_is_told(children: Children, tmp_path: Path) -> None:
+    """
+    A child that may have learned that leases are longer now is waited for that much longer, also by the next
+    incarnation of the relay; one that was lent nothing is not.
+    """
+    row, other = (children.hear(Said(name, name, OLD), 1) for name in ("n1", "n2"))
+    children.lend(row, S, LEASE_MS)
+    children.tell(row, 3 * LEASE_MS)
+    children.tell(other, 9 * LEASE_MS)
+    found = [children.confirmed(OWN, S + 3 * LEASE_NS - 1), children.confirmed(OWN, S + 3 * LEASE_NS)]
+    heir = begun(tmp_path, inherits=True, now_ns=2 * S)
+
+    assert [(1, 0), OWN] == found
+    assert 2 * S + 3 * LEASE_NS == heir.next_end_ns(2 * S)
+
+
+def test_nothing_is_lent_to_whom_the_relay_has_forgotten(children: Children) -> None:
+    """
+    A poll that was heard before the relay began anew is not answered from what it is now.
+    """
+    row = children.hear(Said("n1", "n1", OLD), 1)
+    children.begin(inherits=False, now_ns=2, lease_ms=LEASE_MS)
+
+    with pytest.raises(Forgotten):
+        children.check(row)
+
+
 def test_a_successor_confirms_for_whom_it_retires(children: Children) -> None:
     """
     On the same replica, also over several; one that retires nobody confirms for itself alone.
@@ -99,7 +127,7 @@ def test_a_successor_confirms_for_whom_it_retires(children: Children) -> None:
     children.hear(Said("n2", "n2", NEW, "", (1, 50)), 1)
 
     assert (1, 0) == before == children.confirmed(OWN, 0)
-    assert OWN == children.confirmed(OWN, LEASE_NS)
+    assert OWN == children.confirmed(OWN, LEASE_NS + 1)
 
 
 def test_the_newest_follower_of_a_node_wins(children: Children, tmp_path: Path) -> None:

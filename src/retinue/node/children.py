@@ -35,6 +35,10 @@ class Superseded(Exception):
     """A newer follower of the same node is at work."""
 
 
+class Forgotten(Exception):
+    """The relay has begun anew since it heard the child: it must ask again."""
+
+
 class TooMany(Exception):
     """As many nodes follow this relay as may."""
 
@@ -82,7 +86,8 @@ class Child:
     retires: str = ""
     is_superseded: bool = False
     confirmed: Position = (0, 0)
-    #: Until then it may decide by what it was lent.
+    #: When the last lease began from which it was lent, and until when it may decide by it.
+    lent_from_ns: int = 0
     ends_ns: int = 0
     #: When it was last heard, by this incarnation of the relay (0: not yet), or was read from the file.
     heard_ns: int = 0
@@ -140,7 +145,8 @@ class Children:
         self._lease_ms = file.lease_ms
         for each in file.children:
             row = Child(each.node, each.name, each.incarnation, each.retires, each.is_superseded)
-            row.ends_ns, row.known_ns = now_ns + file.lease_ms * _MS, now_ns
+            row.lent_from_ns = row.known_ns = now_ns
+            row.ends_ns = now_ns + file.lease_ms * _MS
             self._rows[row.node, row.incarnation] = row
 
     def hear(self, said: Said, now_ns: int) -> Child:
@@ -156,16 +162,28 @@ class Children:
         return row
 
     def check(self, row: Child) -> None:
-        """Raise :class:`Superseded` if a newer follower of the node has come meanwhile."""
+        """Raise :class:`Superseded` if a newer one has come, :class:`Forgotten` after a new beginning."""
         if row.is_superseded:
             raise Superseded
+        if self._rows.get((row.node, row.incarnation)) is not row:
+            raise Forgotten
 
-    def lend(self, row: Child, ends_ns: int, lease_ms: int) -> None:
-        """Note that a child may decide until ``ends_ns``, before it is told. Raises ``OSError``."""
+    def lend(self, row: Child, from_ns: int, lease_ms: int) -> None:
+        """Note that a child is lent from a lease that began then, before it is told. Raises ``OSError``."""
+        row.lent_from_ns = max(row.lent_from_ns, from_ns)
+        self.tell(row, lease_ms)
+
+    def tell(self, row: Child, lease_ms: int) -> None:
+        """Note what the longest lease is, before a child is answered. Raises ``OSError``.
+
+        It may learn by that answer that leases are longer now, and what it was lent with them.
+        """
+        if not row.lent_from_ns:
+            return
         if lease_ms > self._lease_ms:
             self._save(self._rows, lease_ms)
             self._lease_ms = lease_ms
-        row.ends_ns = max(row.ends_ns, ends_ns)
+        row.ends_ns = max(row.ends_ns, row.lent_from_ns + lease_ms * _MS)
 
     def confirmed(self, own: Position, now_ns: int) -> Position:
         """Return what holds on this relay, which is at ``own``, and on all that follow it."""

@@ -21,7 +21,7 @@ from typing import Protocol
 
 import msgspec
 
-from retinue.node.children import Applied, Child, Children, Follower, Position, Said
+from retinue.node.children import Applied, Child, Children, Follower, Forgotten, Position, Said
 from retinue.node.feed_client import PollAnswer, SnapshotAnswer
 from retinue.replica import clocks, lease
 from retinue.replica.clocks import Point
@@ -146,13 +146,18 @@ class Relay:
         cannot be noted.
         """
         with self._source.reading() as snapshot:
-            self._children.check(child)
+            try:
+                self._children.check(child)
+            except Forgotten:
+                raise NotNow("this relay has begun anew") from None
             meta = snapshot.meta()
             if not meta.complete or meta.schema != SCHEMA:
                 raise NotNow("this relay has no whole replica yet")
             if question.at > (meta.epoch, meta.revision):
                 raise NotNow("this relay is behind the node that asks")
             answer = self._changes(snapshot, meta, question)
+            longest_ms = lease.length_ms(snapshot.longest_lease_ms(), meta.hops)
+            self._children.tell(child, longest_ms)
             if not answer.more and not answer.snapshot:
                 self._lend(snapshot, meta, child, answer, arrived_ns)
             return answer, meta.fresh_from_ns
@@ -218,8 +223,7 @@ class Relay:
         longest_ms = snapshot.longest_lease_ms()
         if not _is_running(meta, longest_ms) or answer.hops > lease.MOST_HOPS:
             return
-        ends_ns = meta.fresh_from_ns + lease.length_ms(longest_ms, meta.hops) * _MS
-        self._children.lend(child, ends_ns, longest_ms)
+        self._children.lend(child, meta.fresh_from_ns, lease.length_ms(longest_ms, meta.hops))
         answer.lease = True
         answer.age_ms = max(0, -(-(arrived_ns - meta.fresh_from_ns) // _MS))
 
