@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from retinue.replica.records import Kind
 from retinue.server.access import actions as access
-from retinue.server.access.models import Grant, RoleAssignment
+from retinue.server.access import grant_actions, group_actions, member_actions
+from retinue.server.access.models import Grant, Group, Membership, RoleAssignment
+from retinue.server.access.subjects import Subject
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.models import Credential
 from retinue.server.directory import actions as directory
@@ -195,3 +197,38 @@ def test_the_node_that_came_further_knows_better(history: Past) -> None:
 
     assert 2 == recover(ahead, behind).epoch
     assert "enabled" == Principal.objects.get(id=account.id).state
+
+
+def test_members_and_holders_are_taken_away_again(history: Past) -> None:
+    """
+    A member was taken out of a group, another group and a role were deleted after the backup: all of it is so
+    again. Who is in a group that stands stays in it.
+    """
+    estate, follower = Estate.create(), fresh_follower()
+    taken, stays = estate.account(), estate.account()
+    with transaction(SYSTEM, reason="test") as tx:
+        group = group_actions.create(tx, estate.organization.id, "group", name="Pilots")
+        other = group_actions.create(tx, estate.organization.id, "group", name="Others")
+    for each in (group, other):
+        with transaction(SYSTEM, reason="test") as tx:
+            grant_actions.grant(
+                tx, _subject(each), "report:read", "a test", organization=estate.organization.id
+            )
+            member_actions.add(tx, each, [taken, stays], "a test")
+    history.backup()
+    with transaction(SYSTEM, reason="test") as tx:
+        member_actions.remove(tx, group, [taken])
+    with transaction(SYSTEM, reason="test") as tx:
+        group_actions.delete(tx, other)
+    follower.catch_up()
+    history.restore()
+
+    recover(follower)
+    assert [stays.id] == [each.principal_id for each in Membership.objects.filter(group=group)]
+    assert Group.objects.get(id=other.id).deleted_at is not None
+    assert {"enabled"} == {Principal.objects.get(id=each.id).state for each in (taken, stays)}
+    assert "open" not in {*outcomes("principal").values(), *outcomes("holder").values()}
+
+
+def _subject(group: Group) -> Subject:
+    return Subject(group.id, group.kind, group.name)

@@ -28,7 +28,7 @@ from retinue.server.nodes.models import IdentityKey, Lost, Node
 from retinue.token import Kind as TokenKind
 
 #: Names of things, and what the host's file of permissions decides: nobody gets access by them alone.
-HARMLESS = frozenset({Kind.PERMISSION, Kind.ORGANIZATION_HANDLE, Kind.LOOKUP})
+HARMLESS = frozenset({Kind.PERMISSION, Kind.ORGANIZATION_HANDLE, Kind.LOOKUP, Kind.SCHEMES, Kind.NODE})
 _EVERY = tuple(kind.value for kind in TokenKind)
 
 
@@ -149,7 +149,7 @@ def _take_principal(case: Case) -> list[str]:
         return []
     done = []
     if {"holders", "timed"} & set(case.gained):
-        done += access.keep_roles(case.tx, principal, case.theirs)
+        done += access.keep_holders(case.tx, principal, case.ours, case.theirs)
     if {"permissions", "scoped"} & set(case.gained):
         done += access.keep_grants(case.tx, principal, case.theirs)
     if "state" not in case.gained:
@@ -182,6 +182,10 @@ def _close_organization(case: Case) -> list[str]:
     return ["disabled"]
 
 
+def _close_holder(case: Case) -> list[str]:
+    return access.end_holder(case.tx, case.lost.key)
+
+
 def _take_identity_key(case: Case) -> list[str]:
     key = IdentityKey.objects.select_for_update().filter(kid=case.lost.key).select_related("node").first()
     if key is None or key.not_after is not None:
@@ -205,4 +209,5 @@ _ACTS: dict[Kind, tuple[Act | None, Act | None]] = {
     Kind.PRINCIPAL: (_take_principal, _close_principal),
     Kind.ORGANIZATION: (_take_organization, _close_organization),
     Kind.IDENTITY_KEY: (_take_identity_key, None),
+    Kind.HOLDER: (None, _close_holder),
 }
