@@ -7,17 +7,19 @@ node: a node that was removed is refused from the moment on at which the relay h
 from __future__ import annotations
 
 from retinue import presented
-from retinue.decision import Allowed, Denied
+from retinue.attempts import Attempts
+from retinue.decision import GUESSES, Allowed, Decision, Denied, Reason
 from retinue.network import LOOPBACK, Gateways
 from retinue.node.exchange import Request
-from retinue.node.guessing import Guessing
 from retinue.node.relay import Relay
 from retinue.problem import Problem, problem, problem_for
 from retinue.replica.records import Node
 from retinue.token import Kind as TokenKind
+from retinue.token import parse
 from retinue.verifier import Question as TokenQuestion
 from retinue.verifier import Verifier
 
+_UNHEARD = Denied(Reason.RATE_LIMITED)
 _NODE = frozenset({TokenKind.NODE.value})
 
 
@@ -48,13 +50,15 @@ class Admission:
     def __init__(self, relay: Relay, verifier: Verifier, brands: tuple[str, ...]) -> None:
         self._relay = relay
         self._verifier = verifier
-        self._guessing = Guessing(Gateways(LOOPBACK), brands)
+        self._brands = brands
+        self._gateways = Gateways(LOOPBACK)
+        self._attempts = Attempts()
 
     def admit(self, request: RelayRequest) -> None:
         """Note in ``request`` which node sends it. Raises :class:`Refused`, and ``lmdb.Error``."""
         token, scheme = presented.authorization(request.fields.get(b"authorization"))
         asked = TokenQuestion(token, scheme=scheme, kinds=_NODE, address=request.peer)
-        decision = self._guessing.decide(asked, self._verifier)
+        decision = self._decide(asked)
         node = None if decision.caller is None else self._node(decision.caller.credential_id)
         if node is not None and node.state == "removed":
             raise Refused(_removed(node))
@@ -66,6 +70,31 @@ class Admission:
         request.asker, request.token = node, token
         request.credential_id = decision.caller.credential_id
         request.expires_at_ms = decision.caller.expires_at_ms
+
+    def _decide(self, asked: TokenQuestion) -> Decision:
+        """Decide, unless the network has guessed too often.
+
+        What a node does goes on, whoever guesses beside it: it would decide from an old state, and learn of
+        no revoke. Only guesses of its own secret count against its token.
+        """
+        network = self._gateways.guesser(asked.address)
+        if network is None:
+            return self._verifier.verify(asked)
+        token = parse(asked.token or "", self._brands)
+        kid = None if token is None else token.kid
+        if token is not None and token.kind is TokenKind.NODE:
+            pause = self._attempts.pause_of_row(network, token.kid)
+        else:
+            pause = self._attempts.pause(network, kid)
+        if pause:
+            return _UNHEARD
+        decision = self._verifier.verify(asked)
+        if isinstance(decision, Denied) and decision.caller is None:
+            if decision.reason in GUESSES:
+                self._attempts.failed(network, kid)
+        elif kid is not None:
+            self._attempts.succeeded(network, kid)
+        return decision
 
     def check(self, request: RelayRequest) -> None:
         """Refuse a node that was removed while its poll was held."""
