@@ -171,7 +171,7 @@ CASES: dict[str, Make] = {
         "/v1/permissions/import",
         [("permission.declared", name := f"x{secrets.token_hex(4)}:read")],
         {"permissions": [{"name": name, "label": "Read"}]},
-        world.user("Olaf", operator=True)[1],
+        world.operator(),
     ),
 }  # fmt: skip
 

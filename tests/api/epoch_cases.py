@@ -9,7 +9,6 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import epochs, recovery
 from retinue.server.nodes.history import Doubt
 from retinue.server.nodes.models import Epoch, Journal
-from tests.api import organization_cases
 from tests.api.world import World
 from tests.storage.estate import Follower
 
@@ -47,11 +46,11 @@ def skipping(_: World) -> tuple[str, str, Any]:
 
 def _begun(world: World) -> tuple[Any, ...]:
     number = ledger.position().epoch + 1
-    return "/v1/epochs", [("epoch.raised", f"epoch {number}")], {}, organization_cases.operator(world)
+    return "/v1/epochs", [("epoch.raised", f"epoch {number}")], {}, world.operator()
 
 
 def _skipped(world: World) -> tuple[Any, ...]:
-    caller = organization_cases.operator(world)
+    caller = world.operator()
     _, path, body = skipping(world)
     return path, [("epoch.node_skipped", body["nodes"][0])], body, caller
 

@@ -6,17 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from retinue.server.directory.queries import organization
-from tests.api.world import Caller, World
+from tests.api.world import World
 from tests.authorization import specimens
 
 #: What a case is made of: address, type and name of each changed object, the body, and who calls.
 Told = tuple[Any, ...]
 Make = Callable[[World], Told]
-
-
-def operator(world: World) -> Caller:
-    """An operator of the installation."""
-    return world.user("Olaf", operator=True)[1]
 
 
 def _user(world: World, *, disabled: bool = False, invited: bool = False) -> str:
@@ -50,13 +45,13 @@ def _new_organization(world: World) -> Told:
         ("role.assigned", f"{email}/owner"),
         ("invitation.issued", f"{email}/invitation"),
     ]
-    return ("/v1/organizations", says, body, operator(world))
+    return ("/v1/organizations", says, body, world.operator())
 
 
 def _other_organization(world: World, verb: str) -> Told:
     ident = specimens.empty_organization(disabled=verb == "enable")
     says = [(f"organization.{verb}d", organization(ident).handle)]
-    return (f"/v1/organizations/{ident}/{verb}", says, {}, operator(world))
+    return (f"/v1/organizations/{ident}/{verb}", says, {}, world.operator())
 
 
 CASES: dict[str, Make] = {
@@ -99,7 +94,7 @@ CASES: dict[str, Make] = {
             ("invitation.issued", "ada@x.example/invitation"),
         ],
         {"email": "ada@x.example", "name": "Ada"},
-        operator(world),
+        world.operator(),
     ),
     "enable_organization": lambda world: _other_organization(world, "enable"),
     "disable_organization": lambda world: _other_organization(world, "disable"),

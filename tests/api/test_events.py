@@ -79,12 +79,8 @@ _FULL = {"name": "etl", "purpose": "a test", "roles": ["auditor"], "permissions"
          "justification": "a test"}  # fmt: skip
 
 
-def _operator(world: World) -> Caller:
-    return world.user("Olaf", operator=True)[1]
-
-
 def _removable(world: World) -> Case:
-    operator = _operator(world)
+    operator = world.operator()
     node = operator.post("/v1/nodes", {"name": f"n-{world.organization.handle}"}).json["node"]
     says = [("node.removed", node["name"]), ("node_credential.revoked", node["name"])]
     return Case(f"/v1/nodes/{node['id']}", says, caller=operator)
@@ -184,7 +180,7 @@ CASES: dict[str, Callable[[World], Case]] = {
         "/v1/nodes",
         [("node.enrolled", name := f"n-{world.organization.handle}"), ("node_credential.issued", name)],
         {"name": name},
-        _operator(world),
+        world.operator(),
     ),
     "remove_node": _removable,
     **{name: _from(make) for name, make in epoch_cases.CASES.items()},

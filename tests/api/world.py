@@ -159,6 +159,10 @@ class World:
             issued = credentials.issue_personal_token(tx, user, name="test", days=90)
         return user, Caller(issued.token, user)
 
+    def operator(self) -> Caller:
+        """Make an operator of the installation, and return their calls."""
+        return self.user("Olaf", operator=True)[1]
+
     def node(self) -> tuple[str, Caller]:
         """Enrol a node; returns its id and its calls."""
         with transaction(SYSTEM, reason="test") as tx:
