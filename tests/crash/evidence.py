@@ -32,7 +32,8 @@ TABLES = (
     "traffic_request",
 )  # fmt: skip
 SHIPPED_SECONDS = 20.0
-_JSON = {"before", "after", "data", "body", "systems"}
+_JSON = {"after", "attributes", "before", "body", "conditions", "data", "document", "locked", "patterns",
+         "subjects", "systems"}  # fmt: skip
 _FLAGS = {"is_operator", "is_withdrawn", "allowed", "reduces"}
 
 

@@ -62,7 +62,9 @@ def changes_happened_once(history: History, evidence: Evidence) -> Iterator[str]
     at_revision: dict[int, set[str]] = defaultdict(set)
     for event in events:
         at_revision[event["revision"]].add(event["subject"])
-        found[event["type"], event["subject"]] += 1
+        if event["after"].get("reason_code") != "account_deleted":
+            # What ends with its account is said of it too, and makes final what was revoked before.
+            found[event["type"], event["subject"]] += 1
         found.update({(event["type"], text) for text in event["after"].values() if isinstance(text, str)})
     made, unknown = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for call in history.calls:
