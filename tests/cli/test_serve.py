@@ -30,6 +30,7 @@ def home(tmp_path: Path, run: Run) -> Path:
 def planned(home: Path, **given: object) -> planes.Plan:
     """Return the plan for these flags."""
     names = ["only", "host", "port", "node_host", "node_port", "workers", "control_url", "node_token_file"]
+    names += ["relay_host", "relay_port"]
     flags = {name: given.get(name) for name in names}
     return planes.plan(home, **flags, open_decisions=bool(given.get("open_decisions")))  # type: ignore[arg-type]
 
@@ -53,6 +54,21 @@ def test_children(home: Path) -> None:
     assert [2, 1, 0, 0] == [child.stop_order for child in children.values()]
     assert "http://127.0.0.1:9470" == children["worker 1"].env["RETINUE_CONTROL_URL"]
     assert [sys.executable, "-m", "retinue.node", "worker", "--index", "1"] == list(children["worker 1"].argv)
+
+
+def test_a_relay(home: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    """A node relays if it is given a port for it, which is no other's; the follower is told, and it is announced."""
+    plain = planes.children(planned(home))[1].env["RETINUE_RELAY_PORT"]
+    monkeypatch.setenv("RETINUE_RELAY_HOST", "127.0.0.2")
+    plan = planned(home, relay_port=9472)
+    env = planes.children(plan)[1].env
+    taken = run("serve", "--home", str(home), "--relay-port", "9471")
+    only = run("serve", "--home", str(home), "--only", "control", "--relay-port", "9472")
+
+    assert ("", "127.0.0.2", "9472") == (plain, env["RETINUE_RELAY_HOST"], env["RETINUE_RELAY_PORT"])
+    assert ("relay", "http://127.0.0.2:9472") in planes.listeners(plan)
+    assert (Exit.USAGE, Exit.USAGE) == (taken.code, only.code)
+    assert "--relay-port 9471" in taken.err
 
 
 def test_one_plane_alone(home: Path) -> None:
