@@ -62,6 +62,14 @@ def four_eyes(world: World) -> Caller:
     return other
 
 
+def waiting_account(world: World, name: str = "etl") -> str:
+    """The address of an account that the owner made and that waits for somebody else; later ones do not."""
+    set_policy(world, accounts__approval="four_eyes")
+    made = world.owner.post("/v1/service-accounts", {"name": name, "owners": [world.owner.id], "purpose": "x"})
+    set_policy(world, accounts__approval="none")
+    return f"/v1/service-accounts/{made.json['id']}"
+
+
 def waiting_member(world: World, kind: str) -> str:
     """The address of a member who waits for a second person."""
     user, _ = world.user("Uma")
@@ -130,6 +138,9 @@ def _approved_policy(world: World) -> Told:
 
 
 CASES: dict[str, Make] = {
+    "approve_service_account": lambda world: (
+        f"{waiting_account(world)}/approve", [("account.approved", "etl")], {}, second_owner(world),
+    ),
     "create_role": lambda world: (
         "/v1/roles", [("role.created", "helper")], {"name": "Helper", "permissions": ["report:read"]}, None,
     ),

@@ -15,7 +15,7 @@ from tests.api.world import Answer, World
 from tests.storage.estate import Follower
 
 ADDITIVE = {
-    "create_service_account", "enable_service_account", "restore_service_account", "duplicate_service_account",
+    "create_service_account", "enable_service_account", "approve_service_account", "restore_service_account", "duplicate_service_account",
     "issue_key", "rename_key", "create_user", "invite_user", "enable_user", "reassign_accounts",
     "create_organization", "enable_organization", "update_own_organization", "create_grant", "enrol_node", "renew_node_credential",
     "begin_epoch", "skip_journals",

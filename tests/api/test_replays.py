@@ -110,6 +110,10 @@ CASES = (
     Case("delete_service_account", lambda world: _account(world, "DELETE")),
     Case("enable_service_account", lambda world: _account(world, "POST", "/enable", {})),
     Case("disable_service_account", lambda world: _account(world, "POST", "/disable", {})),
+    Case(
+        "approve_service_account",
+        lambda world: ("POST", f"{access_cases.waiting_account(world)}/approve", {}),
+    ),
     Case("restore_service_account", _deleted),
     Case("duplicate_service_account", lambda world: _account(world, "POST", "/duplicate", {"name": "copy"})),
     Case("issue_key", lambda world: _account(world, "POST", "/keys", {"name": "k2"})),

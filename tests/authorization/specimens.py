@@ -174,6 +174,7 @@ SPECIMENS: dict[str, Make] = {
     "delete_service_account": lambda world, _: Specimen(account(world)),
     "enable_service_account": lambda world, _: Specimen(f"{account(world, state='disabled')}/enable", {}),
     "disable_service_account": lambda world, _: Specimen(f"{account(world)}/disable", {}),
+    "approve_service_account": lambda world, _: Specimen(f"{account(world)}/approve", {}),
     "restore_service_account": lambda world, _: Specimen(f"{account(world, state='deleted')}/restore", {}),
     "duplicate_service_account": lambda world, _: Specimen(
         f"{account(world)}/duplicate", {"name": f"copy-{secrets.token_hex(6)}"}

@@ -119,6 +119,7 @@ NEEDS: dict[str, str] = {
     "delete_service_account": "service_account:delete",
     "enable_service_account": "service_account:enable",
     "disable_service_account": "service_account:disable",
+    "approve_service_account": "service_account:approve",
     "restore_service_account": "service_account:delete",
     "duplicate_service_account": "service_account:create grant:create",
     "list_grants": "grant:read",

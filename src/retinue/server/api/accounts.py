@@ -1,4 +1,4 @@
-"""Service accounts: list, create, get, update, delete, enable, disable, restore, duplicate."""
+"""Service accounts: list, create, get, update, delete, duplicate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.api.secrets_told import issued
 from retinue.server.credentials import actions as credentials
-from retinue.server.directory import actions, queries
+from retinue.server.directory import queries
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
@@ -56,6 +56,7 @@ class ServiceAccount(schemas.Answer):
     state: Literal["enabled", "disabled", "deleted"]
     status: Literal["active", "ownerless", "disabled", "deleted"]
     status_reason: str | None
+    awaits_approval: bool
     created_at: str
     created_by: schemas.PrincipalRef | None
     updated_at: str
@@ -78,6 +79,7 @@ class AccountFilter(schemas.ListQuery):
     search: str | None = None
     role: str | None = None
     owner: str | None = Field(None, description="Id or e-mail address of an owner.")
+    awaits_approval: bool | None = Field(None, description="Whether a second principal has yet to approve.")
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
 
 
@@ -196,7 +198,7 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
 @operation("GET", ONE, permission="service_account:read", response=ServiceAccount, tag=TAG)
 def get_service_account(call: Call, account_id: str) -> schemas.JSON:
     """Get a service account."""
-    return _one(call, queries.account(call.organization, account_id))
+    return one(call, queries.account(call.organization, account_id))
 
 
 @operation(
@@ -221,41 +223,14 @@ def update_service_account(call: Call, account_id: str, body: UpdateServiceAccou
     updated = access.update_account(call.tx, account, given, body.justification)
     if "roles" in body.model_fields_set:
         access.set_roles(call.tx, updated, body.roles, body.justification)
-    return _one(call, updated)
+    return one(call, updated)
 
 
 @operation("DELETE", ONE, permission="service_account:delete", response=ServiceAccount, tag=TAG, reduces=True)
 def delete_service_account(call: Call, account_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Delete a service account and revoke its keys for good."""
     account = queries.account(call.organization, account_id)
-    return _one(call, credentials.delete_account(call.tx, account, query.reason))
-
-
-@operation("POST", f"{ONE}/enable", permission="service_account:enable", response=ServiceAccount, tag=TAG)
-def enable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
-    """Enable a disabled service account."""
-    return _one(call, actions.enable(call.tx, queries.account(call.organization, account_id, lock=True)))
-
-
-@operation(
-    "POST",
-    f"{ONE}/disable",
-    permission="service_account:disable",
-    response=ServiceAccount,
-    tag=TAG,
-    reduces=True,
-)
-def disable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
-    """Disable a service account; none of its keys work until it is enabled again."""
-    account = queries.account(call.organization, account_id, lock=True)
-    return _one(call, actions.disable(call.tx, account, body.reason))
-
-
-@operation("POST", f"{ONE}/restore", permission="service_account:delete", response=ServiceAccount, tag=TAG)
-def restore_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
-    """Restore a deleted service account: disabled, without its keys."""
-    account = queries.account(call.organization, account_id)
-    return _one(call, credentials.restore_account(call.tx, account, body.reason))
+    return one(call, credentials.delete_account(call.tx, account, query.reason))
 
 
 @operation(
@@ -281,14 +256,15 @@ def _with_first_key(call: Call, account: Principal, asked: FirstKey | None) -> s
             "invalid_value", "no key is issued with an account here; issue it afterwards", field="key"
         )
     if policy.accounts_initial_credential != "auto" and asked is None:
-        return _one(call, account)
+        return one(call, account)
     asked = asked or FirstKey(expires=None)
     name = asked.name or (FIRST_KEY if policy.credentials_name.required else None)
     made = credentials.issue(call.tx, account, name=name, expires=asked.expires)
-    return {**issued(call, made), **_one(call, account)}
+    return {**issued(call, made), **one(call, account)}
 
 
-def _one(call: Call, account: Principal) -> schemas.JSON:
+def one(call: Call, account: Principal) -> schemas.JSON:
+    """Return a service account as the API answers it."""
     return render.service_accounts([account], call.now)[0]
 
 

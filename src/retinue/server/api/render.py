@@ -58,6 +58,7 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
             "state": row.state,
             "status": account_status(row.state, owners=len(owners[row.id])),
             "status_reason": row.state_reason or None,
+            "awaits_approval": row.awaits_approval,
             "created_at": instant(row.created_at),
             "created_by": ref(creators.get(row.created_by)),
             "updated_at": instant(row.updated_at),

@@ -16,6 +16,7 @@ from retinue.server import schema
 # Importing a module of nouns puts its operations into the table.
 from retinue.server.api import (  # noqa: F401
     access_policies,
+    account_states,
     accounts,
     assignments,
     audit,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from retinue.replica.records import ANY, Kind
-from retinue.server.directory import naming, rules, uniqueness
+from retinue.server.directory import approval, naming, rules, uniqueness
 from retinue.server.directory.models import Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
@@ -86,7 +86,10 @@ def set_password(tx: Transaction, user: Principal, password: str) -> Login:
 def create_service_account(
     tx: Transaction, organization_id: str, fields: AccountFields, *, is_first: bool = False
 ) -> Principal:
-    """Create a service account. Refuses a taken handle and whatever the policy requires and is not stated."""
+    """Create a service account, which waits for a second principal where ``accounts.approval`` says so.
+
+    Refuses a taken handle and whatever the policy requires and is not stated.
+    """
     fields = replace(fields, name=rules.check_name(fields.name))
     rules.check_texts(fields)
     policy = policy_of(organization_id, fields.environment)
@@ -116,9 +119,11 @@ def create_service_account(
         created_at=tx.now,
         updated_at=tx.now,
         created_by=tx.actor.id,
+        **approval.begin(policy, is_first=is_first),
     )
     _set_owners(made, fields.owners)
-    tx.record("account.created", made.id, name=handle, organization=organization_id, after=stated(made))
+    after = stated(made) | ({"awaits_approval": True} if made.awaits_approval else {})
+    tx.record("account.created", made.id, name=handle, organization=organization_id, after=after)
     tx.touch(Kind.PRINCIPAL, made.id)
     return made
 
@@ -201,9 +206,17 @@ def _fields(account: Principal, owners: tuple[str, ...]) -> AccountFields:
 def enable(tx: Transaction, account: Principal) -> Principal:
     """Enable a disabled account; its credentials work again as far as they were not ended themselves."""
     check_alive(account)
+    approval.check_not_waiting(account)
     if account.state == "enabled":
         return account
     return _set_state(tx, account, "enabled", "enabled", "")
+
+
+def approve(tx: Transaction, account: Principal) -> Principal:
+    """Let a new account be used; read it with its row locked. Refuses its creator, and what does not wait."""
+    approval.check_approver(tx, account)
+    account.awaits_approval = False
+    return _set_state(tx, account, "enabled", "approved", "")
 
 
 def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
@@ -230,7 +243,8 @@ def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Prin
     if (tx.now - account.deleted_at).total_seconds() >= days * 86_400:
         raise Refused("state_conflict", f"deleted more than {days} days ago: deleted for good")
     account.deleted_at = None
-    return _set_state(tx, account, "disabled", "restored", reason or "restored")
+    usual = approval.WAITS if account.awaits_approval else "restored"
+    return _set_state(tx, account, "disabled", "restored", reason or usual)
 
 
 def stated(account: Principal) -> dict[str, Any]:

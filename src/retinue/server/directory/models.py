@@ -61,6 +61,8 @@ class Principal(models.Model):
     #: handle, `n:` and the name, or nothing. Deleted accounts keep theirs reserved.
     unique_key = models.CharField(max_length=300, null=True)
     is_operator = models.BooleanField(default=False)
+    #: A new service account that a second principal has not approved yet; it is disabled until then.
+    awaits_approval = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True)
@@ -82,6 +84,10 @@ class Principal(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=["user", "service_account"]), name="principal_kind"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(awaits_approval=False) | ~models.Q(state="enabled"),
+                name="principal_waits_disabled",
             ),
         ]
         indexes = [

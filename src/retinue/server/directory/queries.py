@@ -121,6 +121,7 @@ def accounts(
     search: str | None = None,
     holders: QuerySet[Any] | None = None,
     owner: str | None = None,
+    awaits_approval: bool | None = None,
 ) -> QuerySet[Principal]:
     """Return the service accounts of an organization; deleted ones only if asked for by state or handle.
 
@@ -137,6 +138,8 @@ def accounts(
         rows = rows.filter(_search(search, "name", "handle", "id", "description", "purpose"))
     if holders is not None:
         rows = rows.filter(id__in=holders)
+    if awaits_approval is not None:
+        rows = rows.filter(awaits_approval=awaits_approval)
     if owner is not None:
         held = Ownership.objects.filter(owner_id=id_of(organization_id, owner))
         rows = rows.filter(id__in=held.values("account_id"))

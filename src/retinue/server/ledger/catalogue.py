@@ -81,6 +81,9 @@ EVENTS: dict[str, EventType] = {
             "account.updated", "service_account", "Fields of a service account were changed.", additive=True
         ),
         EventType("account.enabled", "service_account", "A service account was enabled.", additive=True),
+        EventType(
+            "account.approved", "service_account", "A second principal approved an account.", additive=True
+        ),
         EventType("account.disabled", "service_account", "A service account was disabled."),
         EventType("account.deleted", "service_account", "A service account was deleted, its keys revoked."),
         EventType(

@@ -11,6 +11,7 @@ ENFORCED: dict[str, str] = {
     "limits.per_account.per_minute": "tests/node/test_limits.py",
     "limits.per_account.per_second": "tests/unit/test_limits.py",
     "accounts.initial_credential": "tests/api/test_first_key.py",
+    "accounts.approval": "tests/api/test_account_approval.py",
     "accounts.attributes": "tests/api/test_account_policy.py",
     "accounts.delete_bulk": "tests/api/test_account_policy.py",
     "accounts.id_template": "tests/api/test_naming.py",
