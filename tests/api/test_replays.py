@@ -46,6 +46,10 @@ def _key(world: World, method: str, tail: str = "", body: JSON | None = None) ->
     return method, f"/v1/keys/{world.key(world.account('target'))[0].id}{tail}", body
 
 
+def _giving(path: str) -> Callable[[World], Target]:
+    return lambda _: ("POST", f"/v1/{path}", {"name": "Blue", "permissions": ["report:read"]})
+
+
 def _deleted(world: World) -> Target:
     method, path, body = _account(world, "POST", "", {})
     world.owner.delete(path)
@@ -110,10 +114,6 @@ CASES = (
     Case("delete_service_account", lambda world: _account(world, "DELETE")),
     Case("enable_service_account", lambda world: _account(world, "POST", "/enable", {})),
     Case("disable_service_account", lambda world: _account(world, "POST", "/disable", {})),
-    Case(
-        "approve_service_account",
-        lambda world: ("POST", f"{access_cases.waiting_account(world)}/approve", {}),
-    ),
     Case("restore_service_account", _deleted),
     Case("duplicate_service_account", lambda world: _account(world, "POST", "/duplicate", {"name": "copy"})),
     Case("issue_key", lambda world: _account(world, "POST", "/keys", {"name": "k2"})),
@@ -124,6 +124,10 @@ CASES = (
     Case("delete_key", _revoked),
     *(Case(name, target) for name, target in credential_cases.REPEATED.items()),
     *(Case(name, make, access_cases.BESIDES.get(name, ())) for name, make in access_cases.REPEATED.items()),
+    *(
+        Case(f"create_{kind}", _giving(path), ("report:read",), ("grant:create",))
+        for kind, path in (("group", "groups"), ("team", "teams"), ("access_policy", "access-policies"))
+    ),
     Case("create_user", lambda _: _person()),
     Case("create_user", lambda _: _person(roles=["auditor"]), AUDITOR, ("grant:create",)),
     Case("invite_user", lambda _: ("POST", "/v1/invitations", _person()[2])),
