@@ -99,8 +99,10 @@ def test_a_journal_that_was_cut_off_is_handed_over_again(home: Home, control: Co
             control.truth.log = []
         wait_for("two were cut off", lambda: not control.faults["journal"])
         first.kill()
+    polls = control.count("poll")
     with following(home, control):
         settle(home, control)
+        wait_for("the second one polls", lambda: control.count("poll") > polls + 1)
 
     assert control.handed_over
     assert {"gone"} == {line["key"] for line in control.journal}
