@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal)
 
-.PHONY: help run test check format formal bench cluster-soak docs lock clean
+.PHONY: help run test check format formal bench conformance cluster-soak docs lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -26,6 +26,7 @@ help:
 	@echo "make format  rewrite the code in the house's format"
 	@echo "make formal  check the model of leases and receipts (needs spin and gcc)"
 	@echo "make bench   measure (needs wrk for the load figures)"
+	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make docs    check that the documents tell the truth"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
@@ -60,6 +61,9 @@ bench: $(VENV)/.test-stamp
 # Part of `test` too: tests/formal runs the same checks.
 formal:
 	$(or $(PYTHON),python3) formal/check.py
+
+conformance: $(VENV)/.test-stamp
+	RETINUE_TEST_SNAPSHOT=write $(BIN)/pytest tests/conformance
 
 # With the native lease; half of the time on SQLite, half on PostgreSQL.
 cluster-soak: $(VENV)/.test-stamp

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.machine.planes import Plane
-from tests.machine.reference import ASKED, LIMIT, PATTERNS, ROLES, Account, Key, decide, is_forbidden
+from tests.machine.reference import ASKED, LIMIT, PATTERNS, ROLES, Account, Key, Organization, is_forbidden
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
 WHICH = st.integers(0, 63)
@@ -27,11 +27,16 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.plane = type(self).make_plane()
-        self.accounts: list[Account] = []
+        self.model = Organization()
 
     def teardown(self) -> None:
         """End this run."""
         self.plane.close()
+
+    @property
+    def accounts(self) -> list[Account]:
+        """The accounts of the reference."""
+        return self.model.accounts
 
     def made(self, expected: int, method: str, path: str, body: object = None) -> Any:
         """Make a call that must be answered with this status, at once or with a receipt still pending."""
@@ -212,5 +217,5 @@ class Machine(RuleBasedStateMachine):
         ][: self.plane.most]
         for account, key, token in asked:
             for need in ASKED:
-                expected = decide(account, key, token, need)
+                expected = self.model.decide(account, key, token, need)
                 assert expected == self.plane.decide(token, need), (account, key.id, need)

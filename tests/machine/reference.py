@@ -33,7 +33,7 @@ LIMIT = 10
 
 def is_forbidden(roles: set[str]) -> bool:
     """Tell whether one of these roles gives what a service account can never have."""
-    return any(ROLES[role] & FORBIDDEN for role in roles)
+    return any(ROLES.get(role, frozenset()) & FORBIDDEN for role in roles)
 
 
 @dataclass
@@ -65,12 +65,6 @@ class Account:
     keys: list[Key] = field(default_factory=list)
 
     @property
-    def permissions(self) -> frozenset[str]:
-        """The union over all sources."""
-        sources = [ROLES[role] for role in self.roles] + [PATTERNS[each] for each in self.grants.values()]
-        return frozenset().union(*sources)
-
-    @property
     def usable(self) -> list[Key]:
         """The keys that count against the limit."""
         return [key for key in self.keys if key.is_usable]
@@ -88,12 +82,53 @@ class Account:
             key.state = "revoked"
 
 
-def decide(account: Account, key: Key, token: str, need: str) -> str:
-    """Return the one answer to a question about a genuine or replaced token."""
-    if token != key.token:
-        return "token_unknown"
-    if account.state != "enabled":
-        return f"account_{account.state}"
-    if key.state != "active":
-        return "credential_revoked"
-    return ALLOWED if need in account.permissions else "permission_missing"
+@dataclass
+class Giver:
+    """What gives permissions: a role of the organization, a group, or an access policy."""
+
+    id: str
+    handle: str = ""
+    patterns: set[str] = field(default_factory=set)
+    roles: set[str] = field(default_factory=set)
+    #: Ids of members of a group; of those whom a policy names, groups among them.
+    members: set[str] = field(default_factory=set)
+    is_enabled: bool = True
+
+
+@dataclass
+class Organization:
+    """Accounts, and what they hold permissions by."""
+
+    accounts: list[Account] = field(default_factory=list)
+    roles: list[Giver] = field(default_factory=list)
+    groups: list[Giver] = field(default_factory=list)
+    policies: list[Giver] = field(default_factory=list)
+
+    def of_roles(self, handles: set[str]) -> frozenset[str]:
+        """What roles give, native ones and the organization's own; a role that is gone gives nothing."""
+        own = {role.handle: _covered(role.patterns) for role in self.roles}
+        return frozenset().union(*(ROLES.get(each, own.get(each, frozenset())) for each in handles))
+
+    def permissions(self, account: Account) -> frozenset[str]:
+        """The union over all ways: its own grants and roles, those of its groups, and of what names either."""
+        groups = [group for group in self.groups if account.id in group.members]
+        named = {account.id, *(group.id for group in groups)}
+        policies = [each for each in self.policies if each.is_enabled and each.members & named]
+        found = _covered(set(account.grants.values())) | self.of_roles(account.roles)
+        for giver in (*groups, *policies):
+            found |= _covered(giver.patterns) | self.of_roles(giver.roles)
+        return found
+
+    def decide(self, account: Account, key: Key, token: str, need: str) -> str:
+        """Return the one answer to a question about a genuine or replaced token."""
+        if token != key.token:
+            return "token_unknown"
+        if account.state != "enabled":
+            return f"account_{account.state}"
+        if key.state != "active":
+            return "credential_revoked"
+        return ALLOWED if need in self.permissions(account) else "permission_missing"
+
+
+def _covered(patterns: set[str]) -> frozenset[str]:
+    return frozenset().union(*(PATTERNS[each] for each in patterns))

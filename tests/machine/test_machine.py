@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from retinue.server.ledger.transaction import Transaction
-from tests.machine.machine import Machine
+from tests.machine.access import AccessMachine
 from tests.machine.planes import InProcess, Processes
 from tests.support.installation import Installation
 
@@ -24,7 +24,7 @@ def _settings(examples: int, steps: int) -> settings:
     )
 
 
-class OnDatabase(Machine):
+class OnDatabase(AccessMachine):
     """The control plane in this process, over the database of the test; the node in memory."""
 
     make_plane = InProcess
@@ -44,7 +44,7 @@ def test_processes_and_reference_agree(installation: Installation) -> None:
     holds for the next question.
     """
 
-    class Served(Machine):
+    class Served(AccessMachine):
         make_plane = staticmethod(lambda: Processes(installation))
 
     run_state_machine_as_test(Served, settings=_settings(4, 25))

@@ -12,6 +12,7 @@ from retinue.server.api import render, schemas
 from retinue.server.api.copying import CopyFrom
 from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
 from retinue.server.api.cursors import Listing, page
+from retinue.server.api.joining import join
 from retinue.server.api.operations import Call, operation
 from retinue.server.api.secrets_told import issued
 from retinue.server.credentials import actions as credentials
@@ -112,6 +113,7 @@ class CreateServiceAccount(schemas.WithReason):
     owners: list[str] = Field([], description="Users, each by id, e-mail address or handle.")
     roles: list[str] = []
     permissions: list[str] = Field([], description="Permissions to grant directly.")
+    groups: list[str] = Field([], max_length=100, description="Ids of groups to put it into.")
     justification: str = ""
     copy_from: CopyFrom | None = None
     key: FirstKey | None = Field(None, description="Issue a first key with the account.")
@@ -161,9 +163,8 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     LIST,
     permission="service_account:create",
     also={
-        "roles": ("grant:create",),
-        "permissions": ("grant:create",),
-        "copy_from": ("grant:create",),
+        **dict.fromkeys(("roles", "permissions", "copy_from"), ("grant:create",)),
+        "groups": ("group:update",),
         "key": ("credential:issue",),
     },
     response=CreatedServiceAccount,
@@ -171,7 +172,7 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     tag=TAG,
 )
 def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JSON:
-    """Create a service account with its roles and grants: all of it or nothing."""
+    """Create a service account with its roles, grants and groups: all of it or nothing."""
     fields = AccountFields(
         name=body.name,
         handle=body.handle,
@@ -192,6 +193,7 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
         justification=body.justification,
         source=None if body.copy_from is None else body.copy_from.source(),
     )
+    join(call, made, body.groups, body.justification)
     return _with_first_key(call, made, body.key)
 
 
@@ -252,9 +254,7 @@ def _with_first_key(call: Call, account: Principal, asked: FirstKey | None) -> s
     """Answer a new account with its first key, if one is asked for, or issued with every account here."""
     policy = policy_of(call.organization, account.environment)
     if policy.accounts_initial_credential == "none" and asked is not None:
-        raise Refused(
-            "invalid_value", "no key is issued with an account here; issue it afterwards", field="key"
-        )
+        raise Refused("invalid_value", "no key is issued with an account here", field="key")
     if policy.accounts_initial_credential != "auto" and asked is None:
         return one(call, account)
     asked = asked or FirstKey(expires=None)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from retinue.server.access import actions as access
+from retinue.server.access.roles import ROLES
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import invitations
 from retinue.server.credentials.models import Credential
@@ -62,7 +63,7 @@ def found(
     fields = AccountFields(name=account or "", purpose=_WHY, description=_WHY)
     with _as_retinue(tx):
         made = directory.create_service_account(tx, organization.id, fields, is_first=True)
-        access.assign_roles(tx, made, [service_role(policy)], _WHY)
+        _let_administer(tx, made, policy)
         return Founded(organization, made, credentials.issue(tx, made, name="first"))
 
 
@@ -93,6 +94,17 @@ def _invited(tx: Transaction, organization: Organization, person: tuple[str, str
 def first_role(policy: Policy) -> str:
     """Return the role of who may do everything: the first template, as every preset has it."""
     return policy.roles_templates[0].handle
+
+
+def _let_administer(tx: Transaction, account: Principal, policy: Policy) -> None:
+    """Give a service account what it needs to administer: a role, or grants where accounts hold no roles."""
+    if "role" in policy.grants_sources and policy.grants_roles_per_account.max != 0:
+        access.assign_roles(tx, account, [service_role(policy)], _WHY)
+        return
+    banned = policy.forbidden_for_service.permissions
+    for permission in ROLES["administrator"].patterns:
+        if permission not in banned:
+            access.grant(tx, account, permission, _WHY)
 
 
 def service_role(policy: Policy) -> str:
