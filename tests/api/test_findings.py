@@ -7,9 +7,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from retinue.server.configuration.queries import export
+from retinue.server.directory import queries as organizations
 from retinue.server.directory.models import Principal
+from retinue.server.governance import queries
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.nodes import probing
 from tests.api.world import Caller, World
 from tests.api.wrongs import CASES, documented, issued, ownerless, put
+from tests.storage.estate import operate
 
 NOW = timezone.now()
 
@@ -130,3 +136,23 @@ def test_findings_of_another_organization_do_not_exist(world: World) -> None:
     assert 404 == other.owner.get(path).status
     assert 404 == other.owner.post(f"{path}/accept", {"reason": "x", "until": until}).status
     assert 404 == other.owner.get("/v1/findings/fnd_nothing-x").status
+
+
+def test_the_account_of_probes_is_nobodys_to_review(server_database: str) -> None:
+    """
+    It is Retinue's own: in no finding, in no review, in no document; an account of that name elsewhere is.
+    """
+    operate()
+    probing.run()
+    home = organizations.installation()
+    assert home is not None
+    with transaction(SYSTEM) as tx:
+        found = [each.subject for each in queries.findings(home.id, tx.now)]
+    canary = Principal.objects.get(handle=probing.HANDLE, organization=home)
+    there = [each["handle"] for each in export(home.id)["service_accounts"]]
+
+    assert canary.id not in found
+    assert probing.HANDLE not in there
+    other = World.create()
+    other.account(probing.HANDLE)
+    assert probing.HANDLE in [each["handle"] for each in export(other.organization.id)["service_accounts"]]

@@ -19,7 +19,8 @@ from retinue.settings import SettingError, variable
 from retinue.token import DEFAULT_BRAND
 
 DEFAULT_HOME = "retinue-data"
-PROBE_SECONDS = 60
+#: Each probe leaves a key and its events on record: often enough to notice, seldom enough to read by.
+PROBE_SECONDS = 900
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 

@@ -9,6 +9,7 @@ from retinue.server.access import listing, selectors
 from retinue.server.access.queries import AccessPolicy, Grant, Group, Membership, RoleAssignment
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
+from retinue.server.nodes.probing import CANARY
 from retinue.server.policies import queries as policies
 
 JSON = dict[str, Any]
@@ -37,6 +38,7 @@ class _People:
     def __init__(self, organization_id: str) -> None:
         self._organization = organization_id
         rows = Principal.objects.filter(organization_id=organization_id).exclude(state="deleted")
+        rows = rows.exclude(CANARY)
         self._principals = {row.id: row for row in rows.order_by("handle")}
         groups = Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True)
         self._groups = {row.id: row for row in groups.order_by("name_folded")}

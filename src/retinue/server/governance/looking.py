@@ -11,6 +11,7 @@ from django.db.models import Model, Q, QuerySet
 
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal
+from retinue.server.nodes.probing import CANARY
 from retinue.server.policies.policy import Policy, policy_of
 from retinue.token import Kind
 
@@ -37,7 +38,7 @@ class Look:
     def accounts(self) -> Iterator[list[Principal]]:
         """Yield the service accounts that are not deleted, by id, some at once."""
         rows = Principal.objects.filter(organization_id=self.organization, kind=Principal.SERVICE_ACCOUNT)
-        return self._some(rows.exclude(state="deleted"))
+        return self._some(rows.exclude(state="deleted").exclude(CANARY))
 
     def usable(self) -> Iterator[list[Credential]]:
         """Yield the credentials that may be used now, by id, with their principals, some at once."""

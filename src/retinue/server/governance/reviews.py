@@ -23,6 +23,7 @@ from retinue.server.governance.models import Review, ReviewItem
 from retinue.server.governance.reducing import reduce_to
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
+from retinue.server.nodes.probing import CANARY
 from retinue.server.policies.policy import policy_of
 from retinue.server.traffic import queries as traffic
 
@@ -89,9 +90,8 @@ def open_review(tx: Transaction, organization_id: str, wanted: Wanted) -> Review
 
 def _accounts(organization_id: str, wanted: Wanted, now: datetime) -> Iterator[list[Principal]]:
     """Yield the accounts of a new review, some at once, by id."""
-    rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT).exclude(
-        state="deleted"
-    )
+    rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
+    rows = rows.exclude(state="deleted").exclude(CANARY)
     if wanted.accounts:
         rows = rows.filter(id__in=wanted.accounts)
     if wanted.environment:

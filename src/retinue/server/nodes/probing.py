@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from retinue import sealing
@@ -37,6 +38,8 @@ from retinue.server.nodes.models import Node, Probe, ProbeResult
 from retinue.server.nodes.rules import Canary, ProbeReport
 
 HANDLE = "retinue-canary"
+#: The account that probes use is Retinue's own: nobody reviews it, and no document says it.
+CANARY = Q(handle=HANDLE, organization__is_installation=True)
 PURPOSE = "Proves, again and again, that a revoked key is refused on every node"
 #: A canary that a probe has left behind (its process was killed) is revoked after this, and expires then.
 LEFT_BEHIND = timedelta(minutes=10)
@@ -65,6 +68,11 @@ class ProbeView:
     def is_good(self) -> bool:
         """Whether the promise was kept: complete, reported by all, and accepted by none after the receipt."""
         return self.probe.state == "done" and not self.missing and not any(r.is_stale for r in self.results)
+
+
+def is_canary(account: Principal) -> bool:
+    """Tell whether an account is the one that probes use: Retinue's own, which nobody reviews or exports."""
+    return account.handle == HANDLE and account.organization.is_installation
 
 
 def run(every: timedelta | None = None, *, actor: Actor = SYSTEM, reason: str = "") -> ProbeView | None:
