@@ -165,6 +165,7 @@ class World:
 
     def incarnation(self, name: str) -> str:
         """Return which follower of a node the control plane heard last."""
+        wait_for(f"{name} is heard", lambda: name in self._heard(), seconds=RECOVERY_SECONDS)
         return wait_for("the control plane answers", self._heard, seconds=RECOVERY_SECONDS)[name][0]
 
     def settle(self, name: str = "", follower: str = "") -> None:
