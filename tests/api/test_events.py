@@ -14,6 +14,7 @@ from django.utils import timezone
 from retinue.server.api import routes  # noqa: F401  (fills the table)
 from retinue.server.api.operations import OPERATIONS, Operation
 from retinue.server.ledger import queries
+from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
 from tests.api import access_cases, credential_cases, epoch_cases, organization_cases
@@ -221,7 +222,8 @@ def events_of(answer: Answer) -> list[Event]:
 def test_every_change_is_an_event_for_each_changed_object(world: World, each: Operation) -> None:
     """
     One documented event for each object that an operation changed, and no other: what it is called, who
-    changed it, with which credential, in which request, from where, and what was before and after.
+    changed it, with which credential, in which request, from where, and what was before and after. An event that
+    takes access away is that of an operation with a receipt.
     """
     case = CASES[each.name](world)
     caller = case.caller or world.owner
@@ -231,6 +233,7 @@ def test_every_change_is_an_event_for_each_changed_object(world: World, each: Op
     found = events_of(answer)
     assert sorted(case.says) == sorted((event.type, event.subject_name) for event in found)
     assert len(found) == len({event.subject for event in found})
+    assert each.reduces or all(EVENTS[event.type].additive for event in found)
     assert caller.principal is not None
     assert caller.token is not None
     who = (caller.id, caller.principal.kind, caller.principal.name, f"pat_{caller.token.kid}")

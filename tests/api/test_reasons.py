@@ -10,6 +10,11 @@ from retinue.server.api.operations import Operation
 from tests.api.test_events import CASES, CHANGES, events_of
 from tests.api.world import World
 
+#: A revoke says of which kind its reason is.
+KINDS_OF_REASON = {
+    "revoke_key", "revoke_keys", "revoke_my_token", "revoke_personal_token", "revoke_ingest_token",
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("each", CHANGES, ids=lambda each: each.name)
 def test_every_change_tells_why(world: World, each: Operation) -> None:
@@ -18,8 +23,12 @@ def test_every_change_tells_why(world: World, each: Operation) -> None:
     of reason beside it, for which the words are ``text``.
     """
     case = CASES[each.name](world)
-    field = "text" if each.name in ("revoke_key", "revoke_keys", "revoke_my_token") else "reason"
-    path = case.path if each.body is not None else f"{case.path}?reason=ticket%207"
+    field = "text" if each.name in KINDS_OF_REASON else "reason"
+    path = (
+        case.path
+        if each.body is not None
+        else f"{case.path}{'&' if '?' in case.path else '?'}reason=ticket%207"
+    )
     body = None if each.body is None else {**(case.body or {}), field: "ticket 7"}
     answer = (case.caller or world.owner).call(each.method, path, body)
 

@@ -106,7 +106,16 @@ def _nowhere(caller: Caller, each: Operation) -> Answer:
     """Call an operation with ids that exist nowhere, and a body that is right."""
     path = re.sub(r"{\w+}", "x_0000000000000000", f"/v1{each.path}")
     body = {
-        "rename_key": {"name": "k"},
+        **{each: {"name": "k"} for each in ("rename_key", "rename_ingest_token", "rename_my_token")},
+        **{
+            each: {"restrictions": {}}
+            for each in ("restrict_key", "restrict_ingest_token", "restrict_my_token")
+        },
+        **{f"compromise_{each}": {"confirm": 0} for each in ("key", "account", "user")},
+        **{f"{each}_group": {"members": []} for each in ("add_to", "remove_from")},
+        **{f"{each}_team": {"members": []} for each in ("add_to", "remove_from")},
+        "clone_role": {"name": "c"},
+        "convert_token": {"name": "c", "purpose": "x"},
         "create_grant": {"permission": "report:read"},
         "duplicate_service_account": {"name": "c"},
         "reassign_accounts": {"to": "x"},

@@ -90,11 +90,11 @@ def test_a_node_behind_the_kept_changes_loads_a_snapshot(estate: Estate) -> None
 
 def test_a_node_of_another_epoch_loads_a_snapshot(estate: Estate) -> None:
     """
-    A revision means nothing in another epoch.
+    A revision of an earlier epoch means nothing in this one.
     """
     follower = Follower.create()
     follower.catch_up()
-    follower.meta = Meta(epoch=follower.meta.epoch + 1, revision=follower.meta.revision, complete=True)
+    follower.meta = Meta(epoch=follower.meta.epoch - 1, revision=follower.meta.revision, complete=True)
 
     assert follower.poll().snapshot
 

@@ -193,7 +193,9 @@ def stated(made: Grant | RoleAssignment) -> dict[str, Any]:
         found |= {"role_id": made.role_id, "role": made.role.handle}
     if made.expires_at is not None:
         found["expires_at"] = instant(made.expires_at)
-    return found | {"is_pending": made.is_pending, "origin": made.origin}
+    if made.origin:
+        found["origin"] = made.origin
+    return found | {"is_pending": made.is_pending}
 
 
 def instant(at: datetime | None) -> str | None:

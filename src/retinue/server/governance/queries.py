@@ -59,10 +59,15 @@ def findings(
             if name != after[0]:
                 continue
             begun, last = True, after[1]
-        for found in FINDERS[name](Look(organization_id, now, subject, last)):
-            is_accepted = (name, found.subject) in granted
-            if state == "any" or is_accepted == (state == "accepted"):
-                yield found
+        subjects: list[str] | list[str | None] = [subject]
+        if state == "accepted":  # a few, and known: no other subject is looked at
+            subjects = sorted(each for of, each in granted if of == name and each > last)
+            subjects = [each for each in subjects if subject in (None, each)]
+        for each in subjects:
+            for found in FINDERS[name](Look(organization_id, now, each, last)):
+                is_accepted = (name, found.subject) in granted
+                if state == "any" or is_accepted == (state == "accepted"):
+                    yield found
 
 
 def finding(organization_id: str, ident: str, now: datetime) -> Found:
