@@ -46,3 +46,13 @@ def world(server_database: str) -> World:
     from tests.api.world import World
 
     return World.create()
+
+
+@pytest.fixture(autouse=True)
+def settled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The epoch that a test began is opened after it: no other test waits for its nodes."""
+    yield
+    if "server_database" in request.fixturenames:
+        from tests.api import epoch_cases
+
+        epoch_cases.settle()

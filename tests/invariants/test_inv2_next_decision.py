@@ -128,6 +128,53 @@ def test_inv2_a_role_taken_away_is_gone(ground: Ground) -> None:
     assert (ALLOWED, "permission_missing") == (before, ground.decide_now(held.token, NEED))
 
 
+def _by_group(ground: Ground) -> tuple[Token, dict[str, str]]:
+    """An account that may ``NEED`` by a role, which a group holds, which an access policy names."""
+    account = ground.world.account()
+    _, token = ground.world.key(account)
+    role = done(ground.owner.post("/v1/roles", {"name": "reader", "permissions": [NEED]}))
+    group = done(ground.owner.post("/v1/groups", {"name": "readers", "members": [account.id]}))
+    body = {"name": "readers", "subjects": [group["id"]], "roles": [role["handle"]], "justification": "x"}
+    policy = done(ground.owner.post("/v1/access-policies", body))
+    return token, {"account": account.id, "role": role["id"], "group": group["id"], "policy": policy["id"]}
+
+
+#: Changes far away from the account, each of which ends what it holds: method, address, body.
+FAR: dict[str, tuple[str, str, dict[str, object] | None]] = {
+    "edit the role": ("PATCH", "/v1/roles/{role}", {"permissions": ["report:export"], "justification": "x"}),
+    "delete the role": ("DELETE", "/v1/roles/{role}?holders=lose", None),
+    "leave the group": ("POST", "/v1/groups/{group}/remove", {"members": ["{account}"]}),
+    "delete the group": ("DELETE", "/v1/groups/{group}", None),
+    "switch the policy off": ("PATCH", "/v1/access-policies/{policy}", {"enabled": False}),
+    "name nobody": ("PATCH", "/v1/access-policies/{policy}", {"subjects": []}),
+    "delete the policy": ("DELETE", "/v1/access-policies/{policy}", None),
+    "sources of the organization": (
+        "PATCH",
+        "/v1/policy",
+        {"set": {"grants.sources": ["direct", "role", "team", "policy"]}, "accept": 9},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", FAR)
+def test_inv2_a_change_far_away_holds_for_the_next_decision(ground: Ground, change: str) -> None:
+    """
+    A role, a group, an access policy or the organization's policy changes, and nothing about the account itself:
+    its next decision follows all the same.
+    """
+    token, ids = _by_group(ground)
+    before = ground.decide_now(token, NEED)
+    method, path, body = FAR[change]
+    sent = (
+        None
+        if body is None
+        else {name: [ids["account"]] if value == ["{account}"] else value for name, value in body.items()}
+    )
+    done(ground.owner.call(method, path.format(**ids), sent))
+
+    assert (ALLOWED, "permission_missing") == (before, ground.decide_now(token, NEED))
+
+
 def test_inv2_is_tried_in_earnest(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Negative control: where a change forgets to tell the nodes, the node goes on allowing, and this is seen.
