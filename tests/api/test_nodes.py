@@ -246,7 +246,10 @@ def test_what_is_remembered_of_a_node_ends_with_the_record(
     assert (401, "credential_revoked", 1) == (refused.status, refused.code, len(decided))
 
 
-def test_what_is_remembered_of_a_node_ends_with_its_time(world: World) -> None:
+@pytest.mark.parametrize(
+    ("field", "code"), [("expires_at", "credential_expired"), ("retires_at", "credential_revoked")]
+)
+def test_what_is_remembered_of_a_node_ends_with_its_time(world: World, field: str, code: str) -> None:
     """
     The end of a credential comes without a change: it is looked at in every call.
     """
@@ -256,11 +259,11 @@ def test_what_is_remembered_of_a_node_ends_with_its_time(world: World) -> None:
     with transaction(SYSTEM) as tx:
         soon = now + timedelta(seconds=1.5)
         Credential.objects.filter(kid=node.token.kid).update(
-            issued_at=now - timedelta(days=1), expires_at=soon
+            issued_at=now - timedelta(days=1), **{field: soon}
         )
         tx.record("node_credential.issued", f"nkey_{node.token.kid}", name="aged", organization="")
         tx.touch(Kind.CREDENTIAL, node.token.kid)
     before = _polled(node).status
     wait_for("the end", lambda: timezone.now() > soon)
 
-    assert (200, "credential_expired") == (before, _polled(node).code)
+    assert (200, code) == (before, _polled(node).code)

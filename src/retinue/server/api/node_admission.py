@@ -64,7 +64,8 @@ def decide(verifier: Verifier, question: Question) -> Decision:
 def _holds(found: _Remembered, head: Position) -> bool:
     """Tell whether a decision is what would be decided at the head; note that it is."""
     caller = found.decision.caller
-    if caller.expires_at_ms and caller.expires_at_ms <= time.time_ns() // 1_000_000:
+    now_ms = time.time_ns() // 1_000_000
+    if any(0 < ends_ms <= now_ms for ends_ms in (caller.expires_at_ms, caller.retires_at_ms)):
         return False
     if head.epoch != found.epoch or found.revision < head.compacted_revision:
         return False
