@@ -130,6 +130,8 @@ def accounts(
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
     if state is not None:
         rows = rows.filter(state=state)
+    elif handle is None and awaits_approval:
+        rows = rows.filter(state="disabled")  # all who wait are; by an index
     elif handle is None:
         rows = rows.exclude(state="deleted")
     if handle is not None:
