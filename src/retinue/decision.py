@@ -104,6 +104,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     retires_at_ms: int = 0
     rotate_by_ms: int = 0
     warnings: tuple[Warning, ...] = ()
+    #: The end of the access token that was presented in the place of the credential's own; 0 if it was not.
+    access_until_ms: int = 0
 
 
 class Quota(msgspec.Struct, frozen=True, gc=False):

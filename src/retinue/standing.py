@@ -13,6 +13,8 @@ from retinue.replica.records import Credential, Meta, Organization, Principal, R
 from retinue.token import Kind
 
 _PERSONAL = Kind.PERSONAL.value
+_API_KEY = Kind.API_KEY.value
+_SKEW_MS = 60_000
 _INGEST = Kind.INGEST.value
 _ENDED_STATES = {"revoked": Reason.CREDENTIAL_REVOKED, "deleted": Reason.CREDENTIAL_REVOKED}
 #: Where an ingest token stands (``ingest.presentation``) when it was presented so; elsewhere in a header.
@@ -60,9 +62,13 @@ def ended(
     return None
 
 
-def misplaced(use: Use, organization: Organization, credential: Credential) -> Reason | None:
+def misplaced(
+    use: Use, organization: Organization, credential: Credential, access_until_ms: int, now: int
+) -> Reason | None:
     """The presentation and the kind of the credential: are both accepted here?"""
     kind, scheme = credential.kind, use.scheme
+    if access_until_ms:
+        return _access_refused(use, organization, credential, access_until_ms, now)
     if kind == _INGEST:
         if organization.ingest and scheme is not None and not _may_stand(scheme, organization):
             return Reason.SCHEME_NOT_ACCEPTED
@@ -76,6 +82,19 @@ def misplaced(use: Use, organization: Organization, credential: Credential) -> R
     if kind not in use.kinds or (kind == _PERSONAL and not organization.personal_tokens):
         return Reason.KIND_NOT_ACCEPTED
     return None
+
+
+def _access_refused(
+    use: Use, organization: Organization, credential: Credential, until_ms: int, now: int
+) -> Reason | None:
+    """An access token stands in for a key: where there are such, as a bearer token, to its end."""
+    # One that was made for longer than is allowed by now has ended too; clocks may differ a little.
+    if now >= until_ms or until_ms > now + organization.exchange_ms + _SKEW_MS > now + _SKEW_MS:
+        return Reason.CREDENTIAL_EXPIRED
+    if use.scheme not in (None, "bearer"):
+        return Reason.SCHEME_NOT_ACCEPTED
+    offered = organization.exchange_ms and credential.kind == _API_KEY
+    return None if offered and _API_KEY in use.kinds else Reason.KIND_NOT_ACCEPTED
 
 
 def _may_stand(scheme: str, organization: Organization) -> bool:
@@ -107,9 +126,17 @@ def rules_for(organization: Organization, principal: Principal | None) -> Rules 
 
 
 def caller(
-    meta: Meta, organization: Organization, principal: Principal | None, credential: Credential, now: int
+    meta: Meta,
+    organization: Organization,
+    principal: Principal | None,
+    credential: Credential,
+    now: int,
+    access_until_ms: int = 0,
 ) -> Caller:
     """Return what a decision says of the holder of a genuine token."""
+    expires_at_ms = credential.expires_at_ms
+    if access_until_ms:
+        expires_at_ms = min(expires_at_ms or access_until_ms, access_until_ms)
     if principal is None:
         kind, ident, name = "organization", organization.id, organization.name
     else:
@@ -122,10 +149,11 @@ def caller(
         organization.id,
         credential.id,
         meta.revision,
-        credential.expires_at_ms,
+        expires_at_ms,
         credential.retires_at_ms,
         credential.rotate_by_ms,
         _warnings(organization, credential, now) if dated else (),
+        access_until_ms,
     )
 
 

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     NODE = "node"
     SETUP = "boot"
     INVITATION = "inv"
+    #: A short-lived stand-in for a key; see :mod:`retinue.access_token`.
+    ACCESS = "acc"
 
 
 def is_brand(text: str) -> bool:

@@ -13,7 +13,7 @@ from hmac import compare_digest
 
 import msgspec
 
-from retinue import authority, standing
+from retinue import access_token, authority, standing
 from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Quota, Reason
 from retinue.foreign import Finder, Unseal
 from retinue.formats import Other, Reader
@@ -39,6 +39,7 @@ API_KINDS = CALLER_KINDS | {Kind.INGEST.value}
 #: The permission by which users have personal access tokens.
 PAT_ISSUE = "pat:issue"
 _INGEST = Kind.INGEST.value
+_ACCESS = Kind.ACCESS.value
 #: Stands where a credential has no second digest, or there is no credential: two are always compared.
 _NO_DIGEST = bytes(32)
 _STALE = Denied(Reason.REPLICA_STALE)
@@ -129,7 +130,7 @@ class Verifier:
                 return Denied(Reason.TOKEN_MISSING, None, None, terms)
             scheme = question.scheme
             accepted = snapshot.schemes() if protected is None else protected.schemes
-            if scheme not in accepted and scheme is not None and not _may_hold_ingest(protected, scheme):
+            if scheme not in accepted and scheme is not None and not _may_stand_so(protected, scheme):
                 return Denied(Reason.SCHEME_NOT_ACCEPTED, None, None, terms)
             token = self._read(question.token)
             other = None if token is not None else self._read_other(question.token)
@@ -140,14 +141,7 @@ class Verifier:
             # The clocks are read after the snapshot was opened: what is fresh now was fresh when it was.
             boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
             now = _now_ms(meta, boot_ns, wall_ms)
-            if token is not None:
-                whole, kind, kid = token
-                credential = snapshot.credential(kid)
-                if credential is not None and credential.kind != kind:
-                    credential = None
-                genuine = self._is_genuine(snapshot, whole, credential, now)
-            elif other is not None:
-                credential, genuine = self._finder.find(snapshot, other, protected, now)
+            credential, genuine, access_ms = self._found(snapshot, token, other, protected, now)
             organization = protected
             if genuine and credential is not None:
                 organization = snapshot.organization(credential.organization)
@@ -158,7 +152,7 @@ class Verifier:
             if not known or credential is None or organization is None:
                 return Denied(Reason.TOKEN_UNKNOWN, None, None, terms)
             principal = snapshot.principal(credential.principal) if credential.principal else None
-            caller = standing.caller(meta, organization, principal, credential, now)
+            caller = standing.caller(meta, organization, principal, credential, now, access_ms)
             return self._decide(snapshot, question, organization, principal, credential, caller, now)
 
     def schemes(self, organization: str | None = None) -> tuple[str, ...]:
@@ -186,7 +180,7 @@ class Verifier:
         if follows and reason is None:
             lost = authority.refusal(snapshot, organization, principal, PAT_ISSUE, now)
             reason = None if lost is None else Reason.CREDENTIAL_SUSPENDED
-        reason = reason or standing.misplaced(question, organization, credential)
+        reason = reason or standing.misplaced(question, organization, credential, caller.access_until_ms, now)
         narrows = credential.restrictions is not None or organization.rules is not None
         if reason is None and (narrows or organization.environments):
             reason = standing.narrowed(question, organization, principal, credential, now)
@@ -208,6 +202,31 @@ class Verifier:
         if quota is not None and quota.retry_after:
             return Denied(Reason.RATE_LIMITED, caller, None, terms, quota)
         return msgspec.structs.replace(allowed, quota=quota)
+
+    def _found(
+        self,
+        snapshot: Snapshot,
+        token: tuple[bytes, str, str] | None,
+        other: Other | None,
+        protected: Organization | None,
+        now: int,
+    ) -> tuple[Credential | None, bool, int]:
+        """Return the credential that a token names, whether it is its own, and the end of an access token."""
+        if token is None and other is not None:
+            if other.kind != _ACCESS:
+                return *self._finder.find(snapshot, other, protected, now), 0
+            token = other.whole, other.kind, other.kid
+        if token is None:
+            return None, False, 0
+        whole, kind, kid = token
+        credential = snapshot.credential(kid)
+        if kind == _ACCESS:
+            digests = () if credential is None else credential.digests
+            access_ms = access_token.end_ms(whole, digests, self._peppers, now)
+            return credential, access_ms > 0, access_ms
+        if credential is not None and credential.kind != kind:
+            credential = None
+        return credential, self._is_genuine(snapshot, whole, credential, now), 0
 
     def _is_genuine(self, snapshot: Snapshot, whole: bytes, credential: Credential | None, now: int) -> bool:
         """Compare the token's digest with the record's.
@@ -243,9 +262,11 @@ class Verifier:
         return b"" if pepper is None else pepper.digest(whole)
 
 
-def _may_hold_ingest(protected: Organization | None, scheme: str) -> bool:
-    """Tell whether an ingest token may stand where it stands; that of any organization is a scheme here."""
-    return protected is not None and INGEST_PLACES.get(scheme) in protected.ingest
+def _may_stand_so(protected: Organization | None, scheme: str) -> bool:
+    """Tell whether an ingest or access token may stand so; that of any organization is a scheme here."""
+    if protected is None:
+        return False
+    return INGEST_PLACES.get(scheme) in protected.ingest or (scheme == "bearer" and protected.exchange_ms > 0)
 
 
 def _may_be_foreign(snapshot: Snapshot, other: Other | None, loaded: bool) -> bool:

@@ -44,7 +44,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A decision as JSON. Everything about the account is null unless the token is genuine.
 
-    ``quota`` is there only where the account has a limit.
+    ``quota`` stands there for an account with a limit, ``access_token`` if one was presented for the key.
     """
 
     allowed: bool
@@ -58,6 +58,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     rotate_by: str | None
     warnings: tuple[str, ...]
     quota: Quota | None = None
+    access_token: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -279,6 +280,7 @@ def answer_for(decision: Decision, question: Question) -> Answer:
         _instant(caller.rotate_by_ms),
         caller.warnings,
         decision.quota,
+        caller.access_until_ms > 0,
     )
 
 

@@ -152,6 +152,8 @@ class Organization(msgspec.Struct, frozen=True, array_like=True, gc=False):
     user_holders: tuple[str, ...] = ()
     service_holders: tuple[str, ...] = ()
     pat_follows_permission: bool = False
+    #: For how long an access token may be good here; 0 if there are none.
+    exchange_ms: int = 0
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True, gc=False):

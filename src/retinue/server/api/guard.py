@@ -111,7 +111,7 @@ def admit(
         scheme=scheme,
         kinds=kinds,
     )
-    origin = _origin(request, token, needs)
+    found = origin(request, token, needs)
     began = time.perf_counter_ns()
     with reading():
         if needs is Access.NODE:
@@ -119,7 +119,7 @@ def admit(
         else:
             decision = verifier(in_doubt=operation in IN_DOUBT).verify(question)
         spent_us = (time.perf_counter_ns() - began) // 1000
-        _count(origin, decision)
+        count(found, decision)
         if needs is Access.NODE:
             return _node(request, decision)
         if not isinstance(decision, Denied):
@@ -137,7 +137,7 @@ def admit(
     raise NotAllowed(denial_answer(request, decision))
 
 
-def _origin(
+def origin(
     request: HttpRequest, token: str | None, needs: tuple[str, ...] | Access
 ) -> tuple[str | None, str | None]:
     """Return the network that asks, if it is known, and the key id of what it presents.
@@ -160,7 +160,8 @@ def _origin(
     return network, kid
 
 
-def _count(origin: tuple[str | None, str | None], decision: Decision) -> None:
+def count(origin: tuple[str | None, str | None], decision: Decision) -> None:
+    """Count a guess of the network that asked, or forget those of one that showed a genuine token."""
     network, kid = origin
     if network is None:
         return

@@ -24,11 +24,15 @@ MAX_BODY = 64 << 10
 #: Nodes ship their request log in batches, and hand over their journals; a relay tells who follows it.
 MAX_BODY_OF = {"/v1/feed/requests": 2 << 20, "/v1/feed/journal": 2 << 20, "/v1/feed/poll": 256 << 10}
 MAX_URL = 8 << 10
+#: Where errors have the form of OAuth 2.0.
+OAUTH = "/v1/oauth/token"
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 _BAD_PATH = re.compile(r"//|(?:^|/)\.\.?(?:/|$)|\\|[\x00-\x1f\x7f]|%2f|%5c|%2e|%00", re.IGNORECASE)
 _RAW_BAD_PATH = re.compile(r"%(?:2f|5c|00|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
-_TOKEN = re.compile(r"[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot|inv)_[0-9A-Za-z]{12}_[0-9A-Za-z]", re.ASCII)
+_TOKEN = re.compile(
+    r"[a-z][a-z0-9]{1,9}(?:sa|pat|ing|node|boot|inv|acc)_[0-9A-Za-z]{12}_[0-9A-Za-z]", re.ASCII
+)
 #: What the framework itself answers, as a code of ours.
 _PLAIN = {400: "bad_request", 404: "not_found", 405: "method_not_allowed_here", 500: "internal"}
 
@@ -53,6 +57,7 @@ class Intake:
 def _as_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """Give the framework's own refusals (unknown address, wrong method) the form of all others."""
     is_ours = "Retinue-Error" in answer or answer.get("Content-Type", "").startswith(problems.MEDIA_TYPE)
+    is_ours |= request.path == OAUTH and answer.get("Content-Type", "") == "application/json"
     if is_ours or answer.status_code not in _PLAIN:
         return answer
     made = problem_answer(request, _PLAIN[answer.status_code])

@@ -75,6 +75,9 @@ def _own_rotator(call: Call, key_id: str) -> str | None:
     """Return the account that the key belongs to, if accounts rotate their own keys here."""
     if not policy_of(call.organization).credentials_self_rotation:
         return None
+    # What is good for minutes must not become what is good for years.
+    if call.caller is not None and call.caller.access_until_ms:
+        return None
     try:
         return queries.key(call.organization, key_id).principal_id
     except NotFound:

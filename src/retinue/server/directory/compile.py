@@ -71,6 +71,7 @@ def _organization(
         ingest=policy.ingest_presentation if policy.ingest_enabled else (),
         user_holders=held[0],
         service_holders=held[1],
+        exchange_ms=(policy.credentials_exchange_seconds or 0) * _MS,
         pat_follows_permission=policy.pat_on_permission_loss == "suspend",
     )
 
@@ -83,14 +84,15 @@ def terms(policy: Policy) -> Terms:
         status.forbidden,
         status.limited,
         flat=policy.responses_errors == "flat",
-        challenges=_challenges(policy.credentials_schemes),
+        challenges=_challenges(policy),
     )
 
 
-def _challenges(schemes: tuple[str, ...]) -> tuple[str, ...]:
+def _challenges(policy: Policy) -> tuple[str, ...]:
     """Return the authentication schemes of HTTP behind our schemes; a header of one's own has none."""
     named = {"bearer": "Bearer", "basic_pair": "Basic", "basic_token": "Basic"}
-    return tuple(dict.fromkeys(named.get(each, "Apikey") for each in schemes))
+    access = ("bearer",) if policy.credentials_exchange_seconds else ()
+    return tuple(dict.fromkeys(named.get(each, "Apikey") for each in (*policy.credentials_schemes, *access)))
 
 
 def _rules(policy: Policy) -> records.Rules | None:

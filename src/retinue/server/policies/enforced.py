@@ -25,6 +25,7 @@ ENFORCED: dict[str, str] = {
     "accounts.copy_permissions": "tests/api/test_copying.py",
     "accounts.required": "tests/api/test_accounts.py",
     "accounts.restore_days": "tests/api/test_accounts.py",
+    "credentials.exchange_seconds": "tests/api/test_oauth.py",
     "credentials.format": "tests/api/test_formats.py",
     "credentials.mask_last": "tests/api/test_formats.py",
     "credentials.max_usable": "tests/api/test_keys.py",
