@@ -31,6 +31,7 @@ def account(**more: Any) -> dict[str, Any]:
         "state": "enabled",
         "status": "active",
         "status_reason": None,
+        "awaits_approval": False,
         "created_at": "2026-01-02T03:04:05.678Z",
         "created_by": ADMIN,
         "updated_at": "2026-01-02T03:04:05.678Z",
@@ -115,10 +116,15 @@ GRANT = {
     "id": "grt_" + "G" * 16,
     "subject": ETL_REF,
     "permission": "report:read",
+    "resource": "*",
     "source": "direct",
+    "state": "active",
+    "origin": None,
     "justification": "nightly export",
     "granted_by": ADMIN,
     "granted_at": NOW,
+    "approved_by": None,
+    "expires_at": None,
 }
 REQUEST = {
     "id": "log_" + "Q" * 16,

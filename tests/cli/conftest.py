@@ -66,6 +66,7 @@ def run(
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "keys.csv").write_text(f"account,name,digest\netl,old,{'0' * 64}\n")
     (tmp_path / "hmac-key").write_text("YSBrZXkgb2YgYW5vdGhlciBzeXN0ZW0=\n")
+    (tmp_path / "permissions.yaml").write_text("permissions: [report:read, {name: report:write, label: W}]\n")
     token = tmp_path / "own-token"
     token.write_text(OWN_TOKEN + "\n")
     token.chmod(0o600)

@@ -10,7 +10,20 @@ from tests.cli.commands import COMMANDS
 from tests.cli.conftest import Run
 from tests.cli.control_plane import FakeServer
 
-READING = ("list", "get", "whoami", "verify", "identify", "check", "presets", "history")
+READING = (
+    "list",
+    "get",
+    "whoami",
+    "verify",
+    "identify",
+    "check",
+    "presets",
+    "history",
+    "members",
+    "resources",
+    "explain",
+    "who-can",
+)
 CHANGING = {name: words for name, words in COMMANDS.items() if not set(words) & set(READING)}
 
 

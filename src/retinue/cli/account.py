@@ -35,6 +35,7 @@ def list_(
     owner: Annotated[str | None, Parameter(help="Only of this owner.")] = None,
     role: Annotated[str | None, Parameter(help="Only with this role.")] = None,
     search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
+    waiting: Annotated[bool, Parameter(help="Only those that wait for approval.", negative="")] = False,
     sort: Annotated[
         Literal["name", "-name", "created_at", "-created_at"] | None, Parameter(help="Order.")
     ] = None,
@@ -45,6 +46,7 @@ def list_(
     session = Session(options, ops.LIST_ACCOUNTS)
     owner_id = lookup.actor_id(session, owner) if owner else None
     query = {"state": state, "owner": owner_id, "role": role, "search": search, "sort": sort}
+    query["awaits_approval"] = "true" if waiting else None
     output.show_list(session.pages(ops.LIST_ACCOUNTS, None, query, limit), ACCOUNT, options)
 
 
@@ -71,6 +73,10 @@ def create(
     owner: Annotated[Many, Parameter(help="Person who answers for it, by e-mail.", negative="")] = (),
     role: Annotated[Many, Parameter(help="Role to give it.", negative="")] = (),
     permission: Annotated[Many, Parameter(help="Permission to give it.", negative="")] = (),
+    like: Annotated[
+        str | None, Parameter(help="Account, or role:NAME, whose permissions are copied.", metavar="NAME")
+    ] = None,
+    link: Annotated[bool, Parameter(help="With --like: share them, do not copy them.", negative="")] = False,
     justification: Annotated[str | None, Parameter(help="Why it gets what it gets.")] = None,
     key: Annotated[
         str | None, Parameter(help="Issue a key too: --key or --key=NAME.", metavar="NAME")
@@ -83,8 +89,10 @@ def create(
     """Create a service account, with --key also its first key."""
     if out is not None and key is None:
         raise CommandError("--out is for the token of a key", "add --key", Exit.USAGE)
+    if link and like is None:
+        raise CommandError("--link is for --like", "add --like NAME", Exit.USAGE)
     needs: list[ops.Operation[Any]] = [ops.CREATE_ACCOUNT]
-    needs += [ops.ADD_GRANT] if role or permission else []
+    needs += [ops.ADD_GRANT] if role or permission or like else []
     needs += [ops.ISSUE_KEY] if key is not None else []
     session = Session(options, *needs)
     body = {
@@ -98,6 +106,7 @@ def create(
         "owners": list(owner) or None,
         "roles": list(role) or None,
         "permissions": list(permission) or None,
+        "copy_from": _copied(like, link),
         "justification": justification,
     }
     if key is None:
@@ -113,6 +122,15 @@ def create(
         return Exit.DONE
     with Handover(out).ready() as handover:
         return _create_with_key(session, body, key or None, handover)
+
+
+def _copied(like: str | None, link: bool) -> dict[str, str] | None:
+    """Return whose permissions a new account gets, and how."""
+    if like is None:
+        return None
+    kind, colon, name = like.partition(":")
+    source = {"role": name} if colon and kind == "role" else {"account": like}
+    return {**source, "mode": "link" if link else "copy"}
 
 
 def _create_with_key(session: Session, body: dict[str, Any], key: str | None, handover: Handover) -> int:
@@ -145,6 +163,8 @@ def _account(made: CreatedAccount) -> ServiceAccount:
 
 def _created(session: Session, made: ServiceAccount) -> None:
     session.say(f"created service account {made.handle} ({made.id})")
+    if made.awaits_approval:
+        session.say(f"it waits for a second principal: retinue account approve {made.handle}")
 
 
 @app.command
@@ -219,5 +239,11 @@ for _tree in (app, alias):
         for _command in (get, create, edit, rename):
             _tree.command(_command)
         _tree.command(list_, name="list")
-    for _change in (account_life.enable, account_life.disable, account_life.delete, account_life.restore):
+    for _change in (
+        account_life.enable,
+        account_life.approve,
+        account_life.disable,
+        account_life.delete,
+        account_life.restore,
+    ):
         _tree.command(_change)

@@ -1,4 +1,4 @@
-"""Enabling, disabling, deleting and restoring service accounts."""
+"""Enabling, approving, disabling, deleting and restoring service accounts."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def enable(*accounts: str, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
     return _change(session, ops.ENABLE_ACCOUNT, accounts, "enabled")
 
 
+def approve(*accounts: str, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
+    """Let new service accounts be used that wait for a second principal. Not for who created them."""
+    session = Session(options, ops.APPROVE_ACCOUNT, ops.LIST_ACCOUNTS)
+    _some(accounts)
+    return _change(session, ops.APPROVE_ACCOUNT, accounts, "approved")
+
+
 def disable(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
     """Refuse all keys of service accounts until they are enabled again."""
     session = Session(options, ops.DISABLE_ACCOUNT, ops.LIST_ACCOUNTS)
@@ -49,6 +56,7 @@ def restore(account: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> int
 
 _NEXT = {
     "enabled": "retinue key list {handle}",
+    "approved": "retinue key list {handle}",
     "disabled": "retinue account enable {handle}",
     "deleted": "retinue account restore {id}",
     "restored": "retinue account enable {handle}",

@@ -18,13 +18,14 @@ from retinue.client.models import Key, Page, PrincipalRef, ServiceAccount, User
 from retinue.client.node_models import Node
 from retinue.client.operations import Operation
 
-_ID = re.compile(r"(sa|usr|nod|grt)_[0-9A-Za-z]{16}", re.ASCII)
+_ID = re.compile(r"(sa|usr|nod|grt|rol|grp|tea|acp)_[0-9A-Za-z]{16}", re.ASCII)
 _CREDENTIAL_ID = re.compile(r"(?:(key|pat)_)?([0-9A-Za-z]{12})", re.ASCII)
 #: Which of several keys with one name is meant: the one to work with (not one that was rotated and retires),
 #: all that are still accepted, or those that are not.
 Prefer = Literal["current", "accepted", "ended"]
 T = TypeVar("T")
-_NOUNS = {"service account": "account", "personal access token": "pat", "ingest token": "ingest"}
+_NOUNS = {"service account": "account", "personal access token": "pat", "ingest token": "ingest",
+          "access policy": "access-policy"}  # fmt: skip
 
 
 def is_id(text: str, prefix: str) -> bool:
@@ -114,6 +115,30 @@ def node(session: Session, text: str) -> Node:
     if found:
         return _only(enrolled or found, "node", text)
     raise _missing("node", text, [item.name for item in known])
+
+
+def named(
+    session: Session,
+    listed: Operation[Page[T]],
+    got: Operation[T],
+    noun: str,
+    text: str,
+    *,
+    prefix: str,
+    by: str = "name",
+) -> T:
+    """Return the one thing of a list with this id, or with this text in its field ``by``."""
+    if is_id(text, prefix):
+        return session.look(got, {"id": text})
+    found = [
+        item
+        for item in session.look_all(listed, None, **{by: text})
+        if str(getattr(item, by)).casefold() == text.casefold()
+    ]
+    if found:
+        return _only(found, noun, text)
+    known = session.look(listed, None, limit=200).items
+    raise _missing(noun, text, [str(getattr(item, by)) for item in known])
 
 
 def token(session: Session, listed: Operation[Page[Key]], noun: str, text: str) -> Key:

@@ -76,12 +76,12 @@ class Session:
         operation: Operation[T],
         path: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
     ) -> T:
         """Do what the command is for, and send the reason that was given for it."""
-        query = None
         reason = getattr(self.options, "reason", None)
         if reason is not None and operation.method == "DELETE":
-            query = {"reason": reason}
+            query = {"reason": reason, **(query or {})}
         elif reason is not None:
             body = {operation.reason: reason, **(body or {})}
         if self.options.print_curl:

@@ -67,14 +67,17 @@ USER = Shape[m.User](
 GRANT = Shape[m.Grant](
     columns=(
         Column("permission", "permission"),
+        Column("role", "role"),
+        Column("resource", "resource"),
         Column("id", "id"),
         Column("subject", "subject"),
+        Column("state", "state"),
         Column("granted_by", "granted_by"),
         Column("granted", "granted_at", ago),
         Column("expires", "expires_at", ago),
         Column("justification", "justification"),
     ),
-    name=lambda grant: grant.permission,
+    name=lambda grant: grant.permission or f"role {grant.role}",
     id=lambda grant: grant.id,
 )
 PERSONAL_TOKEN = Shape[m.Key](

@@ -53,6 +53,7 @@ class ServiceAccount(Struct, kw_only=True):
     state: str
     status: str = ""
     status_reason: str | None = None
+    awaits_approval: bool = False
     created_at: str | None = None
     created_by: PrincipalRef | None = None
     updated_at: str | None = None
@@ -66,11 +67,17 @@ class Grant(Struct, kw_only=True):
 
     id: str
     subject: PrincipalRef
-    permission: str
+    permission: str | None = None
+    #: Set where the thing that was given is a role: a command tells both in one list.
+    role: str | None = None
+    resource: Any = "*"
     source: str = "direct"
+    state: str = ""
+    origin: str | None = None
     justification: str | None = None
     granted_by: PrincipalRef | None = None
     granted_at: str | None = None
+    approved_by: PrincipalRef | None = None
     expires_at: str | None = None
     receipt: Receipt | UnsetType = UNSET
 

@@ -59,6 +59,9 @@ DELETE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
 ENABLE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
     "POST", _ACCOUNT + "/enable", "service_account:enable", m.ServiceAccount
 )
+APPROVE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
+    "POST", _ACCOUNT + "/approve", "service_account:approve", m.ServiceAccount
+)
 DISABLE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
     "POST", _ACCOUNT + "/disable", "service_account:disable", m.ServiceAccount
 )
@@ -74,13 +77,7 @@ ISSUE_KEY: Operation[m.IssuedKey] = Operation(
 IMPORT_KEYS: Operation[m.ImportResult] = Operation(
     "POST", "/v1/bulk/keys/import", "credential:issue", m.ImportResult, True
 )
-LIST_GRANTS: Operation[m.Page[m.Grant]] = Operation(
-    "GET", _ACCOUNT + "/grants", "grant:read", m.Page[m.Grant]
-)
 ADD_GRANT: Operation[m.Grant] = Operation("POST", _ACCOUNT + "/grants", "grant:create", m.Grant, True)
-REMOVE_GRANT: Operation[m.Grant] = Operation(
-    "DELETE", _ACCOUNT + "/grants/{grant_id}", "grant:delete", m.Grant
-)
 
 LIST_KEYS: Operation[m.Page[m.Key]] = Operation("GET", "/v1/keys", "credential:read", m.Page[m.Key])
 GET_KEY: Operation[m.Key] = Operation("GET", "/v1/keys/{id}", "credential:read", m.Key)
