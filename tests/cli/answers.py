@@ -70,6 +70,11 @@ def key(ident: str = LIVE, name: str = "k1", **more: Any) -> dict[str, Any]:
     }
 
 
+def page(items: list[Any]) -> Reply:
+    """Return a list, all of it."""
+    return 200, {"items": items, "next": None}
+
+
 def problem(status: int, code: str, **more: Any) -> Reply:
     """Return an error answer."""
     body = {"type": f"/docs/errors/{code}", "title": code.replace("_", " "), "status": status, "code": code}

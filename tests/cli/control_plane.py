@@ -12,18 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.cli.access_answers import (
-    ACCESS_POLICY,
-    ASSIGNMENT,
-    GROUP,
-    MAY,
-    MEMBER,
-    PERMISSION,
-    ROLE,
-    TEAM,
-    created_account,
-    granted,
-)
+from tests.cli.access_answers import created_account
+from tests.cli.access_routes import ACCESS
 from tests.cli.answers import (
     ALLOWED,
     EPOCH,
@@ -31,7 +21,6 @@ from tests.cli.answers import (
     ETL_REF,
     EVENT,
     FINDING,
-    GRANT,
     ISSUED,
     KEYS,
     LOST,
@@ -51,6 +40,7 @@ from tests.cli.answers import (
     key,
     problem,
 )
+from tests.cli.answers import page as _page
 from tests.cli.organization_answers import (
     CHECK,
     FOUNDED,
@@ -62,10 +52,6 @@ from tests.cli.organization_answers import (
     PRESET,
     VERSION,
 )
-
-
-def _page(items: list[Any]) -> Reply:
-    return 200, {"items": items, "next": None}
 
 
 def _accounts(query: dict[str, str]) -> Reply:
@@ -171,43 +157,6 @@ def _tokens(path: str, of: dict[str, Any]) -> list[tuple[str, str, Callable[[Cal
     ]
 
 
-def _collection(
-    path: str, of: dict[str, Any]
-) -> list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]]:
-    """What can be done to the one group or team, role or access policy."""
-    one = f"{path}/([^/]+)"
-    return [
-        ("GET", path, lambda c, m: _page([of])),
-        ("POST", path, lambda c, m: (201, {**of, "name": c.body["name"]})),
-        ("GET", one, lambda c, m: (200, of)),
-        ("PATCH", one, lambda c, m: (200, {**of, **{k: v for k, v in c.body.items() if k == "name"}})),
-        ("DELETE", one, lambda c, m: (200, of)),
-        ("GET", f"{one}/members", lambda c, m: _page([MEMBER])),
-        ("POST", f"{one}/add", lambda c, m: _page([MEMBER])),
-        ("POST", f"{one}/members/([^/]+)/approve", lambda c, m: (200, MEMBER)),
-        ("GET", f"{one}/resources", lambda c, m: _page([{"resource": "r-1"}])),
-        ("POST", f"{one}/(remove|resources|approve)", lambda c, m: (200, of)),
-    ]
-
-
-_ACCESS: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
-    *_collection("/v1/roles", ROLE),
-    *_collection("/v1/groups", GROUP),
-    *_collection("/v1/teams", TEAM),
-    *_collection("/v1/access-policies", ACCESS_POLICY),
-    ("GET", "/v1/assignments", lambda c, m: _page([ASSIGNMENT])),
-    ("POST", "/v1/assignments", lambda c, m: (201, ASSIGNMENT)),
-    ("DELETE", "/v1/assignments/(.+)", lambda c, m: (200, ASSIGNMENT)),
-    ("POST", "/v1/assignments/(.+)/approve", lambda c, m: (200, ASSIGNMENT)),
-    ("GET", "/v1/grants", lambda c, m: _page([GRANT])),
-    ("POST", "/v1/grants", lambda c, m: (201, granted(c.body))),
-    ("DELETE", f"/v1/grants/{GRANT['id']}", lambda c, m: (200, GRANT)),
-    ("POST", "/v1/grants/(.+)/approve", lambda c, m: (200, GRANT)),
-    ("GET", "/v1/permissions", lambda c, m: _page([PERMISSION])),
-    ("POST", "/v1/permissions/import", lambda c, m: (200, {"declared": 90})),
-    ("POST", "/v1/decisions/explain", lambda c, m: (200, MAY)),
-    ("GET", "/v1/decisions/who", lambda c, m: _page([ETL_REF])),
-]
 _A, _K = "/v1/service-accounts", "/v1/keys"
 _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", _A, lambda c, m: _accounts(c.query)),
@@ -220,7 +169,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ),
     ("DELETE", f"{_A}/{ETL_ID}", lambda c, m: (200, account(state="deleted", status="deleted"))),
     ("POST", f"{_A}/{ETL_ID}/(enable|approve)", lambda c, m: (200, account())),
-    *_ACCESS,
+    *ACCESS,
     ("POST", f"{_A}/{ETL_ID}/disable", lambda c, m: (200, account(state="disabled", status="disabled"))),
     ("POST", f"{_A}/{ETL_ID}/restore", lambda c, m: (200, account(state="disabled", status="disabled"))),
     ("GET", f"{_A}/{ETL_ID}/keys", lambda c, m: _page(KEYS)),
