@@ -1,4 +1,4 @@
-"""Approvals of a new service account at the same moment as each other and as its deletion."""
+"""Approvals of a new service account: at the same moment as each other and as its deletion; the canary's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.models import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction, transaction
+from retinue.server.nodes import probing
 from retinue.server.policies import actions as policies
 from retinue.server.policies.rules import Document
 from tests.storage.estate import Estate, Task
@@ -77,3 +78,18 @@ def test_deletion_meanwhile_stands(estate: Estate, attempt: int) -> None:
 
     assert refused in ([], ["state_conflict"])
     assert ("deleted", bool(refused)) == (account.state, account.awaits_approval)
+
+
+def test_the_canary_waits_for_nobody(estate: Estate) -> None:
+    """
+    The account that probes nodes is made by the product: no policy stops probes by asking something of it.
+    """
+    stated = {"accounts.approval": "four_eyes", "accounts.required": ["name", "systems", "role"]}
+    with transaction(SYSTEM, reason="test") as tx:
+        policies.change(tx, estate.organization.id, lambda _: Document(overrides=stated))
+        email = f"op@{estate.organization.handle}.example"
+        directory.create_user(tx, estate.organization.id, email=email, name="Op", is_operator=True)
+    with transaction(SYSTEM, reason="test") as tx:
+        canary = probing._account(tx, estate.organization)
+
+    assert ("enabled", False) == (canary.state, canary.awaits_approval)

@@ -137,7 +137,7 @@ def _account(tx: Transaction, organization: Organization) -> Principal:
     if not owners:
         raise Refused("state_conflict", "there is no operator yet who answers for the canary's account")
     fields = AccountFields(name=HANDLE, purpose=PURPOSE, owners=owners)
-    return access.create_account(tx, organization.id, fields)
+    return access.create_account(tx, organization.id, fields, is_own=True)
 
 
 def _revoke(probe: Probe, actor: Actor) -> None:
