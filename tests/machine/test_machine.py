@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -9,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from retinue.server.ledger.transaction import Transaction
 from tests.machine.access import AccessMachine
 from tests.machine.planes import InProcess, Processes
+from tests.machine.reference import Account, Organization
 from tests.support.installation import Installation
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -59,4 +62,25 @@ def test_a_forgotten_change_is_seen(server_database: str, monkeypatch: pytest.Mo
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             OnDatabase, settings=settings(_settings(10, 20), phases=[Phase.generate], print_blob=False)
+        )
+
+
+@pytest.mark.parametrize("forgotten", ["groups", "policies", "roles"])
+def test_a_reference_that_forgets_is_seen(
+    server_database: str, monkeypatch: pytest.MonkeyPatch, forgotten: str
+) -> None:
+    """
+    Negative control: with a reference that knows nothing of groups, of access policies or of roles, the machine
+    finds a sequence in which node and reference differ.
+    """
+    whole = Organization.permissions
+
+    def permissions(model: Organization, account: Account) -> frozenset[str]:
+        return whole(replace(model, **{forgotten: []}), account)
+
+    monkeypatch.setattr(Organization, "permissions", permissions)
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            OnDatabase, settings=settings(_settings(20, 25), phases=[Phase.generate], print_blob=False)
         )
