@@ -179,3 +179,18 @@ def test_who_finds_the_work_of_a_pending_change_waits_for_it(given: Given) -> No
 
     assert [202, 202, 202] == [*(each.status for each in roles), revoked.status]
     assert {"pending"} == {each.json["receipt"]["state"] for each in (*roles, revoked)}
+
+
+def test_an_organization_that_is_ended_already_is_waited_for(given: Given) -> None:
+    """
+    Who disables an organization again, or is another operator who does, waits for the receipt of the first one
+    and may read it; people of a third organization may not.
+    """
+    first, second = (World.create().user(operator=True)[1] for _ in range(2))
+    path, later = f"/v1/organizations/{World.create().organization.id}/disable", {"Prefer": "wait=0"}
+    told = [each.post(path, {}, later) for each in (first, first, second)]
+    address = told[0].headers["location"]
+
+    assert [202, 202, 202] == [each.status for each in told]
+    assert 1 == len({each.json["receipt"]["id"] for each in told})
+    assert [200, 200, 404] == [each.get(address).status for each in (first, second, given.world.owner)]

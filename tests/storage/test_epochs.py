@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from django.db import connection
 
@@ -12,7 +13,9 @@ from retinue.server.ledger import lineage
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import epochs, feed, receipts, recovery
 from retinue.server.nodes.history import Doubt
+from retinue.server.nodes.journals import JournalPage, take
 from retinue.server.nodes.models import Epoch, Journal
+from retinue.server.nodes.rules import Applied
 from tests.storage.estate import Estate, Follower, Task
 from tests.storage.past import Past
 from tests.storage.recovering import fresh_follower, recover, state_of
@@ -189,3 +192,26 @@ def test_another_database_is_noticed_by_itself(history: Past, monkeypatch: pytes
 
     expected = 2 if connection.vendor == "sqlite" else 3
     assert (expected, False) == (ledger.position().epoch, lineage.has_moved())
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("lease_ms", {"lease_ms": 3_600_001}),
+        ("lease_ms", {"lease_ms": -1}),
+        ("incarnation", {"incarnation": "x\0"}),
+        ("applied.epoch", {"applied": Applied(-1, 0)}),
+        ("applied.mark", {"applied": Applied(1, 1, "\0")}),
+    ],
+)
+def test_odd_journals_are_refused(history: Past, field: str, given: dict[str, object]) -> None:
+    """
+    A page that no follower sends is refused with the field at fault. No node makes an epoch wait for longer than
+    the longest lease that a policy may state.
+    """
+    follower = Follower.create()
+    page = JournalPage(follower.node.name, follower.incarnation, 1, Applied(), [], False)
+    with pytest.raises(Refused) as refused:
+        take(follower.node, msgspec.structs.replace(page, **given))
+
+    assert ("invalid_value", field) == (refused.value.code, refused.value.field)

@@ -27,6 +27,7 @@ from retinue.replica import clocks, lease
 from retinue.replica.clocks import Point
 from retinue.replica.records import SCHEMA, Change, Credential, Kind, Meta, Node
 from retinue.replica.store_snapshot import StoreSnapshot
+from retinue.settings import node_name
 from retinue.token import Kind as TokenKind
 
 MAX_CHANGES = 1_000
@@ -41,6 +42,9 @@ MOST_HOLD_SECONDS = 20.0
 CREDENTIAL_LIFE_MS = 90 * 86_400_000
 _INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _MOST = 1 << 63
+#: A child tells of so many nodes, which it heard at most so long ago; as the control plane has it.
+MOST_FOLLOWERS = 1_000
+_OLDEST_MS = 1 << 60
 #: The clock that those of children are compared with: there is one.
 _OWN_CLOCK = "relay"
 _MS = 1_000_000
@@ -93,7 +97,20 @@ class Question(msgspec.Struct, frozen=True):
             return "confirmed"
         if not (math.isfinite(self.wait) and self.wait >= 0):
             return "wait"
+        if not _may_be_told(self.followers or ()):
+            return "followers"
         return "" if self.schema == SCHEMA else "schema"
+
+
+def _may_be_told(followers: tuple[Follower, ...]) -> bool:
+    """Tell whether those above will hear of these: a poll that tells of others is refused, and its lease."""
+    try:
+        for each in followers:
+            node_name(each.node)
+            node_name(each.parent or each.node)
+    except ValueError:
+        return False
+    return len(followers) <= MOST_FOLLOWERS and all(0 <= each.ago_ms < _OLDEST_MS for each in followers)
 
 
 class Source(Protocol):

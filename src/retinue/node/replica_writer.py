@@ -182,15 +182,16 @@ class ReplicaWriter:
         fresh = answer.lease and not answer.more and answer.next is None
         self.lease_ms = answer.lease_ms
         lost_ms = self._lost_ms(answer.time, heard_ns)
-        if fresh and lost_ms > answer.lease_ms * lease.EPSILON / 2:
+        has_lost = lost_ms > answer.lease_ms * lease.EPSILON / 2
+        if has_lost:  # also where the answer brings no lease: the one that runs has lost as much
             _log.warning("this machine's clock lost %d ms: it decides nothing until the next answer", lost_ms)
             since = self.meta.control_time_ms or answer.time
             loss = {"lost_ms": lost_ms, "since": since, "until": answer.time}
             self.losses = [*self.losses, loss][-MOST_LOSSES:]
-            sent_ns = 0
         self._hear(answer.refused)
-        if fresh or answer.refused:  # refused, it decides nothing from now on, also under the lease before
-            fresh_from_ns, fresh_wall_ms = (sent_ns if fresh else 0), sent_wall_ms
+        # Refused, it decides nothing from now on, also under the lease before.
+        if fresh or has_lost or answer.refused:
+            fresh_from_ns, fresh_wall_ms = (sent_ns if fresh and not has_lost else 0), sent_wall_ms
         else:
             fresh_from_ns, fresh_wall_ms = self.meta.fresh_from_ns, self.meta.fresh_wall_ms
         meta = msgspec.structs.replace(

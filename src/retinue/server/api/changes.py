@@ -111,7 +111,7 @@ def _await_nodes(
         if revision:
             receipt = receipts.of_revision(revision)
         elif reduces:
-            receipt = receipts.pending_of(call.organization)
+            receipt = receipts.pending_of(call.organization, ended)
             if receipt is None and ended is not None:
                 receipt = receipts.of_object(ended, call.organization)
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.nodes.rules import Applied
 
@@ -34,6 +35,10 @@ CAUSES = {
 }
 
 
+#: A node may be ahead by so many epochs. The next epoch is above what it says, and numbers must not run out.
+MOST_AHEAD = 1 << 20
+
+
 class InDoubt(Exception):
     """What a node said cannot be recorded as applied: the history is in doubt."""
 
@@ -45,11 +50,14 @@ class InDoubt(Exception):
 def doubt_about(node: str, applied: Applied) -> Doubt | None:
     """Return the doubt that follows from what a node says to have applied; ``None`` if it is known here.
 
-    What belongs to an earlier epoch is not looked at: that node hands its journal over anyway.
+    What belongs to an earlier epoch is not looked at: that node hands its journal over anyway. Refuses an
+    epoch that no history has come to.
     """
     head = ledger.position()
     if applied.epoch < head.epoch:
         return None
+    if applied.epoch > head.epoch + MOST_AHEAD:
+        raise Refused("invalid_value", f"epoch {head.epoch} is in force", field="applied.epoch")
     is_within = applied.epoch == head.epoch and applied.revision <= head.revision
     if is_within and ledger.knows(applied.revision, applied.mark):
         return None

@@ -19,9 +19,11 @@ from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import one_writer, reading
 from retinue.server.nodes.compile import Compiler
 from retinue.server.nodes.models import Epoch, Journal, Lost, Node
-from retinue.server.nodes.rules import Applied
+from retinue.server.nodes.rules import Applied, check_applied, check_incarnation
 
 MOST_LINES = 1_000
+#: An epoch waits as long as a node says that its leases are: no policy states a longer one.
+LONGEST_LEASE_MS = 3_600_000
 _BIGGEST = (1 << 63) - 1
 #: The last instant that a datetime can say, in milliseconds.
 _LAST_MS = 253_402_300_799_000
@@ -73,9 +75,11 @@ def take(node: Node, page: JournalPage) -> JournalTaken:
 def _check(page: JournalPage) -> None:
     if len(page.lines) > MOST_LINES:
         raise Refused("invalid_value", f"at most {MOST_LINES} lines", field="lines")
-    if not 0 <= page.lease_ms <= 86_400_000:
-        raise Refused("invalid_value", "milliseconds, at most a day", field="lease_ms")
-    numbers = [page.epoch, page.applied.epoch, page.applied.revision]
+    if not 0 <= page.lease_ms <= LONGEST_LEASE_MS:
+        raise Refused("invalid_value", "milliseconds, at most the longest lease", field="lease_ms")
+    check_incarnation("incarnation", page.incarnation)
+    check_applied("applied", page.applied)
+    numbers = [page.epoch]
     for place, line in enumerate(page.lines):
         numbers += [line.epoch, line.origin.revision]
         is_key = line.key.isascii() and "\0" not in line.key and 0 < len(line.key) <= 160

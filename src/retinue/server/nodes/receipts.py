@@ -83,24 +83,35 @@ def open_for(tx: Transaction, revision: int) -> None:
     )
 
 
-def get(ident: str, organization: str, actor: str = "") -> Receipt:
-    """Return a receipt of an organization, or of a change by ``actor``. Raises :class:`NotFound`."""
+def get(ident: str, organization: str, actor: str = "", *, is_operator: bool = False) -> Receipt:
+    """Return a receipt of an organization, or of a change by ``actor``. Raises :class:`NotFound`.
+
+    What an operator does to an organization as a whole concerns every operator.
+    """
     rows = Receipt.objects.filter(id=ident)
-    found = rows.filter(Q(organization=organization) | Q(actor=actor)).first()
+    mine = Q(organization=organization) | Q(actor=actor)
+    found = rows.filter(mine | Q(change__startswith="organization.") if is_operator else mine).first()
     if found is None:
         raise NotFound("receipt", ident)
     return found
 
 
 def of_object(ident: str, organization: str) -> Receipt | None:
-    """Return the latest receipt about an object; for a call that finds it already ended."""
-    found = Receipt.objects.filter(subject=ident, organization=organization)
+    """Return the latest receipt about an object of an organization, or about another organization.
+
+    For a call that may end it, and finds it already ended.
+    """
+    found = Receipt.objects.filter(subject=ident, organization__in=[organization, ident])
     return found.order_by("-revision").first()
 
 
-def pending_of(organization: str) -> Receipt | None:
-    """Return an organization's newest receipt that is not complete: once it is, all before it hold too."""
-    return Receipt.objects.filter(organization=organization, state="pending").order_by("-revision").first()
+def pending_of(organization: str, ident: str | None = None) -> Receipt | None:
+    """Return an organization's newest receipt that is not complete: once it is, all before it hold too.
+
+    Or one of another organization, ``ident``, which an operator has ended.
+    """
+    rows = Receipt.objects.filter(organization__in=[organization, ident or organization], state="pending")
+    return rows.order_by("-revision").first()
 
 
 def of_revision(revision: int) -> Receipt | None:
@@ -243,6 +254,9 @@ class _Keeper(threading.Thread):
                 pause = LOOK_SECONDS if self._round() else KEEP_SECONDS
             except DatabaseError as error:
                 _log.warning("receipts: %s", str(error).partition("\n")[0])
+                pause = 1.0
+            except Exception:
+                _log.exception("receipts: tried again")
                 pause = 1.0
             finally:
                 connection.close()

@@ -28,6 +28,7 @@ MOST_FOLLOWERS = 1_000
 MOST_PROBES = 16
 
 _INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_MARK = re.compile(r"[!-~]{0,16}", re.ASCII)
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _X_BYTES = 32
 _PROBE = re.compile(r"prb_[0-9A-Za-z]{1,60}", re.ASCII)
@@ -141,11 +142,10 @@ def node_name(name: str) -> str:
 
 def check_poll(request: PollRequest) -> None:
     """Refuse a poll that no follower would send."""
-    if not _INCARNATION.fullmatch(request.incarnation):
-        raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="incarnation")
-    if request.retires is not None and not _INCARNATION.fullmatch(request.retires):
-        raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="retires")
-    _check_applied("applied", request.applied)
+    check_incarnation("incarnation", request.incarnation)
+    if request.retires is not None:
+        check_incarnation("retires", request.retires)
+    check_applied("applied", request.applied)
     _check_relay(request)
     _check_clocks(request)
     _check_probes(request)
@@ -161,16 +161,25 @@ def check_poll(request: PollRequest) -> None:
         check_key(request.identity_key)
 
 
-def _check_applied(field: str, applied: Applied) -> None:
+def check_incarnation(field: str, incarnation: str) -> None:
+    """Refuse what is no name of a follower."""
+    if not _INCARNATION.fullmatch(incarnation):
+        raise Refused("invalid_value", "32 characters of 0-9 and a-f", field=field)
+
+
+def check_applied(field: str, applied: Applied) -> None:
+    """Refuse what no replica has applied."""
     for name in ("epoch", "revision"):
         if not 0 <= getattr(applied, name) <= _BIGGEST:
             raise Refused("invalid_value", "a whole number from 0", field=f"{field}.{name}")
+    if not _MARK.fullmatch(applied.mark):
+        raise Refused("invalid_value", "the `mark` of a revision, or nothing", field=f"{field}.mark")
 
 
 def _check_relay(request: PollRequest) -> None:
     """Refuse what no relay says of itself and of those who follow it."""
     if request.confirmed is not None:
-        _check_applied("confirmed", request.confirmed)
+        check_applied("confirmed", request.confirmed)
         if (request.confirmed.epoch, request.confirmed.revision) > (
             request.applied.epoch,
             request.applied.revision,
@@ -185,11 +194,10 @@ def _check_relay(request: PollRequest) -> None:
                 settings.node_name(name)
             except ValueError as error:
                 raise Refused("invalid_value", str(error), field=field) from None
-        if not _INCARNATION.fullmatch(each.incarnation):
-            raise Refused("invalid_value", "32 characters of 0-9 and a-f", field="followers.incarnation")
+        check_incarnation("followers.incarnation", each.incarnation)
         if not 0 <= each.ago_ms <= _BIGGEST:
             raise Refused("invalid_value", "milliseconds, from 0", field="followers.ago_ms")
-        _check_applied("followers.applied", each.applied)
+        check_applied("followers.applied", each.applied)
 
 
 def _check_clocks(request: PollRequest) -> None:
