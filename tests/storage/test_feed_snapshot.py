@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -210,3 +211,16 @@ def _through_lmdb(follower: Follower, folder: Path) -> dict[tuple[Kind, str], by
         rows = {(kind, key): value for kind in Kind for key, value in snapshot.items(kind)}
     store.close()
     return rows
+
+
+def test_another_database_gives_no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A database that was promoted or restored, and has not begun another epoch yet, writes over nothing that a node
+    has seen: its journal is compared with the records that it has.
+    """
+    moved = dataclasses.replace(ledger.position(), has_moved=True)
+    monkeypatch.setattr(ledger, "position", lambda: moved)
+    with pytest.raises(Refused) as refused:
+        feed.snapshot()
+
+    assert "epoch_recovering" == refused.value.code

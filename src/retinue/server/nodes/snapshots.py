@@ -38,7 +38,7 @@ def snapshot(after: str | None = None, *, relay: bool = False, limit: int = PAGE
     place = None if after is None else _place(after)
     with reading():
         head = ledger.position()
-        if head.is_recovering:
+        if head.is_recovering or head.has_moved:
             raise Refused("epoch_recovering", "poll; there is no snapshot before the epoch is open")
         found = dict(Compiler(kinds=known_to(relay=relay)).after(place, limit))
         last = list(found)[-1] if len(found) == limit else None
