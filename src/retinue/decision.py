@@ -141,6 +141,8 @@ class Denied(msgspec.Struct, frozen=True, gc=False):
     permission: str | None = None
     terms: Terms = NATIVE_TERMS
     quota: Quota | None = None
+    #: The key id whose token it may be all the same: only a slow hash of that is known.
+    claim: str = ""
 
 
 Decision = Allowed | Denied

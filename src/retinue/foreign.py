@@ -29,11 +29,18 @@ Unseal = Callable[[Pepper, bytes, str], bytes | None]
 IsGenuine = Callable[[Snapshot, bytes, Credential | None, int], bool]
 
 
+def public_key(pepper: Pepper, scheme: str, public: bytes) -> str:
+    """Return the key of the lookup record for the public part of a token whose slow hash was imported."""
+    return lookup_key(pepper.wrap(f"public {scheme}", public))
+
+
 class Found(NamedTuple):
     """A credential and whether the presented token is its own."""
 
     credential: Credential | None
     genuine: bool
+    #: The key id whose token it may be: only a slow hash of that is known, by the control plane.
+    claim: str = ""
 
 
 class Finder:
@@ -63,7 +70,28 @@ class Finder:
             credential = None if kid is None else snapshot.credential(kid)
             if credential is not None and self._is_genuine(snapshot, other.whole, credential, now):
                 return Found(credential, True)
-        return Found(None, False)
+        return Found(None, False, self._claim(snapshot, other, protected))
+
+    def _may_be_proven(self, snapshot: Snapshot, other: Other) -> bool:
+        """Tell whether our own digest may have taken the place of a slow hash of the token."""
+        schemes = snapshot.import_schemes()
+        return any(each.public and other.whole.startswith(each.prefix.encode()) for each in schemes)
+
+    def _claim(self, snapshot: Snapshot, other: Other, protected: Organization | None) -> str:
+        """Return the key id of a key without a digest that the public part of the token finds."""
+        for scheme in snapshot.import_schemes():
+            if not 0 < scheme.public < len(other.whole):
+                continue
+            if protected is not None and scheme.organization != protected.id:
+                continue
+            if not other.whole.startswith(scheme.prefix.encode()):
+                continue
+            for pepper in self._peppers:
+                kid = snapshot.lookup(public_key(pepper, scheme.id, other.whole[: scheme.public]))
+                credential = None if kid is None else snapshot.credential(kid)
+                if kid is not None and credential is not None and not credential.digests:
+                    return kid if credential.state == "active" else ""
+        return ""
 
     def digest(self, snapshot: Snapshot, scheme: str, pepper_id: str, whole: bytes) -> bytes:
         """Return a whole token's digest by another system's scheme, wrapped; nothing equals ``b""``."""
@@ -73,7 +101,7 @@ class Finder:
 
     def _keys(self, snapshot: Snapshot, other: Other, protected: Organization | None) -> Iterator[str]:
         """Yield the keys under which the token may be found, in an order that does not depend on it."""
-        if other.ours:
+        if other.ours or self._may_be_proven(snapshot, other):
             for pepper in self._peppers:
                 yield lookup_key(pepper.digest(other.whole))
         tried = set()

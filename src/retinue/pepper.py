@@ -94,6 +94,11 @@ class Peppers:
         """Ids of the held peppers, the active one first."""
         return tuple(self._by_id)
 
+    @property
+    def all(self) -> tuple[Pepper, ...]:
+        """The held peppers, the active one first."""
+        return tuple(self._by_id.values())
+
     def get(self, pepper_id: str) -> Pepper | None:
         """Return the pepper with this id, or ``None`` if this process does not hold it."""
         return self._by_id.get(pepper_id)

@@ -141,7 +141,7 @@ class Verifier:
             # The clocks are read after the snapshot was opened: what is fresh now was fresh when it was.
             boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
             now = _now_ms(meta, boot_ns, wall_ms)
-            credential, genuine, access_ms = self._found(snapshot, token, other, protected, now)
+            credential, genuine, access_ms, claim = self._found(snapshot, token, other, protected, now)
             organization = protected
             if genuine and credential is not None:
                 organization = snapshot.organization(credential.organization)
@@ -150,7 +150,7 @@ class Verifier:
                 return _STALE
             known = genuine and protected in (None, organization)
             if not known or credential is None or organization is None:
-                return Denied(Reason.TOKEN_UNKNOWN, None, None, terms)
+                return Denied(Reason.TOKEN_UNKNOWN, None, None, terms, claim=claim)
             principal = snapshot.principal(credential.principal) if credential.principal else None
             caller = standing.caller(meta, organization, principal, credential, now, access_ms)
             return self._decide(snapshot, question, organization, principal, credential, caller, now)
@@ -210,23 +210,24 @@ class Verifier:
         other: Other | None,
         protected: Organization | None,
         now: int,
-    ) -> tuple[Credential | None, bool, int]:
-        """Return the credential that a token names, whether it is its own, and the end of an access token."""
+    ) -> tuple[Credential | None, bool, int, str]:
+        """Return a token's credential, whether it is its own, the end of an access token, and a claim."""
         if token is None and other is not None:
             if other.kind != _ACCESS:
-                return *self._finder.find(snapshot, other, protected, now), 0
+                credential, genuine, claim = self._finder.find(snapshot, other, protected, now)
+                return credential, genuine, 0, claim
             token = other.whole, other.kind, other.kid
         if token is None:
-            return None, False, 0
+            return None, False, 0, ""
         whole, kind, kid = token
         credential = snapshot.credential(kid)
         if kind == _ACCESS:
             digests = () if credential is None else credential.digests
             access_ms = access_token.end_ms(whole, digests, self._peppers, now)
-            return credential, access_ms > 0, access_ms
+            return credential, access_ms > 0, access_ms, ""
         if credential is not None and credential.kind != kind:
             credential = None
-        return credential, self._is_genuine(snapshot, whole, credential, now), 0
+        return credential, self._is_genuine(snapshot, whole, credential, now), 0, ""
 
     def _is_genuine(self, snapshot: Snapshot, whole: bytes, credential: Credential | None, now: int) -> bool:
         """Compare the token's digest with the record's.

@@ -82,6 +82,7 @@ def _journal() -> JSON:
 
 
 CALLS: dict[str, Callable[[World, Caller], Call]] = {
+    "claim_token": lambda world, _: ("/v1/feed/claim", {"token": "old_0123456789abcdef"}),
     "announce_node": lambda world, _: (
         "/v1/feed/announce",
         {"node": "", "identity_key": {"kid": secrets.token_hex(4), "x": secrets.token_urlsafe(32)}},

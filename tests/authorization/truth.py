@@ -64,6 +64,7 @@ NEEDS: dict[str, str] = {
     "get_openapi": PUBLIC,
     "list_identity_keys": PUBLIC,
     "poll_feed": NODE,
+    "claim_token": NODE,
     "get_snapshot": NODE,
     "ship_requests": NODE,
     "renew_credential": NODE,

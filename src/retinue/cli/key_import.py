@@ -16,10 +16,10 @@ from retinue.cli.session import Session
 from retinue.client import operations as ops
 from retinue.client.models import ImportItem
 
-Algorithm = Literal["sha256", "sha512", "hmac-sha256"]
+Algorithm = Literal["sha256", "sha512", "hmac-sha256", "argon2", "bcrypt"]
 #: Keys in one call of the API.
 AT_ONCE = 200
-_REQUIRED, _OPTIONAL = ("account", "name", "digest"), ("last", "expires")
+_REQUIRED, _OPTIONAL = ("account", "name", "digest"), ("last", "expires", "public")
 
 
 def import_(
@@ -29,17 +29,20 @@ def import_(
     scheme: Annotated[str, Parameter(help="A name for the way in which these were digested.")],
     algorithm: Annotated[Algorithm, Parameter(help="How the other system digested its tokens.")] = "sha256",
     prefix: Annotated[str, Parameter(help="What all of these tokens begin with, if anything.")] = "",
+    public: Annotated[int, Parameter(help="Of argon2 and bcrypt: length of a token's public part.")] = 0,
     key_file: Annotated[str | None, Parameter(help="File with the HMAC key in base64.")] = None,
     preview: Annotated[bool, Parameter(help="Say what would happen, change nothing.", negative="")] = False,
     options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> int:
-    """Import keys from a CSV file with the columns account, name, digest, and perhaps last and expires.
+    """Import keys from a CSV file with the columns account, name, digest; perhaps last, expires, public.
 
     Their tokens go on working. What is refused is told row by row, and leaves the rest; repeating an import
     changes nothing.
     """
     keys = list(_rows(file))
     stated: dict[str, Any] = {"name": scheme, "algorithm": algorithm, "prefix": prefix}
+    if public:
+        stated["public"] = public
     if key_file is not None:
         stated["key"] = _text(key_file, "--key-file").strip()
     session = Session(options, ops.IMPORT_KEYS)
@@ -78,7 +81,9 @@ def _rows(file: str) -> Iterator[dict[str, str]]:
     unknown = [name for name in columns if name not in (*_REQUIRED, *_OPTIONAL)]
     if missing or unknown:
         what = f"no column {missing[0]}" if missing else f"unknown column {unknown[0]}"
-        raise CommandError(f"{file}: {what}", "columns: account,name,digest[,last,expires]", Exit.USAGE)
+        raise CommandError(
+            f"{file}: {what}", "columns: account,name,digest[,last,expires,public]", Exit.USAGE
+        )
     for row in reader:
         yield {name: value for name in (*_REQUIRED, *_OPTIONAL) if (value := row.get(name))}
 

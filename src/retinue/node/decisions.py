@@ -16,6 +16,7 @@ import msgspec
 from retinue import presented
 from retinue.decision import Allowed, Decision, Denied, Quota, Reason
 from retinue.node import presentation, questions
+from retinue.node.claims import Claims, asking
 from retinue.node.exchange import Request
 from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
@@ -88,25 +89,17 @@ class Decisions:
         self._metrics = metrics
         self._responses = responses
         self._gateways = Gateways(settings.trusted_proxies)
-        self._guessing = Guessing(self._gateways, settings.brands)
+        self.claims = Claims(asking(settings))
+        self._guessing = Guessing(self._gateways, settings.brands, self.claims)
 
     def verify(self, request: Request) -> bytes:
         """``POST /v1/verify``: every decision is 200; any other status means that none was made."""
         started = perf_counter_ns()
         try:
             body = questions.read(request.body)
-            question = Question(
-                body.token,
-                body.need or (),
-                body.organization,
-                body.resource,
-                body.address,
-                body.method,
-                body.path,
-                body.scheme,
-                API_KINDS,
-                attributes=body.attributes,
-            )
+            use = (body.address, body.method, body.path, body.scheme)
+            need, of = body.need or (), body.organization
+            question = Question(body.token, need, of, body.resource, *use, API_KINDS)
             decision = self._guessing.decide(question, self.verifier)
         except questions.Refused as refused:
             return self._responses.problem(self._identified(refused.problem))

@@ -89,6 +89,10 @@ class _Taken(msgspec.Struct):
     unknown: int
 
 
+class _Claimed(msgspec.Struct):
+    genuine: bool
+
+
 class _Announced(msgspec.Struct):
     node: str
 
@@ -133,6 +137,12 @@ class FeedClient:
         """Ship a batch of the request log; returns the next sequence number that is expected."""
         body = {"node": node, "spool": spool, "first": first, "records": records}
         return self._decode(self._send("POST", "/v1/feed/requests", body, timeout_s), _Next).next
+
+    def claim(self, token: str, timeout_s: float) -> bool:
+        """Tell whether a token is that of an imported key of which only a slow hash was known."""
+        return self._decode(
+            self._send("POST", "/v1/feed/claim", {"token": token}, timeout_s), _Claimed
+        ).genuine
 
     def renew(self, timeout_s: float) -> str:
         """Ask for the credential that follows the node's own; return its token."""

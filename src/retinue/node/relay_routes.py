@@ -33,6 +33,7 @@ FORWARDED = {
     b"/v1/feed/requests": 2 << 20,
     b"/v1/feed/journal": 2 << 20,
     b"/v1/feed/announce": 64 << 10,
+    b"/v1/feed/claim": 4 << 10,
     RENEWAL: 64 << 10,
 }
 _POLL_BYTES = 256 << 10

@@ -102,6 +102,7 @@ class Worker:
 
     def close(self) -> None:
         """Let go of replica, spool and counters."""
+        self._decisions.claims.close()
         self._metrics.close()
         self._spool.close()
         if self._store is not None:

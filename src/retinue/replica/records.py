@@ -86,8 +86,8 @@ class Lookup(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ImportScheme(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How another system digested tokens that an organization brought along.
 
-    ``algorithm`` is sha256, sha512 or hmac-sha256; ``sealed`` is the key of the last, sealed under the pepper
-    ``pepper_id``. ``prefix`` is what all of these tokens begin with, if anything.
+    ``sealed`` is the key of ``hmac-sha256``, sealed under the pepper ``pepper_id``; ``prefix`` is what all
+    of these tokens begin with, if anything. Of slow hashes their first ``public`` characters find the key.
     """
 
     id: str
@@ -96,6 +96,7 @@ class ImportScheme(msgspec.Struct, frozen=True, array_like=True, gc=False):
     prefix: str = ""
     sealed: bytes = b""
     pepper_id: str = ""
+    public: int = 0
 
 
 class Schemes(msgspec.Struct, frozen=True, array_like=True, gc=False):

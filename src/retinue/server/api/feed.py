@@ -6,6 +6,7 @@ import msgspec
 from ninja import Schema
 from pydantic import Field
 
+from retinue.server.api.claiming import claim
 from retinue.server.api.operations import Access, Call, operation
 from retinue.server.nodes import feed, presence
 from retinue.server.nodes.feed import PollAnswer, PollRequest, SnapshotPage
@@ -38,6 +39,18 @@ class Shipped(msgspec.Struct, frozen=True):
     next: int
 
 
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token that was presented to a node."""
+
+    token: str
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """Whether it is the token of a key; the key's record is on its way then."""
+
+    genuine: bool
+
+
 class Announced(msgspec.Struct, frozen=True):
     """The node that was heard."""
 
@@ -63,6 +76,12 @@ def announce_node(call: Call, body: Announcement) -> Announced:
     """Tell the control plane the key of a node that follows a relay; the relay passes the call on."""
     presence.announce(call.own_node, body, call.actor)
     return Announced(call.own_node.name)
+
+
+@operation("POST", "/feed/claim", permission=Access.NODE, response=Claimed, tag=TAG, changes=False)
+def claim_token(call: Call, body: Claim) -> Claimed:
+    """Try the first token that was presented for an imported key of which only a slow hash is known."""
+    return Claimed(claim(body.token, call.actor))
 
 
 @operation("POST", "/feed/journal", permission=Access.NODE, response=JournalTaken, tag=TAG, changes=False)

@@ -24,8 +24,9 @@ class Scheme(schemas.Body):
     """How the other system digested its tokens. The name stands for it from then on."""
 
     name: str
-    algorithm: str = Field(description="sha256, sha512 or hmac-sha256.")
+    algorithm: str = Field(description="sha256, sha512, hmac-sha256, argon2 or bcrypt.")
     prefix: str = Field("", description="What all of these tokens begin with, if anything.")
+    public: int = Field(0, description="Of argon2 and bcrypt: how long the public part of a token is.")
     key: str | None = Field(None, description="The other system's HMAC key in base64. It is kept encrypted.")
 
 
@@ -34,7 +35,8 @@ class ImportedKey(schemas.Body):
 
     account: str = Field(description="Id or handle of the service account that it becomes a key of.")
     name: str
-    digest: str = Field(description="Digest of the whole token, in hexadecimal or base64.")
+    digest: str = Field(description="Digest of the whole token, in hexadecimal or base64; or its slow hash.")
+    public: str = Field("", description="The first characters of a token with a slow hash, which find it.")
     last: str = Field("", description="Up to 5 last characters of the token that lists may show.")
     expires: str | None = Field(None, description=EXPIRES)
     restrictions: Restrictions | None = None
@@ -88,6 +90,7 @@ def import_keys(call: Call, body: ImportKeys) -> schemas.JSON:
                 algorithm=body.scheme.algorithm,
                 prefix=body.scheme.prefix,
                 key=body.scheme.key,
+                public=body.scheme.public,
             )
             items = [_one(call, by, each, preview=body.preview) for each in body.keys]
             if body.preview:
@@ -103,7 +106,9 @@ def _one(call: Call, by: ImportScheme, asked: ImportedKey, *, preview: bool) -> 
     item: schemas.JSON = {"account": asked.account, "name": asked.name, "id": None, "expires_at": None}
     refusal: schemas.JSON = {"code": None, "field": None, "detail": None}
     restrictions = None if asked.restrictions is None else asked.restrictions.given()
-    wanted = importing.Imported(asked.name, asked.digest, asked.last, asked.expires, restrictions)
+    wanted = importing.Imported(
+        asked.name, asked.digest, asked.last, asked.expires, restrictions, asked.public
+    )
     try:
         with call.tx.attempt():
             account = directory.account(call.organization, directory.id_of(call.organization, asked.account))

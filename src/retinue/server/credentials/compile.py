@@ -61,13 +61,18 @@ def _credential(
         organization=organization,
         principal=principal or "",
         state=state,
-        digests=(records.Digest(bytes(digest), pepper_id, 0, scheme), *_previous(previous)),
+        # An imported key of which only a slow hash is known has no digest yet.
+        digests=(*_present(bytes(digest), pepper_id, scheme), *_previous(previous)),
         expires_at_ms=expires_at_ms,
         retires_at_ms=retires_at_ms,
         rotate_by_ms=rotate_by_ms,
         restrictions=None if restrictions == "{}" else narrowing.record(json.loads(restrictions)),
         self_issued=kind == _PERSONAL and issued_by == principal,
     )
+
+
+def _present(digest: bytes, pepper_id: str, scheme: str) -> tuple[records.Digest, ...]:
+    return (records.Digest(digest, pepper_id, 0, scheme),) if digest else ()
 
 
 def _previous(text: str) -> tuple[records.Digest, ...]:

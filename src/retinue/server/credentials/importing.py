@@ -16,7 +16,7 @@ from typing import Any
 from retinue.formats import Format
 from retinue.replica.records import Kind as RecordKind
 from retinue.sealing import seal, unseal
-from retinue.server.credentials import issuing
+from retinue.server.credentials import issuing, proving, slow
 from retinue.server.credentials.models import Credential, ImportScheme
 from retinue.server.credentials.writing import Issued, Secret, peppers
 from retinue.server.directory.queries import Organization, Principal
@@ -31,6 +31,7 @@ ALGORITHMS = {"sha256": 32, "sha512": 64, "hmac-sha256": 32}
 #: Each makes every refusal of an unknown text dearer, on every node.
 MOST_SCHEMES, MOST_KEYED_IN_ALL = 4, 64
 _KEY_BYTES = range(16, 1025)
+_PUBLIC = range(4, 65)
 _PREFIX = re.compile(r"[!-~]{0,64}", re.ASCII)
 _LAST = re.compile(r"[!-~]{0,5}", re.ASCII)
 
@@ -44,6 +45,8 @@ class Imported:
     last: str = ""
     expires: str | None = None
     restrictions: Mapping[str, Any] | None = None
+    #: Of a slow hash: the part of the token that finds it.
+    public: str = ""
 
 
 def scheme(
@@ -54,6 +57,7 @@ def scheme(
     algorithm: str,
     prefix: str = "",
     key: str | None = None,
+    public: int = 0,
 ) -> ImportScheme:
     """Return the scheme of this name, made if there is none yet.
 
@@ -61,14 +65,16 @@ def scheme(
     from what the name stands for, and one scheme too many.
     """
     name = check_name(name, "scheme.name", most=64)
-    if algorithm not in ALGORITHMS:
-        raise Refused("invalid_value", f"one of {', '.join(ALGORITHMS)}", field="scheme.algorithm")
+    if algorithm not in (*ALGORITHMS, *slow.ALGORITHMS):
+        known = ", ".join((*ALGORITHMS, *slow.ALGORITHMS))
+        raise Refused("invalid_value", f"one of {known}", field="scheme.algorithm")
+    _check_public(algorithm, prefix, public)
     if not _PREFIX.fullmatch(prefix):
         raise Refused("invalid_value", "at most 64 visible ASCII characters", field="scheme.prefix")
     secret = _key(algorithm, key)
     present = ImportScheme.objects.filter(organization_id=organization_id, name=name).first()
     if present is not None:
-        _check_same(present, algorithm, prefix, secret)
+        _check_same(present, algorithm, prefix, secret, public)
         return present
     _check_room(organization_id)
     made = ImportScheme(
@@ -77,6 +83,7 @@ def scheme(
         name=name,
         algorithm=algorithm,
         prefix=prefix,
+        public=public,
         created_at=tx.now,
         created_by=tx.actor.id,
     )
@@ -103,9 +110,21 @@ def _key(algorithm: str, text: str | None) -> bytes | None:
     return key
 
 
-def _check_same(present: ImportScheme, algorithm: str, prefix: str, secret: bytes | None) -> None:
+def _check_public(algorithm: str, prefix: str, public: int) -> None:
+    """A slow hash cannot be searched for: something public in the token must find the one to try."""
+    if algorithm not in slow.ALGORITHMS:
+        if public:
+            raise Refused("invalid_value", f"{algorithm} needs no public part", field="scheme.public")
+    elif public not in _PUBLIC or public <= len(prefix):
+        rule = f"{_PUBLIC[0]} to {_PUBLIC[-1]} characters at the beginning of a token, more than its prefix"
+        raise Refused("invalid_value", rule, field="scheme.public")
+
+
+def _check_same(
+    present: ImportScheme, algorithm: str, prefix: str, secret: bytes | None, public: int
+) -> None:
     """A name stands for one way to digest: with another key its tokens would end without a word."""
-    same = (present.algorithm, present.prefix) == (algorithm, prefix)
+    same = (present.algorithm, present.prefix, present.public) == (algorithm, prefix, public)
     if same and secret is not None:
         pepper = peppers().get(present.pepper_id)
         same = pepper is not None and unseal(pepper, bytes(present.sealed), present.id) == secret
@@ -136,12 +155,16 @@ def import_key(tx: Transaction, account: Principal, by: ImportScheme, item: Impo
     Refuses what is no digest, a token that another credential has, and whatever is refused of a key that is
     issued.
     """
+    if not _LAST.fullmatch(item.last):
+        raise Refused("invalid_value", "at most 5 visible ASCII characters", field="last")
+    if by.algorithm in slow.ALGORITHMS:
+        return _import_slow(tx, account, by, item)
+    if item.public:
+        raise Refused("invalid_value", f"{by.algorithm} needs no public part", field="public")
     wrapped = wrap(by, item.digest)
     present = Credential.objects.filter(principal=account, digest=wrapped, scheme=label(by)).first()
     if present is not None and present.state != "deleted":
         return None
-    if not _LAST.fullmatch(item.last):
-        raise Refused("invalid_value", "at most 5 visible ASCII characters", field="last")
     secret = Secret(
         draw_kid(),
         by.prefix[:10],
@@ -154,6 +177,30 @@ def import_key(tx: Transaction, account: Principal, by: ImportScheme, item: Impo
     return issuing.issue(
         tx, account, name=item.name, expires=item.expires, restrictions=item.restrictions, secret=secret
     )
+
+
+def _import_slow(tx: Transaction, account: Principal, by: ImportScheme, item: Imported) -> Issued | None:
+    """Make a key of which a slow hash is known. It has no digest before its token is first presented."""
+    if len(item.public) != by.public or not _PREFIX.fullmatch(item.public):
+        raise Refused("invalid_value", f"the first {by.public} characters of the token", field="public")
+    if not item.public.startswith(by.prefix):
+        raise Refused("invalid_value", f"begins with {by.prefix}", field="public")
+    wrong = slow.mistake(by.algorithm, item.digest)
+    if wrong is not None:
+        raise Refused("invalid_value", wrong, field="digest")
+    present = proving.known(by, item.public)
+    if present is not None:
+        if present.principal_id == account.id and present.state != "deleted":
+            return None
+        raise Refused("state_conflict", "another credential has this public part already", field="public")
+    secret = Secret(
+        draw_kid(), by.prefix[:10], b"", "", scheme=by.id, format=Format.IMPORTED, last_characters=item.last
+    )
+    issued = issuing.issue(
+        tx, account, name=item.name, expires=item.expires, restrictions=item.restrictions, secret=secret
+    )
+    proving.keep(tx, issued.credential, by, item.public, item.digest)
+    return issued
 
 
 def label(by: ImportScheme) -> str:

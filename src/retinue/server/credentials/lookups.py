@@ -62,4 +62,5 @@ def _scheme(row: ImportScheme) -> records.ImportScheme:
         prefix=row.prefix,
         sealed=bytes(row.sealed),
         pepper_id=row.pepper_id,
+        public=row.public,
     )

@@ -117,6 +117,16 @@ class Lookup(models.Model):
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="lookups")
 
 
+class SlowHash(models.Model):
+    """The slow hash of an imported key, encrypted under the pepper, until its token is first presented."""
+
+    credential = models.OneToOneField(
+        Credential, primary_key=True, on_delete=models.PROTECT, related_name="slow_hash"
+    )
+    sealed = models.BinaryField(max_length=1024)
+    pepper_id = models.CharField(max_length=16)
+
+
 class ImportScheme(models.Model):
     """How another system digested the tokens that an organization has imported.
 
@@ -132,6 +142,8 @@ class ImportScheme(models.Model):
     prefix = models.CharField(max_length=64, blank=True)
     sealed = models.BinaryField(max_length=1024, blank=True)
     pepper_id = models.CharField(max_length=16, blank=True)
+    #: Of a slow algorithm: so many characters at the beginning of a token are its public part.
+    public = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
     created_by = IdField()
 
@@ -139,7 +151,7 @@ class ImportScheme(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organization", "name"], name="import_scheme_name_once"),
             models.CheckConstraint(
-                condition=models.Q(algorithm__in=["sha256", "sha512", "hmac-sha256"]),
+                condition=models.Q(algorithm__in=["sha256", "sha512", "hmac-sha256", "argon2", "bcrypt"]),
                 name="import_scheme_algorithm",
             ),
         ]

@@ -18,7 +18,7 @@ from retinue import pepper
 from retinue.formats import Format, last, mint_as
 from retinue.replica.records import Kind as RecordKind
 from retinue.server.credentials import lookups, rules
-from retinue.server.credentials.models import Credential
+from retinue.server.credentials.models import Credential, SlowHash
 from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
@@ -189,7 +189,7 @@ def make(
     }
     after |= {"restrictions": restrictions} if restrictions else {}
     say(tx, made, "issued", before={}, after=after)
-    if not secret.format.names_key:
+    if not secret.format.names_key and secret.digest:
         lookups.add(tx, made, secret.digest)
     return Issued(made, secret.token, ends)
 
@@ -201,6 +201,7 @@ def put_secret(tx: Transaction, key: Credential, secret: Secret, event: str) -> 
     key.format, key.last_characters = secret.format.value, secret.last_characters
     key.brand = secret.brand
     key.save()
+    SlowHash.objects.filter(credential=key).delete()
     after: dict[str, Any] = {"pepper": key.pepper_id}
     if key.previous:
         after["previous_valid_until"] = key.previous[-1]["valid_until"]
@@ -215,6 +216,8 @@ def put_secret(tx: Transaction, key: Credential, secret: Secret, event: str) -> 
 
 def keep_previous(key: Credential, until: datetime, now: datetime) -> None:
     """Let the present digest be accepted until ``until``, beside the one that takes its place."""
+    if not bytes(key.digest):
+        return  # Only a slow hash was known of it, and that is gone with it.
     kept = [each for each in key.previous if datetime.fromisoformat(each["valid_until"]) > now]
     present = {
         "digest": bytes(key.digest).hex(),

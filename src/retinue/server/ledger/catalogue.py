@@ -63,6 +63,12 @@ EVENTS: dict[str, EventType] = {
             "It was stated how another system digested the tokens that are imported.",
             additive=True,
         ),
+        EventType(
+            "key.proven",
+            "key",
+            "An imported key's token was first presented; our digest took the place of its slow hash.",
+            additive=True,
+        ),
         EventType("policy.changed", "policy", "The policy of an organization was changed."),
         EventType("user.created", "user", "A user was created.", additive=True, personal=_PERSON),
         EventType("user.updated", "user", "Fields of a user were changed.", additive=True, personal=_PERSON),
