@@ -194,3 +194,34 @@ def test_an_organization_that_is_ended_already_is_waited_for(given: Given) -> No
     assert [202, 202, 202] == [each.status for each in told]
     assert 1 == len({each.json["receipt"]["id"] for each in told})
     assert [200, 200, 404] == [each.get(address).status for each in (first, second, given.world.owner)]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"environment": "staging"}, (202, "account.updated")),
+        ({"name": "other"}, (202, "account.updated")),
+        ({"description": "other"}, (200, None)),
+    ],
+)
+def test_what_rules_look_at_is_waited_for(
+    given: Given, body: dict[str, str], expected: tuple[int, str | None]
+) -> None:
+    """
+    An account with another name or environment may leave a group or access policy that takes it in by a rule, or
+    come under narrower networks: that carries a receipt. A description decides nothing.
+    """
+    path = f"/v1/service-accounts/{given.world.account('worker').id}"
+    answer = given.world.owner.patch(path, body, {"Prefer": "wait=0"})
+
+    assert expected == (answer.status, answer.json.get("receipt", {}).get("change"))
+
+
+def test_a_user_with_another_name_is_waited_for(given: Given) -> None:
+    """
+    The conditions of groups and access policies look at the names of users, too.
+    """
+    user, _ = given.world.user()
+    answer = given.world.owner.patch(f"/v1/users/{user.id}", {"name": "Other"}, {"Prefer": "wait=0"})
+
+    assert (202, "user.updated") == (answer.status, answer.json["receipt"]["change"])

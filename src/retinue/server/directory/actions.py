@@ -168,6 +168,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
         organization=account.organization_id,
         before={name: before[name] for name in changed},
         after={name: after[name] for name in changed},
+        reduces=not rules.DECIDING.isdisjoint(changed),
     )
     tx.touch(Kind.PRINCIPAL, account.id)
     return account

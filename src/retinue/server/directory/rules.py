@@ -20,6 +20,9 @@ SYSTEMS_MAX = 64
 #: A password may be a long sentence; hashing must not become work for a stranger to cause.
 PASSWORD_MAX = 1024
 OWNERS_MAX = 16
+#: What the conditions of groups and access policies look at, and what tells which networks and limits hold:
+#: an account that has another value there may lose something.
+DECIDING = frozenset({"name", "handle", "environment", "attributes"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def rename(tx: Transaction, user: Principal, name: str) -> Principal:
         organization=user.organization_id,
         before={"name": before},
         after={"name": name},
+        reduces=True,  # conditions look at names
     )
     tx.touch(Kind.PRINCIPAL, user.id)
     return user

@@ -16,7 +16,10 @@ _PERSON = ("email", "name", "handle", *_TEXT)
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event: its name, the kind of its subject, and what it means."""
+    """One kind of event: its name, the kind of its subject, and what it means.
+
+    An ``additive`` one that may take access away this time says so where it is recorded.
+    """
 
     name: str
     subject: str

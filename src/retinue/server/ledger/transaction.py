@@ -43,6 +43,7 @@ class _Recorded:
     organization: str
     before: dict[str, Any]
     after: dict[str, Any]
+    reduces: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,20 @@ class Transaction:
         organization: str,
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
+        reduces: bool = False,
     ) -> None:
         """Say what happened to one object, which is called ``name`` now; it is kept as personal data.
 
-        What belongs to a principal is called ``etl/k1``, as on the command line. Raises ``KeyError`` for an
+        What belongs to a principal is called ``etl/k1``, as on the command line. ``reduces`` tells of an
+        event that is additive otherwise that this time it may take access away. Raises ``KeyError`` for an
         event outside the catalogue.
         """
         type_ = EVENTS[event]
         if (event, subject) in self._said:
             raise UnrecordedWrite(f"{event} {subject}: recorded twice in one transaction")
         self._said.add((event, subject))
-        self._events.append(_Recorded(type_, subject, name, organization, before or {}, after or {}))
+        reduces = reduces or not type_.additive
+        self._events.append(_Recorded(type_, subject, name, organization, before or {}, after or {}, reduces))
 
     def touch(self, kind: Kind, key: str) -> None:
         """Say that the record ``(kind, key)`` of every node must be compiled anew."""
@@ -108,9 +112,7 @@ class Transaction:
     def reducing(self) -> list[Said]:
         """Return what was said that takes access away, in the order in which it was said."""
         return [
-            Said(said.type.name, said.subject, said.organization)
-            for said in self._events
-            if not said.type.additive
+            Said(said.type.name, said.subject, said.organization) for said in self._events if said.reduces
         ]
 
     def at_revision(self, act: Callable[[int], object]) -> None:
@@ -144,7 +146,7 @@ class Transaction:
             if self.wrote or self._touched:
                 raise UnrecordedWrite("the transaction wrote and recorded nothing")
             return
-        self.reduces = not all(said.type.additive for said in self._events)
+        self.reduces = any(said.reduces for said in self._events)
         self.epoch, revision = rows.next_revision(self.mark)
         said = list(enumerate(self._events, start=1))
         rows.write(
