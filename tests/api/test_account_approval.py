@@ -109,3 +109,26 @@ def test_approving_needs_its_permission(world: World, keys: tuple[str, ...]) -> 
 
     assert (403, "permission_missing") == ((answer := weak.post(path)).status, answer.code)
     assert 200 == strong.post(path).status
+
+
+def test_a_document_enables_nothing_that_waits(world: World) -> None:
+    """
+    An account that a document makes waits as any other, and the document can be applied again meanwhile.
+    """
+    other = second_owner(world)
+    set_policy(world, accounts__approval="four_eyes")
+    owner = world.owner.get(f"/v1/users/{world.owner.id}").json["email"]
+    stated = {"handle": "etl", "name": "ETL", "purpose": "x", "state": "enabled", "owners": [owner]}
+    document = {"service_accounts": [stated]}
+
+    def applied() -> tuple[str, str]:
+        plan = world.owner.post("/v1/configuration/plan", {"document": document}).json
+        body = {"document": document, "digest": plan["digest"]}
+        answer = world.owner.post("/v1/configuration/apply", body)
+        assert 200 == answer.status, answer.text
+        [found] = world.owner.get(f"{A}?handle=etl").json["items"]
+        return found["state"], found["id"]
+
+    first, again = applied(), applied()
+    other.post(f"{A}/{first[1]}/approve")
+    assert ["disabled", "disabled", "enabled"] == [first[0], again[0], applied()[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.api.policies import set_policy
 from tests.api.world import World
 
 JSON = dict[str, object]
@@ -173,3 +174,27 @@ def test_a_team_scopes_the_roles_of_its_members(world: World) -> None:
     assert [True, True, True] == [may(each.id, None) for each in (inside, outside, seer)]
     world.owner.post(f"/v1/teams/{team}/resources", {"remove": ["r-1"]})
     assert may(outside.id, "r-1")
+
+
+def test_a_new_account_is_put_in_and_its_duplicate_too(world: World) -> None:
+    """
+    An account is made with its groups and teams, which count for ``accounts.required``; a duplicate is in the
+    same ones, those by hand; a name that there is not is refused, and nothing is made.
+    """
+    group, team = (
+        world.owner.post(f"/v1/{kind}s", {"name": kind.title()}).json["id"] for kind in ("group", "team")
+    )
+    body = {"name": "etl", "purpose": "x", "owners": [world.owner.id]}
+    set_policy(world, accounts__required=["name", "group"])
+    bare = world.owner.post("/v1/service-accounts", body)
+    wrong = world.owner.post("/v1/service-accounts", body | {"groups": ["Grup"]})
+    made = world.owner.post("/v1/service-accounts", body | {"groups": ["Group"], "teams": [team]}).json
+    copy = world.owner.post(f"/v1/service-accounts/{made['id']}/duplicate", {"name": "copy"}).json
+
+    def members(path: str) -> set[str]:
+        items = world.owner.get(f"{path}/members").json["items"]
+        return {each["principal"]["id"] for each in items}
+
+    refused = [(each.status, each.field) for each in (bare, wrong)]
+    assert [(400, "body.groups"), (404, "body.groups.0")] == refused
+    assert {made["id"], copy["id"]} == members(f"/v1/groups/{group}") == members(f"/v1/teams/{team}")

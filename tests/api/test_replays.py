@@ -46,6 +46,11 @@ def _key(world: World, method: str, tail: str = "", body: JSON | None = None) ->
     return method, f"/v1/keys/{world.key(world.account('target'))[0].id}{tail}", body
 
 
+def _into(world: World, kind: str) -> Target:
+    name = world.owner.post(f"/v1/{kind}s", {"name": f"g-{secrets.token_hex(4)}"}).json["name"]
+    return _new(world, **{f"{kind}s": [name]})
+
+
 def _giving(path: str) -> Callable[[World], Target]:
     return lambda _: ("POST", f"/v1/{path}", {"name": "Blue", "permissions": ["report:read"]})
 
@@ -104,6 +109,8 @@ CASES = (
     Case(
         "create_service_account", lambda world: _new(world, key={"name": "k"}), also=("credential:issue",)
     ),
+    Case("create_service_account", lambda world: _into(world, "group"), also=("group:update",)),
+    Case("create_service_account", lambda world: _into(world, "team"), also=("team:update",)),
     Case("update_service_account", lambda world: _account(world, "PATCH", "", {"purpose": "y"})),
     Case(
         "update_service_account",

@@ -17,6 +17,7 @@ from retinue.cli.session import Session
 from retinue.cli.shapes import ACCOUNT
 from retinue.cli.values import pair
 from retinue.client import operations as ops
+from retinue.client.access import GROUPS, TEAMS
 from retinue.client.errors import ClientError
 from retinue.client.models import CreatedAccount, Expiry, IssuedKey, ServiceAccount
 
@@ -73,6 +74,8 @@ def create(
     owner: Annotated[Many, Parameter(help="Person who answers for it, by e-mail.", negative="")] = (),
     role: Annotated[Many, Parameter(help="Role to give it.", negative="")] = (),
     permission: Annotated[Many, Parameter(help="Permission to give it.", negative="")] = (),
+    group: Annotated[Many, Parameter(help="Group to put it into.", negative="")] = (),
+    team: Annotated[Many, Parameter(help="Team to put it into.", negative="")] = (),
     like: Annotated[
         str | None, Parameter(help="Account, or role:NAME, whose permissions are copied.", metavar="NAME")
     ] = None,
@@ -93,6 +96,7 @@ def create(
         raise CommandError("--link is for --like", "add --like NAME", Exit.USAGE)
     needs: list[ops.Operation[Any]] = [ops.CREATE_ACCOUNT]
     needs += [ops.ADD_GRANT] if role or permission or like else []
+    needs += ([GROUPS.add] if group else []) + ([TEAMS.add] if team else [])
     needs += [ops.ISSUE_KEY] if key is not None else []
     session = Session(options, *needs)
     body = {
@@ -106,6 +110,8 @@ def create(
         "owners": list(owner) or None,
         "roles": list(role) or None,
         "permissions": list(permission) or None,
+        "groups": list(group) or None,
+        "teams": list(team) or None,
         "copy_from": _copied(like, link),
         "justification": justification,
     }

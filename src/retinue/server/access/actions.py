@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from retinue.server.access import grant_actions, queries, selectors
+from retinue.server.access import grant_actions, member_actions, queries, selectors
 from retinue.server.access.catalogue_actions import declare
 from retinue.server.access.checks import check_count
 from retinue.server.access.copying import Source, hand_on
@@ -19,12 +19,14 @@ from retinue.server.access.grant_actions import (
 from retinue.server.access.handing import Handing, check_stronger, held_by
 from retinue.server.access.matching import by_rule, check_matched
 from retinue.server.access.member_actions import join_default
+from retinue.server.access.models import Group, Membership
 from retinue.server.access.queries import Grant
 from retinue.server.access.setting_up import set_up_organization
 from retinue.server.directory import actions as directory
 from retinue.server.directory import queries as people
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
+from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 
 __all__ = [
@@ -57,28 +59,42 @@ def create_account(
     *,
     roles: Sequence[str] = (),
     permissions: Sequence[str] = (),
+    groups: Sequence[Group] = (),
     justification: str = "",
     source: Source | None = None,
     is_own: bool = False,
 ) -> Principal:
-    """Create a service account with its roles and direct grants: all of it or nothing.
+    """Create a service account with its roles, direct grants, groups and teams: all of it or nothing.
 
     ``source`` is the account or role whose permissions are copied or linked. ``is_own`` says that the product
     makes it for itself: nothing is asked of it that the policy asks of people, and nobody has to approve it.
     """
     handing = Handing.begin(tx, organization_id, justification)
     if not is_own:
-        directory.check_required_access(organization_id, fields.environment, roles=len(roles))
+        directory.check_required_access(
+            organization_id, fields.environment, roles=len(roles), groups=len(groups)
+        )
     account = directory.create_service_account(tx, organization_id, fields, is_first=is_own)
     check_matched(handing, account, [])
     join_default(tx, account, handing.policy.default_groups)
     assign_roles(tx, account, roles, justification)
     for place, permission in enumerate(dict.fromkeys(permissions)):
         grant(tx, account, permission, justification, field=f"permissions.{place}")
+    _join(tx, account, groups, justification)
     if source is not None:
         hand_on(tx, handing, account, source, justification)
     check_count(handing, account)
     return account
+
+
+def _join(tx: Transaction, account: Principal, groups: Sequence[Group], justification: str) -> None:
+    for group in groups:
+        try:
+            member_actions.add(tx, group, [account], justification)
+        except Refused as refused:
+            place = [each.id for each in groups if each.kind == group.kind].index(group.id)
+            field = f"{group.kind}s.{place}"
+            raise Refused(refused.code, refused.detail, field=field, required=refused.required) from None
 
 
 def update_account(
@@ -93,7 +109,7 @@ def update_account(
 
 
 def duplicate_account(tx: Transaction, source: Principal, *, name: str, justification: str = "") -> Principal:
-    """Create an account like ``source``: its fields, owners, roles and grants, without its credentials."""
+    """Create an account like ``source``, without credentials: fields, roles, grants, groups, teams."""
     fields = AccountFields(
         name=name,
         description=source.description,
@@ -105,11 +121,13 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
         owners=tuple(owner.id for owner in people.owners_of([source.id])[source.id]),
     )
     why = justification or f"as {source.handle} ({source.id})"
+    members = _memberships(source)
     account = create_account(
         tx,
         source.organization_id,
         fields,
         roles=queries.roles_of([source.id])[source.id],
+        groups=[each.group for each in members if each.expires_at is None],
         justification=why,
     )
     for each in queries.grants(source.id):
@@ -122,4 +140,12 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
             expires_at=each.expires_at,
             origin=Origin(source.id, each.is_bound),
         )
+    for member in (each for each in members if each.expires_at is not None):
+        member_actions.add(tx, member.group, [account], why, expires_at=member.expires_at)
     return account
+
+
+def _memberships(source: Principal) -> list[Membership]:
+    """Return where somebody put an account in, and who did not have to wait; rules put its copy in anyway."""
+    rows = Membership.objects.select_related("group").filter(principal=source, is_pending=False)
+    return list(rows.filter(group__deleted_at__isnull=True, group__rule="").order_by("group__id"))

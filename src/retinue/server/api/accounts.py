@@ -12,7 +12,7 @@ from retinue.server.api import render, schemas
 from retinue.server.api.copying import CopyFrom
 from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
 from retinue.server.api.cursors import Listing, page
-from retinue.server.api.joining import join
+from retinue.server.api.joining import collections_named
 from retinue.server.api.operations import Call, operation
 from retinue.server.api.secrets_told import issued
 from retinue.server.credentials import actions as credentials
@@ -113,7 +113,8 @@ class CreateServiceAccount(schemas.WithReason):
     owners: list[str] = Field([], description="Users, each by id, e-mail address or handle.")
     roles: list[str] = []
     permissions: list[str] = Field([], description="Permissions to grant directly.")
-    groups: list[str] = Field([], max_length=100, description="Ids of groups to put it into.")
+    groups: list[str] = Field([], max_length=100, description="Groups to be in, each by id or name.")
+    teams: list[str] = Field([], max_length=100, description="Teams to be in, each by id or name.")
     justification: str = ""
     copy_from: CopyFrom | None = None
     key: FirstKey | None = Field(None, description="Issue a first key with the account.")
@@ -165,6 +166,7 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     also={
         **dict.fromkeys(("roles", "permissions", "copy_from"), ("grant:create",)),
         "groups": ("group:update",),
+        "teams": ("team:update",),
         "key": ("credential:issue",),
     },
     response=CreatedServiceAccount,
@@ -172,7 +174,7 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     tag=TAG,
 )
 def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JSON:
-    """Create a service account with its roles, grants and groups: all of it or nothing."""
+    """Create a service account with its roles, grants, groups and teams: all of it or nothing."""
     fields = AccountFields(
         name=body.name,
         handle=body.handle,
@@ -190,10 +192,13 @@ def create_service_account(call: Call, body: CreateServiceAccount) -> schemas.JS
         fields,
         roles=body.roles,
         permissions=body.permissions,
+        groups=[
+            *collections_named(call, "group", body.groups),
+            *collections_named(call, "team", body.teams),
+        ],
         justification=body.justification,
         source=None if body.copy_from is None else body.copy_from.source(),
     )
-    join(call, made, body.groups, body.justification)
     return _with_first_key(call, made, body.key)
 
 
@@ -244,7 +249,7 @@ def delete_service_account(call: Call, account_id: str, query: schemas.Reasoned)
     tag=TAG,
 )
 def duplicate_service_account(call: Call, account_id: str, body: Duplicate) -> schemas.JSON:
-    """Create a service account like another: its fields, roles and grants, without its keys."""
+    """Create a service account like another: fields, roles, grants, groups and teams, without its keys."""
     source = queries.account(call.organization, account_id)
     made = access.duplicate_account(call.tx, source, name=body.name, justification=body.justification)
     return _with_first_key(call, made, None)

@@ -1,21 +1,17 @@
-"""Puts a new service account into groups, in the call that creates it."""
+"""The groups and teams that a body names, for an account that is made in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from retinue.server.access import group_actions, member_actions
+from retinue.server.access import subjects
 from retinue.server.access.queries import Group
-from retinue.server.api.operations import Call, Refused
-from retinue.server.directory.queries import Principal
+from retinue.server.api.operations import Call
 
 
-def join(call: Call, account: Principal, groups: Iterable[str], justification: str) -> None:
-    """Put ``account`` into groups, by their ids; refuses what putting it in later would refuse."""
-    for place, ident in enumerate(dict.fromkeys(groups)):
-        try:
-            found = group_actions.find(call.organization, ident, Group.GROUP)
-            member_actions.add(call.tx, found, [account], justification)
-        except Refused as refused:
-            field = f"groups.{place}"
-            raise Refused(refused.code, refused.detail, field=field, required=refused.required) from None
+def collections_named(call: Call, kind: str, texts: Iterable[str]) -> list[Group]:
+    """Return groups or teams by id or name, once each. Raises ``NotFound`` that names the place."""
+    return [
+        subjects.group(call.organization, text, kind, field=f"{kind}s.{place}")
+        for place, text in enumerate(dict.fromkeys(texts))
+    ]

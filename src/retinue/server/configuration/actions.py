@@ -152,7 +152,8 @@ class Applying:
         state = step.after.get("state")
         if state == "disabled" and account.state == "enabled":
             directory.disable(self._tx, account, self._why)
-        elif state == "enabled" and account.state == "disabled":
+        elif state == "enabled" and account.state == "disabled" and not account.awaits_approval:
+            # What waits for a second principal goes on waiting: the plan tells of it until somebody approves.
             directory.enable(self._tx, account)
 
     def _access_policy(self, step: Step) -> None:
