@@ -23,8 +23,11 @@ from tests.support.processes import end_with_parent, free_port, status_of, stop,
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "schemathesis")
 SERVER = (sys.executable, "-m", "retinue.server")
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-#: Generated requests to each operation by each caller: together they are to end within a minute.
-EXAMPLES = {"owner": 20, "auditor": 8, "node": 8, "stranger": 8}
+#: Generated requests to each operation by each caller: together they are to end within two minutes. Most is asked
+#: as the owner; the others are refused nearly everywhere, before their bodies are looked at.
+EXAMPLES = {"owner": 8, "auditor": 4, "node": 3, "stranger": 3}
+#: Who may begin an epoch puts the history in doubt: until nodes were heard, all changes are refused with 503.
+LEFT_OUT = {"owner": ("begin_epoch",)}
 
 
 @dataclass
@@ -118,14 +121,16 @@ def test_any_request_gets_a_documented_answer(target: Target, caller: str, tmp_p
         str(EXAMPLES[caller]),
         "--seed",
         "1",
+        *(f"--exclude-operation-id={each}" for each in LEFT_OUT.get(caller, ())),
     )
     done = subprocess.run(
         [PROGRAM, "--config-file", str(settings), "run", f"{target.url}/v1/openapi.json", *flags,
          "--no-color"],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "API_TOKEN": target.tokens[caller]},
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    selected = re.search(r"Selected: (\d+)/\1\s+Tested: \1\b", done.stdout)
+    selected = re.search(r"Selected: (\d+)/(\d+)\s+Tested: \1\b", done.stdout)
     assert selected is not None, done.stdout[-2000:]
+    assert int(selected[2]) - len(LEFT_OUT.get(caller, ())) == int(selected[1])
