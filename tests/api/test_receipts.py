@@ -89,7 +89,7 @@ def test_who_cannot_wait_gets_it_pending(given: Given) -> None:
     With Prefer: wait=0 the answer is 202 with the receipt's address; it names the node that is waited for, and
     is complete once that has confirmed.
     """
-    answer = given.revoke(prefer="wait=0")
+    answer = given.revoke(prefer="handling=lenient, wait=0; foo=bar")
     receipt = answer.json["receipt"]
     assert (202, "pending", False) == (answer.status, receipt["state"], receipt["complete"])
     assert ("wait=0", f"/v1/receipts/{receipt['id']}") == (

@@ -79,7 +79,8 @@ def follow(receipt: receipts.Receipt, seconds: float, principal: str) -> receipt
 def preferred_wait(request: HttpRequest) -> float | None:
     """Return the seconds that a call wants to wait for its receipt (RFC 7240); ``None``: to the end."""
     for preference in request.META.get("HTTP_PREFER", "").split(","):
-        name, _, value = preference.strip().lower().partition("=")
+        # What follows a semicolon belongs to the preference and says nothing to us.
+        name, _, value = preference.partition(";")[0].strip().lower().partition("=")
         if name.strip() == "respond-async":
             return 0.0
         if name.strip() == "wait":

@@ -125,14 +125,14 @@ class Transaction:
 
         For changes of many objects with a result for each. The exception goes on to the caller.
         """
-        said, touched, acts = len(self._events), dict(self._touched), len(self._at_revision)
-        wrote = self.wrote
+        events, touched, acts = len(self._events), dict(self._touched), len(self._at_revision)
+        wrote, said, kept = self.wrote, set(self._said), dict(self.kept)
         try:
             with database.atomic():
                 yield
         except BaseException:
-            del self._events[said:], self._at_revision[acts:]
-            self._touched, self.wrote = touched, wrote
+            del self._events[events:], self._at_revision[acts:]
+            self._touched, self.wrote, self._said, self.kept = touched, wrote, said, kept
             raise
 
     def recorded(self, events: Container[str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
