@@ -106,8 +106,9 @@ TABLE: list[Row] = [
     (5, "credential_suspended", lambda f: f.key.begins != 0 and NOW < f.key.begins),
     (5, "credential_expired", lambda f: f.key.expires != 0 and NOW >= f.key.expires),
     # INTERFACES.md: the credential's own schemes are checked once it is known.
-    (6, "scheme_not_accepted", lambda f: f.scene.question.scheme not in f.home.schemes),
-    (6, "kind_not_accepted", lambda f: f.key.kind not in f.scene.question.kinds),
+    # An ingest token has places of its own; the organizations of these scenes take none.
+    (6, "scheme_not_accepted", lambda f: f.key.kind != "ing" and f.scene.question.scheme not in f.home.schemes),
+    (6, "kind_not_accepted", lambda f: f.key.kind == "ing" or f.key.kind not in f.scene.question.kinds),
     (6, "kind_not_accepted", lambda f: f.key.kind == "pat" and not f.home.personal_tokens),
     (8, "permission_missing", lambda f: f.missing() is not None),
 ]  # fmt: skip
