@@ -49,16 +49,25 @@ def test_only_a_relay_is_told_of_nodes(world: World) -> None:
     """
     caller = operator()
     (name, relay), (plain_name, plain) = enrolled(caller, relay=True), enrolled(caller, relay=False)
-    kinds = [
-        {each["kind"] for each in node.get(f"/v1/feed/snapshot{query}").json["changes"]}
-        for node, query in ((relay, "?relay=true"), (relay, ""), (plain, ""))
-    ]
+    kinds = [kinds_in_snapshot(*each) for each in ((relay, "?relay=true"), (relay, "?"), (plain, "?"))]
 
     assert ["node" in found for found in kinds] == [True, False, False]
     assert 200 == poll(relay, name, relay=True).status
     assert (403, "caller_forbidden") == _told(poll(plain, plain_name, relay=True))
     assert (403, "caller_forbidden") == _told(poll(plain, plain_name, followers=[]))
     assert (403, "caller_forbidden") == _told(plain.get("/v1/feed/snapshot?relay=true"))
+
+
+def kinds_in_snapshot(node: Caller, query: str) -> set[str]:
+    """Return the kinds of records in all pages of a snapshot."""
+    found: set[str] = set()
+    after = ""
+    while True:
+        page = node.get(f"/v1/feed/snapshot{query}{after}").json
+        found |= {each["kind"] for each in page["changes"]}
+        if page["next"] is None:
+            return found
+        after = f"&after={page['next']}"
 
 
 def _told(answer: Answer) -> tuple[int, str | None]:
