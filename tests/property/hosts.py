@@ -52,6 +52,10 @@ class Wire:
         self._meanwhile()
         return page
 
+    def journal(self, _body: dict[str, Any], _timeout: float) -> int:
+        """Take a page of a journal; nothing in it is unknown here."""
+        return 0
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -87,7 +91,8 @@ class Host:
     def start(self) -> None:
         """Start a follower on what is there, with the wire in place of a connection."""
         self.follower = cast(Any, Follower(self._settings))
-        self.follower._client = self.wire
+        for user in (self.follower, self.follower._loading, self.follower._handing):
+            user._client = self.wire
         self.wire.answers = []
 
     def kill(self) -> None:
