@@ -33,6 +33,8 @@ class Wire:
         self.fault: type[BaseException] | None = None
         self.repeat: int | None = None
         self.answers: list[PollAnswer] = []
+        #: The epochs for which a journal was handed over to its end.
+        self.handed: set[int] = set()
 
     def poll(self, body: dict[str, Any], _timeout: float) -> PollAnswer:
         """Answer a poll, or give an answer to an earlier one."""
@@ -52,8 +54,11 @@ class Wire:
         self._meanwhile()
         return page
 
-    def journal(self, _body: dict[str, Any], _timeout: float) -> int:
+    def journal(self, body: dict[str, Any], _timeout: float) -> int:
         """Take a page of a journal; nothing in it is unknown here."""
+        self._meanwhile()
+        if not body["more"]:
+            self.handed.add(body["epoch"])
         return 0
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from retinue.node import pausing
 from retinue.node.feed_client import FeedError
 from retinue.pepper import Pepper, Peppers
 from retinue.replica.records import Kind, Meta
@@ -36,6 +37,7 @@ class FollowerMachine(RuleBasedStateMachine):
         super().__init__()
         self.patches = pytest.MonkeyPatch()
         self.patches.setattr(random, "uniform", lambda _low, _high: 0.0)  # no pauses after a failure
+        self.patches.setattr(pausing, "LONGEST_REST_SECONDS", 0.0)  # this control plane holds no poll
         self.control = Control()
         self.host = Host(self.control)
         self.backup: tuple[Rows, int] = ({}, 0)
@@ -126,6 +128,8 @@ class FollowerMachine(RuleBasedStateMachine):
         else:
             self._is_complete(held, meta)
         assert meta.epoch >= self.seen.epoch
+        if 0 < self.seen.epoch < meta.epoch:  # what the control plane forgot can be told to it no more
+            assert meta.epoch in self.host.wire.handed
         self.seen = meta
 
     def _is_complete(self, held: Rows, meta: Meta) -> None:
