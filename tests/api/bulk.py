@@ -19,7 +19,8 @@ def fill(world: World) -> None:
     """Make accounts ``sa_0000001`` and so on, with roles, grants, owners, keys, uses, requests and events.
 
     One account in ten is disabled, one in a thousand is an access manager. Of the keys one in seven is
-    revoked, one in five expired, a few retire or expire soon. One request in a hundred is denied. One event
+    revoked, one in five expired, a few retire or expire soon. Of the used ones one in
+    four is idle. One request in a hundred is denied. One event
     in a thousand is a revoke by ``usr_rare``.
     """
     rare_owner, _ = world.user()
@@ -62,7 +63,8 @@ def _statements() -> list[str]:
         FROM {_numbers(KEYS)}""",
         f"""INSERT INTO traffic_usage (credential, account, first_used_at, last_used_at, last_address, last_client,
             last_node, count)
-        SELECT {_id("key")}, {account}, {_at()}, {_at()}, '', '', 'n', 1 FROM {_numbers(KEYS)} WHERE i %% 3 <> 0""",
+        SELECT {_id("key")}, {account}, {_at()}, CASE WHEN i %% 4 = 0 THEN {_at()} ELSE {_in_days(-1)} END, '', '', 'n', 1
+        FROM {_numbers(KEYS)} WHERE i %% 3 <> 0""",
         f"""INSERT INTO traffic_request (at, organization, account, account_kind, account_name, credential, allowed,
             reason, permission, method, path, address, client, node, revision, duration_us, request_id)
         SELECT {_at()}, %(org)s, {account}, 'service_account', 'x', {key}, i %% 100 <> 0,

@@ -32,6 +32,7 @@ MOST_ROWS, MOST_STEPS = 2_500, 60_000
 WHOLE_ROWS, WHOLE_STEPS = 50_000, 500_000
 WHOLE = (
     "/assignments", "/decisions/who", "/roles", "/groups", "/grants?permission", "/grants?pending", "/principals?kind=all",
+    "/service-accounts?status",
 )  # fmt: skip
 ONE = "/service-accounts/sa_0005000"
 #: What is asked of each list, for each of its parameters. ``search`` looks into the middle of names, which no
@@ -45,12 +46,15 @@ CASES: dict[str, list[str]] = {
         "/service-accounts?state=deleted", "/service-accounts?handle=bulk_0005000",
         "/service-accounts?owner={rare}", "/service-accounts?owner=usr_nobody",
         "/service-accounts?awaits_approval=true", "/service-accounts?awaits_approval=false",
+        *(f"/service-accounts?status={each}" for each in (
+            "deleted", "disabled", "ownerless", "idle", "attention", "active",
+        )),
     ],
     "list_keys": [
         "/keys", "/keys?account=sa_0005000", "/keys?account=bulk_0005000", "/keys?account=nobody",
         "/keys?state=revoked", "/keys?state=deleted", "/keys?name=k_0005000",
         *(f"/keys?status={each}" for each in (
-            "active", "never_used", "expiring", "retiring", "expired", "suspended", "revoked", "deleted", "usable",
+            "active", "idle", "never_used", "expiring", "retiring", "expired", "suspended", "revoked", "deleted", "usable",
         )),
     ],
     "list_keys_of_account": [

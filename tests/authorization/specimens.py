@@ -168,6 +168,7 @@ SPECIMENS: dict[str, Make] = {
     "list_principals": lambda world, _: Specimen("/v1/principals"),
     "get_me": lambda world, _: Specimen("/v1/me"),
     "list_service_accounts": lambda world, _: Specimen(ACCOUNTS),
+    "count_service_accounts": lambda world, _: Specimen(f"{ACCOUNTS}/counts"),
     "create_service_account": lambda world, _: Specimen(ACCOUNTS, _new(world)),
     "get_service_account": lambda world, _: Specimen(account(world)),
     "update_service_account": lambda world, _: Specimen(account(world), {"purpose": "another"}),

@@ -114,6 +114,7 @@ NEEDS: dict[str, str] = {
     "compromise_user": "pat:revoke",
     "compromise_organization": "credential:revoke pat:revoke ingest_token:revoke",
     "list_service_accounts": "service_account:read",
+    "count_service_accounts": "service_account:read",
     "create_service_account": "service_account:create",
     "get_service_account": "service_account:read",
     "update_service_account": "service_account:update",

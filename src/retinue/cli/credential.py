@@ -21,7 +21,9 @@ identify_app = App(name="identify", help="Which credential is this token?")
 compromise_app = App(name="compromise", help="Something has leaked: end everything in a scope, for good.")
 _MOST = 4096
 Kind = Literal["api_key", "personal_access_token", "ingest_token"]
-Status = Literal["usable", "never_used", "expiring", "retiring", "expired", "blocked", "revoked", "suspended"]
+Status = Literal[
+    "usable", "never_used", "idle", "expiring", "retiring", "expired", "blocked", "revoked", "suspended"
+]
 Days = Annotated[str | None, Parameter(metavar="DAYS", help="Such as 30d.")]
 
 

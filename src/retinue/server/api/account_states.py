@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from retinue.server.api import schemas
-from retinue.server.api.accounts import ONE, TAG, ServiceAccount, one
+from retinue.server.api.account_schemas import ServiceAccount
+from retinue.server.api.accounts import ONE, TAG, one
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions, queries

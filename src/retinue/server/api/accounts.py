@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from retinue.server.access import actions as access
 from retinue.server.access.queries import holders_of
 from retinue.server.api import render, schemas
-from retinue.server.api.copying import CopyFrom
-from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
+from retinue.server.api.account_schemas import (
+    AccountCounts,
+    AccountFilter,
+    AccountsCounted,
+    CreatedServiceAccount,
+    CreateServiceAccount,
+    Duplicate,
+    FirstKey,
+    ServiceAccount,
+    ServiceAccountList,
+    UpdateServiceAccount,
+)
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.joining import collections_named
 from retinue.server.api.operations import Call, operation
@@ -21,6 +29,7 @@ from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.policies.policy import policy_of
+from retinue.server.traffic import standings
 
 TAG = "service-accounts"
 #: Name of a key that is issued with its account, where it needs one and none is given.
@@ -28,135 +37,35 @@ FIRST_KEY = "first"
 LIST, ONE = "/service-accounts", "/service-accounts/{account_id}"
 
 
-#: Values by name, as the policy declares them.
-Attributes = dict[str, str | int | float | bool]
-
-
-class KeyCounts(schemas.Answer):
-    """How many API keys an account has."""
-
-    usable: int
-    total: int
-
-
-class ServiceAccount(schemas.Answer):
-    """A service account."""
-
-    id: str
-    kind: Literal["service_account"]
-    handle: str
-    name: str
-    description: str
-    purpose: str
-    documentation: str
-    environment: str
-    systems: list[str]
-    attributes: dict[str, str | int | float | bool]
-    owners: list[schemas.PrincipalRef]
-    roles: list[str]
-    state: Literal["enabled", "disabled", "deleted"]
-    status: Literal["active", "ownerless", "disabled", "deleted"]
-    status_reason: str | None
-    awaits_approval: bool
-    created_at: str
-    created_by: schemas.PrincipalRef | None
-    updated_at: str
-    keys: KeyCounts
-    last_used_at: str | None
-
-
-class ServiceAccountList(schemas.Answer):
-    """A page of service accounts."""
-
-    items: list[ServiceAccount]
-    next: str | None
-
-
-class AccountFilter(schemas.ListQuery):
-    """Filters of the list of service accounts."""
-
-    state: Literal["enabled", "disabled", "deleted"] | None = None
-    handle: str | None = None
-    search: str | None = None
-    role: str | None = None
-    owner: str | None = Field(None, description="Id or e-mail address of an owner.")
-    awaits_approval: bool | None = Field(None, description="Whether a second principal has yet to approve.")
-    sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
-
-
-class FirstKey(schemas.Body):
-    """The first key of a new account."""
-
-    name: str | None = None
-    expires: str | None = Field(None, description=EXPIRES)
-
-
-class CreatedServiceAccount(ServiceAccount):
-    """A new account, and its first key if one was issued with it; the token is shown here and never again."""
-
-    key: Key | None = None
-    token: str | None = None
-    expiry: EffectiveExpiry | None = None
-
-
-class CreateServiceAccount(schemas.WithReason):
-    """A new service account."""
-
-    name: str
-    handle: str | None = None
-    description: str = ""
-    purpose: str = ""
-    documentation: str = ""
-    environment: str = ""
-    systems: list[str] = []
-    attributes: Attributes = {}
-    owners: list[str] = Field([], description="Users, each by id, e-mail address or handle.")
-    roles: list[str] = []
-    permissions: list[str] = Field([], description="Permissions to grant directly.")
-    groups: list[str] = Field([], max_length=100, description="Groups to be in, each by id or name.")
-    teams: list[str] = Field([], max_length=100, description="Teams to be in, each by id or name.")
-    justification: str = ""
-    copy_from: CopyFrom | None = None
-    key: FirstKey | None = Field(None, description="Issue a first key with the account.")
-
-
-class UpdateServiceAccount(schemas.WithReason):
-    """The fields to change; what is left out stays."""
-
-    name: str = ""
-    handle: str = ""
-    description: str = ""
-    purpose: str = ""
-    documentation: str = ""
-    environment: str = ""
-    systems: list[str] = []
-    attributes: Attributes = {}
-    owners: list[str] = []
-    roles: list[str] = []
-    justification: str = ""
-
-
-class Duplicate(schemas.WithReason):
-    """The name of the copy."""
-
-    name: str
-    justification: str = ""
-
-
 @operation("GET", LIST, permission="service_account:read", response=ServiceAccountList, tag=TAG)
 def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     """List service accounts."""
     filters = query.filters()
-    narrowed = {name: value for name, value in filters.items() if name != "role"}
+    narrowed = {name: value for name, value in filters.items() if name not in ("role", "status")}
     holders = None if query.role is None else holders_of(call.organization, query.role)
     order = (query.sort, "-id" if query.sort.startswith("-") else "id")
+    if query.status in ("deleted", "disabled"):
+        narrowed["state"] = narrowed["state"] or query.status
+    found = queries.accounts(call.organization, holders=holders, **narrowed)
+    if query.status is not None:
+        found = standings.with_status(found, query.status, call.now, policy_of(call.organization))
     rows, following = page(
-        queries.accounts(call.organization, holders=holders, **narrowed),
+        found,
         Listing("accounts", call.organization, filters, order),
         cursor=query.cursor,
         limit=query.limit,
     )
     return {"items": render.service_accounts(rows, call.now), "next": following}
+
+
+@operation("GET", f"{LIST}/counts", permission="service_account:read", response=AccountCounts, tag=TAG)
+def count_service_accounts(call: Call, query: AccountsCounted) -> schemas.JSON:
+    """Count the service accounts of each status."""
+    holders = None if query.role is None else holders_of(call.organization, query.role)
+    found = queries.accounts(
+        call.organization, state="any", search=query.search, owner=query.owner, holders=holders
+    )
+    return standings.counts(found, call.now, policy_of(call.organization))
 
 
 @operation(

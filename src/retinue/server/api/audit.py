@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,9 @@ class AuditEvent(schemas.Answer):
     actor: EventActor
     credential_id: str | None
     request_id: str | None
+    channel: Literal["api", "console"] | None = Field(
+        description="By which face; `null` for what Retinue did itself, and what a stranger tried."
+    )
     address: str | None
     subject: EventSubject
     reason: str | None
@@ -94,6 +97,7 @@ def _event(row: queries.AuditEvent) -> schemas.JSON:
         "actor": {"id": row.actor, "kind": row.actor_kind, "name": view.actor_name or None},
         "credential_id": row.credential or None,
         "request_id": row.request or None,
+        "channel": row.channel or None,
         "address": view.address or None,
         "subject": {"kind": row.subject_kind, "id": row.subject, "name": view.subject_name or None},
         "reason": view.reason or None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from retinue.server.api import render, schemas
-from retinue.server.api.accounts import ServiceAccount, owners_named
+from retinue.server.api.account_schemas import ServiceAccount
+from retinue.server.api.accounts import owners_named
 from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
 from retinue.server.api.operations import Call, operation
 from retinue.server.api.personal_tokens import NOUN, ONE, visible

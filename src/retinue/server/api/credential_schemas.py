@@ -11,6 +11,7 @@ from retinue.server.api import schemas
 State = Literal["active", "suspended", "revoked", "deleted"]
 Status = Literal[
     "active",
+    "idle",
     "never_used",
     "expiring",
     "retiring",

@@ -178,10 +178,17 @@ def confirm(call: Call) -> None:
     Raises :class:`NotAllowed` if the credential is not in force any more.
     """
     if call.caller is None:
+        _confirm_person(call)
         return
     reason = credentials.ended(call.actor.credential, call.now)
     if reason is not None:
         raise NotAllowed(denial_answer(call.request, Denied(reason, call.caller)))
+
+
+def _confirm_person(call: Call) -> None:
+    """The same for a person without a token, who is signed in to the console."""
+    if call.principal is not None and not directory.is_enabled(call.principal.id):
+        raise Refused("account_disabled", "this user, or the organization, is disabled")
 
 
 def _person(request: HttpRequest, caller: Caller) -> Call:
@@ -218,6 +225,7 @@ def _actor(request: HttpRequest, caller: Caller, *, is_operator: bool = False) -
         address=request.META.get("REMOTE_ADDR") or "",
         request=request_id(request),
         is_operator=is_operator,
+        channel="api",
     )
 
 

@@ -74,34 +74,35 @@ class Operation:
         call: Call = request.retinue_call  # type: ignore[attr-defined]
         with decided.logged(call), limits.in_flight(call, self.needs):
             guard.check_organization(call, self.needs)
-            given: dict[str, Any] = dict(arguments)
             query = reading.query(request, self.query)
-            body = reading.body(call, self.body)
-            given |= {} if query is None else {"query": query}
-            given |= {} if body is None else {"body": body}
+            return self.perform(call, arguments, query, reading.body(call, self.body))
 
-            def decide() -> None:
-                if self.changes:
-                    guard.confirm(call)
-                    self._check_needs(call)
-                self._check_also(call, body)
-                self._check_own(call, arguments)
+    def perform(self, call: Call, arguments: dict[str, str], query: Any, body: Any) -> HttpResponse:
+        """Call the handler with what was read, and answer. Raises :class:`Refused` and ``NotAllowed``."""
+        given: dict[str, Any] = dict(arguments)
+        given |= {} if query is None else {"query": query}
+        given |= {} if body is None else {"body": body}
 
-            def handle() -> Any:
-                return self._rendered(self.handler(call, **given))
+        def decide() -> None:
+            if self.changes:
+                guard.confirm(call)
+                self.check_needs(call)
+            self._check_also(call, body)
+            self._check_own(call, arguments)
 
-            if not self.changes:
-                decide()
-                return json_answer(handle(), self.status)
-            call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))
-            sent = {} if body is None else msgspec.to_builtins(_plain(body))
-            objects = " ".join(arguments.values())
-            return changes.run(
-                call, self.name, sent, self.status, decide, handle, objects, reduces=self.reduces
-            )
+        def handle() -> Any:
+            return self._rendered(self.handler(call, **given))
 
-    def _check_needs(self, call: Call) -> None:
-        """What was decided from the headers, once more: a grant may have ended since."""
+        if not self.changes:
+            decide()
+            return json_answer(handle(), self.status)
+        call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))
+        sent = {} if body is None else msgspec.to_builtins(_plain(body))
+        objects = " ".join(arguments.values())
+        return changes.run(call, self.name, sent, self.status, decide, handle, objects, reduces=self.reduces)
+
+    def check_needs(self, call: Call) -> None:
+        """Refuse who may not use it; over HTTP once more, since a grant may have ended meanwhile."""
         if self.or_own is None and isinstance(self.needs, tuple):
             call.need(*self.needs)
 

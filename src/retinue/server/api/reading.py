@@ -60,7 +60,7 @@ def query(request: HttpRequest, model: type[M] | None) -> M | None:
         if len(values) > 1:
             raise Refused("invalid_value", "stands twice", field=place)
         given[name] = strict_json.check_text(str(values[0]), place)
-    return _validated(model, given, "query") if model is not None and issubclass(model, BaseModel) else None
+    return validated(model, given, "query") if model is not None and issubclass(model, BaseModel) else None
 
 
 def body(call: Call, model: type[M] | None) -> M | None:
@@ -76,11 +76,12 @@ def body(call: Call, model: type[M] | None) -> M | None:
     places = limits.BODIES if call.node is None else limits.NODE_BODIES
     sent = limits.read_body(request, places, call.actor.id) if announced else b""
     if issubclass(model, BaseModel):
-        return _validated(model, strict_json.loads(sent), "body")
+        return validated(model, strict_json.loads(sent), "body")
     return _struct(sent, model)
 
 
-def _validated(model: type[P], given: dict[str, Any], where: str) -> P:
+def validated(model: type[P], given: dict[str, Any], where: str) -> P:
+    """Return what was given as ``model``; ``where`` is ``query`` or ``body``. Raises :class:`Refused`."""
     try:
         return model.model_validate(given)
     except ValidationError as error:

@@ -10,15 +10,14 @@ from django.utils import timezone
 
 from retinue import formats
 from retinue.formats import Format
+from retinue.server import status
 from retinue.server.access import queries as access
 from retinue.server.api.answers import instant
-from retinue.server.credentials import invitations
+from retinue.server.credentials import invitations, needing
 from retinue.server.credentials import queries as credentials
-from retinue.server.credentials import rules as credential_rules
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
-from retinue.server.directory.rules import account_status
 from retinue.server.policies.policy import Policy, policy_of
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
@@ -40,6 +39,7 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
     roles = access.roles_of(ids)
     counts = credentials.counts(ids, now)
     used = traffic.last_used_by_account(ids)
+    statuses = _statuses(rows, now, owners, used)
     creators = directory.principals(row.created_by for row in rows)
     return [
         {
@@ -56,7 +56,7 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
             "owners": [ref(owner) for owner in owners[row.id]],
             "roles": roles[row.id],
             "state": row.state,
-            "status": account_status(row.state, owners=len(owners[row.id])),
+            "status": statuses[row.id],
             "status_reason": row.state_reason or None,
             "awaits_approval": row.awaits_approval,
             "created_at": instant(row.created_at),
@@ -69,6 +69,31 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
     ]
 
 
+def _statuses(
+    rows: Sequence[Principal],
+    now: datetime,
+    owners: dict[str, list[Principal]],
+    used: dict[str, datetime],
+) -> dict[str, str]:
+    policies = {row.organization_id: policy_of(row.organization_id) for row in rows}
+    asking: dict[str, int] = {}
+    for organization, policy in policies.items():
+        own = [row.id for row in rows if row.organization_id == organization]
+        asking |= needing.needing_action(own, now, policy)
+    return {
+        row.id: status.account(
+            state=row.state,
+            owners=len(owners[row.id]),
+            created_at=row.created_at,
+            last_used_at=used.get(row.id),
+            keys_needing_action=asking[row.id],
+            idle_days=policies[row.organization_id].idle_days,
+            now=now,
+        )
+        for row in rows
+    }
+
+
 def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
     """Return API keys as the API answers them. Rows carry their account and organization."""
     usage = traffic.usage(row.id for row in rows)
@@ -77,15 +102,23 @@ def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
         ident for row in rows for ident in (row.issued_by, row.revoked_by, row.principal_id or "") if ident
     )
     policies = {ident: policy_of(ident) for ident in {row.organization_id for row in rows}}
-    made = [_key(row, usage.get(row.id), people, policies[row.organization_id], now) for row in rows]
-    for key in made:
-        if key["id"] in lost and key["status"] not in ("revoked", "expired", "deleted", "suspended"):
-            key |= {"state": "suspended", "status": "suspended", "reason": "permission_lost"}
+    made = [
+        _key(row, usage.get(row.id), people, policies[row.organization_id], now, row.id in lost)
+        for row in rows
+    ]
+    for row, key in zip(rows, made, strict=True):
+        if row.id in lost and row.state != "suspended" and key["status"] == "suspended":
+            key |= {"state": "suspended", "reason": "permission_lost"}
     return made
 
 
 def _key(
-    row: Credential, used: traffic.Usage | None, people: dict[str, Principal], policy: Policy, now: datetime
+    row: Credential,
+    used: traffic.Usage | None,
+    people: dict[str, Principal],
+    policy: Policy,
+    now: datetime,
+    lost_permission: bool,
 ) -> JSON:
     account = people.get(row.principal_id or "")
     retired = row.state == "active" and row.retires_at is not None and row.retires_at <= now
@@ -101,14 +134,16 @@ def _key(
             Format(row.format), row.brand, Kind(row.kind), row.kid, row.last_characters
         ),
         "state": "revoked" if retired else row.state,
-        "status": credential_rules.status(
+        "status": status.credential(
             state=row.state,
             expires_at=row.expires_at,
             retires_at=row.retires_at,
             owner_state=account.state if account is not None else "enabled",
-            used=used is not None,
+            last_used_at=used.last_used_at if used is not None else None,
+            warn_days=max(policy.expiry_warn_days, default=0),
+            idle_days=policy.idle_days,
             now=now,
-            policy=policy,
+            lost_permission=lost_permission,
         ),
         "reason": "superseded" if retired else row.reason or None,
         "reason_text": row.reason_text or None,

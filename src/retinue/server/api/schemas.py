@@ -66,6 +66,10 @@ class Answer(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
+class Filters(Schema):
+    """Parameters of a query that is no list."""
+
+
 class ListQuery(Schema):
     """The parameters that every list has."""
 

@@ -32,7 +32,12 @@ def loads(body: bytes) -> dict[str, Any]:
     value = _parsed(body)
     if not isinstance(value, dict):
         raise Refused("bad_json", "the body must be an object", field="body")
-    return {name: _checked(member, f"body.{name}", name in MULTILINE) for name, member in value.items()}
+    return checked(value, "body")
+
+
+def checked(given: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return an object with its texts in NFC. Refuses texts, lists and numbers that no operation takes."""
+    return {name: _checked(member, f"{where}.{name}", name in MULTILINE) for name, member in given.items()}
 
 
 def check_text(text: str, place: str, *, multiline: bool = False) -> str:

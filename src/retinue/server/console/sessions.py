@@ -45,6 +45,7 @@ def actor(request: HttpRequest, login: Login) -> Actor:
         address=address(request),
         request=_request_id(request),
         is_operator=who.is_operator,
+        channel="console",
     )
 
 
@@ -129,6 +130,7 @@ def invited(row: Credential, request: HttpRequest) -> Actor:
         credential=row.id,
         address=address(request),
         request=_request_id(request),
+        channel="console",
     )
 
 

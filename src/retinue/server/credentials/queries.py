@@ -71,9 +71,9 @@ def with_status(
     policy: Policy,
     lacking: Collection[str] = (),
 ) -> QuerySet[Credential]:
-    """Narrow keys to one status, as :func:`rules.status` gives it, or to ``usable``: not ended or retired.
+    """Narrow keys to one status, as ``status.credential`` gives it, or to ``usable``: not ended or retired.
 
-    ``used`` gives the ids of the credentials that were used; ``lacking`` are users whose own tokens are
+    ``used`` gives the uses of the credentials that were used; ``lacking`` are users whose own tokens are
     suspended, as :func:`lacking_users` gives them. Keys are gone through in their own order, and
     what else must be known of each is looked up: a join would have the database begin elsewhere, and sort.
     """
@@ -81,6 +81,12 @@ def with_status(
     enabled = ~Exists(Principal.objects.filter(id=OuterRef("principal_id")).exclude(state="enabled"))
     lost = Q(principal_id__in=lacking, kind=Kind.PERSONAL.value, issued_by=F("principal_id"))
     was_used = Exists(used.filter(credential=OuterRef("id")))
+    lately = (
+        used
+        if policy.idle_days is None
+        else used.filter(last_used_at__gt=now - timedelta(days=policy.idle_days))
+    )
+    was_used_lately = Exists(lately.filter(credential=OuterRef("id")))
     retired, expired = Q(retires_at__lte=now), Q(expires_at__lte=now)
     usable = rows.filter(state="active").exclude(retired).exclude(expired)
     usable = usable.exclude(lost) if lacking else usable
@@ -104,8 +110,10 @@ def with_status(
             return live.filter(soon, expires_at__gt=now)
         case "never_used":
             return live.exclude(soon).filter(~was_used)
+        case "idle":
+            return live.exclude(soon).filter(was_used).exclude(was_used_lately)
         case "active":
-            return live.exclude(soon).filter(was_used)
+            return live.exclude(soon).filter(was_used_lately)
         case _:
             return rows.filter(state=status)
 

@@ -1,4 +1,4 @@
-"""The life of a credential: its one status, its expiry, its limits. Pure functions; no database."""
+"""The life of a credential: its expiry, its limits, its end. Pure functions; no database."""
 
 from __future__ import annotations
 
@@ -28,18 +28,6 @@ FINAL_REASONS = frozenset({"compromised", "superseded", "account_deleted", "reco
 CAUSES = ("idle", "role_changed", "permission_lost", "recovered")
 NODE_CREDENTIAL_DAYS = 90
 NAME_MAX = 255
-STATUSES = (
-    "deleted",
-    "revoked",
-    "expired",
-    "suspended",
-    "blocked",
-    "retiring",
-    "expiring",
-    "never_used",
-    "active",
-)
-
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -196,34 +184,6 @@ def most_usable(policy: Policy, kind: Kind) -> int | None:
 def is_usable(state: str, expires: datetime | None, retires: datetime | None, now: datetime) -> bool:
     """Tell whether a credential counts against the limit: active, not expired, not retired."""
     return state == "active" and (expires is None or now < expires) and (retires is None or now < retires)
-
-
-def status(
-    *,
-    state: str,
-    expires_at: datetime | None,
-    retires_at: datetime | None,
-    owner_state: str,
-    used: bool,
-    now: datetime,
-    policy: Policy,
-) -> str:
-    """The one status of a credential, the most important first; ``owner_state`` is its account's."""
-    if state in ("deleted", "revoked"):
-        return state
-    if retires_at is not None and retires_at <= now:
-        return "revoked"
-    if expires_at is not None and expires_at <= now:
-        return "expired"
-    if state == "suspended":
-        return "suspended"
-    if owner_state != "enabled":
-        return "blocked"
-    if retires_at is not None:
-        return "retiring"
-    if expires_at is not None and expires_at - now <= timedelta(days=max(policy.expiry_warn_days, default=0)):
-        return "expiring"
-    return "active" if used else "never_used"
 
 
 def check_restorable(

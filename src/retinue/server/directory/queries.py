@@ -90,6 +90,12 @@ def principals(ids: Iterable[str]) -> dict[str, Principal]:
     return Principal.objects.in_bulk(list(set(ids)))
 
 
+def is_enabled(principal_id: str) -> bool:
+    """Tell whether a principal and its organization are enabled now."""
+    rows = Principal.objects.filter(id=principal_id, state="enabled", organization__state="enabled")
+    return rows.exists()
+
+
 def id_of(organization_id: str, text: str) -> str:
     """Return the id of the principal whose id or handle is ``text``; ``text`` if there is none."""
     rows = Principal.objects.filter(organization_id=organization_id)
@@ -125,11 +131,13 @@ def accounts(
 ) -> QuerySet[Principal]:
     """Return the service accounts of an organization; deleted ones only if asked for by state or handle.
 
+    The state ``any`` asks for all.
+
     ``holders`` is a query of the ids among which they are.
     """
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
     if state is not None:
-        rows = rows.filter(state=state)
+        rows = rows if state == "any" else rows.filter(state=state)
     elif handle is None and awaits_approval:
         rows = rows.filter(state="disabled")  # all who wait are; by an index
     elif handle is None:
@@ -205,6 +213,11 @@ def owners_of(account_ids: Iterable[str]) -> dict[str, list[Principal]]:
     for held in rows.select_related("owner").order_by("id"):
         found[held.account_id].append(held.owner)
     return found
+
+
+def owned(account_id: Any) -> QuerySet[Ownership]:
+    """Return who owns an account, deleted users left out, for a query over accounts."""
+    return Ownership.objects.filter(account_id=account_id).exclude(owner__state="deleted")
 
 
 def last_owner_gone(account_ids: Iterable[str]) -> dict[str, datetime]:

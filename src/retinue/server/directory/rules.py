@@ -127,10 +127,3 @@ def check_texts(fields: AccountFields) -> None:
         check_name(system, f"systems.{place}")
     if len(fields.owners) > OWNERS_MAX:
         raise Refused("invalid_value", f"at most {OWNERS_MAX}", field="owners")
-
-
-def account_status(state: str, *, owners: int) -> str:
-    """The one status of an account: its state, plus what a person must know about it."""
-    if state != "enabled":
-        return state
-    return "active" if owners else "ownerless"

@@ -17,6 +17,8 @@ class Actor:
     address: str = ""
     request: str = ""
     is_operator: bool = False
+    #: By which face: ``api`` or ``console``; empty for Retinue itself, and for strangers.
+    channel: str = ""
 
 
 #: Retinue itself: installation, start, housekeeping.

@@ -58,6 +58,7 @@ class AuditEvent(models.Model):
     actor = IdField()
     credential = IdField(blank=True)
     request = IdField(blank=True)
+    channel = models.CharField(max_length=16, blank=True, default="", db_default="")
     subject_kind = models.CharField(max_length=32)
     subject = IdField(max_length=160)
     before = models.JSONField(default=dict)

@@ -34,6 +34,7 @@ class Event:
     actor_name: str
     credential: str
     request: str
+    channel: str
     address: str
     subject_kind: str
     subject: str
@@ -118,6 +119,7 @@ def view(row: AuditEvent) -> Event:
         actor_name=data.get("actor_name", ""),
         credential=row.credential,
         request=row.request,
+        channel=row.channel,
         address=data.get("address", ""),
         subject_kind=row.subject_kind,
         subject=row.subject,

@@ -16,7 +16,7 @@ CHANNEL = "retinue_head"
 
 _EVENT = (
     "id", "revision", "n", "mark", "at", "organization", "type", "actor_kind", "actor", "credential",
-    "request", "subject_kind", "subject", "before", "after",
+    "request", "channel", "subject_kind", "subject", "before", "after",
 )  # fmt: skip
 _PERSONAL = ("event_id", "salt", "data")
 _CHANGE = ("revision", "kind", "key", "reduces")
@@ -54,7 +54,7 @@ def write(
     with _in_one_round_trip(), connection.cursor() as cursor:
         cursor.executemany(
             _insert("ledger_auditevent", _EVENT),
-            [(*row[:4], at(row[4]), *row[5:13], json(row[13], None), json(row[14], None)) for row in events],
+            [(*row[:4], at(row[4]), *row[5:14], json(row[14], None), json(row[15], None)) for row in events],
         )
         cursor.executemany(
             _insert("ledger_personalpart", _PERSONAL), [(*row[:2], json(row[2], None)) for row in personal]

@@ -175,7 +175,7 @@ class Transaction:
                 said.organization,
                 said.type.name,
             ),
-            *(actor.kind, actor.id, actor.credential, actor.request),
+            *(actor.kind, actor.id, actor.credential, actor.request, actor.channel),
             *(said.type.subject, said.subject),
             *(_without(said.before, personal), _without(said.after, personal)),
         )
