@@ -29,7 +29,7 @@ from tests.server_support import django_setup
 
 MOST_ROWS, MOST_STEPS = 2_500, 60_000
 #: What is ordered by no index, counted, or decided: each account and assignment is looked at, but only a few times.
-WHOLE_ROWS, WHOLE_STEPS = 50_000, 500_000
+WHOLE_ROWS, WHOLE_STEPS = 50_000, 700_000
 WHOLE = (
     "/assignments", "/decisions/who", "/roles", "/groups", "/grants?permission", "/grants?pending", "/principals?kind=all",
     "/service-accounts?status",
