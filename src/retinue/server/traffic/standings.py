@@ -21,7 +21,7 @@ def with_status(rows: QuerySet[Principal], status: str, now: datetime, policy: P
     """Narrow accounts of one organization to one status."""
     if status in ("deleted", "disabled"):
         return rows.filter(state=status)
-    before = []
+    before: list[Q] = []
     for word, condition in _conditions(now, policy):
         if word == status:
             # Its own condition first: it is the rarest.
