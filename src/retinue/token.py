@@ -197,6 +197,13 @@ def redact(text: str) -> str:
     return _JWT.sub("eyJ…", text) if "eyJ" in text else text
 
 
+def kept(text: str, token: str | None) -> str:
+    """Return ``text`` as a log may hold it: without the token that was presented, whatever that looks like."""
+    if token and token in text:
+        text = text.replace(token, "…")
+    return redact(text)
+
+
 def holds_token(text: str) -> bool:
     """Tell whether something in ``text`` looks like a token, of any brand and format."""
     return redact(text) != text

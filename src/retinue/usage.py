@@ -47,6 +47,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One decision about a genuine token, as the request log keeps it. ``path`` is without the query.
 
     ``at_ms`` is the wall clock in milliseconds since 1970, ``duration_us`` the decision's microseconds.
+    ``route`` is the template of the path, ``status`` what the host answered, where who asked knew them.
     A new field goes last and has a default.
     """
 
@@ -66,6 +67,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     revision: int
     duration_us: int
     request_id: str | None = None
+    route: str | None = None
+    status: int | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

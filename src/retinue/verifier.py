@@ -52,7 +52,8 @@ class Question(msgspec.Struct, frozen=True):
     ``need`` are the permissions that
     are all needed; empty skips the permission step. ``organization`` (id or handle) is the organization
     that is protected: tokens of others are unknown there. ``kinds`` are the kinds of credentials that the
-    endpoint accepts; ``counts`` says whether the call is one of those that limits are about.
+    endpoint accepts; ``counts`` says whether the call is one of those that limits are about. ``route``, the
+    template of ``path``, and ``client``, what the program calls itself, are for the request log alone.
     """
 
     token: str | None
@@ -66,6 +67,8 @@ class Question(msgspec.Struct, frozen=True):
     kinds: frozenset[str] = CALLER_KINDS
     counts: bool = True
     attributes: Mapping[str, str] | None = None
+    route: str | None = None
+    client: str | None = None
 
 
 class UnknownPermission(Exception):

@@ -66,10 +66,10 @@ def _statements() -> list[str]:
         SELECT {_id("key")}, {account}, {_at()}, CASE WHEN i %% 4 = 0 THEN {_at()} ELSE {_in_days(-1)} END, '', '', 'n', 1
         FROM {_numbers(KEYS)} WHERE i %% 3 <> 0""",
         f"""INSERT INTO traffic_request (at, organization, account, account_kind, account_name, credential, allowed,
-            reason, permission, method, path, address, client, node, revision, duration_us, request_id)
+            reason, permission, method, path, address, client, node, revision, duration_us, request_id, route, status)
         SELECT {_at()}, %(org)s, {account}, 'service_account', 'x', {key}, i %% 100 <> 0,
             CASE WHEN i %% 1000 = 0 THEN 'credential_revoked' WHEN i %% 100 = 0 THEN 'permission_missing' ELSE '' END,
-            'report:read', 'GET', '/x', '192.0.2.1', '', 'n', 1, 1, {_id("req")} FROM {_numbers(REQUESTS)}""",
+            'report:read', 'GET', '/x', '192.0.2.1', '', 'n', 1, 1, {_id("req")}, '', 0 FROM {_numbers(REQUESTS)}""",
         f"""INSERT INTO ledger_auditevent (id, revision, n, at, organization, type, actor_kind, actor, credential,
             request, subject_kind, subject, before, after, mark)
         SELECT CAST(i + revision AS text) || '.1', i + revision, 1, {_at()}, %(org)s,

@@ -148,6 +148,8 @@ REQUEST = {
     "revision": 12,
     "duration_us": 14,
     "request_id": "req_" + "R" * 16,
+    "route": "/reports",
+    "status": 401,
 }
 EVENT = {
     "id": "12.1",

@@ -12,8 +12,8 @@ ROWS = 300_000
 _FILL = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 INSERT INTO traffic_request (at, organization, account, account_kind, account_name, credential, allowed, reason,
-    permission, method, path, address, client, node, revision, duration_us, request_id)
-SELECT '2020-01-01 00:00:00', 'org_x', '', '', '', '', 1, '', '', '', '', '', '', 'local', 0, 0, '' FROM n
+    permission, method, path, address, client, node, revision, duration_us, request_id, route, status)
+SELECT '2020-01-01 00:00:00', 'org_x', '', '', '', '', 1, '', '', '', '', '', '', 'local', 0, 0, '', '', 0 FROM n
 """
 
 

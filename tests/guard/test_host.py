@@ -219,11 +219,24 @@ def _followers(installation: Installation) -> list[int]:
     return found
 
 
-def test_it_is_light() -> None:
+FRAMEWORKS = {"django", "fastapi", "starlette", "flask", "rest_framework", "httpx", "httpx2", "requests", "uvloop", "ninja"}
+#: Adapter, and what it loads of these.
+ADAPTERS = {
+    "asgi": set(),
+    "wsgi": set(),
+    "testing": set(),
+    "starlette": {"starlette"},
+    "fastapi": {"fastapi", "starlette"},
+}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_it_is_light(adapter: str) -> None:
     """
-    The guard loads no web framework, no server and no client library.
+    An adapter loads its own framework, and no other, no server and no client library.
     """
-    code = "import sys, retinue.guard, retinue.guard.asgi, retinue.guard.wsgi; print(*sys.modules)"
+    code = f"import sys, retinue.guard.{adapter}; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     names = {each.partition(".")[0] for each in out.split()}
-    assert not names & {"django", "fastapi", "starlette", "flask", "httpx", "requests", "uvloop", "ninja"}
+
+    assert ADAPTERS[adapter] == names & FRAMEWORKS

@@ -166,6 +166,8 @@ def test_the_protected_organization(node: Node, organization: str) -> None:
         (b'{"token": "a", "method": "get it"}', 400, "invalid_value", "body.method"),
         (b'{"token": "a", "path": "relative"}', 400, "invalid_value", "body.path"),
         (b'{"token": "a", "path": "/a\\u0001"}', 400, "invalid_value", "body.path"),
+        (b'{"token": "a", "route": "' + b"a" * 600 + b'"}', 400, "invalid_value", "body.route"),
+        (b'{"token": "a", "client": "a\\u0001"}', 400, "invalid_value", "body.client"),
         (b'{"token": "a", "need": ["no:such"]}', 422, "permission_unknown", "body.need"),
         (b'{"token": "a", "need": ["*:read"]}', 422, "permission_unknown", "body.need"),
         (b'{"token": "a", "need": [""]}', 422, "permission_unknown", "body.need"),
@@ -209,6 +211,17 @@ def test_null_means_left_out(node: Node) -> None:
     ).json()["allowed"]
 
 
+def test_attributes_of_the_resource_are_asked_about(node: Node) -> None:
+    """
+    A grant on what has an attribute reaches what the question says has it, and nothing else.
+    """
+    question = {"token": node.world.token("northern"), "need": ["report:read"], "resource": "rep_1"}
+    north = _ask(node, {**question, "attributes": {"site": "north"}}).json()
+    south = _ask(node, {**question, "attributes": {"site": "south"}}).json()
+
+    assert (True, "resource_not_covered") == (north["allowed"], south["reason"])
+
+
 def test_genuine_decisions_are_logged_and_strangers_are_not(node: Node) -> None:
     """
     The spool holds each decision about a genuine token, with account and without the query; no stranger's.
@@ -216,6 +229,7 @@ def test_genuine_decisions_are_logged_and_strangers_are_not(node: Node) -> None:
     before = len(_entries(node))
     token = node.world.tokens["reader"]
     about = {"need": ["report:read"], "address": "192.0.2.1", "method": "PUT", "path": "/r/1?secret=1"}
+    about |= {"route": "/r/{id}", "client": f"sample {token.reveal()}"}
     _ask(node, {"token": mint(Kind.API_KEY).reveal(), **about})
     _ask(node, {"token": "nonsense", **about})
     _ask(node, {"token": token.reveal(), **about})
@@ -240,6 +254,7 @@ def test_genuine_decisions_are_logged_and_strangers_are_not(node: Node) -> None:
         allowed.address,
         allowed.revision,
     )
+    assert ("/r/{id}", "sample …", None) == (allowed.route, allowed.client, allowed.status)
     assert (False, "credential_revoked") == (denied.allowed, denied.reason)
     assert denied.request_id is not None
 

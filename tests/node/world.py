@@ -68,6 +68,10 @@ def build(home: Path, *, complete: bool = True) -> World:
     return world
 
 
+#: Reports of the north, whichever they are.
+NORTH = records.Scope(permission.mask([1]), "where", where=(("site", ("north",)),))
+
+
 def _changes(world: World, peppers: pepper.Peppers) -> list[Change]:
     now = int(time.time() * 1000)
     changes = [
@@ -103,6 +107,7 @@ def _changes(world: World, peppers: pepper.Peppers) -> list[Change]:
             {"expires_at_ms": now + HOUR_MS, "retires_at_ms": now + HOUR_MS, "rotate_by_ms": now - HOUR_MS},
         ),
         ("gateway", {"permissions": permission.mask([3])}, {}),
+        ("northern", {"holders": (), "scoped": (NORTH,)}, {}),
     ):
         changes += _account(world, peppers, name, account, credential)
     changes += _credential(world, peppers, "ingest", TokenKind.INGEST, "", {})

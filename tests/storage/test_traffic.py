@@ -199,12 +199,15 @@ def test_odd_records_are_made_to_fit() -> None:
         address=None,
         duration_us=-1,
         revision=1 << 70,
+        route="/r/" + "r" * 600,
+        status=77_777,
     )
     ingest(spool.node, spool.name, 0, [odd, msgspec.structs.replace(odd, at_ms=-5, path="/" + "p" * 5_000)])
     first, second = Request.objects.filter(node=spool.node).order_by("id")
 
     assert ("/a", 2048, 255, 16) == (first.path, len(second.path), len(first.account_name), len(first.method))
     assert ("", "", 0, (1 << 63) - 1) == (first.permission, first.address, first.duration_us, first.revision)
+    assert (512, 0) == (len(first.route), first.status)
     assert "\0" not in first.account_name
     assert abs(timezone.now() - first.at) < timedelta(seconds=30)
     assert datetime(1970, 1, 1, tzinfo=UTC) == second.at

@@ -102,6 +102,8 @@ REQUEST = Shape[m.RequestRecord](
         Column("permission", "permission"),
         Column("method", "method"),
         Column("path", "path"),
+        Column("status", "status", data_only=True),
+        Column("route", "route", data_only=True),
         Column("address", "address", data_only=True),
         Column("credential", "credential_id", data_only=True),
         Column("node", "node", data_only=True),

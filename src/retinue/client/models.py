@@ -163,6 +163,8 @@ class RequestRecord(Struct, kw_only=True):
     revision: int | None = None
     duration_us: int | None = None
     request_id: str | None = None
+    route: str | None = None
+    status: int | None = None
 
 
 class AuditEvent(Struct, kw_only=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
 
 from retinue import network, presented
-from retinue.guard.core import Guard, Need
-from retinue.guard.outcome import Caller, missing
-from retinue.guard.rules import Rules
+from retinue.guard.core import Admitted, Guard
+from retinue.guard.rules import GENUINE, Requirement, RuleError, Rules
 from retinue.network import Gateways
+from retinue.presented import Presented
 from retinue.verifier import API_KINDS, Question
 
 #: Where tokens may stand is asked anew so often.
@@ -28,6 +29,9 @@ class Request:
     path: str
     fields: Mapping[bytes, bytes]
     peer: str | None = None
+    #: The template of the path, where it is known, and the values of its parts.
+    route: str | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Door:
@@ -40,17 +44,41 @@ class Door:
         self._names: tuple[bytes, ...] = ()
         self._looked = -LOOK_SECONDS
 
-    def admit(self, request: Request, need: Need = None, *, resource: str | None = None) -> Caller:
-        """Return the caller of a request that may pass. Raises ``Denied``."""
-        return self.guard.answer(self.question(request, need, resource=resource))
+    def admit(self, request: Request, required: Iterable[Requirement] = (GENUINE,)) -> Admitted | None:
+        """Return the caller of a request that fulfils all that is required; ``None`` if nobody need call.
 
-    def question(self, request: Request, need: Need = None, *, resource: str | None = None) -> Question:
+        Raises ``Denied``. What is required of one resource is one decision; only the last is left open, the
+        others are logged at once.
+        """
+        admitted = None
+        for each in _together(required):
+            if each.is_optional and self.presented(request).token is None:
+                continue
+            if admitted is not None:
+                admitted.finish(None)
+            admitted = self._decided(request, each)
+        return admitted
+
+    def _decided(self, request: Request, required: Requirement) -> Admitted:
+        """Of several permissions all are needed or one is; the first is the missing one then."""
+        resource = None if required.resource is None else request.parts.get(required.resource)
+        if required.resource is not None and resource is None:
+            raise RuleError(f"{request.route}: no part of the path is called {required.resource!r}")
+        ident = None if resource is None else str(resource)
+        needs = [(name,) for name in required.need] if required.is_any else [required.need]
+        return self.guard.admit(*(self.question(request, need, ident) for need in needs))
+
+    def presented(self, request: Request) -> Presented:
+        """Return the token that a request presents, and how."""
+        return presented.read(request.fields, self._header_names())
+
+    def question(self, request: Request, needed: tuple[str, ...], resource: str | None = None) -> Question:
         """Return what is asked about a request."""
-        found = presented.read(request.fields, self._header_names())
+        found = self.presented(request)
         address = None
         if request.peer is not None:
             address = self._gateways.client(request.peer, request.fields.get(b"x-forwarded-for"))
-        needed = () if need is None else (need,) if isinstance(need, str) else tuple(need)
+        agent = request.fields.get(b"user-agent")
         return Question(
             found.token,
             needed,
@@ -61,9 +89,11 @@ class Door:
             request.path,
             found.scheme,
             API_KINDS,
+            route=request.route,
+            client=None if agent is None else agent.decode("latin-1"),
         )
 
-    def by_rules(self, rules: Rules, request: Request) -> Caller | None:
+    def by_rules(self, rules: Rules, request: Request) -> Admitted | None:
         """Return the caller by the rule for a request; ``None`` for what is public.
 
         Raises ``Denied`` for what no rule lets in: first for its token, so that strangers learn nothing of
@@ -72,10 +102,13 @@ class Door:
         if rules.is_public(request.method, request.path):
             return None
         rule = rules.find(request.method, request.path)
-        caller = self.admit(request, None if rule is None else rule.need)
         if rule is None:
-            raise missing()
-        return caller
+            self.refuse(request)
+        return self.admit(replace(request, route=rule.pattern), (rule.required,))
+
+    def refuse(self, request: Request) -> NoReturn:
+        """Raise the denial of what nothing lets in: for its token, or because there is no rule."""
+        self.guard.refuse(self.question(request, ()))
 
     def _header_names(self) -> tuple[bytes, ...]:
         now = time.monotonic()
@@ -83,3 +116,19 @@ class Door:
             self._looked = now
             self._names = presented.header_names(self.guard.schemes())
         return self._names
+
+
+def _together(required: Iterable[Requirement]) -> list[Requirement]:
+    """Return what is required, with the permissions on one resource put together."""
+    found: dict[object, Requirement] = {}
+    for each in required:
+        if each.is_public:
+            continue
+        key: object = each if each.is_any else (each.resource, each.is_optional)
+        before = found.get(key)
+        if before is not None and not each.is_any:
+            each = replace(each, need=tuple(dict.fromkeys((*before.need, *each.need))))
+        found[key] = each
+    # Who must be somebody need not be asked whether they want to.
+    needed = [each for each in found.values() if not each.is_optional]
+    return needed or list(found.values())

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 
 from retinue.guard.admission import Door, Request
-from retinue.guard.core import Guard
-from retinue.guard.outcome import Caller, Denied
+from retinue.guard.core import Admitted, Guard, Log
+from retinue.guard.outcome import Denied
 from retinue.guard.rules import Rules
 
 Scope = MutableMapping[str, Any]
@@ -43,48 +43,81 @@ class Protect:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        try:
-            caller = await self._admit(request_of(scope))
-        except Denied as denied:
-            await refuse(scope, send, denied)
-            return
-        if caller is None:
-            await self._app(scope, receive, send)
-            return
-        scope[CALLER] = caller
-        await self._app(scope, receive, telling(send, caller))
+        request = request_of(scope)
 
-    async def _admit(self, request: Request) -> Caller | None:
-        if self._door.guard.is_remote:
-            return await asyncio.to_thread(self._door.by_rules, self._rules, request)
-        return self._door.by_rules(self._rules, request)
+        def decide() -> Admitted | None:
+            return self._door.by_rules(self._rules, request)
+
+        await answer(self._app, self._door, decide, scope, receive, send)
 
 
-def telling(send: Send, caller: Caller) -> Send:
-    """Return a ``send`` that adds what the caller should know to the answer."""
-    told = [(name.lower().encode(), value.encode()) for name, value in caller.headers.items()]
-    if not told:
-        return send
+async def answer(
+    app: App, door: Door, decide: Callable[[], Admitted | None], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer a request by ``app`` if ``decide`` lets it in; what a node decides is waited for in a thread."""
+    try:
+        admitted = await asyncio.to_thread(decide) if door.guard.is_remote else decide()
+    except Denied as denied:
+        await refuse(scope, send, denied)
+        return
+    if admitted is None:
+        await app(scope, receive, send)
+        return
+    scope[CALLER] = admitted.caller
+    told = _Telling(send, admitted)
+    try:
+        await app(scope, receive, told)
+    except BaseException as error:
+        # What a framework makes of its own exceptions further out, it says in this attribute.
+        status = getattr(error, "status_code", 500)
+        told.finish(status if isinstance(status, int) else 500)
+        raise
+    told.finish(None)
 
-    async def tell(message: Message) -> None:
-        if message["type"] in ("http.response.start", "websocket.accept"):
-            message = {**message, "headers": [*message.get("headers", ()), *told]}
-        await send(message)
 
-    return tell
+class _Telling:
+    """A ``send`` that adds what the caller should know to the answer, and logs its status."""
+
+    def __init__(self, send: Send, admitted: Admitted) -> None:
+        self._send = send
+        self._log: Log | None = admitted.finish
+        self._told = [
+            (name.lower().encode(), value.encode()) for name, value in admitted.caller.headers.items()
+        ]
+
+    async def __call__(self, message: Message) -> None:
+        status = _STATUS.get(message["type"], message.get("status"))
+        if status is not None:
+            self.finish(status)
+            if self._told and message["type"] in _STARTING:
+                message = {**message, "headers": [*message.get("headers", ()), *self._told]}
+        await self._send(message)
+
+    def finish(self, status: int | None) -> None:
+        """Log it, if that was not done yet."""
+        log, self._log = self._log, None
+        if log is not None:
+            log(status)
+
+
+_STARTING = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+#: What a server makes of the first answer on a WebSocket.
+_STATUS = {"websocket.accept": 101, "websocket.close": 403}
 
 
 async def refuse(scope: Scope, send: Send, denied: Denied) -> None:
-    """Send a denial."""
+    """Send a denial. A server that cannot do so before a WebSocket is accepted closes it (403)."""
+    kind = "http.response"
     if scope["type"] == "websocket":
-        # Before it is accepted a connection can only be closed: the server answers 403.
-        await send({"type": "websocket.close", "code": 1008, "reason": denied.reason})
-        return
+        kind = "websocket.http.response"
+        if kind not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": denied.reason})
+            return
     body = denied.body
     headers = [(name.lower().encode(), value.encode()) for name, value in denied.headers.items()]
     headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": denied.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await send({"type": f"{kind}.start", "status": denied.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": b"" if scope.get("method") == "HEAD" else body})
 
 
 def request_of(scope: Scope) -> Request:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from retinue import settings
-from retinue.decision import Allowed, Decision
+from retinue import decision, settings
+from retinue.decision import Allowed, Decision, Reason
 from retinue.guard.local import Local, Places
 from retinue.guard.outcome import Caller, Denied, caller_of
 from retinue.guard.remote import Remote
@@ -21,17 +23,35 @@ if TYPE_CHECKING:
 Need = str | Iterable[str] | None
 
 
+class Log(Protocol):
+    """Writes a decision to the request log."""
+
+    def __call__(self, status: int | None, instead: Decision | None = None) -> None:
+        """Write it with the status that the host answered, if it is known; or another decision instead."""
+
+
 class Decider(Protocol):
     """What decides: the replica of this host, a node over HTTP, or a fake in tests."""
 
     def decide(self, question: Question) -> Decision:
         """Decide. Raises ``UnknownPermission`` or ``UnknownOrganization`` for a mistake in the question."""
 
+    def hold(self, question: Question) -> tuple[Decision, Log]:
+        """Decide, and leave it to the asker when the decision is logged: with the status of the answer."""
+
     def schemes(self, organization: str | None) -> tuple[str, ...]:
         """Return how tokens may be presented to an organization, or (``None``) to any."""
 
     def close(self) -> None:
         """Let go of what is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A caller that is let in; ``finish`` logs it, once, with the status that the host answered."""
+
+    caller: Caller
+    finish: Log
 
 
 class GuardError(Exception):
@@ -97,7 +117,35 @@ class Guard:
         decided = self._decider.decide(question)
         if not isinstance(decided, Allowed):
             raise Denied(decided)
+        return self._caller(decided, question)
 
+    def admit(self, question: Question, *others: Question) -> Admitted:
+        """Return the caller that may do what a question asks, or one of ``others``, and what logs it.
+
+        Raises as :meth:`verify`: the denial of the first question, which is logged at once, as its status is
+        known.
+        """
+        decided, log = self._decider.hold(question)
+        if isinstance(decided, Allowed):
+            return Admitted(self._caller(decided, question), log)
+        for other in others:
+            also, log_also = self._decider.hold(other)
+            if isinstance(also, Allowed):
+                return Admitted(self._caller(also, other), log_also)
+        denied = Denied(decided)
+        log(denied.status)
+        raise denied
+
+    def refuse(self, question: Question) -> NoReturn:
+        """Raise the denial of a request that nothing lets in: for its token, or because there is no rule."""
+        decided, log = self._decider.hold(question)
+        if isinstance(decided, Allowed):
+            decided = decision.Denied(Reason.ENDPOINT_NOT_ALLOWED, decided.caller, None, decided.terms)
+        denied = Denied(decided)
+        log(denied.status, decided)
+        raise denied
+
+    def _caller(self, decided: Allowed, question: Question) -> Caller:
         def ask(need: str) -> Caller:
             return self.verify(
                 question.token,
@@ -124,6 +172,11 @@ class Guard:
         return FakeGuard()
 
     @property
+    def decider(self) -> Decider:
+        """What decides."""
+        return self._decider
+
+    @property
     def is_remote(self) -> bool:
         """Whether a decision waits for the network: then it does not belong into an event loop's thread."""
         return isinstance(self._decider, Remote)
@@ -141,6 +194,8 @@ def _needed(need: Need) -> tuple[str, ...]:
 
 def _found(replica: str | Path | None, node_url: str | None) -> Decider:
     """Return what decides here, by arguments first and then by the environment."""
+    if _stand_in is not None:
+        return _stand_in
     environ = os.environ
     home = environ.get("RETINUE_HOME")
     if replica is None and node_url is None:
@@ -166,6 +221,20 @@ def _found(replica: str | Path | None, node_url: str | None) -> Decider:
         )
     token_file = environ.get("RETINUE_CALLER_TOKEN_FILE")
     return Remote(node_url, caller_token_file=None if token_file is None else Path(token_file))
+
+
+_stand_in: Decider | None = None
+
+
+@contextmanager
+def standing_in(decider: Decider) -> Iterator[None]:
+    """Let ``decider`` decide for each guard that is made meanwhile: in tests, or to read rules."""
+    global _stand_in
+    before, _stand_in = _stand_in, decider
+    try:
+        yield
+    finally:
+        _stand_in = before
 
 
 def _brands(text: str) -> tuple[str, ...]:

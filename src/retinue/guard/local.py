@@ -6,11 +6,13 @@ process, once however many guards use it: a fork must not share it, and LMDB ope
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lmdb
 
@@ -19,14 +21,19 @@ from retinue.decision import Decision, Denied, Reason
 from retinue.foreign import Unseal
 from retinue.pepper import Peppers
 from retinue.replica.store import Store
+from retinue.token import kept
 from retinue.usage import Entry, Spool
 from retinue.verifier import Question, Verifier
+
+if TYPE_CHECKING:
+    from retinue.guard.core import Log
 
 #: The files are looked at so often.
 WATCH_NS = 200_000_000
 #: A replica that was replaced is let go of so long after nothing new was asked of it.
 GRACE_NS = 1_000_000_000
 _STALE = Denied(Reason.REPLICA_STALE)
+_log = logging.getLogger("retinue.guard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,43 @@ class Local:
         started = time.perf_counter_ns()
         opened = self._opened
         if opened is None or started - self._watched_ns > WATCH_NS or opened.pid != os.getpid():
-            self._watched_ns = started
-            opened = self._opened = _current(self._places, self._peppers)
+            opened = self._look(started)
             if opened is None:
                 return _STALE
         decided = opened.verifier.verify(question)
         if decided.caller is not None:
-            opened.record(decided, question, started)
+            nanoseconds = time.perf_counter_ns() - started
+            opened.record(entry_for(decided, question, time.time_ns(), nanoseconds, None))
         return decided
+
+    def hold(self, question: Question) -> tuple[Decision, Log]:
+        """Decide, and leave it to the asker when it is logged. Raises what :meth:`Verifier.verify` raises."""
+        started = time.perf_counter_ns()
+        opened = self._opened
+        if opened is None or started - self._watched_ns > WATCH_NS or opened.pid != os.getpid():
+            opened = self._look(started)
+            if opened is None:
+                return _STALE, _log_nothing
+        decided = opened.verifier.verify(question)
+        if decided.caller is None:
+            return decided, _log_nothing
+        nanoseconds, at_ns = time.perf_counter_ns() - started, time.time_ns()
+
+        def log(status: int | None, instead: Decision | None = None) -> None:
+            # The answer may have taken long, and another replica may stand here now, or another process.
+            present = self._opened
+            if present is None or present.pid != os.getpid():
+                present = self._look(time.perf_counter_ns())
+            if present is not None:
+                present.record(entry_for(instead or decided, question, at_ns, nanoseconds, status))
+
+        return decided, log
+
+    def _look(self, now_ns: int) -> _Opened | None:
+        """Look at the files again."""
+        self._watched_ns = now_ns
+        self._opened = _current(self._places, self._peppers)
+        return self._opened
 
     def schemes(self, organization: str | None) -> tuple[str, ...]:
         """Return how tokens may be presented; none while there is no replica."""
@@ -86,35 +122,21 @@ class _Opened:
         #: A spool has one writer at a time.
         self._writing = threading.Lock()
 
-    def record(self, decided: Decision, question: Question, started: int) -> None:
+    def record(self, entry: Entry) -> None:
         """Log a decision about a genuine token; without a place for it the decision stands all the same."""
-        caller = decided.caller
-        assert caller is not None  # noqa: S101  (for the type checker)
-        reason = decided.reason if isinstance(decided, Denied) else None
-        entry = Entry(
-            time.time_ns() // 1_000_000,
-            caller.organization,
-            caller.id,
-            caller.name,
-            caller.kind,
-            caller.credential_id,
-            reason is None,
-            reason,
-            decided.permission or (question.need[0] if question.need else None),
-            question.method,
-            question.path,
-            question.address,
-            None,
-            caller.revision,
-            (time.perf_counter_ns() - started) // 1000,
-        )
-        with self._writing:
-            self._spool.append(entry)
+        try:
+            with self._writing:
+                self._spool.append(entry)
+        except (OSError, ValueError) as error:
+            _log.error("the request log could not be written: %s", error)
 
     def prepare(self) -> None:
         """Make room in the log before it is needed."""
-        with self._writing:
-            self._spool.prepare()
+        try:
+            with self._writing:
+                self._spool.prepare()
+        except OSError as error:
+            _log.error("the request log could not be written: %s", error)
 
     def close(self) -> None:
         self._spool.close()
@@ -124,6 +146,39 @@ class _Opened:
         """In a process that was forked: let go, so that the file can be opened here."""
         self._spool.abandon()
         self._store.close()
+
+
+def entry_for(
+    decided: Decision, question: Question, at_ns: int, nanoseconds: int, status: int | None
+) -> Entry:
+    """Return what the request log keeps of a decision about a genuine token."""
+    caller = decided.caller
+    assert caller is not None  # noqa: S101  (for the type checker)
+    reason = decided.reason if isinstance(decided, Denied) else None
+    return Entry(
+        at_ns // 1_000_000,
+        caller.organization,
+        caller.id,
+        caller.name,
+        caller.kind,
+        caller.credential_id,
+        reason is None,
+        reason,
+        decided.permission or (question.need[0] if question.need else None),
+        question.method,
+        question.path and kept(question.path, question.token),
+        question.address,
+        question.client and kept(question.client, question.token),
+        caller.revision,
+        nanoseconds // 1000,
+        None,
+        question.route,
+        status,
+    )
+
+
+def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
+    """Strangers are not logged."""
 
 
 _lock = threading.Lock()

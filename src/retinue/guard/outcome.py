@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 from retinue import decision, problem
-from retinue.decision import Reason, Warning
+from retinue.decision import Warning
 
 #: Header field, the warning that it tells, and the instant of it.
 _TOLD = (
@@ -114,11 +113,6 @@ class Denied(Exception):
     def problem(self) -> problem.Problem:
         """Return what the body says."""
         return self._problem
-
-
-def missing(required: Iterable[str] = ()) -> Denied:
-    """Return the denial of a request that no rule lets in: no permission would be enough."""
-    return Denied(decision.Denied(Reason.ENDPOINT_NOT_ALLOWED))
 
 
 def caller_of(allowed: decision.Allowed, ask: Asking | None) -> Caller:

@@ -6,13 +6,18 @@ import http.client
 import logging
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission
+
+#: Longest path template and name of a client that a node takes.
+MAX_TOLD = 512
+if TYPE_CHECKING:
+    from retinue.guard.core import Log
 
 _log = logging.getLogger("retinue.guard")
 _STALE = Denied(Reason.REPLICA_STALE)
@@ -83,6 +88,10 @@ class Remote:
         _log.warning("the node gave no decision: %d %s %s", status, found.code, found.detail or "")
         return _STALE
 
+    def hold(self, question: Question) -> tuple[Decision, Log]:
+        """Decide. The node has logged it then, and does not learn what the host answers."""
+        return self.decide(question), _log_nothing
+
     def schemes(self, organization: str | None) -> tuple[str, ...]:
         """Return the schemes of the ``Authorization`` field: a node does not tell of others."""
         return ("bearer", "basic_pair", "basic_token", "apikey")
@@ -127,6 +136,10 @@ class Remote:
         return held
 
 
+def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
+    """The node has logged it."""
+
+
 def _asked(question: Question) -> dict[str, Any]:
     told = {
         "token": question.token or "",
@@ -137,6 +150,8 @@ def _asked(question: Question) -> dict[str, Any]:
         "method": question.method,
         "path": question.path,
         "scheme": question.scheme,
+        "route": question.route and question.route[:MAX_TOLD],
+        "client": question.client and question.client[:MAX_TOLD],
         "attributes": None if question.attributes is None else dict(question.attributes),
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -5,15 +5,61 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from retinue import permission
 from retinue.restrictions import is_ambiguous
 
+#: Under this name a view keeps what it requires.
+MARK = "__retinue__"
 _RULE = re.compile(r"(?:([A-Z]+(?:,[A-Z]+)*|\*) +)?(/\S*)", re.ASCII)
 
 
 class RuleError(ValueError):
     """A rule is none; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a route requires: a genuine token whose account holds ``need``.
+
+    All of ``need``, or one of it (``is_any``); on the resource whose id is the part ``resource`` of the path,
+    if it names one. ``is_optional`` lets in without a token, ``is_public`` never asks for one.
+    """
+
+    need: tuple[str, ...] = ()
+    resource: str | None = None
+    is_any: bool = False
+    is_optional: bool = False
+    is_public: bool = False
+
+
+#: A route that needs no token.
+PUBLIC = Requirement(is_public=True)
+#: A route that any genuine token may use.
+GENUINE = Requirement()
+
+
+def requirement(need: Iterable[str], resource: str | None = None, *, is_any: bool = False) -> Requirement:
+    """Return what these permissions require. Raises :class:`RuleError` for a name that is none."""
+    names = tuple(need)
+    for name in names:
+        if not permission.is_name(name):
+            raise RuleError(f"{name!r} is no permission, such as report:read")
+    if not names:
+        raise RuleError("name a permission, such as report:read")
+    return Requirement(names, resource, is_any)
+
+
+def mark(view: Any, required: Requirement) -> None:
+    """Note on a view what it requires, beside what is noted there."""
+    setattr(view, MARK, (*getattr(view, MARK, ()), required))
+
+
+def marks(view: Any) -> tuple[Requirement, ...]:
+    """Return what is noted on a view; nothing if nobody has said what it requires."""
+    found = getattr(view, MARK, ())
+    return found if isinstance(found, tuple) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +91,11 @@ class Rule:
         if self.methods and method not in self.methods and not (method == "HEAD" and "GET" in self.methods):
             return False
         return _compiled(self.pattern).fullmatch(path) is not None
+
+    @property
+    def required(self) -> Requirement:
+        """What the rule requires."""
+        return Requirement(self.need)
 
     @property
     def weight(self) -> tuple[int, int, int]:

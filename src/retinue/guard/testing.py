@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
+import time
 from datetime import timedelta
 
 import msgspec
 
 from retinue import permission
 from retinue.decision import Decision
-from retinue.guard.core import Guard
+from retinue.guard.core import Guard, Log
+from retinue.guard.local import entry_for
 from retinue.pepper import PEPPER_BYTES, Pepper, Peppers
 from retinue.replica import lease, records
 from retinue.replica.memory import MemoryReplica
 from retinue.replica.records import Change, Kind, Meta
 from retinue.token import Kind as TokenKind
 from retinue.token import mint
+from retinue.usage import Entry
 from retinue.verifier import Question, Verifier
 
 ORGANIZATION = "org_test"
@@ -37,6 +41,9 @@ class FakeDecider:
         self._pepper = Pepper(os.urandom(PEPPER_BYTES))
         self._verifier = Verifier(self._replica, Peppers([self._pepper]))
         self._names: dict[str, int] = {}
+        self._declaring = threading.Lock()
+        #: What the request log would hold: decisions about genuine tokens, the oldest first.
+        self.log: list[Entry] = []
         organization = records.Organization(
             ORGANIZATION, "test", "Test", "enabled", ("bearer",), lease_ms=_LEASE_MS, warn_ms=_HOUR_MS
         )
@@ -47,10 +54,24 @@ class FakeDecider:
 
     def decide(self, question: Question) -> Decision:
         """Decide as a node does; the organization that is protected is the one of the test."""
+        decided, log = self.hold(question)
+        log(None)
+        return decided
+
+    def hold(self, question: Question) -> tuple[Decision, Log]:
+        """Decide, and leave it to the asker when it is logged."""
         self._declare(question.need)
         if question.organization is not None:
             question = msgspec.structs.replace(question, organization=ORGANIZATION)
-        return self._verifier.verify(question)
+        began, at_ns = time.perf_counter_ns(), time.time_ns()
+        decided = self._verifier.verify(question)
+        nanoseconds = time.perf_counter_ns() - began
+
+        def log(status: int | None, instead: Decision | None = None) -> None:
+            if decided.caller is not None:
+                self.log.append(entry_for(instead or decided, question, at_ns, nanoseconds, status))
+
+        return decided, log
 
     def schemes(self, organization: str | None) -> tuple[str, ...]:
         """Return how tokens may be presented."""
@@ -102,10 +123,11 @@ class FakeDecider:
         self._replica.apply([], self._meta(fresh=not stale))
 
     def _declare(self, names: tuple[str, ...]) -> None:
-        for name in names:
-            if name not in self._names:
-                self._names[name] = len(self._names)
-                self._write((Kind.PERMISSION, name, records.Permission(name, self._names[name])))
+        with self._declaring:
+            for name in names:
+                if name not in self._names:
+                    self._names[name] = len(self._names)
+                    self._write((Kind.PERMISSION, name, records.Permission(name, self._names[name])))
 
     def _write(self, *rows: tuple[Kind, str, records.Record]) -> None:
         changes = [Change(1, kind, key, records.encode(record)) for kind, key, record in rows]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import http
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from retinue.guard.admission import Door, Request
-from retinue.guard.core import Guard
+from retinue.guard.core import Admitted, Guard, Log
 from retinue.guard.outcome import Denied
 from retinue.guard.rules import Rules
 
@@ -36,21 +36,68 @@ class Protect:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            caller = self._door.by_rules(self._rules, request_of(environ))
+            admitted = self._door.by_rules(self._rules, request_of(environ))
         except Denied as denied:
             body = denied.body
             fields = [*denied.headers.items(), ("Content-Length", str(len(body)))]
             start_response(f"{denied.status} {_PHRASES.get(denied.status, 'Refused')}", fields)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-        if caller is None:
+        if admitted is None:
             return self._app(environ, start_response)
-        environ[CALLER] = caller
-        told = list(caller.headers.items())
+        environ[CALLER] = admitted.caller
+        told = _Telling(start_response, admitted)
+        try:
+            found = self._app(environ, told)
+        except BaseException:
+            told.finish(500)
+            raise
+        # An application may begin to answer when its body is read.
+        return found if told.is_finished else _Body(found, told)
 
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, [*headers, *told], *rest)
 
-        return self._app(environ, start)
+class _Telling:
+    """A ``start_response`` that adds what the caller should know to the answer, and logs its status."""
+
+    def __init__(self, start_response: Callable[..., Any], admitted: Admitted) -> None:
+        self._start = start_response
+        self._log: Log | None = admitted.finish
+        self._told = list(admitted.caller.headers.items())
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        self.finish(int(status[:3]) if status[:3].isdigit() else None)
+        return self._start(status, [*headers, *self._told], *rest)
+
+    @property
+    def is_finished(self) -> bool:
+        return self._log is None
+
+    def finish(self, status: int | None) -> None:
+        """Log it, if that was not done yet."""
+        log, self._log = self._log, None
+        if log is not None:
+            log(status)
+
+
+class _Body:
+    """A body whose reading may begin the answer; if it does not, the status stays unknown."""
+
+    def __init__(self, body: Iterable[bytes], told: _Telling) -> None:
+        self._body = body
+        self._told = told
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._body
+        except BaseException:
+            self._told.finish(500)
+            raise
+
+    def close(self) -> None:
+        """Called by the server at the end, however it comes."""
+        self._told.finish(None)
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
 
 
 def request_of(environ: Mapping[str, Any]) -> Request:

@@ -26,7 +26,7 @@ from retinue.node.responses import RequestIds, Responses, rfc3339
 from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
-from retinue.token import redact
+from retinue.token import kept
 from retinue.usage import Entry, Spool
 from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPermission, Verifier
 
@@ -99,7 +99,8 @@ class Decisions:
             body = questions.read(request.body)
             use = (body.address, body.method, body.path, body.scheme)
             need, of = body.need or (), body.organization
-            question = Question(body.token, need, of, body.resource, *use, API_KINDS)
+            facts = (body.attributes, body.route, body.client)
+            question = Question(body.token, need, of, body.resource, *use, API_KINDS, True, *facts)
             decision = self._guessing.decide(question, self.verifier)
         except questions.Refused as refused:
             return self._responses.problem(self._identified(refused.problem))
@@ -226,12 +227,13 @@ class Decisions:
             reason,
             decision.permission or (question.need[0] if question.need else None),
             question.method,
-            question.path and _kept(question.path, question.token),
+            question.path and kept(question.path, question.token),
             question.address,
-            None if request is None else _client(request, question.token),
+            _client(request, question),
             caller.revision,
             nanoseconds // 1000,
             request_id,
+            question.route,
         )
         try:
             if not self._spool.append(entry):
@@ -281,13 +283,8 @@ def _instant(instant_ms: int) -> str | None:
     return rfc3339(instant_ms) if instant_ms else None
 
 
-def _client(request: Request, token: str | None) -> str | None:
+def _client(request: Request | None, question: Question) -> str | None:
+    if request is None:
+        return question.client and kept(question.client, question.token)
     agent = request.fields.get(b"user-agent")
-    return _kept(agent.decode("latin-1"), token) if agent else None
-
-
-def _kept(text: str, token: str | None) -> str:
-    """Return a text as the log may hold it: without the token that was presented, whatever it looks like."""
-    if token and token in text:
-        text = text.replace(token, "…")
-    return redact(text)
+    return kept(agent.decode("latin-1"), question.token) if agent else None

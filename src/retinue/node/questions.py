@@ -15,6 +15,7 @@ from retinue.problem import Problem, problem
 MAX_NEED = 1000
 MAX_TEXT = 8192
 MAX_DEPTH = 32
+MAX_TOLD = 512
 MAX_ATTRIBUTES = 32
 MAX_ATTRIBUTE = 256
 _FIELD = re.compile(r"`\$\.?([^`]*)`")
@@ -34,6 +35,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     path: str | None = None
     scheme: str | None = None
     attributes: dict[str, str] | None = None
+    route: str | None = None
+    client: str | None = None
 
 
 class Refused(Exception):
@@ -62,7 +65,8 @@ def read(data: bytes) -> Body:
     need = body.need
     if need is not None and len(need) > MAX_NEED:
         raise Refused(_at("need", f"at most {MAX_NEED} permissions"))
-    others = (body.organization, body.resource, body.address, body.method, body.path, body.scheme)
+    use = (body.address, body.method, body.path, body.scheme, body.route, body.client)
+    others = (body.organization, body.resource, *use)
     # The quotation marks of a body in which each field stands once, and no null or empty list.
     quotes = (6 + 2 * len(need) if need else 4) + 4 * (len(others) - others.count(None))
     plain = data.count(b'"') == quotes and b"\\" not in data and data.isascii() and len(data) <= MAX_TEXT
@@ -73,7 +77,7 @@ def read(data: bytes) -> Body:
     return _look_closely(data, body, plain)
 
 
-_NOTHING = (None,) * 6
+_NOTHING = (None,) * 8
 
 
 def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
@@ -91,6 +95,9 @@ def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
             raise Refused(_at("scheme", "bearer, basic_pair, basic_token, apikey, path or header:NAME"))
     if body.attributes is not None:
         _check_attributes(body.attributes)
+    for name, text in (("route", body.route), ("client", body.client)):
+        if text is not None and (len(text) > MAX_TOLD or _CONTROL.search(text)):
+            raise Refused(_at(name, f"no control characters, at most {MAX_TOLD} characters"))
     if body.path is None:
         return body
     path = body.path.partition("?")[0]

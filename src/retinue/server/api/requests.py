@@ -48,6 +48,8 @@ class RequestRecord(schemas.Answer):
     request_id: str | None = Field(
         description="`Retinue-Request-Id` of the answer, or the one in its problem."
     )
+    route: str | None = Field(description="The template of the path, where the host's guard knows it.")
+    status: int | None = Field(description="What the host answered, where its guard knows it.")
 
 
 class RequestList(schemas.Answer):
@@ -117,4 +119,6 @@ def _record(row: queries.Request, credential_name: str | None) -> schemas.JSON:
         "revision": row.revision,
         "duration_us": row.duration_us,
         "request_id": row.request_id or None,
+        "route": row.route or None,
+        "status": row.status or None,
     }

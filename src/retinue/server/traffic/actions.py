@@ -25,7 +25,7 @@ __all__ = ["Entry", "ingest", "prune"]
 _COLUMNS = (
     "at", "organization", "account", "account_kind", "account_name", "credential", "allowed", "reason",
     "permission", "method", "path", "address", "client", "node", "revision", "duration_us",
-    "request_id",
+    "request_id", "route", "status",
 )  # fmt: skip
 _LENGTHS = {
     field.name: field.max_length or 0 for field in Request._meta.get_fields() if hasattr(field, "max_length")
@@ -100,6 +100,8 @@ def _row(node_name: str, record: Entry, at: datetime) -> tuple[Any, ...]:
         rules.count(record.revision),
         rules.microseconds(record.duration_us),
         rules.text(record.request_id, _LENGTHS["request_id"]),
+        rules.text(record.route, _LENGTHS["route"]),
+        rules.status(record.status),
     )
 
 

@@ -29,6 +29,9 @@ class Request(models.Model):
     duration_us = models.PositiveIntegerField(default=0)
     #: As the answer told it; a node tells it of denials only.
     request_id = IdField(blank=True, default="")
+    #: The template of the path, and what the host answered (0: not known); guards tell them.
+    route = models.CharField(max_length=512, blank=True, default="")
+    status = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         indexes = [

@@ -39,6 +39,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revision: int = 0
     duration_us: int = 0
     request_id: str | None = None
+    route: str | None = None
+    status: int | None = None
 
 
 def is_spool_name(name: str) -> bool:
@@ -95,6 +97,11 @@ def network(address: str) -> str:
 def count(value: int, most: int = _BIGGEST) -> int:
     """Return a count that fits into its column."""
     return min(max(value, 0), most)
+
+
+def status(value: int | None) -> int:
+    """Return a status of HTTP; 0 for none."""
+    return value if value is not None and 100 <= value <= 999 else 0
 
 
 def microseconds(value: int) -> int:

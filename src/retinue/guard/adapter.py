@@ -1,0 +1,110 @@
+"""What the adapters of web frameworks share: how rules are stated, and what a route requires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from retinue.guard.admission import Door, Request
+from retinue.guard.core import Admitted, Decider, Guard
+from retinue.guard.rules import PUBLIC, Requirement, Rules, mark, requirement
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of a host application, for ``retinue routes check``.
+
+    ``required`` is ``None`` if nothing says what it requires: it is refused then.
+    """
+
+    methods: tuple[str, ...]
+    template: str
+    required: tuple[Requirement, ...] | None
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether a rule says who may use it."""
+        return self.required is not None
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions that it requires."""
+        return tuple(dict.fromkeys(name for each in self.required or () for name in each.need))
+
+
+class Adapter(Guard):
+    """A guard that knows the routes of a framework: each is refused unless something says what it requires.
+
+    That is a decorator on the view, or a rule for its path. ``rules`` and ``public`` are patterns as in
+    :class:`retinue.guard.rules.Rules`; ``trusted_proxies`` are networks whose ``X-Forwarded-For`` counts.
+    ``guard`` is a guard that decides for this one: a fake in tests.
+    """
+
+    def __init__(
+        self,
+        organization: str | None = None,
+        *,
+        replica: str | Path | None = None,
+        node_url: str | None = None,
+        decider: Decider | None = None,
+        guard: Guard | None = None,
+        rules: Mapping[str, str | Iterable[str]] | None = None,
+        public: Iterable[str] = (),
+        trusted_proxies: Iterable[str] = (),
+    ) -> None:
+        """Raises as :class:`retinue.guard.Guard`, and ``RuleError`` for a rule that is none."""
+        if guard is not None:
+            organization, decider = organization or guard.organization, guard.decider
+        super().__init__(organization, replica=replica, node_url=node_url, decider=decider)
+        self.door = Door(self, trusted_proxies=trusted_proxies)
+        self.rules = Rules(rules or {}, public)
+
+    def requires(self, *permissions: str, resource: str | None = None) -> Callable[[View], View]:
+        """Return a decorator: the view requires all of these permissions.
+
+        ``resource`` names the part of the path that holds the id of the resource which they are needed on.
+        Raises ``RuleError`` for a name that is none.
+        """
+        return _marking(requirement(permissions, resource))
+
+    def optional(self) -> Callable[[View], View]:
+        """Return a decorator: the view may be used without a token; one that is presented has to be good."""
+        return _marking(Requirement(is_optional=True))
+
+    def public(self, view: View) -> View:
+        """Decorate a view that needs no token."""
+        mark(view, PUBLIC)
+        return view
+
+    def required(
+        self, marked: tuple[Requirement, ...], method: str, path: str
+    ) -> tuple[Requirement, ...] | None:
+        """Return what a request requires, by the marks on its view or a rule for its path."""
+        if self.rules.is_public(method, path):
+            return (PUBLIC,)
+        if marked:
+            return marked
+        rule = self.rules.find(method, path)
+        return None if rule is None else (rule.required,)
+
+    def let_in(self, request: Request, marked: tuple[Requirement, ...]) -> Admitted | None:
+        """Return the caller of a request to a route that exists; ``None`` if it needs none.
+
+        Raises ``Denied``, also for a route of which nothing says what it requires.
+        """
+        required = self.required(marked, request.method, request.path)
+        if required is None:
+            self.door.refuse(request)
+        return self.door.admit(request, required)
+
+
+def _marking(required: Requirement) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        mark(view, required)
+        return view
+
+    return decorate
