@@ -198,7 +198,7 @@ def redact(text: str) -> str:
 
 
 def kept(text: str, token: str | None) -> str:
-    """Return ``text`` as a log may hold it: without the token that was presented, whatever that looks like."""
+    """Return ``text`` as a log may hold it: without the token that was presented, whatever it looks like."""
     if token and token in text:
         text = text.replace(token, "…")
     return redact(text)

@@ -219,7 +219,18 @@ def _followers(installation: Installation) -> list[int]:
     return found
 
 
-FRAMEWORKS = {"django", "fastapi", "starlette", "flask", "rest_framework", "httpx", "httpx2", "requests", "uvloop", "ninja"}
+FRAMEWORKS = {
+    "django",
+    "fastapi",
+    "starlette",
+    "flask",
+    "rest_framework",
+    "httpx",
+    "httpx2",
+    "requests",
+    "uvloop",
+    "ninja",
+}
 #: Adapter, and what it loads of these.
 ADAPTERS = {
     "asgi": set(),
