@@ -86,6 +86,7 @@ _ERRORS: dict[str, Meaning] = {
     "too_many_keys": Meaning(409, "The account has as many usable keys as it may"),
     "locked": Meaning(409, "This part is locked"),
     "approval_required": Meaning(409, "A second person has to approve"),
+    "confirmation_required": Meaning(409, "This has to be confirmed"),
     "state_conflict": Meaning(409, "The present state does not allow this"),
     "idempotency_conflict": Meaning(422, "The idempotency key was used for another request"),
     "idempotency_used": Meaning(409, "The idempotency key was used; the answer cannot be repeated"),

@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "policy-set": ("policy", "set", "credentials.max_usable=1", "--confirm", "1"),
     "policy-check": ("policy", "check", "credentials.max_usable=5"),
     "policy-presets": ("policy", "presets"),
+    "policy-presentation": ("policy", "presentation", "--environment", "production"),
     "policy-history": ("policy", "history"),
     "account-approve": ("account", "approve", "etl"),
     "account-create-like": (

@@ -43,12 +43,14 @@ from tests.cli.answers import (
 from tests.cli.answers import page as _page
 from tests.cli.organization_answers import (
     CHECK,
+    DISABLING,
     FOUNDED,
     IMPACT,
     INVITED,
     ORGANIZATION,
     POLICY,
     POLICY_KEY,
+    PRESENTATION,
     PRESET,
     VERSION,
 )
@@ -133,6 +135,7 @@ _PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("PATCH", "/v1/policy", lambda c, m: (200, POLICY)),
     ("POST", "/v1/policy/check", lambda c, m: _checked(c)),
     ("GET", "/v1/policy/keys", lambda c, m: _page([POLICY_KEY])),
+    ("GET", "/v1/presentation", lambda c, m: (200, PRESENTATION)),
     ("GET", "/v1/policy/presets", lambda c, m: _page([PRESET])),
     ("GET", "/v1/policy/versions", lambda c, m: _page([VERSION])),
 ]
@@ -170,6 +173,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("DELETE", f"{_A}/{ETL_ID}", lambda c, m: (200, account(state="deleted", status="deleted"))),
     ("POST", f"{_A}/{ETL_ID}/(enable|approve)", lambda c, m: (200, account())),
     *ACCESS,
+    ("GET", f"{_A}/{ETL_ID}/disable", lambda c, m: (200, DISABLING)),
     ("POST", f"{_A}/{ETL_ID}/disable", lambda c, m: (200, account(state="disabled", status="disabled"))),
     ("POST", f"{_A}/{ETL_ID}/restore", lambda c, m: (200, account(state="disabled", status="disabled"))),
     ("GET", f"{_A}/{ETL_ID}/keys", lambda c, m: _page(KEYS)),

@@ -87,3 +87,26 @@ VERSION = {
     "created_at": NOW,
     "created_by": ADMIN["id"],
 }
+DISABLING = {
+    "account": ETL_REF,
+    "state": "enabled",
+    "confirm": "dialog",
+    "phrase": None,
+    "uses_24h": 12304,
+    "last_used_at": "2026-01-31T12:00:00.000Z",
+    "keys_usable": 2,
+}
+PRESENTATION = {
+    "terminology": {
+        "pack": "wavefront",
+        "words": {
+            "service_account": {"one": "service account", "many": "service accounts"},
+            "disable": {"one": "deactivate", "many": "deactivated"},
+        },
+    },
+    "accounts": {"disable_confirm": "dialog", "list_with_users": "separate"},
+    "keys": {"lifetimes": {"choices": [30, 90, 365], "default": 90, "most": 365}},
+    "personal_tokens": {"enabled": True, "warning": None},
+    "warn_days": [30, 14, 7, 1],
+    "step_up_minutes": 15,
+}

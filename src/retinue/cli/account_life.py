@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -13,9 +14,11 @@ from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import CHANGE_DEFAULTS, DANGER_DEFAULTS, ChangeOptions, DangerOptions
 from retinue.cli.session import Session, each
 from retinue.cli.shapes import ACCOUNT
+from retinue.cli.wording import Words, act, done, noun, words
 from retinue.client import operations as ops
 from retinue.client.models import ServiceAccount
 from retinue.client.operations import Operation
+from retinue.client.organization import DisablePreview
 
 Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
 
@@ -37,8 +40,34 @@ def approve(*accounts: str, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
 def disable(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
     """Refuse all keys of service accounts until they are enabled again."""
     session = Session(options, ops.DISABLE_ACCOUNT, ops.LIST_ACCOUNTS)
-    _confirm(session, "disable", accounts, options, confirm)
-    return _change(session, ops.DISABLE_ACCOUNT, accounts, "disabled")
+    _some(accounts)
+    if len(accounts) > 1:
+        ask.several("disable", list(accounts), options, confirm)
+    known = words(session)
+
+    def confirmed(account_id: str) -> dict[str, str] | None:
+        preview = session.look(ops.PREVIEW_DISABLE, {"id": account_id})
+        if len(accounts) == 1:
+            _confirm_disable(preview, accounts[0], act(known, "disable", "disable"), options, confirm)
+        return {"confirm": preview.phrase} if preview.phrase else None
+
+    return _change(session, ops.DISABLE_ACCOUNT, accounts, "disabled", known, confirmed)
+
+
+def _confirm_disable(
+    preview: DisablePreview, named: str, called: str, options: DangerOptions, given: str | None
+) -> None:
+    """Ask as the organization wants it (``accounts.disable_confirm``), with what uses the account now."""
+    handle = preview.account.handle
+    evidence = [
+        f"{handle} ({preview.account.id}), {preview.state}",
+        f"used {preview.uses_24h} times in the last 24 hours, last used: {ago(preview.last_used_at)}",
+        f"usable keys: {preview.keys_usable}",
+    ]
+    if preview.phrase:
+        ask.typed(called, preview.phrase, evidence, options, given)
+    elif preview.confirm != "none" or given is not None:
+        ask.one(called, handle if given == handle else named, evidence, options, given)
 
 
 def delete(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
@@ -54,6 +83,8 @@ def restore(account: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> int
     return _change(session, ops.RESTORE_ACCOUNT, (account,), "restored")
 
 
+#: What the organization may call otherwise.
+_ACTS = {"enabled": "enable", "disabled": "disable", "deleted": "delete"}
 _NEXT = {
     "enabled": "retinue key list {handle}",
     "approved": "retinue key list {handle}",
@@ -67,17 +98,23 @@ def _change(
     session: Session,
     operation: Operation[ServiceAccount],
     accounts: tuple[str, ...],
-    done: str,
+    became: str,
+    known: Words | None = None,
+    body: Callable[[str], dict[str, str] | None] = lambda ident: None,
 ) -> int:
-    def act(text: str) -> ServiceAccount:
-        changed = session.perform(operation, {"id": lookup.account_id(session, text)})
-        session.say(f"{done} service account {changed.handle} ({changed.id})")
+    said = words(session) if known is None else known
+    called = done(said, _ACTS.get(became, ""), became), noun(said, "service_account", "service account")
+
+    def change(text: str) -> ServiceAccount:
+        ident = lookup.account_id(session, text)
+        changed = session.perform(operation, {"id": ident}, body(ident))
+        session.say(f"{called[0]} {called[1]} {changed.handle} ({changed.id})")
         return changed
 
-    changed, code = each(accounts, act)
+    changed, code = each(accounts, change)
     if changed:
         session.show_change(changed, ACCOUNT, many=len(accounts) > 1)
-        session.next(_NEXT[done].format(handle=changed[0].handle, id=changed[0].id))
+        session.next(_NEXT[became].format(handle=changed[0].handle, id=changed[0].id))
     return code
 
 

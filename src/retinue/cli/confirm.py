@@ -31,6 +31,23 @@ def one(act: str, name: str, evidence: list[str], options: DangerOptions, confir
     _ask(f"{act.capitalize()} {name}?", evidence)
 
 
+def typed(act: str, phrase: str, evidence: list[str], options: DangerOptions, confirm: str | None) -> None:
+    """Make sure that ``act`` is meant: ``phrase`` is typed, or given by ``--confirm``; never ``--yes``."""
+    if options.print_curl or _confirmed(confirm, phrase):
+        return
+    if not may_ask(options.no_input):
+        raise CommandError(
+            f"to {act} {phrase} its handle must be confirmed, and there is no terminal to ask on",
+            f"add --confirm {phrase}",
+            Exit.NEEDS_CONFIRMATION,
+        )
+    for line in evidence:
+        print("  " + clean(line), file=sys.stderr)
+    print(clean(f"{act.capitalize()} {phrase}? Type its handle: "), end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != phrase:
+        raise CommandError("nothing was done", code=Exit.FAILED)
+
+
 def several(
     act: str,
     names: list[str],

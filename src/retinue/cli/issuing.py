@@ -55,6 +55,8 @@ def hand_key_over(
         handover.give(token, facts)
     end = f"expires {issued.expiry.at}" if issued.expiry.at else "never expires"
     because = _BECAUSE.get(issued.expiry.because, issued.expiry.because)
+    if issued.warning:
+        session.say(f"note: {issued.warning}")
     session.say(f"{done} {noun} {key_label(key)} ({key.id}), {end}" + (f" ({because})" if because else ""))
     if handover.to_file and token is not None:
         session.say(f"token written to {handover.path} (mode 0600); it is not shown again")

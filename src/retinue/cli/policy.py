@@ -112,6 +112,14 @@ def presets(*, options: Options = DEFAULTS) -> None:
 
 
 @app.command
+def presentation(*, environment: Environment = None, options: Options = DEFAULTS) -> None:
+    """Show what clients show people: words, places, the lifetimes that forms offer, what they confirm."""
+    session = Session(options, ops.GET_PRESENTATION)
+    found = session.perform(ops.GET_PRESENTATION, None, None, {"environment": environment})
+    output.show_object(msgspec.to_builtins(found), options)
+
+
+@app.command
 def history(
     *,
     limit: Annotated[int | None, Parameter(help="At most so many.")] = None,

@@ -35,6 +35,8 @@ def exit_code(error: Exception) -> Exit:
     """Return the exit code for an error of a command or of the client."""
     if isinstance(error, CommandError):
         return error.code
+    if isinstance(error, Problem) and error.code == "confirmation_required":
+        return Exit.NEEDS_CONFIRMATION
     if isinstance(error, Problem):
         return _CODES.get(error.status, Exit.FAILED)
     if isinstance(error, Unreachable):

@@ -72,6 +72,8 @@ class IssuedKey(Struct, kw_only=True):
     #: ``None`` if the caller made the token, and sent its digest.
     token: Secret | None
     expiry: Expiry = field(default_factory=Expiry)
+    #: What its holder should be told now.
+    warning: str | None = None
     receipt: Receipt | UnsetType = UNSET
 
 

@@ -62,6 +62,9 @@ ENABLE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
 APPROVE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
     "POST", _ACCOUNT + "/approve", "service_account:approve", m.ServiceAccount
 )
+PREVIEW_DISABLE: Operation[o.DisablePreview] = Operation(
+    "GET", _ACCOUNT + "/disable", "service_account:read", o.DisablePreview
+)
 DISABLE_ACCOUNT: Operation[m.ServiceAccount] = Operation(
     "POST", _ACCOUNT + "/disable", "service_account:disable", m.ServiceAccount
 )
@@ -156,6 +159,7 @@ LIST_POLICY_VERSIONS: Operation[m.Page[o.PolicyVersion]] = Operation(
     "GET", "/v1/policy/versions", "policy:read", m.Page[o.PolicyVersion]
 )
 
+GET_PRESENTATION: Operation[o.Presentation] = Operation("GET", "/v1/presentation", "", o.Presentation)
 GET_ME: Operation[m.Me] = Operation("GET", "/v1/me", "", m.Me)
 
 LIST_REQUESTS: Operation[m.Page[m.RequestRecord]] = Operation(

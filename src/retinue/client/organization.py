@@ -150,3 +150,40 @@ class PolicyVersion(Struct, kw_only=True):
     reason: str | None = None
     created_at: str | None = None
     created_by: str | None = None
+
+
+class DisablePreview(Struct, kw_only=True):
+    """What would stop with an account; ``confirm`` is none, dialog or typed, and ``phrase`` is typed then."""
+
+    account: PrincipalRef
+    state: str = ""
+    confirm: str = "dialog"
+    phrase: str | None = None
+    uses_24h: int = 0
+    last_used_at: str | None = None
+    keys_usable: int = 0
+
+
+class Term(Struct, kw_only=True):
+    """What one thing is called; of an act, the act and what it has become."""
+
+    one: str
+    many: str
+
+
+class Terminology(Struct, kw_only=True):
+    """The words that people are shown, by the name that the API has."""
+
+    pack: str = ""
+    words: dict[str, Term] = field(default_factory=dict)
+
+
+class Presentation(Struct, kw_only=True):
+    """What clients show to people of the organization; the parts are as the API has them."""
+
+    terminology: Terminology = field(default_factory=Terminology)
+    accounts: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, Any] = field(default_factory=dict)
+    personal_tokens: dict[str, Any] = field(default_factory=dict)
+    warn_days: list[int] = field(default_factory=list)
+    step_up_minutes: int | None = None

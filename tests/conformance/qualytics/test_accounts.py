@@ -50,7 +50,7 @@ def test_QU3_only_administrators_create_and_manage(organization: Organization) -
             caller.call("GET", ACCOUNTS),
             caller.call("POST", ACCOUNTS, {"name": f"made by {role}", "roles": ["member"]}),
             caller.call("PATCH", f"{ACCOUNTS}/{target['id']}", {"purpose": "x"}),
-            caller.call("POST", f"{ACCOUNTS}/{target['id']}/disable", {}),
+            caller.call("POST", f"{ACCOUNTS}/{target['id']}/disable", {"confirm": "target@service"}),
             caller.call("GET", "/v1/keys"),
         ]
         found[role] = {answer.status for answer in answers}

@@ -1,13 +1,50 @@
-"""The states of service accounts: enable, approve, disable, restore."""
+"""The states of service accounts: enable, approve, disable, restore.
+
+Before an account is disabled every client can read what is asked of its person, and what uses it now.
+"""
 
 from __future__ import annotations
 
-from retinue.server.api import schemas
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from retinue.server.api import render, schemas
 from retinue.server.api.account_schemas import ServiceAccount
 from retinue.server.api.accounts import ONE, TAG, one
+from retinue.server.api.answers import instant
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
-from retinue.server.directory import actions, queries
+from retinue.server.credentials import queries as credential_queries
+from retinue.server.directory import actions, queries, rules
+from retinue.server.directory.queries import Principal
+from retinue.server.policies.policy import policy_of
+from retinue.server.traffic import queries as traffic
+
+USED_WITHIN = timedelta(hours=24)
+
+
+class DisablePreview(schemas.Answer):
+    """What would stop with an account, and what its organization asks of the person who disables it."""
+
+    account: schemas.PrincipalRef
+    state: Literal["enabled", "disabled", "deleted"]
+    confirm: Literal["none", "dialog", "typed"] = Field(
+        description="Ask nothing, ask once, or have `phrase` typed (`accounts.disable_confirm`)."
+    )
+    phrase: str | None = Field(description="What `confirm` of the call must be; null where it is not asked.")
+    uses_24h: int = Field(description="Allowed uses within the last 24 hours.")
+    last_used_at: str | None
+    keys_usable: int
+
+
+class DisableAccount(schemas.WithReason):
+    """Why, and the account's handle where the policy wants it typed."""
+
+    confirm: str | None = Field(
+        None, max_length=255, description="The handle; needed where `accounts.disable_confirm` is typed."
+    )
 
 
 @operation("POST", f"{ONE}/enable", permission="service_account:enable", response=ServiceAccount, tag=TAG)
@@ -22,6 +59,22 @@ def approve_service_account(call: Call, account_id: str, body: schemas.WithReaso
     return one(call, actions.approve(call.tx, queries.account(call.organization, account_id, lock=True)))
 
 
+@operation("GET", f"{ONE}/disable", permission="service_account:read", response=DisablePreview, tag=TAG)
+def preview_disable(call: Call, account_id: str) -> schemas.JSON:
+    """Tell what uses a service account now, and what is asked of who disables it."""
+    account = queries.account(call.organization, account_id)
+    asked = policy_of(call.organization).accounts_disable_confirm
+    return {
+        "account": render.ref(account),
+        "state": account.state,
+        "confirm": asked,
+        "phrase": account.handle if asked == "typed" else None,
+        "uses_24h": _uses(call, account),
+        "last_used_at": instant(traffic.last_used_by_account([account.id]).get(account.id)),
+        "keys_usable": credential_queries.counts([account.id], call.now)[account.id][0],
+    }
+
+
 @operation(
     "POST",
     f"{ONE}/disable",
@@ -30,9 +83,12 @@ def approve_service_account(call: Call, account_id: str, body: schemas.WithReaso
     tag=TAG,
     reduces=True,
 )
-def disable_service_account(call: Call, account_id: str, body: schemas.WithReason) -> schemas.JSON:
+def disable_service_account(call: Call, account_id: str, body: DisableAccount) -> schemas.JSON:
     """Disable a service account; none of its keys work until it is enabled again."""
     account = queries.account(call.organization, account_id, lock=True)
+    asked = policy_of(call.organization).accounts_disable_confirm
+    uses = _uses(call, account) if asked == "typed" else 0
+    rules.check_disable_confirmed(asked, account.handle, body.confirm, uses)
     return one(call, actions.disable(call.tx, account, body.reason))
 
 
@@ -41,3 +97,8 @@ def restore_service_account(call: Call, account_id: str, body: schemas.WithReaso
     """Restore a deleted service account: disabled, without its keys."""
     account = queries.account(call.organization, account_id)
     return one(call, credentials.restore_account(call.tx, account, body.reason))
+
+
+def _uses(call: Call, account: Principal) -> int:
+    since = call.now - USED_WITHIN
+    return traffic.uses(call.organization, [account.id], since=since, by="account").get(account.id, 0)

@@ -54,12 +54,20 @@ def enable_service_accounts(call: Call, body: BulkAccounts) -> schemas.JSON:
     reduces=True,
 )
 def disable_service_accounts(call: Call, body: BulkAccounts) -> schemas.JSON:
-    """Disable many service accounts; none of their keys work until they are enabled again."""
+    """Disable many service accounts; none of their keys work until they are enabled again.
+
+    Where the policy wants a handle typed (`accounts.disable_confirm`), their number is typed: `expected`.
+    """
 
     def act(account: Principal) -> Principal | None:
         return None if account.state == "disabled" else actions.disable(call.tx, account, body.reason)
 
-    return bulk.run(call, body, accounts(call, body), act, shown, "account")
+    rows = accounts(call, body)
+    typed = policy_of(call.organization).accounts_disable_confirm == "typed"
+    if typed and body.expected is None and not body.preview:
+        detail = f"this organization wants the number typed: send expected: {len(rows)}"
+        raise Refused("confirmation_required", detail, field="body.expected")
+    return bulk.run(call, body, rows, act, shown, "account")
 
 
 @operation(

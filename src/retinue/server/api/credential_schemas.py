@@ -106,6 +106,12 @@ class IssuedKey(schemas.Answer):
     expiry: EffectiveExpiry
 
 
+class IssuedPersonalToken(IssuedKey):
+    """A personal access token, which is shown here and never again."""
+
+    warning: str | None = Field(None, description="What its user should be told now.")
+
+
 class ExpiringKey(schemas.Answer):
     """A key with its new end."""
 

@@ -9,7 +9,7 @@ from retinue.server.api.credential_schemas import (
     EXPIRES,
     ExpireKey,
     ExpiringKey,
-    IssuedKey,
+    IssuedPersonalToken,
     Key,
     KeyList,
     RegenerateKey,
@@ -50,7 +50,7 @@ def list_my_tokens(call: Call, query: schemas.ListQuery) -> schemas.JSON:
     return {"items": render.keys(rows, call.now), "next": following}
 
 
-@operation("POST", LIST, permission=PAT_ISSUE, response=IssuedKey, status=201, tag=TAG)
+@operation("POST", LIST, permission=PAT_ISSUE, response=IssuedPersonalToken, status=201, tag=TAG)
 def issue_my_token(call: Call, body: IssueToken) -> schemas.JSON:
     """Issue a personal access token for the caller. The token stands in this answer and nowhere else."""
     narrowed = None if body.restrictions is None else body.restrictions.given()
@@ -73,7 +73,13 @@ def rename_my_token(call: Call, token_id: str, body: RenameKey) -> schemas.JSON:
 
 
 @operation(
-    "POST", f"{ONE}/rotate", permission=PAT_ISSUE, response=IssuedKey, status=201, tag=TAG, reduces=True
+    "POST",
+    f"{ONE}/rotate",
+    permission=PAT_ISSUE,
+    response=IssuedPersonalToken,
+    status=201,
+    tag=TAG,
+    reduces=True,
 )
 def rotate_my_token(call: Call, token_id: str, body: RotateKey) -> schemas.JSON:
     """Issue a successor of one's own token; the old one is accepted beside it for the overlap."""
@@ -86,7 +92,9 @@ def finish_my_rotation(call: Call, token_id: str, body: schemas.WithReason) -> s
     return one(call, actions.finish(call.tx, _own(call, token_id)))
 
 
-@operation("POST", f"{ONE}/regenerate", permission=PAT_ISSUE, response=IssuedKey, tag=TAG, reduces=True)
+@operation(
+    "POST", f"{ONE}/regenerate", permission=PAT_ISSUE, response=IssuedPersonalToken, tag=TAG, reduces=True
+)
 def regenerate_my_token(call: Call, token_id: str, body: RegenerateKey) -> schemas.JSON:
     """Replace the secret of one's own token under the same id."""
     return regenerated(call, _own(call, token_id), body)

@@ -13,7 +13,7 @@ from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Access, Call, Refused, operation
 from retinue.server.directory import queries
 from retinue.server.directory.queries import Principal as Row
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.policy import Policy, policy_of
 from retinue.server.policies.terminology import PACKS
 
 
@@ -103,7 +103,12 @@ def list_principals(call: Call, query: PrincipalFilter) -> schemas.JSON:
 @operation("GET", "/terminology", permission=Access.SELF, response=Terminology, tag="principals")
 def get_terminology(call: Call) -> schemas.JSON:
     """Get the words that people of the organization are shown."""
-    pack = policy_of(call.organization).terminology
+    return terminology(policy_of(call.organization))
+
+
+def terminology(policy: Policy) -> schemas.JSON:
+    """Return the words of a policy as the API answers them."""
+    pack = policy.terminology
     return {
         "pack": pack,
         "words": {name: {"one": one, "many": many} for name, (one, many) in PACKS[pack].items()},

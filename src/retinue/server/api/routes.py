@@ -43,6 +43,7 @@ from retinue.server.api import (  # noqa: F401
     permissions,
     personal_tokens,
     policy,
+    presentation,
     principals,
     probes,
     public,

@@ -10,13 +10,19 @@ from retinue.server.credentials import actions, rules, writing
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.writing import Issued, Secret
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.words import personal_token_warning
+from retinue.token import Kind
 
 
 def issued(call: Call, made: Issued) -> schemas.JSON:
     """Return the answer that holds a token, and let a repetition of the call replace it."""
     if made.made is not None:
         call.credential = made.credential.id
+    told: schemas.JSON = {}
+    if made.credential.kind == Kind.PERSONAL.value:
+        told["warning"] = personal_token_warning(policy_of(call.organization))
     return {
+        **told,
         "key": render.keys([made.credential], call.now)[0],
         "token": None if made.made is None else made.token.reveal(),
         "expiry": {"at": instant(made.expiry.at), "because": made.expiry.because},

@@ -81,6 +81,20 @@ def bounds(policy: Policy, kind: Kind, environment: str = "") -> Bounds:
     return Bounds(policy.expiry_default_days, days, because, may_never_end)
 
 
+def usual_days(bound: Bounds) -> int | None:
+    """Return the lifetime of a credential for which none is asked; ``None``: for ever, or one must be."""
+    if bound.default_days is None:
+        return None if bound.may_never_end else bound.most
+    return bound.default_days if bound.most is None else min(bound.default_days, bound.most)
+
+
+def choices(policy: Policy, bound: Bounds) -> list[int | None]:
+    """Return the lifetimes that a form offers and that are allowed, the shortest first; ``None`` is never."""
+    days = {each for each in policy.expiry_choices if each is not None}
+    fit = sorted(each for each in days if bound.most is None or each <= bound.most)
+    return [*fit, None] if None in policy.expiry_choices and bound.may_never_end else list(fit)
+
+
 def expiry(asked: str | None, now: datetime, bound: Bounds, field: str = "expires") -> Expiry:
     """Return the effective end of a credential issued now: the smaller of what is asked and the maximum.
 

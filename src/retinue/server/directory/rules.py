@@ -127,3 +127,17 @@ def check_texts(fields: AccountFields) -> None:
         check_name(system, f"systems.{place}")
     if len(fields.owners) > OWNERS_MAX:
         raise Refused("invalid_value", f"at most {OWNERS_MAX}", field="owners")
+
+
+def check_disable_confirmed(asked: str, handle: str, confirm: str | None, uses: int) -> None:
+    """Refuse to disable an account where its handle must be typed (``accounts.disable_confirm``) and was not.
+
+    A dialog is the client's to show; a call is as good as its answer. ``uses`` are those of the last day.
+    """
+    if asked == "typed" and confirm != handle:
+        raise Refused(
+            "confirmation_required",
+            f"this organization wants the handle typed: send confirm: {handle!r}; "
+            f"it was used {uses} times in the last 24 hours",
+            field="body.confirm",
+        )

@@ -161,7 +161,9 @@ def new_network(look: Look) -> Iterator[Found]:
 
 
 def pat_in_production(look: Look) -> Iterator[Found]:
-    """Personal access tokens that a program uses, by how often they are used."""
+    """Personal access tokens that a program uses, by how often; where the policy warns of them."""
+    if not look.policy().pat_production_warning:
+        return
     for rows in look.usable():
         personal = [row for row in rows if row.kind == Kind.PERSONAL.value]
         used = traffic.usage(row.id for row in personal)

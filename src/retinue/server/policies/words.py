@@ -8,6 +8,17 @@ from retinue.server.policies.policy import Policy
 _SURE_SHARE = 0.75
 _CLOCK_SHARE = 1.05
 
+#: Said where a personal access token is issued (``pat.production_warning``).
+_PERSONAL = (
+    "A personal access token acts as its user and ends with the user's access. "
+    "What runs without you needs a service account."
+)
+
+
+def personal_token_warning(policy: Policy) -> str | None:
+    """Return what is said to a user who issues a personal access token; ``None`` where nothing is."""
+    return _PERSONAL if policy.pat_production_warning else None
+
 
 def consequences(policy: Policy) -> list[str]:
     """Return what the values in force mean."""
