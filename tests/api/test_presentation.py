@@ -14,7 +14,7 @@ from tests.api.wrongs import CASES
 
 def _presented(world: World, environment: str = "") -> Any:
     query = f"?environment={environment}" if environment else ""
-    return world.caller().get(f"/v1/presentation{query}").json
+    return world.user()[1].get(f"/v1/presentation{query}").json
 
 
 def test_disabling_is_confirmed_as_the_organization_wants(world: World) -> None:
@@ -115,6 +115,24 @@ def test_lifetimes_that_are_too_long_are_not_offered(world: World) -> None:
     assert [30, 60, 90] == by_kind["personal_tokens"]["lifetimes"]["choices"]
     assert [10, 20] == _presented(world, "staging")["keys"]["lifetimes"]["choices"]
     assert 30 == _presented(world, "testing")["keys"]["lifetimes"]["default"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "before", "after"),
+    [("qualytics", [30, 60, 90, 365, "never"], [30]), ("wavefront", ["never"], [20])],
+)
+def test_choices_of_a_preset_give_way_to_what_is_required(
+    world: World, preset: str, before: list[Any], after: list[Any]
+) -> None:
+    """
+    A preset that offers never does not stand in the way of an organization that wants every key to end; what is
+    too long is not offered any more, and where nothing is left, the usual lifetime is.
+    """
+    world.owner.patch("/v1/policy", {"preset": preset, "accept": 9})
+    lax = _presented(world)["keys"]["lifetimes"]["choices"]
+    set_policy(world, expiry__required=True, expiry__max_days=40, expiry__default_days=20)
+
+    assert (before, after) == (lax, _presented(world)["keys"]["lifetimes"]["choices"])
 
 
 def test_everybody_reads_what_clients_show(world: World) -> None:

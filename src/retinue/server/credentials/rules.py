@@ -89,10 +89,15 @@ def usual_days(bound: Bounds) -> int | None:
 
 
 def choices(policy: Policy, bound: Bounds) -> list[int | None]:
-    """Return the lifetimes that a form offers and that are allowed, the shortest first; ``None`` is never."""
+    """Return the lifetimes that a form offers and that are allowed, the shortest first; ``None`` is never.
+
+    If none of them is allowed, the usual one is offered.
+    """
     days = {each for each in policy.expiry_choices if each is not None}
     fit = sorted(each for each in days if bound.most is None or each <= bound.most)
-    return [*fit, None] if None in policy.expiry_choices and bound.may_never_end else list(fit)
+    offered = [*fit, None] if None in policy.expiry_choices and bound.may_never_end else list(fit)
+    usual = usual_days(bound)
+    return offered or ([] if usual is None else [usual])
 
 
 def expiry(asked: str | None, now: datetime, bound: Bounds, field: str = "expires") -> Expiry:

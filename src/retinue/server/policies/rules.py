@@ -205,14 +205,10 @@ def _names_tell_apart(policy: Policy) -> bool:
 
 _Rule = tuple[tuple[str, ...], Callable[[Policy], bool], str]
 _RULES: tuple[_Rule, ...] = (
-    # What is not stated here gives way to a smaller maximum.
+    # What is not stated here gives way: a default to a smaller maximum, choices to what is allowed.
     (("expiry.default_days",), _default_fits, "the default must not exceed expiry.max_days"),
     (("expiry.choices",), _choices_fit, "a choice must not exceed expiry.max_days"),
-    (
-        ("expiry.choices", "expiry.required"),
-        _choices_end,
-        "`never` cannot be chosen while expiry.required is true",
-    ),
+    (("expiry.choices",), _choices_end, "`never` cannot be chosen while expiry.required is true"),
     (
         ("expiry.required", "expiry.default_days", "expiry.max_days"),
         _ends,
