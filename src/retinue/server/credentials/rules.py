@@ -95,7 +95,9 @@ def choices(policy: Policy, bound: Bounds) -> list[int | None]:
     """
     days = {each for each in policy.expiry_choices if each is not None}
     fit = sorted(each for each in days if bound.most is None or each <= bound.most)
-    offered = [*fit, None] if None in policy.expiry_choices and bound.may_never_end else list(fit)
+    offered: list[int | None] = list(fit)
+    if None in policy.expiry_choices and bound.may_never_end:
+        offered.append(None)
     usual = usual_days(bound)
     return offered or ([] if usual is None else [usual])
 
