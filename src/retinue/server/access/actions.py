@@ -24,8 +24,9 @@ from retinue.server.access.queries import Grant
 from retinue.server.access.setting_up import set_up_organization
 from retinue.server.directory import actions as directory
 from retinue.server.directory import queries as people
+from retinue.server.directory import users
 from retinue.server.directory.queries import Principal
-from retinue.server.directory.rules import AccountFields
+from retinue.server.directory.rules import DECIDING, AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 
@@ -36,11 +37,13 @@ __all__ = [
     "assign_roles",
     "check_stronger",
     "create_account",
+    "create_user",
     "declare",
     "delete_grant",
     "duplicate_account",
     "grant",
     "held_by",
+    "rename_user",
     "set_roles",
     "set_up_organization",
     "update_account",
@@ -75,7 +78,7 @@ def create_account(
             organization_id, fields.environment, roles=len(roles), groups=len(groups)
         )
     account = directory.create_service_account(tx, organization_id, fields, is_first=is_own)
-    check_matched(handing, account, [])
+    check_matched(handing, account, [], [name for name in DECIDING if getattr(fields, name)])
     join_default(tx, account, handing.policy.default_groups)
     assign_roles(tx, account, roles, justification)
     for place, permission in enumerate(dict.fromkeys(permissions)):
@@ -104,8 +107,25 @@ def update_account(
     handing = Handing.begin(tx, account.organization_id, justification)
     had = by_rule(handing, account)
     updated = directory.update_account(tx, account, changes)
-    check_matched(handing, updated, had)
+    check_matched(handing, updated, had, changes)
     return updated
+
+
+def create_user(tx: Transaction, organization_id: str, *, email: str, name: str) -> Principal:
+    """Create a user without a password. Conditions give them nothing that the actor may not hand out."""
+    handing = Handing.begin(tx, organization_id)
+    user = directory.create_user(tx, organization_id, email=email, name=name)
+    check_matched(handing, user, [], ["name"])
+    return user
+
+
+def rename_user(tx: Transaction, user: Principal, name: str) -> Principal:
+    """Give a user another name. They gain by no rule what the actor may not hand out."""
+    handing = Handing.begin(tx, user.organization_id)
+    had = by_rule(handing, user)
+    renamed = users.rename(tx, user, name)
+    check_matched(handing, renamed, had, ["name"])
+    return renamed
 
 
 def duplicate_account(tx: Transaction, source: Principal, *, name: str, justification: str = "") -> Principal:

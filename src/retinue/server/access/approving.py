@@ -14,6 +14,9 @@ from retinue.server.ledger.transaction import Transaction
 def approve(tx: Transaction, organization: str, found: Grant | RoleAssignment) -> Grant | RoleAssignment:
     """Let a pending grant or role hold. Refuses who asked for it, and who gets it."""
     handing = Handing.begin(tx, organization, found.justification)
+    # What was read before the lock may be approved, or rejected and gone, since.
+    find = find_grant if isinstance(found, Grant) else find_assignment
+    found = find(organization, found.id)
     subject = subjects.named(organization, [found.subject])[found.subject]
     check_alive(subject)
     check_approver(tx, found.is_pending, found.granted_by, subject.id)

@@ -17,7 +17,7 @@ from retinue.server.access.paths import Link, Part, is_forbidden
 from retinue.server.access.selectors import Selector
 from retinue.server.access.subjects import Subject
 from retinue.server.directory.queries import Principal
-from retinue.server.errors import Refused
+from retinue.server.errors import NotFound, Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 
@@ -158,7 +158,10 @@ def check_role(
 def take_role(tx: Transaction, subject: Subject, assignment: RoleAssignment, organization: str) -> None:
     """Take a role away."""
     handing = Handing.begin(tx, organization)
-    role = assignment.role
+    found = RoleAssignment.objects.select_related("role").filter(id=assignment.id).first()
+    if found is None:  # Somebody else took it away before this could be locked.
+        raise NotFound("assignment", assignment.id)
+    assignment, role = found, found.role
     check_open(handing, subject)
     if role.like == "owner":
         _check_owner(handing, role, "roles")
@@ -170,9 +173,12 @@ def take_role(tx: Transaction, subject: Subject, assignment: RoleAssignment, org
     touching.subject(tx, organization, subject.id)
 
 
-def delete_grant(tx: Transaction, organization: str, found: Grant) -> Grant:
-    """Take a grant away."""
+def delete_grant(tx: Transaction, organization: str, grant: Grant) -> Grant:
+    """Take a grant away. Raises :class:`NotFound` for one that is gone by now."""
     handing = Handing.begin(tx, organization)
+    found = Grant.objects.filter(id=grant.id).first()
+    if found is None:
+        raise NotFound("grant", grant.id)
     subject = subjects.named(organization, [found.subject])[found.subject]
     check_open(handing, subject)
     before, ident = stated(found), found.id

@@ -1,13 +1,14 @@
-"""What an account has by conditions: changing the account must not be a way around the grant ceiling."""
+"""What a principal has by conditions: changing it must not be a way around the grant ceiling."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from retinue.server.access import loading, queries
 from retinue.server.access.handing import Handing
 from retinue.server.access.paths import Part
 from retinue.server.directory.queries import Principal
+from retinue.server.directory.rules import DECIDING
 
 
 def by_rule(handing: Handing, account: Principal) -> list[Part]:
@@ -21,6 +22,10 @@ def by_rule(handing: Handing, account: Principal) -> list[Part]:
     return found
 
 
-def check_matched(handing: Handing, account: Principal, had: Iterable[Part]) -> None:
-    """Refuse a change by which an account matches more than the actor may hand out."""
-    handing.gained(had, by_rule(handing, account), to_service=True, field="environment")
+def check_matched(
+    handing: Handing, account: Principal, had: Iterable[Part], changed: Collection[str] = DECIDING
+) -> None:
+    """Refuse a change by which an account matches more than the actor may hand out; ``changed`` are fields."""
+    to_service = account.kind == Principal.SERVICE_ACCOUNT
+    deciding = sorted(DECIDING.intersection(changed)) or ["name"]
+    handing.gained(had, by_rule(handing, account), to_service=to_service, field=deciding[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from retinue.server.access import queries, rules, selectors, touching
@@ -129,10 +130,12 @@ def remove(tx: Transaction, group: Group, principals: Sequence[Principal]) -> li
 
 def approve(tx: Transaction, group: Group, principal: Principal) -> Membership:
     """Let a pending membership hold. Refuses who asked for it, and who gets it."""
-    found = Membership.objects.filter(group=group, principal=principal).first()
+    rows = Membership.objects.filter(group=group, principal=principal)
+    handing = Handing.begin(tx, group.organization_id)
+    found = rows.first()
     if found is None:
         raise NotFound("member", principal.id)
-    handing = Handing.begin(tx, group.organization_id, found.justification)
+    handing = replace(handing, justification=found.justification)
     check_approver(tx, found.is_pending, found.granted_by, principal.id)
     check_kind(handing, group, principal, "principal_id")
     _check_team(handing, group, principal, "principal_id")

@@ -90,11 +90,7 @@ def update(
     row.updated_at = tx.now
     row.save()
     if _WHO & set(changed) and row.is_enabled:
-        terms = handing.terms(
-            handing.parts_of(row.id), to_service=handing.reaches_service(row.id), field="conditions"
-        )
-        row.pending_by = tx.actor.id if terms.is_pending else ""
-        row.save()
+        _ask_anew(handing, row)
     tx.record(
         "access_policy.updated",
         row.id,
@@ -108,6 +104,29 @@ def update(
         tx, was if in_force else None, subjects.rule_of_policy(row) if _in_force(row) else None
     )
     return row
+
+
+def _ask_anew(handing: Handing, row: AccessPolicy) -> None:
+    """Decide about a policy that takes in others, or is enabled: refuse it, or let it wait.
+
+    What waits already is asked about once more, by who asked: what somebody else adds to it would be approved
+    by the one of the two who did not ask for that.
+    """
+    if row.pending_by not in ("", handing.tx.actor.id):
+        raise Refused(
+            "state_conflict",
+            f"{row.name} waits for a second person: approve it, disable it or delete it first",
+            field="policy_id",
+        )
+    # Only what is in force gives anything, so that it is looked at as if it were.
+    row.pending_by = ""
+    row.save()
+    terms = handing.terms(
+        handing.parts_of(row.id), to_service=handing.reaches_service(row.id), field="conditions"
+    )
+    if terms.is_pending:
+        row.pending_by = handing.tx.actor.id
+        row.save()
 
 
 def approve(tx: Transaction, row: AccessPolicy, justification: str = "") -> AccessPolicy:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from django.db.models import QuerySet
 
 from retinue.server.access import loading, rules
-from retinue.server.access.conditions import Subject
+from retinue.server.access.conditions import Subject, texts
 from retinue.server.access.models import (
     AccessPolicy,
     Grant,
@@ -111,7 +111,14 @@ def paths_of(
 
 def subject_of(principal: Principal) -> Subject:
     """Return a principal as conditions see it."""
-    return Subject(principal.id, principal.kind, principal.name, principal.handle, principal.environment)
+    return Subject(
+        principal.id,
+        principal.kind,
+        principal.name,
+        principal.handle,
+        principal.environment,
+        texts(principal.attributes),
+    )
 
 
 def now_ms() -> int:

@@ -103,5 +103,5 @@ def unassign_role(call: Call, assignment_id: str, query: schemas.Reasoned) -> sc
 def approve_assignment(call: Call, assignment_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Let a role hold that waits for a second person."""
     found = approving.find_assignment(call.organization, assignment_id)
-    approving.approve(call.tx, call.organization, found)
-    return render_access.assignments([found], call.now)[0]
+    approved = approving.approve(call.tx, call.organization, found)
+    return render_access.assignments([approved], call.now)[0]

@@ -238,8 +238,7 @@ def take_grant_back(call: Call, grant_id: str, query: schemas.Reasoned) -> schem
 @operation("POST", "/grants/{grant_id}/approve", permission="grant:create", response=Grant, tag=TAG)
 def approve_grant(call: Call, grant_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Let a grant hold that waits for a second person."""
-    found = approving.find_grant(call.organization, grant_id)
-    approving.approve(call.tx, call.organization, found)
+    found = approving.approve(call.tx, call.organization, approving.find_grant(call.organization, grant_id))
     return render_access.grants([found], call.now)[0]
 
 

@@ -178,7 +178,7 @@ def update_user(call: Call, user_id: str, body: UpdateUser) -> schemas.JSON:
     """Change name and roles of a user; what is left out stays."""
     user = queries.user(call.organization, user_id, lock=True)
     if "name" in body.model_fields_set:
-        directory.rename(call.tx, user, body.name)
+        access.rename_user(call.tx, user, body.name)
     if "roles" in body.model_fields_set:
         people.check_roles_may_go(call, user, body.roles)
         access.set_roles(call.tx, user, body.roles, body.justification)
@@ -240,7 +240,7 @@ def delete_user(call: Call, user_id: str, query: schemas.Reasoned) -> schemas.JS
 
 
 def _created(call: Call, body: CreateUser) -> Principal:
-    made = actions.create_user(call.tx, call.organization, email=body.email, name=body.name)
+    made = access.create_user(call.tx, call.organization, email=body.email, name=body.name)
     access.assign_roles(call.tx, made, body.roles, body.justification)
     return made
 

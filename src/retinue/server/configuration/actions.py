@@ -24,7 +24,6 @@ from retinue.server.configuration import naming, queries, rules
 from retinue.server.configuration.rules import Step
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
-from retinue.server.directory import users
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields, fold
 from retinue.server.errors import Refused
@@ -92,9 +91,10 @@ class Applying:
     def _user(self, step: Step) -> None:
         if step.act == "create":
             name = step.after.get("name") or step.key.partition("@")[0]
-            directory.create_user(self._tx, self._organization, email=step.key, name=name)
+            access.create_user(self._tx, self._organization, email=step.key, name=name)
         elif "name" in step.after:
-            users.rename(self._tx, naming.user(self._organization, step.key), step.after["name"])
+            user = naming.user(self._organization, step.key)
+            access.rename_user(self._tx, user, step.after["name"])
 
     def _role(self, step: Step) -> None:
         changes = {name: step.after[name] for name in role_actions.FIELDS if name in step.after}
@@ -148,7 +148,7 @@ class Applying:
         else:
             account = naming.account(self._organization, step.key)
             if stated:
-                directory.update_account(self._tx, account, stated)
+                access.update_account(self._tx, account, stated, self._why)
         state = step.after.get("state")
         if state == "disabled" and account.state == "enabled":
             directory.disable(self._tx, account, self._why)

@@ -238,6 +238,7 @@ def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Prin
     """Bring a deleted account back, disabled, within the days that the policy allows."""
     policy = policy_of(account.organization_id)
     days = policy.accounts_restore_days
+    uniqueness.lock(account.organization_id)
     uniqueness.check_room(account.organization_id, policy)
     if account.state != "deleted" or account.deleted_at is None:
         raise Refused("state_conflict", f"{account.handle} is {account.state}, not deleted")
