@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from retinue.server.access.queries import Grant, RoleAssignment
+from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.access_cases import four_eyes
 from tests.api.policies import set_policy
 from tests.api.world import JSON, World
@@ -25,7 +29,9 @@ def test_attributes_are_no_way_around_the_ceiling(world: World) -> None:
     issued = caller.post(f"/v1/service-accounts/{strong['id']}/keys", {"name": "k"})
 
     assert 201 == made.status
-    assert [(403, "ceiling_exceeded")] * 3 == [(each.status, each.code) for each in (changed, created, issued)]
+    assert [(403, "ceiling_exceeded")] * 3 == [
+        (each.status, each.code) for each in (changed, created, issued)
+    ]
 
 
 def test_what_attributes_give_is_explained(world: World) -> None:
@@ -119,13 +125,130 @@ def test_a_document_is_no_way_around_the_ceiling(world: World) -> None:
     reads = ("policy:read", "role:read", "group:read", "team:read", "service_account:read", "grant:read")
     caller = world.caller(*reads, "user:read", "access_policy:read", "service_account:update")
     weak = world.caller("service_account:update")
-    world.owner.post("/v1/access-policies", {"name": "Q", "conditions": conditions, "roles": ["access-manager"]})
+    world.owner.post(
+        "/v1/access-policies", {"name": "Q", "conditions": conditions, "roles": ["access-manager"]}
+    )
     document = {"service_accounts": [{"handle": account.handle, "environment": "production"}]}
     planned = caller.post("/v1/configuration/plan", {"document": document})
-    applied = caller.post(
-        "/v1/configuration/apply", {"document": document, "digest": planned.json["digest"]}
-    )
+    applied = caller.post("/v1/configuration/apply", {"document": document, "digest": planned.json["digest"]})
 
     assert 403 == weak.patch(f"/v1/service-accounts/{account.id}", {"environment": "production"}).status
     assert "ceiling_exceeded" == planned.json["refused"]["code"]
     assert (403, "ceiling_exceeded") == (applied.status, applied.code)
+
+
+def test_an_id_means_its_object_whatever_others_are_called(world: World) -> None:
+    """
+    Nobody gets what is meant for another by a handle or name that reads like its id.
+    """
+    victim = world.account("victim")
+    user, _ = world.user("Una")
+    role = world.owner.post("/v1/roles", {"name": "Victim", "permissions": ["report:read"]}).json["id"]
+    group = world.owner.post("/v1/groups", {"name": "Victim"}).json["id"]
+    caller = world.caller("service_account:create", "role:create", "group:create")
+    fields = {"name": "x", "purpose": "x", "owners": [world.owner.id]}
+    for ident in (victim.id, user.id, role, group):
+        caller.post("/v1/service-accounts", {**fields, "handle": ident.lower()})
+        caller.post("/v1/roles", {"name": "x", "handle": ident.lower().replace("_", "-")})
+        caller.post("/v1/groups", {"name": ident})
+    granted = [
+        world.owner.post("/v1/grants", {"subject": ident, "permission": "report:read", "resource": "own"})
+        for ident in (victim.id, user.id, role, group)
+    ]
+    added = world.owner.post(f"/v1/groups/{group}/add", {"members": [victim.id, user.id]})
+    body = {**fields, "name": "new", "owners": [user.id], "groups": [group], "roles": [role]}
+    made = world.owner.post("/v1/service-accounts", body)
+
+    assert [victim.id, user.id, role, group] == [each.json["subject"]["id"] for each in granted]
+    assert [victim.id, user.id] == [each["principal"]["id"] for each in added.json["items"]]
+    assert (201, ["victim"]) == (made.status, made.json.get("roles"))
+    assert [user.id] == [each["id"] for each in made.json["owners"]]
+
+
+def test_converting_the_token_of_another_needs_the_right_to_end_it(world: World) -> None:
+    """
+    A conversion ends a token, so it needs what a revoke needs, and the policy must let administrators revoke.
+    """
+    user, caller = world.user("Una")
+    token = caller.get("/v1/me/tokens").json["items"][0]["id"]
+    needs = ("pat:read", "service_account:create", "grant:create", "credential:issue")
+    body = {"name": "una-job", "purpose": "x", "owners": [user.id], "overlap": "0s", "permissions": []}
+    path = f"/v1/personal-access-tokens/{token}/convert"
+    weak = world.caller(*needs).post(path, body)
+    set_policy(world, pat__admin_visibility="metadata")
+    kept = world.owner.post(path, body)
+    before = caller.get("/v1/me").status
+    set_policy(world, pat__admin_visibility="metadata_and_revoke")
+
+    assert (403, "permission_missing") == (weak.status, weak.code)
+    assert (409, "state_conflict") == (kept.status, kept.code)
+    assert 200 == before
+    assert 201 == world.owner.post(path, body).status
+
+
+def test_a_document_deletes_no_more_accounts_than_a_call_may(world: World) -> None:
+    """
+    Where accounts are deleted one at a time, a document with which several would go is refused.
+    """
+    for name in ("one", "two"):
+        world.account(name)
+    document: JSON = {"document": {"service_accounts": []}, "prune": True}
+    planned = world.owner.post("/v1/configuration/plan", document)
+    applied = world.owner.post("/v1/configuration/apply", {**document, "digest": planned.json["digest"]})
+    set_policy(world, accounts__delete_bulk=True)
+    again = world.owner.post("/v1/configuration/apply", {**document, "digest": planned.json["digest"]})
+
+    assert "state_conflict" == planned.json["refused"]["code"]
+    assert (409, "state_conflict") == (applied.status, applied.code)
+    assert 200 == again.status
+
+
+def test_what_ends_by_itself_ends_in_a_copy_too(world: World) -> None:
+    """
+    A duplicate has a role no longer than what it is a copy of, and nothing of what has ended there.
+    """
+    source = world.account("source")
+    body = {"subject": source.id, "justification": "x"}
+    made = world.owner.post("/v1/assignments", {**body, "role": "auditor", "expires": "1d"}).json
+    ended = [
+        world.owner.post("/v1/grants", {**body, "permission": "report:read", "expires": "1h"}).json["id"],
+        world.owner.post("/v1/assignments", {**body, "role": "access-manager", "expires": "1h"}).json["id"],
+    ]
+    with transaction(SYSTEM, reason="test") as tx:
+        for rows in (Grant.objects, RoleAssignment.objects):
+            rows.filter(id__in=ended).update(expires_at=datetime.now(UTC) - timedelta(hours=1))
+        tx.record("grant.deleted", ended[0], name="a test", organization=world.organization.id)
+    copy = world.owner.post(f"/v1/service-accounts/{source.id}/duplicate", {"name": "copy"})
+    linked = world.owner.post(
+        "/v1/service-accounts",
+        {
+            "name": "linked", "purpose": "x", "owners": [world.owner.id],
+            "copy_from": {"account": source.id, "mode": "link"},
+        },
+    )  # fmt: skip
+
+    for account in (copy, linked):
+        assert 201 == account.status, account.text
+        held = world.owner.get(f"/v1/assignments?subject={account.json['id']}").json["items"]
+        assert [("Auditor", made["expires_at"])] == [
+            (each["role"]["name"], each["expires_at"]) for each in held
+        ]
+        assert [] == world.owner.get(f"/v1/service-accounts/{account.json['id']}/grants").json["items"]
+
+
+def test_the_last_owner_stays(world: World) -> None:
+    """
+    The role that may do everything is not taken from its last holder, on whatever way.
+    """
+    [held] = world.owner.get(f"/v1/assignments?subject={world.owner.id}").json["items"]
+    assert world.owner.principal is not None
+    document: JSON = {"document": {"users": [{"email": world.owner.principal.email, "roles": []}]}}
+    planned = world.owner.post("/v1/configuration/plan", document).json
+    answers = [
+        world.owner.delete(f"/v1/assignments/{held['id']}"),
+        world.owner.patch(f"/v1/users/{world.owner.id}", {"roles": []}),
+        world.owner.post("/v1/configuration/apply", {**document, "digest": planned["digest"]}),
+    ]
+
+    assert [(409, "state_conflict")] * 3 == [(each.status, each.code) for each in answers]
+    assert "state_conflict" == planned["refused"]["code"]

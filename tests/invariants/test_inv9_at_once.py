@@ -20,9 +20,7 @@ def _waiting(world: World, what: str, name: str) -> tuple[str, str, str]:
     """Return the address of what waits for a second person, and how it is rejected."""
     subject = world.account(name).id
     if what == "grant":
-        made = done(
-            world.owner.post("/v1/grants", {"subject": subject, "permission": "grant:create"} | WHY)
-        )
+        made = done(world.owner.post("/v1/grants", {"subject": subject, "permission": "grant:create"} | WHY))
         return f"/v1/grants/{made['id']}/approve", "DELETE", f"/v1/grants/{made['id']}"
     made = done(world.owner.post("/v1/assignments", {"subject": subject, "role": "access-manager"} | WHY))
     return f"/v1/assignments/{made['id']}/approve", "DELETE", f"/v1/assignments/{made['id']}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from retinue.server.access import grant_actions, member_actions, queries, selectors
@@ -20,7 +21,7 @@ from retinue.server.access.handing import Handing, check_stronger, held_by
 from retinue.server.access.matching import by_rule, check_matched
 from retinue.server.access.member_actions import join_default
 from retinue.server.access.models import Group, Membership
-from retinue.server.access.queries import Grant
+from retinue.server.access.queries import Grant, RoleAssignment
 from retinue.server.access.setting_up import set_up_organization
 from retinue.server.directory import actions as directory
 from retinue.server.directory import queries as people
@@ -66,11 +67,13 @@ def create_account(
     justification: str = "",
     source: Source | None = None,
     is_own: bool = False,
+    ends: Mapping[str, datetime | None] | None = None,
 ) -> Principal:
     """Create a service account with its roles, direct grants, groups and teams: all of it or nothing.
 
     ``source`` is the account or role whose permissions are copied or linked. ``is_own`` says that the product
     makes it for itself: nothing is asked of it that the policy asks of people, and nobody has to approve it.
+    ``ends`` says when roles end.
     """
     handing = Handing.begin(tx, organization_id, justification)
     if not is_own:
@@ -80,7 +83,7 @@ def create_account(
     account = directory.create_service_account(tx, organization_id, fields, is_first=is_own)
     check_matched(handing, account, [], [name for name in DECIDING if getattr(fields, name)])
     join_default(tx, account, handing.policy.default_groups)
-    assign_roles(tx, account, roles, justification)
+    assign_roles(tx, account, roles, justification, ends)
     for place, permission in enumerate(dict.fromkeys(permissions)):
         grant(tx, account, permission, justification, field=f"permissions.{place}")
     _join(tx, account, groups, justification)
@@ -141,16 +144,18 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
         owners=tuple(owner.id for owner in people.owners_of([source.id])[source.id]),
     )
     why = justification or f"as {source.handle} ({source.id})"
-    members = _memberships(source)
+    held = [each for each in queries.assigned(source.id) if _is_on(each, tx)]
+    members = [each for each in _memberships(source) if _is_on(each, tx)]
     account = create_account(
         tx,
         source.organization_id,
         fields,
-        roles=queries.roles_of([source.id])[source.id],
+        roles=[each.role.handle for each in held],
+        ends={each.role.handle: each.expires_at for each in held},
         groups=[each.group for each in members if each.expires_at is None],
         justification=why,
     )
-    for each in queries.grants(source.id):
+    for each in (each for each in queries.grants(source.id) if _is_on(each, tx)):
         grant(
             tx,
             account,
@@ -163,6 +168,11 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
     for member in (each for each in members if each.expires_at is not None):
         member_actions.add(tx, member.group, [account], why, expires_at=member.expires_at)
     return account
+
+
+def _is_on(held: RoleAssignment | Membership | Grant, tx: Transaction) -> bool:
+    """Tell whether something holds now: it waits for nobody, and has not ended."""
+    return not held.is_pending and (held.expires_at is None or held.expires_at > tx.now)
 
 
 def _memberships(source: Principal) -> list[Membership]:

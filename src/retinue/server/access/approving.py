@@ -7,41 +7,59 @@ from retinue.server.access.grant_actions import check_alive, check_role, ms
 from retinue.server.access.handing import Handing
 from retinue.server.access.models import Grant, RoleAssignment
 from retinue.server.access.paths import Part
+from retinue.server.access.subjects import Subject
 from retinue.server.errors import NotFound, Refused
 from retinue.server.ledger.transaction import Transaction
 
 
-def approve(tx: Transaction, organization: str, found: Grant | RoleAssignment) -> Grant | RoleAssignment:
-    """Let a pending grant or role hold. Refuses who asked for it, and who gets it."""
-    handing = Handing.begin(tx, organization, found.justification)
+def approve_grant(tx: Transaction, organization: str, ident: str) -> Grant:
+    """Let a pending grant hold. Refuses who asked for it, and who gets it."""
+    why = find_grant(organization, ident).justification
+    handing = Handing.begin(tx, organization, why)
     # What was read before the lock may be approved, or rejected and gone, since.
-    find = find_grant if isinstance(found, Grant) else find_assignment
-    found = find(organization, found.id)
-    subject = subjects.named(organization, [found.subject])[found.subject]
+    found = find_grant(organization, ident)
+    subject = _asked_for(handing, found)
+    selector = selectors.stored(found.resource)
+    part = Part((found.permission,), selector, found.is_bound, ms(found.expires_at))
+    _let_hold(handing, subject, found, [part], "grant.approved")
+    return found
+
+
+def approve_assignment(tx: Transaction, organization: str, ident: str) -> RoleAssignment:
+    """Let a pending role hold. Refuses who asked for it, and who gets it."""
+    why = find_assignment(organization, ident).justification
+    handing = Handing.begin(tx, organization, why)
+    found = find_assignment(organization, ident)
+    subject = _asked_for(handing, found)
+    parts = check_role(handing, subject, found.role, "role", found.expires_at)
+    _let_hold(handing, subject, found, parts, "role.approved")
+    return found
+
+
+def _asked_for(handing: Handing, found: Grant | RoleAssignment) -> Subject:
+    """Return whose it is to be; refuses an approver who must not be."""
+    subject = subjects.named(handing.organization, [found.subject])[found.subject]
     check_alive(subject)
-    check_approver(tx, found.is_pending, found.granted_by, subject.id)
-    if isinstance(found, Grant):
-        part = Part(
-            (found.permission,), selectors.stored(found.resource), found.is_bound, ms(found.expires_at)
-        )
-        parts = [part]
-    else:
-        parts = check_role(handing, subject, found.role, "role", found.expires_at)
+    check_approver(handing.tx, found.is_pending, found.granted_by, subject.id)
+    return subject
+
+
+def _let_hold(
+    handing: Handing, subject: Subject, found: Grant | RoleAssignment, parts: list[Part], event: str
+) -> None:
+    tx = handing.tx
     handing.terms(parts, to_service=handing.reaches_service(subject.id), field="id")
-    before = {"is_pending": True, "approved_by": ""}
     found.is_pending, found.approved_by = False, tx.actor.id
     found.save()
-    event = "grant.approved" if isinstance(found, Grant) else "role.approved"
     tx.record(
         event,
         found.id,
         name=subject.name,
-        organization=organization,
-        before=before,
+        organization=handing.organization,
+        before={"is_pending": True, "approved_by": ""},
         after={"is_pending": False, "approved_by": tx.actor.id, "subject": found.subject},
     )
-    touching.subject(tx, organization, subject.id)
-    return found
+    touching.subject(tx, handing.organization, subject.id)
 
 
 def find_grant(organization: str, ident: str) -> Grant:

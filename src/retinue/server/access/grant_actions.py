@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -256,10 +256,14 @@ def set_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justi
 
 
 def assign_roles(
-    tx: Transaction, principal: Principal, roles: Sequence[str], justification: str = ""
+    tx: Transaction,
+    principal: Principal,
+    roles: Sequence[str],
+    justification: str = "",
+    ends: Mapping[str, datetime | None] | None = None,
 ) -> None:
     """Assign roles that the principal does not hold yet, within ceiling, bans and justification."""
     for place, text in enumerate(dict.fromkeys(roles)):
         field = f"roles.{place}"
         found = subjects.role(principal.organization_id, text, field)
-        assign(tx, principal, found, justification, field=field)
+        assign(tx, principal, found, justification, field=field, expires_at=(ends or {}).get(text))

@@ -25,7 +25,7 @@ def by_rule(handing: Handing, account: Principal) -> list[Part]:
 def check_matched(
     handing: Handing, account: Principal, had: Iterable[Part], changed: Collection[str] = DECIDING
 ) -> None:
-    """Refuse a change by which an account matches more than the actor may hand out; ``changed`` are fields."""
+    """Refuse a change of the fields ``changed`` by which it matches more than the actor may hand out."""
     to_service = account.kind == Principal.SERVICE_ACCOUNT
     deciding = sorted(DECIDING.intersection(changed)) or ["name"]
     handing.gained(had, by_rule(handing, account), to_service=to_service, field=deciding[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from retinue.server.access import conditions, loading
 from retinue.server.access.models import AccessPolicy, Group, Membership, Role, RoleAssignment
@@ -34,16 +34,14 @@ class Subject:
 
 
 def find(organization: str, text: str, field: str = "subject") -> Subject:
-    """Return the subject with this id, or principal with this handle. Refuses (``not_found``) any other."""
-    principal = (
-        Principal.objects.filter(organization_id=organization)
-        .filter(Q(id=text) | Q(handle=fold(text)))
-        .order_by("id")
-        .first()
-    )
+    """Return the subject with this id, else the principal with this handle. Refuses any other."""
+    rows = Principal.objects.filter(organization_id=organization)
+    principal = rows.filter(id=text).first()
+    found = None if principal is not None else named(organization, [text]).get(text)
+    if principal is None and found is None:
+        principal = rows.filter(handle=fold(text)).order_by("id").first()
     if principal is not None:
         return Subject(principal.id, principal.kind, principal.handle, principal.state == "deleted")
-    found = named(organization, [text]).get(text)
     if found is None or found.is_deleted:
         raise Refused("not_found", f"there is no subject {text!r} here", field=field)
     return found
@@ -67,7 +65,7 @@ def named(organization: str | None, ids: list[str]) -> dict[str, Subject]:
 def role(organization: str, text: str, field: str = "roles") -> Role:
     """Return the role with this handle or id; refuses an unknown one, naming those that there are."""
     rows = Role.objects.filter(organization_id=organization, deleted_at__isnull=True)
-    found = rows.filter(Q(handle=fold(text)) | Q(id=text)).first()
+    found = rows.filter(id=text).first() or rows.filter(handle=fold(text)).first()
     if found is None:
         known = ", ".join(rows.order_by("handle").values_list("handle", flat=True)[:20])
         raise Refused("role_unknown", f"no role {text!r}; there are {known}", field=field)
@@ -77,7 +75,7 @@ def role(organization: str, text: str, field: str = "roles") -> Role:
 def group(organization: str, text: str, kind: str, *, field: str | None = None) -> Group:
     """Return the group or team with this id or name. Raises ``NotFound``, or naming ``field`` refuses."""
     rows = Group.objects.filter(organization_id=organization, kind=kind, deleted_at__isnull=True)
-    found = rows.filter(Q(id=text) | Q(name_folded=fold(text))).first()
+    found = rows.filter(id=text).first() or rows.filter(name_folded=fold(text)).first()
     if found is None:
         raise NotFound(kind, text, field=field)
     return found

@@ -6,12 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from retinue.server.access import actions, approving, grant_actions, listing, subjects
+from retinue.server.access import actions, approving, grant_actions, listing, queries, subjects
 from retinue.server.access.checks import check_most
 from retinue.server.api import render_access, schemas
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.grants import EXPIRES, ending
 from retinue.server.api.operations import Call, operation
+from retinue.server.credentials import founding
+from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
 
 TAG = "assignments"
@@ -94,6 +96,10 @@ def unassign_role(call: Call, assignment_id: str, query: schemas.Reasoned) -> sc
     """Take a role away; one that waits for approval is rejected by this."""
     found = approving.find_assignment(call.organization, assignment_id)
     subject = subjects.named(call.organization, [found.subject])[found.subject]
+    holder = directory.principals([subject.id]).get(subject.id)
+    if holder is not None and not found.is_pending:
+        held = queries.roles_of([holder.id])[holder.id]
+        founding.check_roles_may_go(holder, [each for each in held if each != found.role.handle])
     grant_actions.take_role(call.tx, subject, found, call.organization)
     check_most(call.organization, subject)
     return render_access.assignments([found], call.now)[0]
@@ -102,6 +108,5 @@ def unassign_role(call: Call, assignment_id: str, query: schemas.Reasoned) -> sc
 @operation("POST", f"{ONE}/approve", permission="grant:create", response=Assignment, tag=TAG)
 def approve_assignment(call: Call, assignment_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Let a role hold that waits for a second person."""
-    found = approving.find_assignment(call.organization, assignment_id)
-    approved = approving.approve(call.tx, call.organization, found)
+    approved = approving.approve_assignment(call.tx, call.organization, assignment_id)
     return render_access.assignments([approved], call.now)[0]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from retinue.server.api import schemas
+from retinue.server.api.collecting import Condition
 
 #: Objects in one section of a document.
 MOST = 10_000
@@ -58,7 +59,7 @@ class GroupEntry(schemas.Body):
     description: str = ""
     rule: Literal["", "users", "service_accounts", "all", "condition"] = ""
     match: Literal["all", "any"] = "all"
-    conditions: list[Any] = []
+    conditions: list[Condition] = []
     members: list[str] = Field([], description="`user:ada@acme.example`, `account:etl`.")
     roles: list[str] = []
     grants: list[GrantEntry] = []
@@ -94,7 +95,7 @@ class AccessPolicyEntry(schemas.Body):
     name: str
     description: str = ""
     match: Literal["all", "any"] = "all"
-    conditions: list[Any] = []
+    conditions: list[Condition] = []
     subjects: list[str] = Field([], description="`user:…`, `account:…`, `group:…`, `team:…`.")
     enabled: bool = True
     locked: bool = False

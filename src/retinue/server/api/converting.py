@@ -9,7 +9,7 @@ from retinue.server.api.account_schemas import ServiceAccount
 from retinue.server.api.accounts import owners_named
 from retinue.server.api.credential_schemas import EXPIRES, EffectiveExpiry, Key
 from retinue.server.api.operations import Call, operation
-from retinue.server.api.personal_tokens import NOUN, ONE, visible
+from retinue.server.api.personal_tokens import NOUN, ONE, check_revocable, visible
 from retinue.server.api.secrets_told import issued, one, overlap
 from retinue.server.credentials import queries
 from retinue.server.credentials.queries import Credential
@@ -20,7 +20,8 @@ from retinue.server.traffic.converting import Conversion
 from retinue.token import Kind
 
 TAG = "personal-access-tokens"
-NEEDS = ("pat:read", "service_account:create", "grant:create", "credential:issue")
+#: The token ends by it, whosever it is.
+NEEDS = ("pat:read", "pat:revoke", "service_account:create", "grant:create", "credential:issue")
 
 
 class ConversionPlan(schemas.Answer):
@@ -85,6 +86,8 @@ def plan_conversion(call: Call, token_id: str) -> schemas.JSON:
 def convert_token(call: Call, token_id: str, body: Convert) -> schemas.JSON:
     """Create a service account that does what a token did; its key replaces the token after the overlap."""
     token = _token(call, token_id)
+    if token.principal_id != call.actor.id:
+        check_revocable(call.organization)
     owners = owners_named(call, body.owners) or (token.principal_id or "",)
     fields = AccountFields(
         name=body.name,

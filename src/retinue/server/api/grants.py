@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
+from retinue.server import instants
 from retinue.server.access import (
     actions,
     approving,
@@ -23,7 +24,6 @@ from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials.rules import duration_seconds
 from retinue.server.directory import queries as directory
-from retinue.server.errors import Refused
 
 TAG = "grants"
 RESOURCE = (
@@ -37,13 +37,9 @@ def ending(text: str | None, now: datetime, field: str = "expires") -> datetime 
     """Return the instant that a body names as an end; ``None`` for none."""
     if text is None or text == "never":
         return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return now + timedelta(seconds=duration_seconds(text, field))
-    if at.tzinfo is None:
-        raise Refused("invalid_value", "an instant with its zone, such as 2027-01-31T00:00:00Z", field=field)
-    return at
+    if text[-1:] in ("s", "m", "h", "d"):
+        return instants.later(now, duration_seconds(text, field), field)
+    return instants.read(text, field, "a duration such as 30d, or an RFC 3339 instant")
 
 
 class Grant(schemas.Answer):
@@ -238,7 +234,7 @@ def take_grant_back(call: Call, grant_id: str, query: schemas.Reasoned) -> schem
 @operation("POST", "/grants/{grant_id}/approve", permission="grant:create", response=Grant, tag=TAG)
 def approve_grant(call: Call, grant_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Let a grant hold that waits for a second person."""
-    found = approving.approve(call.tx, call.organization, approving.find_grant(call.organization, grant_id))
+    found = approving.approve_grant(call.tx, call.organization, grant_id)
     return render_access.grants([found], call.now)[0]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from retinue.server.access import queries as access
 from retinue.server.api import render
 from retinue.server.api.operations import Call, Refused
 from retinue.server.credentials import founding
@@ -14,7 +13,6 @@ from retinue.server.credentials import rules as credential_rules
 from retinue.server.directory import actions, queries
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
 from retinue.server.traffic import queries as traffic
 
 #: Tokens that were used within so many days are integrations.
@@ -29,22 +27,7 @@ def check_may_go(call: Call, user: Principal) -> None:
     others = queries.users(user.organization_id, state="enabled").exclude(id=user.id)
     if user.is_operator and not others.filter(is_operator=True).exists():
         raise Refused("state_conflict", f"{user.email} is the last operator of the installation")
-    _check_not_last(user)
-
-
-def check_roles_may_go(call: Call, user: Principal, roles: Sequence[str]) -> None:
-    """Refuse to take the role that may do everything from its last holder."""
-    if founding.first_role(policy_of(user.organization_id)) not in roles:
-        queries.any_organization(user.organization_id, lock=True)
-        _check_not_last(user)
-
-
-def _check_not_last(user: Principal) -> None:
-    role = founding.first_role(policy_of(user.organization_id))
-    enabled = list(queries.users(user.organization_id, state="enabled").values_list("id", flat=True))
-    holders = {ident for ident, held in access.roles_of([*enabled, user.id]).items() if role in held}
-    if holders == {user.id}:
-        raise Refused("state_conflict", f"{user.email} is the last enabled user with the role {role}")
+    founding.check_not_last(user)
 
 
 def impact(user: Principal, now: datetime) -> render.JSON:

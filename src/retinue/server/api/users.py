@@ -13,7 +13,7 @@ from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
-from retinue.server.credentials import invitations
+from retinue.server.credentials import founding, invitations
 from retinue.server.credentials.writing import Issued
 from retinue.server.directory import actions, queries
 from retinue.server.directory import users as directory
@@ -180,7 +180,7 @@ def update_user(call: Call, user_id: str, body: UpdateUser) -> schemas.JSON:
     if "name" in body.model_fields_set:
         access.rename_user(call.tx, user, body.name)
     if "roles" in body.model_fields_set:
-        people.check_roles_may_go(call, user, body.roles)
+        founding.check_roles_may_go(user, body.roles)
         access.set_roles(call.tx, user, body.roles, body.justification)
     return render.users([user])[0]
 

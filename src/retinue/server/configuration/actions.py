@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields as dataclass_fields
-from datetime import datetime
 from typing import Any
 
+from retinue.server import instants
 from retinue.server.access import actions as access
 from retinue.server.access import (
     grant_actions,
@@ -23,12 +23,14 @@ from retinue.server.access.subjects import Subject
 from retinue.server.configuration import naming, queries, rules
 from retinue.server.configuration.rules import Step
 from retinue.server.credentials import actions as credentials
+from retinue.server.credentials import founding
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields, fold
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import actions as policies
+from retinue.server.policies.policy import policy_of
 from retinue.server.policies.rules import Document
 
 _GROUP_FIELDS = ("name", "description", "match", "conditions")
@@ -56,9 +58,19 @@ class Applying:
             self._named(step, self._make)
         for step in made:
             self._named(step, self._link)
-        for step in given:
-            if step.act == "delete":
-                self._named(step, self._delete)
+        gone = [step for step in given if step.act == "delete"]
+        self._check_deleted(sum(step.section == "service_accounts" for step in gone))
+        for step in gone:
+            self._named(step, self._delete)
+
+    def _check_deleted(self, accounts: int) -> None:
+        """Refuse to delete more accounts than one call may."""
+        if accounts > 1 and not policy_of(self._organization).accounts_delete_bulk:
+            raise Refused(
+                "state_conflict",
+                f"{accounts} would go: the policy lets accounts be deleted one at a time",
+                field="service_accounts",
+            )
 
     def _named(self, step: Step, act: Any) -> None:
         try:
@@ -98,8 +110,11 @@ class Applying:
 
     def _role(self, step: Step) -> None:
         changes = {name: step.after[name] for name in role_actions.FIELDS if name in step.after}
-        if step.after.get("like"):
-            changes["permissions"] = [*ROLES[step.after["like"]].patterns, *changes.get("permissions", ())]
+        like = step.after.get("like")
+        if like and like not in ROLES:
+            raise Refused("invalid_value", f"one of {', '.join(ROLES)}", field="like")
+        if like:
+            changes["permissions"] = [*ROLES[like].patterns, *changes.get("permissions", ())]
         if step.act == "create":
             changes.setdefault("name", step.key)
             role_actions.create(self._tx, self._organization, **{**changes, "handle": step.key})
@@ -213,6 +228,7 @@ class Applying:
 
     def _roles(self, subject: Subject | Principal, wanted: Iterable[str]) -> None:
         if isinstance(subject, Principal):
+            founding.check_roles_may_go(subject, list(wanted))
             access.set_roles(self._tx, subject, list(wanted), self._why)
             return
         roles = [subjects.role(self._organization, handle) for handle in wanted]
@@ -227,22 +243,24 @@ class Applying:
             rules.grant_key(queries.stated_grant(each)): each
             for each in Grant.objects.filter(subject=subject.id, is_pending=False)
         }
-        asked = {rules.grant_key(each): each for each in wanted}
+        asked = {rules.grant_key(each): (place, each) for place, each in enumerate(wanted)}
         for key, grant in present.items():
             if key not in asked:
                 grant_actions.delete_grant(self._tx, self._organization, grant)
-        for key, each in asked.items():
-            if key not in present:
-                ends = each.get("expires_at")
-                grant_actions.grant(
-                    self._tx,
-                    subject,
-                    each["permission"],
-                    each.get("justification") or self._why,
-                    resource=selectors.parse(each.get("resource")),
-                    expires_at=None if ends is None else datetime.fromisoformat(ends),
-                    organization=self._organization,
-                )
+        for key, (place, each) in asked.items():
+            if key in present:
+                continue
+            ends, field = each.get("expires_at"), f"grants.{place}"
+            grant_actions.grant(
+                self._tx,
+                subject,
+                each["permission"],
+                each.get("justification") or self._why,
+                resource=selectors.parse(each.get("resource"), f"{field}.resource"),
+                expires_at=None if ends is None else instants.read(ends, f"{field}.expires_at"),
+                field=f"{field}.permission",
+                organization=self._organization,
+            )
 
     def _members(self, step: Step) -> None:
         group = subjects.group(self._organization, step.key, _KINDS[step.section])

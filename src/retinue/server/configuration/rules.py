@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from retinue.server import instants
+from retinue.server.access import selectors
 from retinue.server.directory.rules import fold
 from retinue.server.errors import Refused
 
@@ -110,8 +113,13 @@ def _plain(field: str, value: Any) -> Any:
 
 def grant_key(grant: Item) -> str:
     """Return what two grants are alike by: permission, resources and end; not why."""
-    parts = (grant["permission"], grant.get("resource") or "*", grant.get("expires_at"))
-    return json.dumps(parts, sort_keys=True)
+    resource, ends = grant.get("resource") or "*", grant.get("expires_at")
+    # However it is written; what is wrong is told when it is granted.
+    with suppress(Refused):
+        resource = selectors.parse(resource).plain
+    with suppress(Refused):
+        ends = None if ends is None else instants.read(ends, "expires_at").isoformat()
+    return json.dumps((grant["permission"], resource, ends), sort_keys=True)
 
 
 def digest(steps: list[Step]) -> str:

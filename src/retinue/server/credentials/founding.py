@@ -6,11 +6,12 @@ a password, or by the first key of the account. Operators hold nothing inside it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from retinue.server.access import actions as access
+from retinue.server.access.queries import roles_of as held_roles
 from retinue.server.access.roles import ROLES
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import invitations
@@ -94,6 +95,22 @@ def _invited(tx: Transaction, organization: Organization, person: tuple[str, str
 def first_role(policy: Policy) -> str:
     """Return the role of who may do everything: the first template, as every preset has it."""
     return policy.roles_templates[0].handle
+
+
+def check_roles_may_go(principal: Principal, roles: Sequence[str]) -> None:
+    """Refuse to take the role that may do everything from the last user who holds it; ``roles`` stay."""
+    if principal.kind == Principal.USER and first_role(policy_of(principal.organization_id)) not in roles:
+        check_not_last(principal)
+
+
+def check_not_last(user: Principal) -> None:
+    """Refuse the end of the last enabled user who may do everything, or of that user's role."""
+    Organization.objects.select_for_update().get(id=user.organization_id)
+    role = first_role(policy_of(user.organization_id))
+    enabled = users(user.organization_id, state="enabled").values_list("id", flat=True)
+    holders = {ident for ident, held in held_roles([*enabled, user.id]).items() if role in held}
+    if holders == {user.id}:
+        raise Refused("state_conflict", f"{user.email} is the last enabled user with the role {role}")
 
 
 def _let_administer(tx: Transaction, account: Principal, policy: Policy) -> None:

@@ -121,6 +121,7 @@ def reissue(tx: Transaction, credential_id: str, *, was_used: bool = False) -> I
     key = Credential.objects.select_for_update().get(id=credential_id)
     if not rules.is_usable(key.state, key.expires_at, key.retires_at, tx.now):
         raise Refused("idempotency_used", f"{key.id} has ended since; issue another one")
+    issuing.check_own_narrowness(tx, owners.of(key), key.restrictions)
     if was_used:
         until = max((datetime.fromisoformat(each["valid_until"]) for each in key.previous), default=tx.now)
         if until <= tx.now:

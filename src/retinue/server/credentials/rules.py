@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from retinue.server import instants
 from retinue.server.errors import Refused
 from retinue.server.policies.policy import Policy
 from retinue.token import Kind
@@ -116,7 +117,7 @@ def expiry(asked: str | None, now: datetime, bound: Bounds, field: str = "expire
             raise Refused("invalid_value", f"every credential expires here{longest}", field=field)
         return Expiry(None, "requested")
     if _DURATION.fullmatch(asked):
-        return _capped(_later(now, duration_seconds(asked, field), field), most, bound)
+        return _capped(instants.later(now, duration_seconds(asked, field), field), most, bound)
     return _capped(_instant(asked, now, field), most, bound)
 
 
@@ -141,7 +142,7 @@ def new_end(asked: str, issued: datetime, expires: datetime | None, now: datetim
     if asked == "never":
         return expiry(asked, now, bound)
     if _DURATION.fullmatch(asked):
-        at = _later(now, duration_seconds(asked, "expires"), "expires")
+        at = instants.later(now, duration_seconds(asked, "expires"), "expires")
     else:
         at = _instant(asked, now, "expires")
     is_later = expires is not None and at > expires
@@ -155,25 +156,11 @@ def new_end(asked: str, issued: datetime, expires: datetime | None, now: datetim
     return Expiry(at, "requested")
 
 
-def _later(now: datetime, seconds: int, field: str) -> datetime:
-    try:
-        return now + timedelta(seconds=seconds)
-    except OverflowError:
-        raise Refused("invalid_value", "too far in the future", field=field) from None
-
-
 def _instant(text: str, now: datetime, field: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(
-            "invalid_value", f"{text!r}: a duration such as 90d, an RFC 3339 instant, or never", field=field
-        ) from None
-    if at.tzinfo is None:
-        raise Refused("invalid_value", "an instant needs its zone, such as 2027-01-31T00:00:00Z", field=field)
+    at = instants.read(text, field, "a duration such as 90d, an RFC 3339 instant, or never")
     if at <= now:
         raise Refused("invalid_value", "lies in the past", field=field)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    return at
 
 
 def _capped(at: datetime, most: datetime | None, bound: Bounds) -> Expiry:

@@ -237,13 +237,12 @@ def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Princ
 def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Bring a deleted account back, disabled, within the days that the policy allows."""
     policy = policy_of(account.organization_id)
-    days = policy.accounts_restore_days
     uniqueness.lock(account.organization_id)
     uniqueness.check_room(account.organization_id, policy)
     if account.state != "deleted" or account.deleted_at is None:
         raise Refused("state_conflict", f"{account.handle} is {account.state}, not deleted")
-    if (tx.now - account.deleted_at).total_seconds() >= days * 86_400:
-        raise Refused("state_conflict", f"deleted more than {days} days ago: deleted for good")
+    if (tx.now - account.deleted_at).total_seconds() >= policy.accounts_restore_days * 86_400:
+        raise Refused("state_conflict", f"deleted {policy.accounts_restore_days} days ago or more: for good")
     account.deleted_at = None
     usual = approval.WAITS if account.awaits_approval else "restored"
     return _set_state(tx, account, "disabled", "restored", reason or usual)

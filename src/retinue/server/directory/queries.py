@@ -97,21 +97,23 @@ def is_enabled(principal_id: str) -> bool:
 
 
 def id_of(organization_id: str, text: str) -> str:
-    """Return the id of the principal whose id or handle is ``text``; ``text`` if there is none."""
+    """Return the id of the principal whose id, else whose handle is ``text``; ``text`` if there is none."""
     rows = Principal.objects.filter(organization_id=organization_id)
-    found = rows.filter(Q(id=text) | Q(handle=fold(text))).values_list("id", flat=True)[:2]
-    return found[0] if len(found) == 1 else text
+    found = rows.filter(Q(id=text) | Q(handle=fold(text))).values_list("id", flat=True)[:3]
+    return found[0] if len(found) == 1 and text not in found else text
 
 
 def find_principal(organization_id: str, text: str, kind: str, *, field: str) -> Principal:
-    """Return the principal of ``kind`` whose id, handle or e-mail address is ``text``.
+    """Return the principal of ``kind`` whose id, else whose handle or e-mail address is ``text``.
 
     Raises :class:`Refused` (``not_found``) that names ``field``.
     """
     folded = fold(text)
     rows = Principal.objects.filter(organization_id=organization_id, kind=kind)
-    named = rows.filter(Q(id=text) | Q(handle=folded) | Q(email=folded)).exclude(state="deleted")
-    found = list(named.order_by("id")[:2])
+    rows = rows.exclude(state="deleted")
+    found = list(rows.filter(id=text)) or list(
+        rows.filter(Q(handle=folded) | Q(email=folded)).order_by("id")[:2]
+    )
     if len(found) > 1:
         raise Refused("invalid_value", f"several are called {text!r}; give the id", field=field)
     if not found:

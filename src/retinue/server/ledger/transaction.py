@@ -24,7 +24,8 @@ from retinue.replica.records import Kind
 from retinue.server.ledger import current, rows
 from retinue.server.ledger.actor import SYSTEM as SYSTEM
 from retinue.server.ledger.actor import Actor as Actor
-from retinue.server.ledger.catalogue import EVENTS, EventType
+from retinue.server.ledger.catalogue import EVENTS
+from retinue.server.ledger.recorded import Recorded
 
 _queue = threading.RLock()
 #: As long as PostgreSQL waits for a lock.
@@ -33,17 +34,6 @@ QUEUE_SECONDS = 4.0
 
 class UnrecordedWrite(Exception):
     """The transaction wrote guarded rows and recorded no event."""
-
-
-@dataclass(slots=True)
-class _Recorded:
-    type: EventType
-    subject: str
-    name: str
-    organization: str
-    before: dict[str, Any]
-    after: dict[str, Any]
-    reduces: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,7 @@ class Transaction:
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     #: What apps have read and rely on until the commit, by keys of their own.
     kept: dict[tuple[str, str], str] = field(default_factory=dict)
-    _events: list[_Recorded] = field(default_factory=list)
+    _events: list[Recorded] = field(default_factory=list)
     _said: set[tuple[str, str]] = field(default_factory=set)
     _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
     _at_revision: list[Callable[[int], object]] = field(default_factory=list)
@@ -95,11 +85,20 @@ class Transaction:
         event outside the catalogue.
         """
         type_ = EVENTS[event]
-        if (event, subject) in self._said:
-            raise UnrecordedWrite(f"{event} {subject}: recorded twice in one transaction")
-        self._said.add((event, subject))
         reduces = reduces or not type_.additive
-        self._events.append(_Recorded(type_, subject, name, organization, before or {}, after or {}, reduces))
+        said = Recorded(type_, subject, name, organization, before or {}, after or {}, reduces)
+        if (event, subject) in self._said:
+            self._say_more(said)
+            return
+        self._said.add((event, subject))
+        self._events.append(said)
+
+    def _say_more(self, said: Recorded) -> None:
+        """Put another update of an object into the event of the first one; nothing else is said twice."""
+        if not said.type.name.endswith(".updated"):
+            raise UnrecordedWrite(f"{said.type.name} {said.subject}: recorded twice in one transaction")
+        place = [each.key for each in self._events].index(said.key)
+        self._events[place] = said.following(self._events[place])
 
     def touch(self, kind: Kind, key: str) -> None:
         """Say that the record ``(kind, key)`` of every node must be compiled anew."""
@@ -125,13 +124,14 @@ class Transaction:
 
         For changes of many objects with a result for each. The exception goes on to the caller.
         """
-        events, touched, acts = len(self._events), dict(self._touched), len(self._at_revision)
+        events, touched, acts = list(self._events), dict(self._touched), len(self._at_revision)
         wrote, said, kept = self.wrote, set(self._said), dict(self.kept)
         try:
             with database.atomic():
                 yield
         except BaseException:
-            del self._events[events:], self._at_revision[acts:]
+            self._events[:] = events
+            del self._at_revision[acts:]
             self._touched, self.wrote, self._said, self.kept = touched, wrote, said, kept
             raise
 
@@ -163,7 +163,7 @@ class Transaction:
         self.revision = revision
         database.on_commit(lambda: _announce(self, revision))
 
-    def _event(self, revision: int, n: int, said: _Recorded) -> tuple[Any, ...]:
+    def _event(self, revision: int, n: int, said: Recorded) -> tuple[Any, ...]:
         actor, personal = self.actor, said.type.personal
         return (
             *(
@@ -180,7 +180,7 @@ class Transaction:
             *(_without(said.before, personal), _without(said.after, personal)),
         )
 
-    def _personal(self, revision: int, n: int, said: _Recorded) -> tuple[Any, ...]:
+    def _personal(self, revision: int, n: int, said: Recorded) -> tuple[Any, ...]:
         data = {
             "actor_name": self.actor.name,
             "address": self.actor.address,
