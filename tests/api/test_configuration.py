@@ -194,7 +194,7 @@ def test_a_plan_says_what_would_refuse_it_and_changes_nothing(world: World) -> N
     after = AuditEvent.objects.count()
     applied = _apply(world.owner, document)
 
-    assert ("permission_unknown", "service_accounts.etl.permission") == (
+    assert ("permission_unknown", "service_accounts.etl.grants.0.permission") == (
         plan["refused"]["code"], plan["refused"]["field"],
     )  # fmt: skip
     assert events == after

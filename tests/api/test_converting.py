@@ -90,7 +90,7 @@ def test_nobody_hands_out_more_than_they_hold(world: World) -> None:
     Who converts is bound by the ceiling, and a token that has ended is not converted; then nothing has happened.
     """
     path, _, token = integration(world)
-    needs = ("pat:read", "service_account:create", "grant:create", "credential:issue")
+    needs = ("pat:read", "pat:revoke", "service_account:create", "grant:create", "credential:issue")
     weak = world.caller(*needs)
     refused = weak.post(f"{path}/convert", body(owners=[world.owner.id]))
     world.owner.post(f"{path}/revoke")

@@ -104,7 +104,7 @@ NEEDS: dict[str, str] = {
     "list_credentials": "credential:read",
     "get_expiry_plan": "credential:read",
     "plan_conversion": "pat:read",
-    "convert_token": "pat:read service_account:create grant:create credential:issue",
+    "convert_token": "pat:read pat:revoke service_account:create grant:create credential:issue",
     "identify_credential": "credential:read",
     "preview_key_compromise": "credential:read",
     "preview_account_compromise": "credential:read",
