@@ -72,6 +72,7 @@ _ERRORS: dict[str, Meaning] = {
     "caller_required": Meaning(401, "The asking service must identify itself"),
     "caller_forbidden": Meaning(403, "The asking service may not ask for decisions"),
     "forbidden_for_service": Meaning(403, "Service accounts may not do this"),
+    "step_up_required": Meaning(403, "Show once more that it is you"),
     "ceiling_exceeded": Meaning(403, "Nobody grants more than they hold"),
     # What it is about.
     "not_found": Meaning(404, "Not found"),

@@ -145,6 +145,7 @@ def test_everybody_reads_what_clients_show(world: World) -> None:
         accounts__list_with_users="badged",
         accounts__initial_credential="none",
         expiry__warn_days=[2, 9],
+        elevated__step_up_minutes=5,
     )
     shown = _presented(world)
 
@@ -155,7 +156,7 @@ def test_everybody_reads_what_clients_show(world: World) -> None:
     assert ("badged", "none", ["name", "owner", "purpose"]) == tuple(
         shown["accounts"][name] for name in ("list_with_users", "initial_credential", "required")
     )
-    assert (15, [9, 2]) == (shown["step_up_minutes"], shown["warn_days"])
+    assert (5, [9, 2]) == (shown["step_up_minutes"], shown["warn_days"])
 
 
 @pytest.mark.parametrize("warns", [True, False])

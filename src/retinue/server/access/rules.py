@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from retinue import permission
@@ -179,6 +180,26 @@ def covers_pattern(own: str, wanted: str, *, reaches_management: bool = False) -
 def elevated_in(part: Part, catalogue: Collection[str], policy: Policy) -> list[str]:
     """Return the elevated permissions that a part gives, sorted."""
     return sorted(names_of(part, catalogue) & set(policy.elevated.permissions))
+
+
+def check_recent_sign_in(
+    permissions: Collection[str], signed_in_at: datetime | None, now: datetime, policy: Policy
+) -> None:
+    """Refuse the use of an elevated permission in a browser session whose sign-in is too long ago.
+
+    ``signed_in_at`` is when its person last showed a password; ``None`` if that is not known.
+    """
+    minutes = policy.elevated_step_up_minutes
+    used = set(permissions) & set(policy.elevated.permissions)
+    if minutes is None or not used:
+        return
+    if signed_in_at is None or now - signed_in_at > timedelta(minutes=minutes):
+        raise Refused(
+            "step_up_required",
+            f"{min(used)} is elevated: sign in again, at /confirm/; that is enough for {minutes} minutes "
+            "(elevated.step_up_minutes)",
+            required=tuple(sorted(used)),
+        )
 
 
 def check_justification(elevated: Collection[str], justification: str, policy: Policy) -> None:

@@ -11,11 +11,15 @@ from django.utils import timezone
 
 from retinue.decision import Caller
 from retinue.server.access import queries as access
+from retinue.server.access.rules import check_recent_sign_in
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Actor, Transaction
 from retinue.server.nodes.queries import Node
+from retinue.server.policies.policy import policy_of
 
+#: The channel of browser sessions.
+CONSOLE = "console"
 ANONYMOUS = Actor(kind="anonymous", id="", name="", organization="")
 
 
@@ -75,7 +79,10 @@ class Call:
         return frozenset() if self.principal is None else access.effective(self.principal)
 
     def need(self, *permissions: str) -> None:
-        """Refuse unless the caller holds all of ``permissions``."""
+        """Refuse unless the caller holds all of ``permissions``, and a person has signed in not long ago."""
         missing = tuple(name for name in permissions if name not in self.held)
         if missing:
             raise Refused("permission_missing", f"this needs {' and '.join(missing)}", required=missing)
+        if self.actor.channel == CONSOLE:
+            policy = policy_of(self.organization)
+            check_recent_sign_in(permissions, self.actor.signed_in_at, self.now, policy)

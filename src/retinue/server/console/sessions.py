@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -24,7 +24,7 @@ IDLE_SECONDS = 30 * 60
 ABSOLUTE_SECONDS = 12 * 3600
 #: The time of the last request is written at most once in so many seconds.
 SEEN_EVERY_SECONDS = 60
-OPENED_AT, SEEN_AT = "retinue_opened_at", "retinue_seen_at"
+OPENED_AT, SEEN_AT, SIGNED_IN_AT = "retinue_opened_at", "retinue_seen_at", "retinue_signed_in_at"
 #: Subject of a refused sign-in whose e-mail address belongs to nobody.
 NOBODY = "unknown"
 
@@ -46,7 +46,13 @@ def actor(request: HttpRequest, login: Login) -> Actor:
         request=_request_id(request),
         is_operator=who.is_operator,
         channel="console",
+        signed_in_at=_signed_in_at(request),
     )
+
+
+def _signed_in_at(request: HttpRequest) -> datetime | None:
+    at = request.session.get(SIGNED_IN_AT)
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def opened(request: HttpRequest, login: Login) -> None:
@@ -55,8 +61,16 @@ def opened(request: HttpRequest, login: Login) -> None:
 
 
 def begin_clock(request: HttpRequest) -> None:
-    """Start the two clocks of the present session."""
-    request.session[OPENED_AT] = request.session[SEEN_AT] = wall_clock()
+    """Start the clocks of the present session."""
+    session, now = request.session, wall_clock()
+    session[OPENED_AT] = session[SEEN_AT] = session[SIGNED_IN_AT] = now
+
+
+def confirmed(request: HttpRequest, login: Login) -> None:
+    """Write down that who is signed in has shown the password once more. The session gets another key."""
+    _record("session.confirmed", actor(request, login), login, {"email": login.email, "method": "password"})
+    request.session[SIGNED_IN_AT] = wall_clock()
+    request.session.cycle_key()
 
 
 def close(request: HttpRequest, cause: str) -> None:

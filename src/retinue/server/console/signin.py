@@ -39,7 +39,8 @@ _WAITS = {
     ),
     BUSY: _("Too many people sign in at this moment. Try again."),
 }
-_STATUSES = {TOO_MANY: 429, BUSY: 503}
+#: The status of a page that says so.
+STATUSES = {TOO_MANY: 429, BUSY: 503}
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -159,8 +160,8 @@ class Signin(LoginView):  # type: ignore[misc]
         """Show the form again, without the password."""
         page: HttpResponse = super().form_invalid(form)
         for error in form.errors.as_data().get(NON_FIELD_ERRORS, ()):
-            if error.code in _STATUSES:
-                page.status_code = _STATUSES[error.code]
+            if error.code in STATUSES:
+                page.status_code = STATUSES[error.code]
                 page["Retry-After"] = str(error.params["seconds"])
         return page
 

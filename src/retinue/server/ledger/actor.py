@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Actor:
     is_operator: bool = False
     #: By which face: ``api`` or ``console``; empty for Retinue itself, and for strangers.
     channel: str = ""
+    #: In a browser session: when its person last showed a password.
+    signed_in_at: datetime | None = None
 
 
 #: Retinue itself: installation, start, housekeeping.

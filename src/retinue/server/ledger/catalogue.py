@@ -203,6 +203,13 @@ EVENTS: dict[str, EventType] = {
         EventType(
             "session.opened", "user", "A person signed in to the console.", additive=True, personal=("email",)
         ),
+        EventType(
+            "session.confirmed",
+            "user",
+            "A person who is signed in showed the password again.",
+            additive=True,
+            personal=("email",),
+        ),
         EventType("session.closed", "user", "A person signed out.", additive=True, personal=("email",)),
         EventType("session.refused", "user", "A sign-in was refused.", additive=True, personal=("email",)),
         EventType("finding.accepted", "finding", "Somebody answers for it until a date.", additive=True),

@@ -43,6 +43,7 @@ ENFORCED: dict[str, str] = {
     "elevated.approval": "tests/api/test_approval.py",
     "elevated.expires_days": "tests/api/test_approval.py",
     "elevated.justification": "tests/api/test_grants.py",
+    "elevated.step_up_minutes": "tests/console/test_confirmation.py",
     "elevated.permissions": "tests/api/test_grants.py",
     "expiry.by_environment": "tests/api/test_key_life.py",
     "expiry.default_days": "tests/api/test_keys.py",
