@@ -1,7 +1,8 @@
-"""``python -m tests.run``: all tests. What runs in one process runs on both databases side by side; the rest alone.
+"""``python -m tests.run``: all tests, in parts, of which two at most run side by side.
 
-Suites that start processes, stop them and look at the clock need the machine for themselves. Each part is a run
-of pytest, and what it wrote is printed when it has ended. Arguments are passed on to pytest.
+What runs in one process comes first, on both databases at once; then what starts processes; last and alone what
+needs the machine for itself, because it stops processes and looks at the clock. Each part is a run of pytest, and
+what it wrote is printed when it has ended. Arguments are passed on to pytest.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ ROOT = Path(__file__).parent
 ON_DATABASES = ("api", "authorization", "console", "invariants", "machine", "storage")
 #: Without a database, and without processes that anything waits for.
 LIGHT = ("architecture", "cli", "property", "unit")
+#: They start processes, and compute a lot themselves; beside them runs what mostly waits.
+BUSY = ("conformance", "gateway", "guard", "init")
+#: They need both cores.
+ALONE = ("cluster", "formal")
 #: pytest found nothing to run.
 EMPTY = 5
 
@@ -64,15 +69,17 @@ def suites() -> set[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run everything; return 0 if all passed."""
-    alone = sorted(suites() - {*ON_DATABASES, *LIGHT})
+    processes = sorted(suites() - {*ON_DATABASES, *LIGHT, *BUSY, *ALONE})
     sqlite, postgresql = KINDS
     beside = Part(f"on {postgresql}", ON_DATABASES, arguments, **{VARIABLE: postgresql})
     results = [
         Part(f"on {sqlite}", ON_DATABASES, arguments, **{VARIABLE: sqlite}).end(),
         Part(", ".join(LIGHT), LIGHT, arguments).end(),
         beside.end(),
-        Part(", ".join(alone), alone, arguments).end(),
     ]
+    beside = Part(", ".join(BUSY), BUSY, arguments)
+    results += [Part(", ".join(processes), processes, arguments).end(), beside.end()]
+    results += [Part(", ".join(ALONE), ALONE, arguments).end()]
     passed, failed = (sum(column) for column in zip(*results, strict=True))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
