@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from retinue.server.directory.models import Ownership, Principal
-from retinue.server.governance import keeping
+from retinue.server.governance import keeping, reviews
 from retinue.server.governance.models import Review
 from retinue.server.ledger.guard import suspended_for_schema_changes
 from tests.api.world import JSON, Caller, World
@@ -92,6 +93,32 @@ def test_evidence_is_frozen(world: World) -> None:
     assert [world.owner.id] == [owner["id"] for owner in evidence["owners"]]
     assert [key.id] == [each["id"] for each in evidence["keys"]]
     assert 0 < evidence["changes_since_last_review"]
+
+
+def test_evidence_of_many_accounts_is_frozen_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Of many, evidence is shown as it is now, and frozen by the decision or soon.
+    """
+    monkeypatch.setattr(reviews, "AT_ONCE", 1)
+    accounts = {name: world.account(name, permissions=("report:read",)) for name in ("a1", "b2", "c3")}
+    path = _open(world)
+    begun = _items(world, path)
+    later = sorted(name for name in accounts if begun[name]["gathered_at"] is None)
+    for account in accounts.values():
+        world.owner.patch(f"/v1/service-accounts/{account.id}", {"purpose": "changed"})
+    shown = _items(world, path)
+    _decide(world.owner, path, shown[later[0]], decision="keep", note="needed")
+    prepared = keeping.prepare(timezone.now()), keeping.prepare(timezone.now())
+    for account in accounts.values():
+        world.owner.patch(f"/v1/service-accounts/{account.id}", {"purpose": "changed again"})
+    ended = _items(world, path)
+
+    assert (3, (2, 0)) == (len(later), prepared)
+    assert ["changed"] * 3 == [shown[name]["evidence"]["purpose"] for name in later]
+    assert {"changed": 3} == Counter(each["evidence"]["purpose"] for each in ended.values())
+    assert all(each["gathered_at"] for each in ended.values())
+    events = world.owner.get("/v1/audit-events?type=review.prepared").json["items"]
+    assert [{"accounts": 1}] * 2 == [each["after"] for each in events]
 
 
 def test_keeping_what_is_unused_or_elevated_needs_a_reason(world: World) -> None:

@@ -138,6 +138,7 @@ class _Housekeeping(threading.Thread):
     def _attend(self) -> None:
         try:
             keeping.attend(timezone.now())
+            keeping.prepare(timezone.now())
         except Exception:
             _log.exception("access reviews were not attended to; tried again later")
 

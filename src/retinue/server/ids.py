@@ -9,11 +9,13 @@ from django.utils.crypto import salted_hmac
 from retinue.token import BASE62
 
 ID_LENGTH = 16
+#: So many more than the id holds that each of its digits is as likely as any other, but for 1 in 2^32.
+RANDOM_BITS = 128
 
 
 def new_id(prefix: str) -> str:
     """Return a new id such as ``sa_8fK2…`` for the prefix ``sa``."""
-    return f"{prefix}_" + "".join([secrets.choice(BASE62) for _ in range(ID_LENGTH)])
+    return f"{prefix}_{_digits(secrets.randbits(RANDOM_BITS))}"
 
 
 def numbered_id(prefix: str, number: int) -> str:
@@ -22,8 +24,12 @@ def numbered_id(prefix: str, number: int) -> str:
     It follows from the number and the installation's secret key.
     """
     rest = int.from_bytes(salted_hmac("retinue.id", f"{prefix}_{number}", algorithm="sha256").digest())
+    return f"{prefix}_{_digits(rest)}"
+
+
+def _digits(number: int) -> str:
     text = ""
     for _ in range(ID_LENGTH):
-        rest, digit = divmod(rest, len(BASE62))
+        number, digit = divmod(number, len(BASE62))
         text += BASE62[digit]
-    return f"{prefix}_{text}"
+    return text

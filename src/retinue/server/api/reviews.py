@@ -88,6 +88,9 @@ class ReviewItem(schemas.Answer):
     id: str
     account: schemas.PrincipalRef | None
     evidence: dict[str, Any]
+    gathered_at: str | None = Field(
+        description="When the evidence was frozen. Without, it is of now: a review of many accounts."
+    )
     asked: schemas.PrincipalRef | None = Field(description="Who is asked now.")
     needs_reason: bool = Field(description="Unused or elevated: to keep it needs a note.")
     decision: Literal["keep", "reduce", "disable", "delete", "reassign"] | None
@@ -149,7 +152,10 @@ def list_reviews(call: Call, query: ReviewFilter) -> schemas.JSON:
 
 @operation("POST", LIST, permission="review:create", response=Review, status=201, tag=TAG)
 def open_review(call: Call, body: OpenReview) -> schemas.JSON:
-    """Open an access review: its accounts, their evidence and who is asked are frozen now."""
+    """Open an access review: its accounts and who is asked are frozen now, and their evidence.
+
+    Of more than 500 accounts, the evidence is frozen within the hour, or with the decision about one.
+    """
     accounts = tuple(
         directory.find_principal(
             call.organization, text, Principal.SERVICE_ACCOUNT, field=f"accounts.{place}"
@@ -221,7 +227,7 @@ def export_review(call: Call, review_id: str, body: schemas.WithReason) -> schem
     review = queries.review(call.organization, review_id)
     rows = list(queries.items(review).order_by("id"))
     actions.exported(call.tx, review, len(rows))
-    return {"review": _reviews([review])[0], "items": _items(call, review, rows)}
+    return {"review": _reviews([review])[0], "items": _items(call, review, rows, frozen=True)}
 
 
 def _user(call: Call, text: str, field: str) -> str:
@@ -253,7 +259,13 @@ def _reviews(rows: Sequence[queries.Review]) -> list[schemas.JSON]:
     ]
 
 
-def _items(call: Call, review: queries.Review, rows: Sequence[queries.ReviewItem]) -> list[schemas.JSON]:
+def _items(
+    call: Call, review: queries.Review, rows: Sequence[queries.ReviewItem], *, frozen: bool = False
+) -> list[schemas.JSON]:
+    """Return accounts of a review; without ``frozen``, those with no evidence get that of now."""
+    gathered = {row.id: row.gathered_at for row in rows}
+    if not frozen:
+        actions.fill_in(review, [row for row in rows if row.gathered_at is None], call.now)
     asked = {row.id: actions.asked(review, row, call.now) for row in rows if review.state == "open"}
     ids = {each for row in rows for each in (row.account, row.assignee, row.decided_by)}
     people = directory.principals(ids | set(asked.values()))
@@ -262,6 +274,7 @@ def _items(call: Call, review: queries.Review, rows: Sequence[queries.ReviewItem
             "id": row.id,
             "account": render.ref(people.get(row.account)),
             "evidence": row.evidence,
+            "gathered_at": instant(gathered[row.id]),
             "asked": render.ref(people.get(asked.get(row.id, ""))),
             "needs_reason": row.needs_reason,
             "decision": row.decision or None,

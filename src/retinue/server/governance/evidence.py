@@ -38,7 +38,7 @@ def gather(rows: Sequence[Principal], now: datetime, since: datetime | None) -> 
     exercised = traffic.exercised(ids)
     used = traffic.last_used_by_account(ids)
     keys = credentials.of_accounts(ids)
-    changed = ledger.counts_by_subject(ids, since)
+    changed = ledger.counts_by_subject([row.organization_id for row in rows], ids, since)
     found: dict[str, Evidence] = {}
     for row in rows:
         policy = policy_of(row.organization_id, row.environment)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
 from retinue.server.governance import queries, reviews
-from retinue.server.governance.models import Review
+from retinue.server.governance.models import Review, ReviewItem
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies.policy import policy_of
 
@@ -18,6 +18,31 @@ _log = logging.getLogger("retinue.governance")
 def attend(now: datetime) -> tuple[int, int]:
     """Apply what has ended, open what is due; return how many reviews of each. Several processes may try."""
     return sum(_end(ident, now) for ident in _ended(now)), sum(_open(ident, now) for ident in _due(now))
+
+
+def prepare(now: datetime) -> int:
+    """Gather evidence that open reviews of many accounts still lack, some at once; return of how many."""
+    bare = ReviewItem.objects.filter(gathered_at=None, review__state="open")
+    return sum(_prepare(ident, now) for ident in list(bare.values_list("review_id", flat=True).distinct()))
+
+
+def _prepare(ident: str, now: datetime) -> int:
+    done = 0
+    while some := _some(ident, now):
+        done += some
+    return done
+
+
+def _some(ident: str, now: datetime) -> int:
+    with transaction(SYSTEM, reason="a review of many accounts") as tx:
+        review = Review.objects.select_for_update().get(id=ident)
+        some = reviews.gather_some(review, now) if review.state == "open" else 0
+        if some:
+            after = {"accounts": some}
+            tx.record(
+                "review.prepared", review.id, name=review.name, organization=review.organization, after=after
+            )
+    return some
 
 
 def _ended(now: datetime) -> list[str]:

@@ -70,6 +70,8 @@ class ReviewItem(models.Model):
     #: Who is asked next if the reviewer is silent.
     backup = IdField(blank=True)
     evidence = models.JSONField(default=dict)
+    #: Of a review of many accounts, evidence is gathered after it was opened, or with the decision.
+    gathered_at = models.DateTimeField(null=True)
     needs_reason = models.BooleanField(default=False)
     decision = models.CharField(max_length=16, blank=True)
     note = models.TextField(blank=True)
@@ -81,4 +83,7 @@ class ReviewItem(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["review", "account"], name="review_item_once")]
-        indexes = [models.Index(fields=["review", "id"], name="review_item_in_order")]
+        indexes = [
+            models.Index(fields=["review", "id"], name="review_item_in_order"),
+            models.Index(fields=["review"], condition=models.Q(gathered_at=None), name="review_item_bare"),
+        ]

@@ -58,7 +58,6 @@ def open_review(tx: Transaction, organization_id: str, wanted: Wanted) -> Review
         )
     Organization.objects.select_for_update().get(id=organization_id)
     policy = policy_of(organization_id)
-    last = queries.reviews(organization_id).exclude(state="cancelled").order_by("-opened_at").first()
     due = tx.now + timedelta(days=wanted.due_days)
     made = Review.objects.create(
         id=new_id("rev"),
@@ -73,11 +72,11 @@ def open_review(tx: Transaction, organization_id: str, wanted: Wanted) -> Review
         due_at=due,
         ends_at=due + timedelta(days=policy.reviews.grace_days),
     )
-    count = 0
-    for rows in _accounts(organization_id, wanted, tx.now):
-        count += _add(made, rows, tx.now, None if last is None else last.opened_at)
+    count = sum(_add(made, idents) for idents in _accounts(organization_id, wanted, tx.now))
     if not count:
         raise Refused("invalid_value", "no account is in it", field="template")
+    if count <= AT_ONCE:  # of more later: this call has little time, and others wait for it to write
+        gather_some(made, tx.now)
     tx.record(
         "review.opened",
         made.id,
@@ -88,8 +87,8 @@ def open_review(tx: Transaction, organization_id: str, wanted: Wanted) -> Review
     return made
 
 
-def _accounts(organization_id: str, wanted: Wanted, now: datetime) -> Iterator[list[Principal]]:
-    """Yield the accounts of a new review, some at once, by id."""
+def _accounts(organization_id: str, wanted: Wanted, now: datetime) -> Iterator[list[str]]:
+    """Yield the ids of the accounts of a new review, some at once, in their order."""
     rows = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
     rows = rows.exclude(state="deleted").exclude(CANARY)
     if wanted.accounts:
@@ -102,26 +101,44 @@ def _accounts(organization_id: str, wanted: Wanted, now: datetime) -> Iterator[l
     if rows.count() > MOST_ITEMS:
         raise Refused("invalid_value", f"at most {MOST_ITEMS} accounts in one review", field="template")
     last = ""
-    while found := list(rows.filter(id__gt=last).order_by("id")[:AT_ONCE]):
+    while found := list(rows.filter(id__gt=last).order_by("id").values_list("id", flat=True)[:AT_ONCE]):
         yield found
-        last = found[-1].id
+        last = found[-1]
 
 
-def _add(review: Review, rows: Sequence[Principal], now: datetime, since: datetime | None) -> int:
-    evidence = gather(rows, now, since)
+def _add(review: Review, idents: Sequence[str]) -> int:
+    asked = {ident: [*owners, "", ""] for ident, owners in people.owner_ids_of(idents).items()}
     ReviewItem.objects.bulk_create(
-        ReviewItem(
-            id=new_id("rit"),
-            review=review,
-            account=row.id,
-            reviewer=next(iter(evidence[row.id].owners), ""),
-            backup=next(iter(evidence[row.id].owners[1:]), ""),
-            evidence=evidence[row.id].shown,
-            needs_reason=evidence[row.id].needs_reason,
-        )
-        for row in rows
+        ReviewItem(id=new_id("rit"), review=review, account=ident, reviewer=first, backup=second)
+        for ident, (first, second, *_) in asked.items()
     )
-    return len(rows)
+    return len(idents)
+
+
+def gather_some(review: Review, now: datetime, items: Sequence[ReviewItem] | None = None) -> int:
+    """Gather and keep the evidence of items that have none, or of some that wait; return of how many."""
+    if items is None:
+        items = list(queries.items(review).filter(gathered_at=None).order_by("id")[:AT_ONCE])
+    bare = [item for item in items if item.gathered_at is None]
+    if bare:
+        fill_in(review, bare, now)
+        ReviewItem.objects.bulk_update(bare, ["evidence", "gathered_at", "needs_reason"])
+    return len(bare)
+
+
+def fill_in(review: Review, items: Sequence[ReviewItem], now: datetime) -> None:
+    """Give items that have none the evidence of now; nothing is kept."""
+    if not items:
+        return
+    before = queries.reviews(review.organization).exclude(state="cancelled")
+    last = before.filter(opened_at__lt=review.opened_at).order_by("-opened_at").first()
+    rows = list(Principal.objects.filter(id__in=[item.account for item in items]))
+    evidence = gather(rows, now, None if last is None else last.opened_at)
+    for item in items:
+        found = evidence.get(item.account)
+        if found is not None:  # a canary's account goes altogether
+            item.evidence, item.needs_reason = found.shown, found.needs_reason
+        item.gathered_at = now
 
 
 def asked(review: Review, item: ReviewItem, now: datetime) -> str:
@@ -136,6 +153,7 @@ def decide(
 ) -> ReviewItem:
     """Decide about one account; until the review is applied, another decision takes the place of this one."""
     _check_open(review)
+    gather_some(review, tx.now, [item])
     rules.check_decision(decision, note, assignee, needs_reason=item.needs_reason)
     before = {"decision": item.decision, "note": item.note} if item.decision else {}
     item.decision, item.note, item.assignee = decision, note, assignee

@@ -214,6 +214,7 @@ EVENTS: dict[str, EventType] = {
         EventType("session.refused", "user", "A sign-in was refused.", additive=True, personal=("email",)),
         EventType("finding.accepted", "finding", "Somebody answers for it until a date.", additive=True),
         EventType("review.opened", "review", "An access review was opened.", additive=True),
+        EventType("review.prepared", "review", "Evidence in a review was gathered.", additive=True),
         EventType("review.decided", "review_item", "A reviewer decided about an account.", additive=True),
         EventType("review.applied", "review", "The decisions of a review were applied.", additive=True),
         EventType("review.cancelled", "review", "An access review was cancelled.", additive=True),

@@ -77,9 +77,13 @@ def events(
     return rows.select_related("personal")
 
 
-def counts_by_subject(subjects: Iterable[str], since: datetime | None) -> dict[str, int]:
-    """Return how many events are about each object, since an instant or ever, in one query."""
-    rows = AuditEvent.objects.filter(subject__in=list(set(subjects)))
+def counts_by_subject(
+    organization_ids: Iterable[str], subjects: Iterable[str], since: datetime | None
+) -> dict[str, int]:
+    """Return how many events of these organizations are about each object, since an instant or ever."""
+    rows = AuditEvent.objects.filter(
+        organization__in=list(set(organization_ids)), subject__in=list(set(subjects))
+    )
     if since is not None:
         rows = rows.filter(at__gte=since)
     counted = rows.values("subject").annotate(events=Count("id"))
