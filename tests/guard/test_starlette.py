@@ -178,8 +178,15 @@ def test_without_install_nothing_is_let_in(retinue_guard: FakeGuard, retinue_tok
     @app.get("/", dependencies=[guard.requires("report:read")])
     def run() -> None: ...
 
-    with pytest.raises(GuardError, match="install"):
-        TestClient(app).get("/", headers=retinue_token("report:read"))
+    @guard.public
+    def undecided(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("")
+
+    marked = Guard(guard=retinue_guard).requires("report:read")(undecided)
+    plain = Starlette(routes=[Route("/", marked)])
+    for each in (app, plain):
+        with pytest.raises(GuardError, match="install"):
+            TestClient(each).get("/", headers=retinue_token("report:read"))
 
 
 def test_another_dependency_may_use_the_caller(retinue_guard: FakeGuard, retinue_token: Tokens) -> None:

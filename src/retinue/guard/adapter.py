@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from retinue.guard.admission import Door, Request
-from retinue.guard.core import Admitted, Decider, Guard
-from retinue.guard.rules import PUBLIC, Requirement, Rules, mark, requirement
+from retinue.guard.core import Admitted, Decider, Guard, GuardError
+from retinue.guard.rules import PUBLIC, Requirement, RuleError, Rules, mark, requirement
 
 View = TypeVar("View", bound=Callable[..., Any])
+#: Returns what was decided about the request that a view is called with.
+Decided = Callable[[tuple[Any, ...]], tuple[Requirement, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,15 @@ class Adapter(Guard):
         ``resource`` names the part of the path that holds the id of the resource which they are needed on.
         Raises ``RuleError`` for a name that is none.
         """
-        return _marking(requirement(permissions, resource))
+        return protecting(requirement(permissions, resource), self.decided)
 
     def optional(self) -> Callable[[View], View]:
         """Return a decorator: the view may be used without a token; one that is presented has to be good."""
-        return _marking(Requirement(is_optional=True))
+        return protecting(Requirement(is_optional=True), self.decided)
+
+    def decided(self, args: tuple[Any, ...]) -> tuple[Requirement, ...]:
+        """Return what was decided about the request that a view is called with."""
+        raise NotImplementedError
 
     def public(self, view: View) -> View:
         """Decorate a view that needs no token."""
@@ -102,9 +110,35 @@ class Adapter(Guard):
         return self.door.admit(request, required)
 
 
-def _marking(required: Requirement) -> Callable[[View], View]:
-    def decorate(view: View) -> View:
-        mark(view, required)
-        return view
+def protecting(required: Requirement, decided: Decided) -> Callable[[View], View]:
+    """Return a decorator that notes on a view what it requires.
+
+    It runs only in a request about which that was decided: where the application is not protected it is an
+    error (:class:`GuardError`), never a pass.
+    """
+
+    def confirm(args: tuple[Any, ...]) -> None:
+        if required not in decided(args):
+            raise GuardError("this application is not protected: install the guard in it")
+
+    def decorate(view: Any) -> Any:
+        if isinstance(view, type):
+            raise RuleError(f"{view.__name__}: decorate the functions of a class, not the class")
+        if inspect.iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def protected(*args: Any, **named: Any) -> Any:
+                confirm(args)
+                return await view(*args, **named)
+
+        else:
+
+            @functools.wraps(view)
+            def protected(*args: Any, **named: Any) -> Any:
+                confirm(args)
+                return view(*args, **named)
+
+        mark(protected, required)
+        return protected
 
     return decorate

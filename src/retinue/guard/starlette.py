@@ -42,6 +42,13 @@ class Guard(Adapter):
             raise GuardError("the application's router has middleware: give it to the application")
         router.middleware_stack = _Gate(self, router)
 
+    def decided(self, args: tuple[Any, ...]) -> tuple[Requirement, ...]:
+        """Return what was decided about the request that an endpoint is called with."""
+        for each in args:
+            if isinstance(each, HTTPConnection):
+                return tuple(each.scope.get(REQUIRED, ()))
+        return ()
+
     def caller(self, connection: HTTPConnection) -> Caller:
         """Return who makes a request. Raises ``KeyError`` where none was asked for."""
         found: Caller = connection.scope[asgi.CALLER]

@@ -26,6 +26,10 @@ FRAMEWORKS = {
     "wsgi": "wsgi",
     "starlette": "asgi",
     "fastapi": "asgi",
+    "flask": "wsgi",
+    "django": "wsgi",
+    "django-asgi": "asgi",
+    "drf": "wsgi",
 }
 ORGANIZATION = "acme"
 
