@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
+
 from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.presets import PRESETS
 from tests.api.policies import set_policy
 from tests.api.world import Caller, World
 
@@ -79,3 +82,19 @@ def test_a_policy_adds_roles_and_groups(world: World) -> None:
         each["principal"]["id"]
         for each in world.owner.get(f"/v1/groups/{robots['id']}/members").json["items"]
     ]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_the_role_that_may_do_everything_stays(server_database: str, preset: str) -> None:
+    """
+    The first role of every preset is kept by the organization, also where everybody is said to lose it.
+    """
+    world = _of(preset)
+    set_policy(world, pat__enabled=True)
+    first = policy_of(world.organization.id).roles_templates[0].handle
+    [role] = [
+        each for each in world.owner.get("/v1/roles?limit=100").json["items"] if each["handle"] == first
+    ]
+    answer = world.owner.delete(f"/v1/roles/{role['id']}?holders=lose")
+
+    assert (409, "locked") == (answer.status, answer.code)

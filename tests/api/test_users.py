@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -163,10 +164,11 @@ def test_accounts_are_reassigned(world: World) -> None:
     assert "active" == world.owner.get(f"/v1/service-accounts/{accounts[1].id}").json["status"]
 
 
-@pytest.mark.parametrize("verb", ["disable", "delete", "demote"])
+@pytest.mark.parametrize("verb", ["disable", "delete", "demote", "unassign"])
 def test_last_owner_stays(world: World, verb: str) -> None:
     """
-    The last enabled user who may do everything is neither disabled nor deleted nor demoted; a second one may go.
+    The last enabled user who may do everything is neither disabled nor deleted nor demoted, by whatever call; a
+    second one may go.
     """
     manager = world.caller("user:disable", "user:delete", "user:update", "grant:create", "grant:delete")
 
@@ -174,6 +176,9 @@ def test_last_owner_stays(world: World, verb: str) -> None:
         path = f"/v1/users/{user_id}"
         if verb == "disable":
             return manager.post(f"{path}/disable", {}).status
+        if verb == "unassign":
+            [held] = world.owner.get(f"/v1/assignments?subject={user_id}").json["items"]
+            return world.owner.delete(f"/v1/assignments/{held['id']}").status
         caller = world.owner if verb == "demote" else manager
         return caller.delete(path).status if verb == "delete" else caller.patch(path, {"roles": []}).status
 
@@ -220,3 +225,27 @@ def test_list_is_narrowed(world: World) -> None:
         names("role=owner"),
         names("search=zoe"),
     )
+
+
+def test_a_second_owner_whose_role_has_ended_does_not_count(world: World) -> None:
+    """
+    Who was an owner until an instant that is past is none: the other one is the last, and stays.
+    """
+    second, _ = world.user()
+    until = {"subject": second.id, "role": "owner", "expires": "1s", "justification": "for a second"}
+    assert 201 == world.owner.post("/v1/assignments", until).status
+    time.sleep(1.1)
+
+    assert 409 == world.owner.patch(f"/v1/users/{world.owner.id}", {"roles": []}).status
+
+
+def test_an_owner_steps_back_alone(world: World) -> None:
+    """
+    One of two owners gives themselves a smaller role instead: what goes is still held when the other is given.
+    """
+    world.owner.post(
+        "/v1/users", {"email": "b@x.example", "name": "B", "roles": ["owner"], "justification": "x"}
+    )
+    answer = world.owner.patch(f"/v1/users/{world.owner.id}", {"roles": ["member"], "justification": "x"})
+
+    assert (200, ["member"]) == (answer.status, answer.json["roles"])

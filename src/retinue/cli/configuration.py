@@ -126,7 +126,7 @@ def _read(file: Path) -> Any:
 
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _loader())  # noqa: S506  (a safe loader)
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}", "name a file that can be read", Exit.USAGE) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -135,6 +135,20 @@ def _read(file: Path) -> Any:
     if not isinstance(document, dict):
         raise CommandError(f"{file}: not a document", "see: retinue export", Exit.USAGE)
     return document
+
+
+def _loader() -> Any:
+    """Return YAML's safe loader that leaves instants as they are written: the API reads them."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [each for each in found if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader
 
 
 def _show(found: Plan, options: Options) -> None:

@@ -112,7 +112,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = list(INSTALLATION.origins)
 
 # --- limits of the body; the API has its own, smaller ones ----------------------------------------------
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 << 20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 APPEND_SLASH = False
 

@@ -144,18 +144,23 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
         owners=tuple(owner.id for owner in people.owners_of([source.id])[source.id]),
     )
     why = justification or f"as {source.handle} ({source.id})"
-    held = [each for each in queries.assigned(source.id) if _is_on(each, tx)]
-    members = [each for each in _memberships(source) if _is_on(each, tx)]
+    rows = RoleAssignment.objects.filter(queries.in_force(tx.now), subject=source.id)
+    held = dict(
+        rows.filter(role__deleted_at__isnull=True)
+        .order_by("role__handle")
+        .values_list("role__handle", "expires_at")
+    )
+    members = _memberships(source, tx.now)
     account = create_account(
         tx,
         source.organization_id,
         fields,
-        roles=[each.role.handle for each in held],
-        ends={each.role.handle: each.expires_at for each in held},
+        roles=list(held),
+        ends=held,
         groups=[each.group for each in members if each.expires_at is None],
         justification=why,
     )
-    for each in (each for each in queries.grants(source.id) if _is_on(each, tx)):
+    for each in queries.grants(source.id).filter(queries.in_force(tx.now)):
         grant(
             tx,
             account,
@@ -170,12 +175,7 @@ def duplicate_account(tx: Transaction, source: Principal, *, name: str, justific
     return account
 
 
-def _is_on(held: RoleAssignment | Membership | Grant, tx: Transaction) -> bool:
-    """Tell whether something holds now: it waits for nobody, and has not ended."""
-    return not held.is_pending and (held.expires_at is None or held.expires_at > tx.now)
-
-
-def _memberships(source: Principal) -> list[Membership]:
+def _memberships(source: Principal, now: datetime) -> list[Membership]:
     """Return where somebody put an account in, and who did not have to wait; rules put its copy in anyway."""
-    rows = Membership.objects.select_related("group").filter(principal=source, is_pending=False)
+    rows = Membership.objects.select_related("group").filter(queries.in_force(now), principal=source)
     return list(rows.filter(group__deleted_at__isnull=True, group__rule="").order_by("group__id"))

@@ -60,6 +60,11 @@ def check_most(organization: str, subject: Subject) -> None:
         _check_number(policy_of(organization), subject.id)
 
 
+def is_over(expires_at: datetime | None, now: datetime) -> bool:
+    """Tell whether something that was handed out until then has ended; it gives place to the same anew."""
+    return expires_at is not None and expires_at <= now
+
+
 def check_end(expires_at: datetime | None, now: datetime) -> None:
     """Refuse an end in the past."""
     if expires_at is not None and expires_at <= now:

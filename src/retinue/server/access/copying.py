@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q
-
 from retinue.server.access import loading, member_actions, queries, rules, selectors, subjects
 from retinue.server.access.grant_actions import Origin, assign, grant
 from retinue.server.access.handing import Handing
@@ -92,14 +90,14 @@ def _copy(
 
 
 def _link(tx: Transaction, account: Principal, found: Principal, why: str) -> None:
-    on = Q(expires_at__isnull=True) | Q(expires_at__gt=tx.now)
-    for each in RoleAssignment.objects.select_related("role").filter(on, subject=found.id, is_pending=False):
+    on = queries.in_force(tx.now)
+    for each in RoleAssignment.objects.select_related("role").filter(on, subject=found.id):
         if each.role.deleted_at is None:
             assign(tx, account, each.role, why, expires_at=each.expires_at, origin=found.id, field="source")
-    for member in Membership.objects.select_related("group").filter(on, principal=found, is_pending=False):
+    for member in Membership.objects.select_related("group").filter(on, principal=found):
         if member.group.deleted_at is None and not member.group.rule:
             member_actions.add(tx, member.group, [account], why, expires_at=member.expires_at)
-    for row in queries.grants(found.id).filter(on, is_pending=False):
+    for row in queries.grants(found.id).filter(on):
         grant(
             tx,
             account,
@@ -135,7 +133,7 @@ def _gives(origin: str, names: dict[str, int]) -> set[str]:
         patterns = () if role is None else role.patterns
         return set(rules.names_of(Part(patterns), names)) | {
             name
-            for row in Grant.objects.filter(subject=origin, is_pending=False)
+            for row in Grant.objects.filter(queries.in_force(), subject=origin)
             for name in rules.names_of(Part((row.permission,)), names)
         }
     principal = Principal.objects.filter(id=origin).first()

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
-from retinue.server.access import loading, rules, selectors, subjects, touching
-from retinue.server.access.checks import check_count, check_end, check_open, check_source
+from retinue.server.access import loading, queries, rules, selectors, subjects, touching
+from retinue.server.access.checks import check_count, check_end, check_open, check_source, is_over
 from retinue.server.access.handing import Handing
 from retinue.server.access.models import Grant, Role, RoleAssignment
 from retinue.server.access.paths import Link, Part, is_forbidden
@@ -70,8 +68,11 @@ def grant(
     terms = handing.terms(
         [part], to_service=handing.reaches_service(subject.id), expires_at=expires_at, field=field
     )
-    if Grant.objects.filter(subject=subject.id, permission=permission, resource=resource.text).exists():
+    found = Grant.objects.filter(subject=subject.id, permission=permission, resource=resource.text).first()
+    if found is not None and not is_over(found.expires_at, tx.now):
         raise Refused("duplicate_name", f"{subject.name} holds a grant of {permission} already", field=field)
+    if found is not None:
+        delete_grant(tx, organization, found)
     made = Grant.objects.create(
         id=new_id("grt"),
         organization_id=organization,
@@ -112,7 +113,8 @@ def assign(
         raise Refused(
             "invalid_value", "a role holds permissions, not roles; clone it instead", field="subject"
         )
-    if RoleAssignment.objects.filter(subject=subject.id, role=role).exists():
+    found = RoleAssignment.objects.select_related("role").filter(subject=subject.id, role=role).first()
+    if found is not None and not is_over(found.expires_at, tx.now):
         return None
     check_source(handing, subject, "role", field)
     check_open(handing, subject)
@@ -122,6 +124,8 @@ def assign(
         expires_at=expires_at,
         field=field,
     )
+    if found is not None:
+        take_role(tx, subject, found, organization)
     made = RoleAssignment.objects.create(
         id=new_id("asg"),
         subject=subject.id,
@@ -230,8 +234,10 @@ def _check_owner(handing: Handing, role: Role, field: str) -> None:
     """Owner reaches permissions that are declared later, so only an owner may hand it out or take it away."""
     if handing.held is None:
         return
-    mine = RoleAssignment.objects.filter(subject=handing.tx.actor.id, role=role, is_pending=False)
-    if not mine.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=handing.tx.now)).exists():
+    mine = RoleAssignment.objects.filter(
+        queries.in_force(handing.tx.now), subject=handing.tx.actor.id, role=role
+    )
+    if not mine.exists():
         raise Refused(
             "ceiling_exceeded", f"only an {role.handle} hands out the role {role.handle}", field=field
         )
@@ -249,9 +255,11 @@ def set_roles(tx: Transaction, principal: Principal, roles: Sequence[str], justi
         subjects.role(principal.organization_id, text, f"roles.{place}") for place, text in enumerate(roles)
     ]
     held = RoleAssignment.objects.select_related("role").filter(subject=principal.id)
-    for assignment in held.filter(role__deleted_at__isnull=True).exclude(role__in=wanted):
-        take_role(tx, subject_of(principal), assignment, principal.organization_id)
+    gone = list(held.filter(role__deleted_at__isnull=True).exclude(role__in=wanted))
+    # First what is given: by a role that goes, one may have held what one gives oneself instead.
     assign_roles(tx, principal, roles, justification)
+    for assignment in gone:
+        take_role(tx, subject_of(principal), assignment, principal.organization_id)
     check_count(handing, principal)
 
 
@@ -262,7 +270,10 @@ def assign_roles(
     justification: str = "",
     ends: Mapping[str, datetime | None] | None = None,
 ) -> None:
-    """Assign roles that the principal does not hold yet, within ceiling, bans and justification."""
+    """Assign roles that the principal does not hold yet, within ceiling, bans and justification.
+
+    ``ends`` says of roles, by handle, when they end by themselves.
+    """
     for place, text in enumerate(dict.fromkeys(roles)):
         field = f"roles.{place}"
         found = subjects.role(principal.organization_id, text, field)

@@ -9,7 +9,7 @@ from datetime import datetime
 from retinue.server.access import queries, rules, selectors, touching
 from retinue.server.access.approving import check_approver
 from retinue.server.access.catalogue import RESERVED_RESOURCES
-from retinue.server.access.checks import check_end, check_source
+from retinue.server.access.checks import check_end, check_source, is_over
 from retinue.server.access.grant_actions import instant, subject_of
 from retinue.server.access.group_actions import check_unlocked
 from retinue.server.access.handing import Handing
@@ -37,7 +37,8 @@ def add(
     handing = Handing.begin(tx, group.organization_id, justification)
     check_end(expires_at, tx.now)
     _check_by_hand(group)
-    present = set(Membership.objects.filter(group=group).values_list("principal_id", flat=True))
+    rows = dict(Membership.objects.filter(group=group).values_list("principal_id", "expires_at"))
+    present = {ident for ident, until in rows.items() if not is_over(until, tx.now)}
     made = []
     for place, principal in enumerate(principals):
         field = f"members.{place}"
@@ -54,6 +55,8 @@ def add(
             expires_at=expires_at,
             field=field,
         )
+        if principal.id in rows:
+            remove(tx, group, [principal])
         made.append(
             _insert(tx, group, principal, justification, terms.expires_at, is_pending=terms.is_pending)
         )
@@ -197,7 +200,7 @@ def _host(held: rules.Held, *, bound: bool) -> frozenset[str]:
 
 def is_member(principal: str, team: Group) -> bool:
     """Tell whether a principal is in a team."""
-    return Membership.objects.filter(group=team, principal_id=principal, is_pending=False).exists()
+    return Membership.objects.filter(queries.in_force(), group=team, principal_id=principal).exists()
 
 
 def change_resources(

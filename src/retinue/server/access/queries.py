@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from retinue.server.access import loading, rules
 from retinue.server.access.conditions import Subject, texts
@@ -40,10 +41,17 @@ __all__ = [
     "grants",
     "holders_of",
     "holdings",
+    "in_force",
     "paths_of",
     "roles_of",
     "sources",
 ]
+
+
+def in_force(now: datetime | None = None) -> Q:
+    """Return the condition of what was handed out, has not ended and waits for nobody."""
+    at = now or datetime.now(UTC)
+    return Q(is_pending=False) & (Q(expires_at__isnull=True) | Q(expires_at__gt=at))
 
 
 def catalogue() -> dict[str, int]:
@@ -52,11 +60,9 @@ def catalogue() -> dict[str, int]:
 
 
 def roles_of(subject_ids: Iterable[str]) -> dict[str, list[str]]:
-    """Return the handles of the roles that each subject holds itself, sorted; pending ones are left out."""
+    """Return the handles of the roles that each subject holds itself now, sorted."""
     found: dict[str, list[str]] = {ident: [] for ident in subject_ids}
-    rows = RoleAssignment.objects.filter(
-        subject__in=list(found), is_pending=False, role__deleted_at__isnull=True
-    )
+    rows = RoleAssignment.objects.filter(in_force(), subject__in=list(found), role__deleted_at__isnull=True)
     for subject, handle in rows.order_by("role__handle").values_list("subject", "role__handle"):
         found[subject].append(handle)
     return found
@@ -71,10 +77,7 @@ def assigned(subject_id: str) -> list[RoleAssignment]:
 def holders_of(organization_id: str, handle: str) -> QuerySet[RoleAssignment, str]:
     """Return the ids of the subjects that hold a role themselves, as a query."""
     rows = RoleAssignment.objects.filter(
-        role__organization_id=organization_id,
-        role__handle=handle,
-        role__deleted_at__isnull=True,
-        is_pending=False,
+        in_force(), role__organization_id=organization_id, role__handle=handle, role__deleted_at__isnull=True
     )
     return rows.values_list("subject", flat=True)
 
@@ -145,7 +148,7 @@ def by_name(held: rules.Held) -> dict[str, list[Part]]:
 def granted(subject_ids: Iterable[str]) -> dict[str, list[str]]:
     """Return the patterns that each subject was granted itself."""
     found: dict[str, list[str]] = {}
-    rows = Grant.objects.filter(subject__in=list(subject_ids), is_pending=False).order_by("permission")
+    rows = Grant.objects.filter(in_force(), subject__in=list(subject_ids)).order_by("permission")
     for subject, permission in rows.values_list("subject", "permission"):
         found.setdefault(subject, []).append(permission)
     return found

@@ -11,7 +11,7 @@ from retinue.server.access import handles, rules, touching
 from retinue.server.access.handing import Handing
 from retinue.server.access.models import Grant, Role, RoleAssignment
 from retinue.server.access.paths import Part
-from retinue.server.access.roles import ROLES
+from retinue.server.access.roles import ROLES, first_role
 from retinue.server.access.setting_up import stated_role
 from retinue.server.directory import rules as names
 from retinue.server.errors import NotFound, Refused
@@ -153,8 +153,8 @@ def delete(tx: Transaction, role: Role, *, from_holders: bool = False) -> Role:
     """Delete a role. Refuses one that is held, unless ``from_holders`` says that they lose it."""
     handing = Handing.begin(tx, role.organization_id)
     role = find(role.organization_id, role.id)
-    if role.like == "owner":
-        raise Refused("locked", "an organization keeps its role Owner", field="role_id")
+    if role.like == "owner" or role.handle == first_role(handing.policy):
+        raise Refused("locked", f"an organization keeps its role {role.name}", field="role_id")
     held = RoleAssignment.objects.filter(role=role)
     count = held.count()
     if count and not from_holders:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT, expand
+from retinue.server.policies.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,8 @@ ROLES: dict[str, Role] = {
         Role("member", "Member", "May hold personal access tokens.", ("pat:issue",)),
     )
 }
+
+
+def first_role(policy: Policy) -> str:
+    """Return the role of who may do everything: the first template, as every preset has it."""
+    return policy.roles_templates[0].handle

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retinue.server.api import schemas
+from retinue.server.api import limits, schemas
+from retinue.server.api.answers import instant
 from retinue.server.api.configuration_shapes import (
     ApplyConfiguration,
     ConfigurationApplied,
@@ -34,6 +35,10 @@ READS = (
     "access_policy:read",
     "grant:read",
 )
+
+
+#: For how long a document may be applied: some hundred changes. Others of the organization wait meanwhile.
+SECONDS = 10.0
 
 
 class _TakenBack(Exception):
@@ -92,13 +97,20 @@ def apply_configuration(call: Call, body: ApplyConfiguration) -> schemas.JSON:
 
 def _steps(call: Call, body: PlanConfiguration) -> list[Step]:
     wanted = body.document.model_dump(mode="json", exclude_unset=True)
+    wanted = rules.without_ended(wanted, str(instant(call.now)))
     return rules.diff(queries.export(call.organization), wanted, prune=body.prune)
 
 
 def _apply(call: Call, tx: Transaction, steps: Sequence[Step], justification: str) -> int:
     """Make the steps; return how many accounts and credentials break by a stricter policy."""
     before: Compiled = policies.in_force(call.organization)
-    Applying(tx, call.organization, justification).apply(steps)
+    limits.allow(call.request, SECONDS)
+    try:
+        Applying(tx, call.organization, justification).apply(steps)
+    except limits.OutOfTime:
+        limits.allow(call.request, limits.START_SECONDS)
+        detail = f"{len(steps)} changes are too many for one call; apply a part of the document at a time"
+        raise Refused("too_large", detail, field="document") from None
     if not any(step.section == "policy" for step in steps):
         return 0
     after = policies.in_force(call.organization)

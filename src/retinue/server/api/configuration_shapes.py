@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
+from retinue.server import instants
 from retinue.server.api import schemas
+from retinue.server.api.answers import instant
 from retinue.server.api.collecting import Condition
+from retinue.server.errors import Refused
 
 #: Objects in one section of a document.
 MOST = 10_000
+
+
+def _end(text: str) -> str:
+    try:
+        return str(instant(instants.read(text, "expires_at")))
+    except Refused as refused:
+        raise ValueError(refused.detail) from None  # pydantic adds where it stands
+
+
+#: When something ends by itself, as the documents of this server write it.
+End = Annotated[str, AfterValidator(_end)]
+
+
+class Ending(schemas.Body):
+    """A role or member that ends by itself."""
+
+    name: str
+    expires_at: End
 
 
 class GrantEntry(schemas.Body):
@@ -18,7 +39,7 @@ class GrantEntry(schemas.Body):
 
     permission: str
     resource: Any = Field("*", description="As in grants: `*`, `own`, `team`, `{ids}` or `{where}`.")
-    expires_at: str | None = None
+    expires_at: End | None = None
     justification: str = ""
 
 
@@ -35,7 +56,8 @@ class UserEntry(schemas.Body):
 
     email: str
     name: str = ""
-    roles: list[str] = []
+    state: Literal["enabled", "disabled"] = "enabled"
+    roles: list[str | Ending] = []
     grants: list[GrantEntry] = []
 
 
@@ -60,8 +82,8 @@ class GroupEntry(schemas.Body):
     rule: Literal["", "users", "service_accounts", "all", "condition"] = ""
     match: Literal["all", "any"] = "all"
     conditions: list[Condition] = []
-    members: list[str] = Field([], description="`user:ada@acme.example`, `account:etl`.")
-    roles: list[str] = []
+    members: list[str | Ending] = Field([], description="`user:ada@acme.example`, `account:etl`.")
+    roles: list[str | Ending] = []
     grants: list[GrantEntry] = []
     is_kept: bool = False
 
@@ -76,6 +98,7 @@ class AccountEntry(schemas.Body):
     """A service account, by handle. Its keys are not in it."""
 
     handle: str
+    id: str = Field("", description="Which of them, where several have the handle.")
     name: str = ""
     description: str = ""
     purpose: str = ""
@@ -85,8 +108,15 @@ class AccountEntry(schemas.Body):
     attributes: dict[str, Any] = {}
     owners: list[str] = Field([], description="E-mail addresses.")
     state: Literal["enabled", "disabled"] = "enabled"
-    roles: list[str] = []
+    roles: list[str | Ending] = []
     grants: list[GrantEntry] = []
+
+    @model_serializer(mode="wrap")
+    def _without_id(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        found = handler(self)
+        if not self.id:
+            found.pop("id", None)
+        return found
 
 
 class AccessPolicyEntry(schemas.Body):
@@ -99,7 +129,7 @@ class AccessPolicyEntry(schemas.Body):
     subjects: list[str] = Field([], description="`user:…`, `account:…`, `group:…`, `team:…`.")
     enabled: bool = True
     locked: bool = False
-    roles: list[str] = []
+    roles: list[str | Ending] = []
     grants: list[GrantEntry] = []
     is_kept: bool = False
 
@@ -119,6 +149,8 @@ class Document(schemas.Body):
 
 class PlanConfiguration(schemas.WithReason):
     """A document to compare with what is there."""
+
+    MOST_ITEMS: ClassVar[int] = MOST
 
     document: Document
     prune: bool = Field(False, description="Delete what is there and not in the document; people never.")

@@ -21,8 +21,15 @@ from retinue.server.ids import new_id
 
 MAX_HEADERS = 64
 MAX_BODY = 64 << 10
-#: Nodes ship their request log in batches, and hand over their journals; a relay tells who follows it.
-MAX_BODY_OF = {"/v1/feed/requests": 2 << 20, "/v1/feed/journal": 2 << 20, "/v1/feed/poll": 256 << 10}
+#: Nodes ship their request log in batches, and hand over their journals; a relay tells who follows it. The
+#: document of an organization has all of its accounts in it.
+MAX_BODY_OF = {
+    "/v1/feed/requests": 2 << 20,
+    "/v1/feed/journal": 2 << 20,
+    "/v1/feed/poll": 256 << 10,
+    "/v1/configuration/plan": 8 << 20,
+    "/v1/configuration/apply": 8 << 20,
+}
 MAX_URL = 8 << 10
 #: Where errors have the form of OAuth 2.0.
 OAUTH = "/v1/oauth/token"

@@ -100,6 +100,10 @@ START_SECONDS = 4.0
 _HELD = "/v1/feed/poll"
 
 
+class OutOfTime(OperationalError):
+    """The call has used up its time."""
+
+
 class CallTime:
     """Django middleware: a call that is out of time is refused at its next statement and rolls back."""
 
@@ -131,7 +135,7 @@ class _Clock:
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         if time.monotonic() > self.ends_at:
-            raise OperationalError("the call is out of time")
+            raise OutOfTime("the call is out of time")
         return execute(sql, params, many, context)
 
 

@@ -1,4 +1,4 @@
-"""What must be asked before a user goes, and what hangs on one."""
+"""What hangs on a user."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from retinue.server.api import render
-from retinue.server.api.operations import Call, Refused
-from retinue.server.credentials import founding
+from retinue.server.api.operations import Refused
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials import rules as credential_rules
 from retinue.server.directory import actions, queries
@@ -17,17 +16,6 @@ from retinue.server.traffic import queries as traffic
 
 #: Tokens that were used within so many days are integrations.
 IN_USE = timedelta(days=30)
-
-
-def check_may_go(call: Call, user: Principal) -> None:
-    """Refuse to disable or delete oneself, the last who may do everything, and the last operator."""
-    if user.id == call.actor.id:
-        raise Refused("state_conflict", "nobody ends themselves; another one with the permission does it")
-    queries.any_organization(user.organization_id, lock=True)
-    others = queries.users(user.organization_id, state="enabled").exclude(id=user.id)
-    if user.is_operator and not others.filter(is_operator=True).exists():
-        raise Refused("state_conflict", f"{user.email} is the last operator of the installation")
-    founding.check_not_last(user)
 
 
 def impact(user: Principal, now: datetime) -> render.JSON:

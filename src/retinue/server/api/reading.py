@@ -13,7 +13,7 @@ from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from pydantic import BaseModel, ValidationError
 
-from retinue.server.api import limits, strict_json
+from retinue.server.api import limits, schemas, strict_json
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
 
@@ -76,7 +76,8 @@ def body(call: Call, model: type[M] | None) -> M | None:
     places = limits.BODIES if call.node is None else limits.NODE_BODIES
     sent = limits.read_body(request, places, call.actor.id) if announced else b""
     if issubclass(model, BaseModel):
-        return validated(model, strict_json.loads(sent), "body")
+        most = model.MOST_ITEMS if issubclass(model, schemas.Body) else strict_json.MAX_ITEMS
+        return validated(model, strict_json.loads(sent, most), "body")
     return _struct(sent, model)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from retinue.server.api import strict_json
 from retinue.server.api.cursors import DEFAULT_ITEMS, MAX_ITEMS, MAX_LENGTH
 from retinue.server.directory.rules import check_line
 from retinue.server.errors import Refused
@@ -58,6 +59,9 @@ class Body(Schema):
     """A body: unknown members are refused, and texts are not made of numbers."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    #: Items in each list of it, unless the list says less.
+    MOST_ITEMS: ClassVar[int] = strict_json.MAX_ITEMS
 
 
 class Answer(Schema):

@@ -15,29 +15,35 @@ MAX_KEYS = 256
 MAX_ITEMS = 1_000
 MAX_TEXT = 8 << 10
 MAX_INTEGER = 1 << 53
-#: Fields of several lines; everywhere else a line break is a control character.
+#: Fields of several lines, wherever they stand; everywhere else a line break is a control character.
 MULTILINE = frozenset({"description", "purpose"})
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[{\]}]")
 
 
-def loads(body: bytes) -> dict[str, Any]:
+def loads(body: bytes, most_items: int = MAX_ITEMS) -> dict[str, Any]:
     """Return the object in ``body``, its texts in NFC; ``{}`` for an empty body.
 
-    Raises :class:`Refused` naming the rule and, with its path (``body.owners.0``), the member at fault.
+    A list in it has at most ``most_items`` items. Raises :class:`Refused` naming the rule and, with its path
+    (``body.owners.0``), the member at fault.
     """
     if not body:
         return {}
     value = _parsed(body)
     if not isinstance(value, dict):
         raise Refused("bad_json", "the body must be an object", field="body")
-    return checked(value, "body")
+    return checked(value, "body", most_items)
 
 
-def checked(given: dict[str, Any], where: str) -> dict[str, Any]:
+def checked(given: dict[str, Any], where: str, most_items: int = MAX_ITEMS) -> dict[str, Any]:
     """Return an object with its texts in NFC. Refuses texts, lists and numbers that no operation takes."""
-    return {name: _checked(member, f"{where}.{name}", name in MULTILINE) for name, member in given.items()}
+    return {
+        name: check_text(each, _shown(f"{where}.{name}"), multiline=name in MULTILINE)
+        if isinstance(each, str)
+        else _checked(each, f"{where}.{name}", most_items)
+        for name, each in given.items()
+    }
 
 
 def check_text(text: str, place: str, *, multiline: bool = False) -> str:
@@ -96,18 +102,18 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _checked(value: Any, place: str, multiline: bool = False) -> Any:
+def _checked(value: Any, place: str, most_items: int) -> Any:
     match value:
         case str():
-            return check_text(value, _shown(place), multiline=multiline)
+            return check_text(value, _shown(place))
         case float() if not math.isfinite(value):
             raise Refused("invalid_value", "the number is too large", field=_shown(place))
         case list():
-            if len(value) > MAX_ITEMS:
-                raise Refused("invalid_value", f"at most {MAX_ITEMS} items", field=_shown(place))
-            return [_checked(item, f"{place}.{number}") for number, item in enumerate(value)]
+            if len(value) > most_items:
+                raise Refused("invalid_value", f"at most {most_items} items", field=_shown(place))
+            return [_checked(item, f"{place}.{number}", most_items) for number, item in enumerate(value)]
         case dict():
-            return {name: _checked(each, f"{place}.{name}") for name, each in value.items()}
+            return checked(value, place, most_items)
         case _:
             return value
 

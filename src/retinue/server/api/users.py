@@ -225,7 +225,7 @@ def enable_user(call: Call, user_id: str, body: schemas.WithReason) -> schemas.J
 def disable_user(call: Call, user_id: str, body: schemas.WithReason) -> schemas.JSON:
     """Disable a user: no session, password or token of the user works until the user is enabled again."""
     user = queries.user(call.organization, user_id, lock=True)
-    people.check_may_go(call, user)
+    founding.check_may_go(call.tx, user)
     return render.users([actions.disable(call.tx, user, body.reason)])[0]
 
 
@@ -233,7 +233,7 @@ def disable_user(call: Call, user_id: str, body: schemas.WithReason) -> schemas.
 def delete_user(call: Call, user_id: str, query: schemas.Reasoned) -> schemas.JSON:
     """Delete a user and revoke the user's tokens; accounts go on, see the impact for those without owner."""
     user = queries.user(call.organization, user_id)
-    people.check_may_go(call, user)
+    founding.check_may_go(call.tx, user)
     gone = credentials.delete_account(call.tx, user, query.reason)
     directory.forget_password(gone)
     return render.users([gone])[0]

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from retinue.server import instants
 from retinue.server.access import actions as access
 from retinue.server.access import (
-    grant_actions,
     group_actions,
-    member_actions,
     policy_actions,
     role_actions,
-    selectors,
     subjects,
 )
-from retinue.server.access.queries import Grant, Group, RoleAssignment
+from retinue.server.access.queries import Group
 from retinue.server.access.roles import ROLES
 from retinue.server.access.subjects import Subject
-from retinue.server.configuration import naming, queries, rules
+from retinue.server.configuration import naming, rules
+from retinue.server.configuration.linking import Linking
 from retinue.server.configuration.rules import Step
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import founding
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
-from retinue.server.directory.rules import AccountFields, fold
+from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import actions as policies
@@ -45,6 +42,7 @@ class Applying:
         self._tx = tx
         self._organization = organization_id
         self._why = justification
+        self._linking = Linking(tx, organization_id, justification)
 
     def apply(self, steps: Iterable[Step]) -> None:
         """Make all steps: objects first, then what names them, then what goes.
@@ -103,10 +101,17 @@ class Applying:
     def _user(self, step: Step) -> None:
         if step.act == "create":
             name = step.after.get("name") or step.key.partition("@")[0]
-            access.create_user(self._tx, self._organization, email=step.key, name=name)
-        elif "name" in step.after:
+            user = access.create_user(self._tx, self._organization, email=step.key, name=name)
+        else:
             user = naming.user(self._organization, step.key)
-            access.rename_user(self._tx, user, step.after["name"])
+            if "name" in step.after:
+                access.rename_user(self._tx, user, step.after["name"])
+        state = step.after.get("state", user.state)
+        if state == "disabled" and user.state == "enabled":
+            founding.check_may_go(self._tx, user)
+            directory.disable(self._tx, user, self._why)
+        elif state == "enabled" and user.state == "disabled":
+            directory.enable(self._tx, user)
 
     def _role(self, step: Step) -> None:
         changes = {name: step.after[name] for name in role_actions.FIELDS if name in step.after}
@@ -157,9 +162,11 @@ class Applying:
                 self._tx,
                 self._organization,
                 AccountFields(handle=step.key, **stated),
-                roles=step.after.get("roles") or (),
+                roles=[name for name, _ in map(rules.entry, step.after.get("roles") or ())],
+                ends=self._linking.ends(step.after.get("roles") or ()),
                 justification=self._why,
             )
+            self._linking.made(step, account)
         else:
             account = naming.account(self._organization, step.key)
             if stated:
@@ -181,12 +188,12 @@ class Applying:
                 description=changes.get("description") or "",
                 match=changes.get("match") or "all",
                 stated=changes.get("conditions") or [],
-                named=naming.ids(self._organization, step.after.get("subjects") or ()),
+                named=self._linking.ids(step.after.get("subjects") or ()),
                 enabled=changes.get("enabled", True),
             )
             return
         if "subjects" in step.after:
-            changes["subjects"] = naming.ids(self._organization, step.after["subjects"] or ())
+            changes["subjects"] = self._linking.ids(step.after["subjects"] or ())
         if "locked" in step.after and not step.after["locked"]:
             self._change_policy(step.key, {"locked": False})
         if changes:
@@ -202,12 +209,13 @@ class Applying:
         if step.section == "policy":
             return
         if step.section in _KINDS:
-            self._members(step)
+            group = subjects.group(self._organization, step.key, _KINDS[step.section])
+            self._linking.members(group, step)
         subject = self._subject(step)
         if "roles" in step.after and step.section != "roles":
-            self._roles(subject, step.after["roles"] or ())
+            self._linking.roles(subject, step.after["roles"] or ())
         if "grants" in step.after:
-            self._grants(subject, step.after["grants"] or ())
+            self._linking.grants(subject, step.after["grants"] or ())
         if step.section == "access_policies" and step.after.get("locked"):
             self._change_policy(step.key, {"locked": True})
 
@@ -216,7 +224,7 @@ class Applying:
             case "users":
                 return naming.user(self._organization, step.key)
             case "service_accounts":
-                return naming.account(self._organization, step.key)
+                return naming.account(self._organization, self._linking.account_of(step))
             case "roles":
                 role = subjects.role(self._organization, step.after.get("handle", step.key))
                 return Subject(role.id, "role", role.handle)
@@ -225,61 +233,6 @@ class Applying:
                 return Subject(policy.id, "policy", policy.name)
         group = subjects.group(self._organization, step.key, _KINDS[step.section])
         return Subject(group.id, group.kind, group.name)
-
-    def _roles(self, subject: Subject | Principal, wanted: Iterable[str]) -> None:
-        if isinstance(subject, Principal):
-            founding.check_roles_may_go(subject, list(wanted))
-            access.set_roles(self._tx, subject, list(wanted), self._why)
-            return
-        roles = [subjects.role(self._organization, handle) for handle in wanted]
-        held = RoleAssignment.objects.select_related("role").filter(subject=subject.id)
-        for assignment in held.exclude(role__in=roles):
-            grant_actions.take_role(self._tx, subject, assignment, self._organization)
-        for role in roles:
-            grant_actions.assign(self._tx, subject, role, self._why, organization=self._organization)
-
-    def _grants(self, subject: Subject | Principal, wanted: Iterable[Mapping[str, Any]]) -> None:
-        present = {
-            rules.grant_key(queries.stated_grant(each)): each
-            for each in Grant.objects.filter(subject=subject.id, is_pending=False)
-        }
-        asked = {rules.grant_key(each): (place, each) for place, each in enumerate(wanted)}
-        for key, grant in present.items():
-            if key not in asked:
-                grant_actions.delete_grant(self._tx, self._organization, grant)
-        for key, (place, each) in asked.items():
-            if key in present:
-                continue
-            ends, field = each.get("expires_at"), f"grants.{place}"
-            grant_actions.grant(
-                self._tx,
-                subject,
-                each["permission"],
-                each.get("justification") or self._why,
-                resource=selectors.parse(each.get("resource"), f"{field}.resource"),
-                expires_at=None if ends is None else instants.read(ends, f"{field}.expires_at"),
-                field=f"{field}.permission",
-                organization=self._organization,
-            )
-
-    def _members(self, step: Step) -> None:
-        group = subjects.group(self._organization, step.key, _KINDS[step.section])
-        if "members" in step.after:
-            wanted = {fold(text): text for text in step.after["members"] or ()}
-            there = {fold(text) for text in step.before.get("members") or ()}
-            gone = [naming.principal(self._organization, text) for text in there - wanted.keys()]
-            if gone:
-                member_actions.remove(self._tx, group, gone)
-            names = [text for name, text in wanted.items() if name not in there]
-            fresh = [naming.principal(self._organization, text) for text in names]
-            if fresh:
-                member_actions.add(self._tx, group, fresh, self._why)
-        if "resources" in step.after:
-            resources = set(step.after["resources"] or ())
-            held = set(step.before.get("resources") or ())
-            member_actions.change_resources(
-                self._tx, group, add=sorted(resources - held), remove=sorted(held - resources)
-            )
 
     # --- what goes ---
 

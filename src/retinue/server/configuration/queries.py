@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from retinue.server.access import listing, selectors
-from retinue.server.access.queries import AccessPolicy, Grant, Group, Membership, RoleAssignment
+from retinue.server.access.grant_actions import instant
+from retinue.server.access.queries import AccessPolicy, Grant, Group, Membership, RoleAssignment, in_force
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.nodes.probing import CANARY
@@ -39,27 +42,28 @@ class _People:
         self._organization = organization_id
         rows = Principal.objects.filter(organization_id=organization_id).exclude(state="deleted")
         rows = rows.exclude(CANARY)
-        self._principals = {row.id: row for row in rows.order_by("handle")}
+        self._principals = {row.id: row for row in rows.order_by("handle", "created_at", "id")}
+        self._names = names_of(self._principals.values())
         groups = Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True)
         self._groups = {row.id: row for row in groups.order_by("name_folded")}
         self._grants: dict[str, list[JSON]] = {}
-        for grant in Grant.objects.filter(organization_id=organization_id, is_pending=False).order_by(
-            "permission", "resource"
-        ):
+        grants = Grant.objects.filter(in_force(), organization_id=organization_id)
+        for grant in grants.order_by("permission", "resource"):
             self._grants.setdefault(grant.subject, []).append(stated_grant(grant))
-        self._assigned: dict[str, list[str]] = {}
+        self._assigned: dict[str, list[Any]] = {}
         held = RoleAssignment.objects.filter(
-            role__organization_id=organization_id, role__deleted_at__isnull=True, is_pending=False
+            in_force(), role__organization_id=organization_id, role__deleted_at__isnull=True
         )
-        for subject, handle in held.order_by("role__handle").values_list("subject", "role__handle"):
-            self._assigned.setdefault(subject, []).append(handle)
+        found = held.order_by("role__handle").values_list("subject", "role__handle", "expires_at")
+        for subject, handle, end in found:
+            self._assigned.setdefault(subject, []).append(_entry(handle, end))
 
     def _access(self, ident: str) -> JSON:
         return {"roles": self._assigned.get(ident, []), "grants": self._grants.get(ident, [])}
 
     def users(self) -> list[JSON]:
         return [
-            {"email": row.email, "name": row.name, **self._access(row.id)}
+            {"email": row.email, "name": row.name, "state": row.state, **self._access(row.id)}
             for row in self._principals.values()
             if row.kind == Principal.USER
         ]
@@ -68,7 +72,8 @@ class _People:
         rows = [row for row in self._principals.values() if row.kind == Principal.SERVICE_ACCOUNT]
         owners = directory.owners_of(row.id for row in rows)
         return [
-            {
+            ({"id": row.id} if self._names[row.id] == f"account:{row.id}" else {})
+            | {
                 "handle": row.handle,
                 "name": row.name,
                 "description": row.description,
@@ -115,11 +120,14 @@ class _People:
                 "is_kept": "deletion" in row.locked,
             }
             if not row.rule:
-                item["members"] = sorted(
-                    named(self._principals[ident])
-                    for ident in members.get(row.id, ())
-                    if ident in self._principals
-                )
+                inside = [
+                    (self._names[ident], end)
+                    for ident, end in members.get(row.id, ())
+                    if ident in self._names
+                ]
+                item["members"] = [
+                    _entry(name, end) for name, end in sorted(inside, key=lambda each: each[0])
+                ]
             if kind == Group.TEAM:
                 item["resources"] = sorted(row.resources.values_list("resource", flat=True))
             found.append(item)
@@ -144,16 +152,29 @@ class _People:
 
     def _subjects(self, ids: Iterable[str]) -> Iterable[str]:
         for ident in ids:
-            found: Principal | Group | None = self._principals.get(ident) or self._groups.get(ident)
-            if found is not None:
-                yield named(found)
+            group = self._groups.get(ident)
+            if ident in self._names:
+                yield self._names[ident]
+            elif group is not None:
+                yield PREFIXES[group.kind] + group.name
 
 
-def named(row: Principal | Group) -> str:
-    """Return how a principal, group or team is written in a document: ``user:ada@acme.example``."""
-    if isinstance(row, Group):
-        return PREFIXES[row.kind] + row.name
-    return PREFIXES[row.kind] + (row.email if row.kind == Principal.USER else row.handle)
+def names_of(rows: Collection[Principal]) -> dict[str, str]:
+    """Return how each principal is written in a document: ``user:ada@acme.example``, ``account:etl``.
+
+    Accounts that share a handle are written by their ids.
+    """
+    handles = Counter(row.handle for row in rows if row.kind == Principal.SERVICE_ACCOUNT)
+    return {
+        row.id: PREFIXES[row.kind]
+        + (row.email if row.kind == Principal.USER else row.id if handles[row.handle] > 1 else row.handle)
+        for row in rows
+    }
+
+
+def _entry(name: str, end: datetime | None) -> str | JSON:
+    """Return a role or member as a document has it: its name, and its end where it ends by itself."""
+    return name if end is None else {"name": name, "expires_at": instant(end)}
 
 
 def stated_grant(grant: Grant) -> JSON:
@@ -161,14 +182,14 @@ def stated_grant(grant: Grant) -> JSON:
     return {
         "permission": grant.permission,
         "resource": selectors.stored(grant.resource).plain,
-        "expires_at": None if grant.expires_at is None else grant.expires_at.isoformat(),
+        "expires_at": instant(grant.expires_at),
         "justification": grant.justification,
     }
 
 
-def _members(groups: Mapping[str, Group]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    rows = Membership.objects.filter(group_id__in=list(groups), is_pending=False)
-    for group_id, principal_id in rows.values_list("group_id", "principal_id"):
-        found.setdefault(group_id, []).append(principal_id)
+def _members(groups: Mapping[str, Group]) -> dict[str, list[tuple[str, datetime | None]]]:
+    found: dict[str, list[tuple[str, datetime | None]]] = {}
+    rows = Membership.objects.filter(in_force(), group_id__in=list(groups))
+    for group_id, principal_id, end in rows.values_list("group_id", "principal_id", "expires_at"):
+        found.setdefault(group_id, []).append((principal_id, end))
     return found

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from retinue.server import instants
 from retinue.server.access import selectors
+from retinue.server.configuration import pairing
+from retinue.server.configuration.pairing import Item, Pair
 from retinue.server.directory.rules import fold
 from retinue.server.errors import Refused
 
@@ -31,9 +33,9 @@ SECTIONS: dict[str, str] = {
 #: People are not deleted by a file.
 NEVER_PRUNED = frozenset({"users"})
 #: Lists whose order says nothing.
-SETS = frozenset({"members", "roles", "resources", "subjects", "systems", "permissions"})
-
-Item = Mapping[str, Any]
+SETS = frozenset({"resources", "subjects", "systems", "permissions"})
+#: What may end by itself.
+HANDED = frozenset({"grants", "members", "roles"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +57,92 @@ def diff(present: Mapping[str, Any], wanted: Mapping[str, Any], *, prune: bool =
     steps: list[Step] = []
     if "policy" in wanted and _plain("policy", wanted["policy"]) != _plain("policy", present["policy"]):
         steps.append(Step("update", "policy", "policy", present["policy"], wanted["policy"]))
+    pairs = {
+        section: pairing.pair(section, key, present[section], wanted[section], _differing)
+        for section, key in SECTIONS.items()
+        if section in wanted
+    }
+    names = pairing.renamed(pairs.get("service_accounts", ()))
     for section, key in SECTIONS.items():
         if section in wanted:
-            there = {fold(each[key]): each for each in present[section]}
-            steps += _section(section, key, there, _by_key(section, key, wanted[section]), prune)
+            steps += _section(section, key, present[section], pairs[section], names, prune)
     made = [step for step in steps if step.act != "delete"]
     return made + [step for step in reversed(steps) if step.act == "delete"]
 
 
-def _by_key(section: str, key: str, items: list[Item]) -> dict[str, Item]:
-    found: dict[str, Item] = {}
-    for place, item in enumerate(items):
-        name = fold(str(item[key]))
-        if name in found:
-            raise Refused("duplicate_name", f"{item[key]} stands twice", field=f"{section}.{place}.{key}")
-        found[name] = item
-    return found
-
-
 def _section(
-    section: str, key: str, present: Mapping[str, Item], wanted: Mapping[str, Item], prune: bool
+    section: str,
+    key: str,
+    present: Sequence[Item],
+    pairs: Sequence[Pair],
+    names: Mapping[str, str],
+    prune: bool,
 ) -> Iterator[Step]:
-    for name, item in wanted.items():
-        there = present.get(name)
+    for there, item in pairs:
+        after = {
+            field: _renamed(value, names) if field in ("members", "subjects") else value
+            for field, value in item.items()
+        }
         if there is None:
-            yield Step("create", section, str(item[key]), {}, item)
+            yield Step("create", section, str(item[key]), {}, after)
             continue
         changed = {
             field: (there.get(field), value)
-            for field, value in item.items()
-            if field != key and _plain(field, there.get(field)) != _plain(field, value)
+            for field, value in after.items()
+            if field not in (key, "id") and _plain(field, there.get(field)) != _plain(field, value)
         }
         if changed:
             before = {field: pair[0] for field, pair in changed.items()}
             after = {field: pair[1] for field, pair in changed.items()}
-            yield Step("update", section, str(there[key]), before, after)
+            yield Step("update", section, _named(there, key), before, after)
     if prune and section not in NEVER_PRUNED:
-        for name, there in present.items():
-            if name not in wanted and not there.get("is_kept"):
-                yield Step("delete", section, str(there[key]), there, {})
+        kept = [id(there) for there, _ in pairs if there is not None]
+        for there in present:
+            if id(there) not in kept and not there.get("is_kept"):
+                yield Step("delete", section, _named(there, key), there, {})
+
+
+def _differing(there: Item, item: Item) -> int:
+    return sum(_plain(field, there.get(field)) != _plain(field, value) for field, value in item.items())
+
+
+def _named(there: Item, key: str) -> str:
+    """Return what finds an object again: its key, or its id where several have that."""
+    return str(there.get("id") or there[key])
+
+
+def _renamed(entries: Any, names: Mapping[str, str]) -> list[Any]:
+    found = []
+    for each in entries or ():
+        name, end = entry(each)
+        found.append(
+            names.get(name, name) if end is None else {"name": names.get(name, name), "expires_at": end}
+        )
+    return found
+
+
+def entry(each: str | Item) -> tuple[str, str | None]:
+    """Return name and end of a role or member, which is written as its name, or as an object of both."""
+    return (each, None) if isinstance(each, str) else (each["name"], each.get("expires_at"))
+
+
+def without_ended(document: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """Return a document without grants, roles and members whose end is past; a file may still name them."""
+    found = dict(document)
+    for section in SECTIONS:
+        if section in found:
+            found[section] = [
+                {
+                    field: [each for each in value if not _is_over(each, now)] if field in HANDED else value
+                    for field, value in item.items()
+                }
+                for item in found[section] or ()
+            ]
+    return found
+
+
+def _is_over(each: str | Item, now: str) -> bool:
+    return not isinstance(each, str) and (each.get("expires_at") or now) < now
 
 
 def _plain(field: str, value: Any) -> Any:
@@ -102,8 +151,8 @@ def _plain(field: str, value: Any) -> Any:
         return None
     if field == "grants":
         return sorted(grant_key(each) for each in value)
-    if field == "members":
-        return sorted(fold(each) for each in value)
+    if field in ("members", "roles"):
+        return sorted((fold(name), end or "") for name, end in map(entry, value))
     if field in SETS:
         return sorted(value)
     if field == "policy":
@@ -129,6 +178,8 @@ def digest(steps: list[Step]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+#: What can be disabled, as its permissions name it.
+_STATES = {"users": "user", "service_accounts": "service_account"}
 #: What making a change in a section needs, by act.
 _NEEDS: dict[str, dict[str, tuple[str, ...]]] = {
     "policy": {"update": ("policy:update",)},
@@ -158,7 +209,8 @@ def needs(steps: list[Step]) -> tuple[str, ...]:
             if step.act != "delete" and field in step.after:
                 found["grant:create"] = None
                 found |= {"grant:delete": None} if step.before.get(field) else {}
-        if step.section == "service_accounts" and "state" in step.after:
+        kind = _STATES.get(step.section)
+        if kind and step.after.get("state", "enabled") != step.before.get("state", "enabled"):
             verb = "enable" if step.after["state"] == "enabled" else "disable"
-            found[f"service_account:{verb}"] = None
+            found[f"{kind}:{verb}"] = None
     return tuple(found)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from retinue.server.access import actions as access
 from retinue.server.access.queries import roles_of as held_roles
-from retinue.server.access.roles import ROLES
+from retinue.server.access.roles import ROLES, first_role
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import invitations
 from retinue.server.credentials.models import Credential
@@ -92,9 +92,15 @@ def _invited(tx: Transaction, organization: Organization, person: tuple[str, str
         return Founded(organization, user, invitations.invite(tx, user))
 
 
-def first_role(policy: Policy) -> str:
-    """Return the role of who may do everything: the first template, as every preset has it."""
-    return policy.roles_templates[0].handle
+def check_may_go(tx: Transaction, user: Principal) -> None:
+    """Refuse to disable or delete oneself, the last who may do everything, and the last operator."""
+    if user.id == tx.actor.id:
+        raise Refused("state_conflict", "nobody ends themselves; another one with the permission does it")
+    Organization.objects.select_for_update().get(id=user.organization_id)
+    others = users(user.organization_id, state="enabled").exclude(id=user.id)
+    if user.is_operator and not others.filter(is_operator=True).exists():
+        raise Refused("state_conflict", f"{user.email} is the last operator of the installation")
+    check_not_last(user)
 
 
 def check_roles_may_go(principal: Principal, roles: Sequence[str]) -> None:
