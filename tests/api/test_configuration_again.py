@@ -138,9 +138,9 @@ def test_a_file_ends_nobody_who_must_stay(world: World) -> None:
     The last owner loses no role by a document and is not disabled by one, and nobody disables themselves.
     """
     email = world.owner.principal.email  # type: ignore[union-attr]
+    changes: list[JSON] = [{"roles": []}, {"state": "disabled"}]
     roles, state = (
-        _plan(world.owner, {"users": [{"email": email, **change}]})["refused"]
-        for change in ({"roles": []}, {"state": "disabled"})
+        _plan(world.owner, {"users": [{"email": email, **change}]})["refused"] for change in changes
     )
     second = {"email": "b@x.example", "roles": ["owner"]}
     assert 200 == _apply(world.owner, {"users": [second]}).status
@@ -157,6 +157,10 @@ def test_a_file_ends_nobody_who_must_stay(world: World) -> None:
          "grants.0.expires_at"),
         ("service_accounts", {"grants": [{"permission": "report:read", "expires_at": "2096-01-01T00:00:00"}]},
          "grants.0.expires_at"),
+        ("service_accounts", {"grants": [{"permission": "report:read",
+                                          "expires_at": "9999-12-31T23:59:59-23:59"}]}, "grants.0.expires_at"),
+        ("service_accounts", {"roles": [{"name": "auditor", "expires_at": "2999-01-01"}]},
+         "roles.0.ending.expires_at"),
         ("groups", {"rule": "condition", "conditions": ["x"]}, "conditions.0"),
         ("access_policies", {"conditions": [7]}, "conditions.0"),
     ],

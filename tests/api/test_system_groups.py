@@ -90,7 +90,7 @@ def test_the_role_that_may_do_everything_stays(server_database: str, preset: str
     The first role of every preset is kept by the organization, also where everybody is said to lose it.
     """
     world = _of(preset)
-    set_policy(world, pat__enabled=True)
+    set_policy(world, pat__enabled=True, credentials__schemes=["bearer"])
     first = policy_of(world.organization.id).roles_templates[0].handle
     [role] = [
         each for each in world.owner.get("/v1/roles?limit=100").json["items"] if each["handle"] == first

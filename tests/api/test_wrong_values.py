@@ -71,9 +71,6 @@ def test_conditions_of_a_document_are_checked(world: World, section: str, wrong:
 @pytest.mark.parametrize(
     "grant",
     [
-        {"permission": "report:read", "expires_at": "soon"},
-        {"permission": "report:read", "expires_at": "2999-01-01"},
-        {"permission": "report:read", "expires_at": "9999-12-31T23:59:59-23:59"},
         {"permission": "report:read", "resource": {"ids": [7]}},
         {"permission": "report:read", "resource": [[]]},
         {"permission": "report:read", "resource": {"where": {"a": [7]}}},
@@ -82,7 +79,7 @@ def test_conditions_of_a_document_are_checked(world: World, section: str, wrong:
 )
 def test_grants_of_a_document_are_checked(world: World, grant: dict[str, Any]) -> None:
     """
-    An end or a selector that is none is refused in a document, with the place.
+    A selector that is none is refused in a document, with the place. (Ends: test_configuration_again.)
     """
     world.account()
     document = {"service_accounts": [{"handle": "etl", "grants": [grant]}]}

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+)
 
 from retinue.server import instants
 from retinue.server.api import schemas
@@ -34,6 +41,13 @@ class Ending(schemas.Body):
     expires_at: End
 
 
+#: A role or member: its name, or its name and its end.
+Held = Annotated[
+    Annotated[str, Tag("name")] | Annotated[Ending, Tag("ending")],
+    Discriminator(lambda given: "name" if isinstance(given, str) else "ending"),
+]
+
+
 class GrantEntry(schemas.Body):
     """A permission that is held directly, and on which resources."""
 
@@ -57,7 +71,7 @@ class UserEntry(schemas.Body):
     email: str
     name: str = ""
     state: Literal["enabled", "disabled"] = "enabled"
-    roles: list[str | Ending] = []
+    roles: list[Held] = []
     grants: list[GrantEntry] = []
 
 
@@ -82,8 +96,8 @@ class GroupEntry(schemas.Body):
     rule: Literal["", "users", "service_accounts", "all", "condition"] = ""
     match: Literal["all", "any"] = "all"
     conditions: list[Condition] = []
-    members: list[str | Ending] = Field([], description="`user:ada@acme.example`, `account:etl`.")
-    roles: list[str | Ending] = []
+    members: list[Held] = Field([], description="`user:ada@acme.example`, `account:etl`.")
+    roles: list[Held] = []
     grants: list[GrantEntry] = []
     is_kept: bool = False
 
@@ -108,7 +122,7 @@ class AccountEntry(schemas.Body):
     attributes: dict[str, Any] = {}
     owners: list[str] = Field([], description="E-mail addresses.")
     state: Literal["enabled", "disabled"] = "enabled"
-    roles: list[str | Ending] = []
+    roles: list[Held] = []
     grants: list[GrantEntry] = []
 
     @model_serializer(mode="wrap")
@@ -129,7 +143,7 @@ class AccessPolicyEntry(schemas.Body):
     subjects: list[str] = Field([], description="`user:…`, `account:…`, `group:…`, `team:…`.")
     enabled: bool = True
     locked: bool = False
-    roles: list[str | Ending] = []
+    roles: list[Held] = []
     grants: list[GrantEntry] = []
     is_kept: bool = False
 
