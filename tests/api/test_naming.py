@@ -142,6 +142,13 @@ def test_convention_is_refused_on_create_and_rename(world: World) -> None:
         ("(?=a)a", False),
         (r"(a)\1", False),
         (".*.*.*.*x", False),
+        ("a?" * 40 + "b", False),
+        ("a{0,8}" * 12 + "b", False),
+        ("(a?a?){7}(a?a?){7}b", False),
+        ("(a|aa)" * 40 + "b", False),
+        ("(?:x{0,1}){100000}", False),
+        ("[a-z]+-[a-z]+-[a-z]+-(dev|demo|prod|staging)", True),
+        ("(svc|job|ci)-[a-z]{2,8}-[0-9]{2,4}", True),
         ("(", False),
     ],
 )
