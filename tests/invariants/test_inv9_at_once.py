@@ -99,3 +99,24 @@ def test_inv9_restored_accounts_count(world: World) -> None:
 
     assert 1 == sum(each.status in (200, 201) for each in answers), [each.text for each in answers]
     assert 2 == rows.exclude(state="deleted").count()
+
+
+def test_inv9_what_is_disabled_is_not_written_back_as_it_was(world: World) -> None:
+    """
+    An account that is disabled, and one that is deleted, while all accounts of a person get another owner stay so;
+    so does a user who is disabled while a document renames them.
+    """
+    other, _ = world.user("Otto")
+    accounts = [world.account(f"a{number:02}").id for number in range(30)]
+    first, last = f"/v1/service-accounts/{accounts[-2]}", f"/v1/service-accounts/{accounts[-1]}"
+    moved, disabled, deleted = together(
+        lambda: world.owner.post(f"/v1/users/{world.owner.id}/reassign", {"to": other.id}),
+        lambda: Caller(world.owner.token).post(f"{first}/disable"),
+        lambda: Caller(world.owner.token).delete(last),
+    )
+
+    assert [200, 200] == [disabled.status, deleted.status]
+    assert moved.status in (200, 409), moved.text
+    assert ["disabled", "deleted"] == [
+        Principal.objects.get(id=ident).state for ident in (accounts[-2], accounts[-1])
+    ]

@@ -56,7 +56,7 @@ def reassign(tx: Transaction, user: Principal, to: Principal, accounts: Sequence
         if ident not in owned:
             raise Refused("not_found", f"{user.email} owns no account {ident!r}", field=f"accounts.{place}")
     chosen = [owned[ident] for ident in dict.fromkeys(accounts)] or list(owned.values())
-    for row in chosen:
+    for row in sorted(chosen, key=lambda each: each.id):  # in the order in which others lock them
         held = row.ownerships.order_by("id").values_list("owner_id", flat=True)
         owners = dict.fromkeys(to.id if ident == user.id else ident for ident in held)
         actions.update_account(tx, row, {"owners": tuple(owners)})

@@ -178,7 +178,7 @@ def update_user(call: Call, user_id: str, body: UpdateUser) -> schemas.JSON:
     """Change name and roles of a user; what is left out stays."""
     user = queries.user(call.organization, user_id, lock=True)
     if "name" in body.model_fields_set:
-        access.rename_user(call.tx, user, body.name)
+        user = access.rename_user(call.tx, user, body.name)
     if "roles" in body.model_fields_set:
         founding.check_roles_may_go(user, body.roles)
         access.set_roles(call.tx, user, body.roles, body.justification)

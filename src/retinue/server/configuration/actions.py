@@ -170,7 +170,7 @@ class Applying:
         else:
             account = naming.account(self._organization, step.key)
             if stated:
-                access.update_account(self._tx, account, stated, self._why)
+                account = access.update_account(self._tx, account, stated, self._why)
         state = step.after.get("state")
         if state == "disabled" and account.state == "enabled":
             directory.disable(self._tx, account, self._why)

@@ -10,6 +10,13 @@ from retinue.replica.records import ANY, Kind
 from retinue.server.directory import approval, naming, rules, uniqueness
 from retinue.server.directory.models import Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import AccountFields
+from retinue.server.directory.states import approve as approve
+from retinue.server.directory.states import check_alive as check_alive
+from retinue.server.directory.states import disable as disable
+from retinue.server.directory.states import enable as enable
+from retinue.server.directory.states import held
+from retinue.server.directory.states import mark_deleted as mark_deleted
+from retinue.server.directory.states import mark_restored as mark_restored
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
@@ -141,6 +148,7 @@ def update_account(tx: Transaction, account: Principal, changes: dict[str, Any])
 
     Says nothing where nothing changes. Raises ``KeyError`` for a name that is no field.
     """
+    account = held(account)
     check_alive(account)
     known = {each.name for each in dataclass_fields(AccountFields)}
     if set(changes) - known:
@@ -204,84 +212,11 @@ def _fields(account: Principal, owners: tuple[str, ...]) -> AccountFields:
     )
 
 
-def enable(tx: Transaction, account: Principal) -> Principal:
-    """Enable a disabled account; its credentials work again as far as they were not ended themselves."""
-    check_alive(account)
-    approval.check_not_waiting(account)
-    if account.state == "enabled":
-        return account
-    return _set_state(tx, account, "enabled", "enabled", "")
-
-
-def approve(tx: Transaction, account: Principal) -> Principal:
-    """Let a new account be used; read it with its row locked. Refuses its creator, and what does not wait."""
-    approval.check_approver(tx, account)
-    account.awaits_approval = False
-    return _set_state(tx, account, "enabled", "approved", "")
-
-
-def disable(tx: Transaction, account: Principal, reason: str = "") -> Principal:
-    """Disable an account: a gate, nothing is written on its credentials."""
-    check_alive(account)
-    if account.state == "disabled":
-        return account
-    return _set_state(tx, account, "disabled", "disabled", reason)
-
-
-def mark_deleted(tx: Transaction, account: Principal, reason: str = "") -> Principal:
-    """Leave a tombstone. Its credentials end in the same transaction: ``credentials.actions`` does both."""
-    account.deleted_at = tx.now
-    return _set_state(tx, account, "deleted", "deleted", reason)
-
-
-def mark_restored(tx: Transaction, account: Principal, reason: str = "") -> Principal:
-    """Bring a deleted account back, disabled, within the days that the policy allows."""
-    policy = policy_of(account.organization_id)
-    uniqueness.lock(account.organization_id)
-    uniqueness.check_room(account.organization_id, policy)
-    if account.state != "deleted" or account.deleted_at is None:
-        raise Refused("state_conflict", f"{account.handle} is {account.state}, not deleted")
-    if (tx.now - account.deleted_at).total_seconds() >= policy.accounts_restore_days * 86_400:
-        raise Refused("state_conflict", f"deleted {policy.accounts_restore_days} days ago or more: for good")
-    account.deleted_at = None
-    usual = approval.WAITS if account.awaits_approval else "restored"
-    return _set_state(tx, account, "disabled", "restored", reason or usual)
-
-
 def stated(account: Principal) -> dict[str, Any]:
     """Return what an event says about a service account."""
     found: dict[str, Any] = {name: getattr(account, name) for name in _TEXTS}
     found["owners"] = list(account.ownerships.order_by("id").values_list("owner_id", flat=True))
     return found
-
-
-def _set_state(tx: Transaction, account: Principal, state: str, verb: str, reason: str) -> Principal:
-    rules.check_line(reason, "reason")
-    if len(reason) > 1024:
-        raise Refused("invalid_value", "at most 1024 characters", field="reason")
-    before = account.state
-    account.state = state
-    account.state_reason = reason
-    account.updated_at = tx.now
-    account.save()
-    after = {"state": state, "handle": account.handle} | ({"reason": reason} if reason else {})
-    noun = "user" if account.kind == Principal.USER else "account"
-    tx.record(
-        f"{noun}.{verb}",
-        account.id,
-        name=account.handle,
-        organization=account.organization_id,
-        before={"state": before},
-        after=after,
-    )
-    tx.touch(Kind.PRINCIPAL, account.id)
-    return account
-
-
-def check_alive(account: Principal) -> None:
-    """Refuse a change of an account that is deleted."""
-    if account.state == "deleted":
-        raise Refused("state_conflict", f"{account.handle} is deleted; restore it first")
 
 
 def _set_owners(account: Principal, owners: tuple[str, ...]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from retinue.replica.records import Kind
-from retinue.server.directory import actions, rules
+from retinue.server.directory import rules, states
 from retinue.server.directory.models import Login, Principal
 from retinue.server.ledger.transaction import Transaction
 
 
 def rename(tx: Transaction, user: Principal, name: str) -> Principal:
     """Give a user another name; says nothing where nothing changes."""
-    actions.check_alive(user)
+    user = states.held(user)
+    states.check_alive(user)
     name, before = rules.check_name(name), user.name
     if name == before:
         return user

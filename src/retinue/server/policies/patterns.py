@@ -8,8 +8,8 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 PATTERN = (
-    "null, or a regular expression with at most 3 open repetitions, none inside another, without alternatives "
-    "in a repetition, look-around or references, and with few optional parts"
+    "null, or a regular expression with at most 3 open repetitions, none inside another, without alternatives"
+    " in a repetition, look-around or references, and with few optional parts"
 )
 #: A repetition whose ends lie further apart counts as open.
 _WIDE = 8
