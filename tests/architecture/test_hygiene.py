@@ -135,3 +135,21 @@ def test_no_revealed_token_is_printed_or_logged() -> None:
     ]
 
     assert [] == found
+
+
+def test_rows_are_locked_so_that_others_may_name_them() -> None:
+    """
+    PostgreSQL's FOR UPDATE also keeps out every foreign key that names the row: two transactions that each lock
+    a row and name that of the other would wait for each other. FOR NO KEY UPDATE does not.
+    """
+    found = [
+        f"{path}:{node.lineno}"
+        for path in python_files("src")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "select_for_update"
+        and "no_key" not in {each.arg for each in node.keywords}
+    ]
+
+    assert [] == found

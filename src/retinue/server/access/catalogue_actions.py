@@ -30,7 +30,7 @@ def declare(
     """
     wanted = {name: Declaration(name) for name in MANAGEMENT}
     wanted |= {declared.name: declared for declared in declarations}
-    present = {row.name: row for row in Permission.objects.select_for_update()}
+    present = {row.name: row for row in Permission.objects.select_for_update(no_key=True)}
     installation = people.installation()
     home = "" if installation is None else installation.id
     free = max((row.index for row in present.values()), default=-1) + 1

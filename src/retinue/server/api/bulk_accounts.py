@@ -109,7 +109,7 @@ def accounts(call: Call, body: BulkAccounts) -> list[Principal]:
         rows = Principal.objects.filter(id__in=rows.values("id"))
     matched = rows.count()
     bulk.check_meant(body, body.accounts, body.where, matched)
-    return list(rows.select_for_update().order_by("id"))
+    return list(rows.select_for_update(no_key=True).order_by("id"))
 
 
 def shown(account: Principal) -> tuple[str, str | None, str | None]:

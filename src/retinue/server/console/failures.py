@@ -56,7 +56,9 @@ def count(origin: Origin, now: datetime) -> None:
             [SigninFailures(key=key, **blank) for key in sorted(limits)], ignore_conflicts=True
         )
         # In order, so that two who fail at once never wait for each other.
-        for row in SigninFailures.objects.select_for_update().filter(key__in=limits).order_by("key"):
+        for row in (
+            SigninFailures.objects.select_for_update(no_key=True).filter(key__in=limits).order_by("key")
+        ):
             before = rules.Failures(*(getattr(row, name) for name in blank))
             after = rules.after_failure(before, limits[row.key], now)
             SigninFailures.objects.filter(key=row.key).update(**asdict(after))

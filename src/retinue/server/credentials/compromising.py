@@ -45,7 +45,7 @@ def compromise(tx: Transaction, scope: Scope, *, confirm: int, text: str = "") -
     """
     rules.check_reason(COMPROMISED, text)
     _lock(scope)
-    rows = scope.rows().select_related("principal").select_for_update(of=("self",))
+    rows = scope.rows().select_related("principal").select_for_update(of=("self",), no_key=True)
     found = list(rows.order_by("issued_at", "id"))
     if len(found) != confirm:
         raise Refused(
@@ -63,7 +63,7 @@ def _lock(scope: Scope) -> None:
     if scope.credential is not None:
         return
     if scope.principal is not None:
-        Principal.objects.select_for_update().get(id=scope.principal)
+        Principal.objects.select_for_update(no_key=True).get(id=scope.principal)
         return
     # In the order of everybody else: principals, then the organization, which who creates one holds; then
     # those that were created meanwhile. What only refers to them (no_key) waits for nothing.

@@ -22,7 +22,7 @@ def expire(tx: Transaction, key: Credential, asked: str) -> tuple[Credential, ru
     ``asked`` as in :func:`rules.new_end`. What has expired stays so.
     """
     owner = owners.of(key).locked()
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     if not rules.is_usable("active", key.expires_at, key.retires_at, tx.now) or key.state not in (
         "active",
         "suspended",
@@ -46,7 +46,7 @@ def expire(tx: Transaction, key: Credential, asked: str) -> tuple[Credential, ru
 def restrict(tx: Transaction, key: Credential, given: Mapping[str, Any]) -> Credential:
     """Narrow a credential to exactly these restrictions. What admits more than before needs the ceiling."""
     owner = owners.of(key).locked()
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     if key.state not in ("active", "suspended"):
         raise Refused("state_conflict", f"{key.id} is {key.state}")
     before = dict(key.restrictions)
@@ -85,7 +85,7 @@ def revoke(
 ) -> Credential:
     """End a credential. One that is revoked already stays as it is, except that compromise is noted."""
     rules.check_reason(reason, text)
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     if key.state == "deleted" or (key.state == "revoked" and not (reason == "compromised" != key.reason)):
         return key
     end(tx, key, reason, text)
@@ -107,7 +107,7 @@ def restore(tx: Transaction, key: Credential) -> Credential:
     Limit and name are decided again. Refuses what expired or was superseded meanwhile.
     """
     owner = owners.of(key).locked()
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     rules.check_restorable(
         key.state, key.reason, key.revoked_at, tx.now, policy_of(key.organization_id).revoke_restore_hours
     )
@@ -133,7 +133,7 @@ def delete(tx: Transaction, key: Credential) -> Credential:
 
     One in use is refused, or revoked in the same step where the policy says so.
     """
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     if key.state == "deleted":
         return key
     has_ended = key.state == "revoked" or not rules.is_usable(
@@ -156,7 +156,7 @@ def delete(tx: Transaction, key: Credential) -> Credential:
 
 def end_all_of(tx: Transaction, principal: Principal, reason: str = "account_deleted") -> int:
     """Revoke every credential of a principal, whose row the caller has locked; return how many."""
-    live = Credential.objects.select_for_update().filter(
+    live = Credential.objects.select_for_update(no_key=True).filter(
         principal=principal, state__in=["active", "suspended", "revoked"]
     )
     ended = 0
@@ -170,7 +170,7 @@ def end_all_of(tx: Transaction, principal: Principal, reason: str = "account_del
 
 def delete_account(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Delete a service account and revoke its credentials for good; one that is deleted stays as it is."""
-    account = Principal.objects.select_for_update().get(id=account.id)
+    account = Principal.objects.select_for_update(no_key=True).get(id=account.id)
     if account.state == "deleted":
         return account
     end_all_of(tx, account)
@@ -179,13 +179,13 @@ def delete_account(tx: Transaction, account: Principal, reason: str = "") -> Pri
 
 def restore_account(tx: Transaction, account: Principal, reason: str = "") -> Principal:
     """Restore a deleted account: disabled, with its grants, without its credentials."""
-    account = Principal.objects.select_for_update().get(id=account.id)
+    account = Principal.objects.select_for_update(no_key=True).get(id=account.id)
     return directory.mark_restored(tx, account, reason)
 
 
 def revoke_for_node(tx: Transaction, credential_id: str, reason: str = "no_longer_needed") -> None:
     """End a credential of a node that is removed, or that has another one."""
-    key = Credential.objects.select_for_update().get(id=credential_id, kind=Kind.NODE.value)
+    key = Credential.objects.select_for_update(no_key=True).get(id=credential_id, kind=Kind.NODE.value)
     if key.state != "active":
         return
     writing.end(key, reason, "", tx)

@@ -99,7 +99,7 @@ def _parts(planned: list[Shortened]) -> Iterator[list[Shortened]]:
 
 def _shorten(tx: Transaction, each: Shortened) -> bool:
     """Give a credential its end, unless it ended or got an earlier one meanwhile."""
-    key = Credential.objects.select_for_update().get(id=each.credential.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=each.credential.id)
     if key.state not in ("active", "suspended") or (key.expires_at is not None and key.expires_at <= each.at):
         return False
     policy = Owner(Kind(key.kind), key.organization_id, each.credential.principal).policy

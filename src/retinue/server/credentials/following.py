@@ -49,6 +49,6 @@ def follow_roles(tx: Transaction) -> None:
         kind=Kind.PERSONAL.value,
         state="active",
     )
-    for token in rows.select_related("principal").select_for_update(of=("self",)).order_by("id"):
+    for token in rows.select_related("principal").select_for_update(of=("self",), no_key=True).order_by("id"):
         if policy_of(token.organization_id).pat_on_role_change == "suspend":
             ending.suspend(tx, token, ROLE_CHANGED)

@@ -73,7 +73,7 @@ def invite_again(tx: Transaction, organization: Organization, person: tuple[str,
 
     Refuses once somebody can enter: from then on the organization is its own; operators hold nothing in it.
     """
-    Organization.objects.select_for_update().get(id=organization.id)
+    Organization.objects.select_for_update(no_key=True).get(id=organization.id)
     keys = Credential.objects.filter(organization=organization).exclude(kind=Kind.INVITATION.value)
     if Login.objects.filter(principal__organization=organization).exists() or keys.exists():
         raise Refused("state_conflict", f"{organization.handle} has its administrator; ask there")

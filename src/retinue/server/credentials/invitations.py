@@ -33,7 +33,7 @@ def invite(tx: Transaction, user: Principal) -> Issued:
     Refuses a user who has a password, and one who is stronger than the actor: an invitation hands out all
     that its user may do.
     """
-    user = Principal.objects.select_for_update().get(id=user.id)
+    user = Principal.objects.select_for_update(no_key=True).get(id=user.id)
     directory.check_alive(user)
     if user.state != "enabled":
         raise Refused("state_conflict", f"{user.email} is {user.state}")
@@ -80,7 +80,7 @@ def redeem(tx: Transaction, text: str, password: str) -> Principal:
     """
     found = find(text, tx.now, writing.peppers())
     if found is not None and found.principal is not None:
-        Principal.objects.select_for_update().get(id=found.principal.id)
+        Principal.objects.select_for_update(no_key=True).get(id=found.principal.id)
         found = find(text, tx.now, writing.peppers())
     if found is None or found.principal is None:
         raise Refused("invalid_value", "wrong, used, or ended", field="code")
@@ -101,7 +101,7 @@ def redeem(tx: Transaction, text: str, password: str) -> Principal:
 
 
 def _end_present(tx: Transaction, user: Principal, reason: str, verb: str) -> None:
-    rows = Credential.objects.select_for_update().filter(
+    rows = Credential.objects.select_for_update(no_key=True).filter(
         principal=user, kind=Kind.INVITATION.value, state="active"
     )
     for row in rows:

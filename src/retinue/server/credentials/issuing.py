@@ -169,7 +169,7 @@ def issue_for_node(
 
 def reissue_for_node(tx: Transaction, credential_id: str) -> Issued:
     """Replace the secret of a node's new credential, whose token was lost with the answer."""
-    key = Credential.objects.select_for_update().get(id=credential_id, kind=Kind.NODE.value)
+    key = Credential.objects.select_for_update(no_key=True).get(id=credential_id, kind=Kind.NODE.value)
     secret = writing.mint_secret(policy_of(key.organization_id), Kind.NODE, of=key)
     return writing.put_secret(tx, key, secret, "node_credential.reissued")
 
@@ -179,7 +179,7 @@ def rename(tx: Transaction, key: Credential, name: str) -> Credential:
     name = names.check_name(name)
     owner = owners.of(key).locked()
     # What was read before the lock may have ended since, and would be written back with the name.
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     if key.state in ("revoked", "deleted"):
         raise Refused("state_conflict", f"{key.id} is {key.state}")
     if name == key.name:

@@ -67,9 +67,9 @@ class Owner:
     def locked(self) -> Owner:
         """Hold the owner's row until the commit; refuses one that was deleted."""
         if self.principal is None:
-            Organization.objects.select_for_update().get(id=self.organization_id)
+            Organization.objects.select_for_update(no_key=True).get(id=self.organization_id)
             return self
-        found = Principal.objects.select_for_update().get(id=self.principal.id)
+        found = Principal.objects.select_for_update(no_key=True).get(id=self.principal.id)
         if found.state == "deleted":
             raise Refused("state_conflict", f"{found.handle} is deleted")
         return Owner(self.kind, self.organization_id, found)

@@ -278,7 +278,7 @@ def counts(account_ids: Iterable[str], now: datetime) -> dict[str, tuple[int, in
 
 def _one(rows: QuerySet[Credential], noun: str, ident: str, lock: bool) -> Credential:
     if lock:
-        found = rows.select_related(None).select_for_update().first()
+        found = rows.select_related(None).select_for_update(no_key=True).first()
     else:
         found = rows.select_related("principal", "organization").first()
     if found is None:

@@ -15,7 +15,7 @@ REASON = "recovered"
 
 def find(kid: str) -> Credential | None:
     """Return the credential with a key id, locked."""
-    found = Credential.objects.select_for_update(of=("self",)).filter(kid=kid)
+    found = Credential.objects.select_for_update(of=("self",), no_key=True).filter(kid=kid)
     return found.select_related("principal").first()
 
 

@@ -36,7 +36,7 @@ def rotate(
     """
     owner = owners.of(key).locked()
     issuing.check_in_force(tx)
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     _check_mode(owner, key, "rotate", tx)
     _check_stronger(tx, owner, key)
     overlap = _overlap(overlap_seconds, owner.policy.rotation_overlap_seconds, is_compromised=is_compromised)
@@ -96,7 +96,7 @@ def regenerate(
     """
     owner = owners.of(key).locked()
     issuing.check_in_force(tx)
-    key = Credential.objects.select_for_update().get(id=key.id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     _check_mode(owner, key, "regenerate", tx)
     _check_stronger(tx, owner, key)
     most = owner.policy.rotation_regenerate_overlap_seconds
@@ -118,7 +118,7 @@ def reissue(tx: Transaction, credential_id: str, *, was_used: bool = False) -> I
     after a regenerate: then the present one stays accepted for the rest of it, whoever has it. Refuses one
     that has ended since, and one whose only secret is in use.
     """
-    key = Credential.objects.select_for_update().get(id=credential_id)
+    key = Credential.objects.select_for_update(no_key=True).get(id=credential_id)
     if not rules.is_usable(key.state, key.expires_at, key.retires_at, tx.now):
         raise Refused("idempotency_used", f"{key.id} has ended since; issue another one")
     issuing.check_own_narrowness(tx, owners.of(key), key.restrictions)
@@ -136,7 +136,7 @@ def reissue(tx: Transaction, credential_id: str, *, was_used: bool = False) -> I
 def finish(tx: Transaction, key: Credential) -> Credential:
     """End a running rotation by hand: the predecessor, whichever of the two ``key`` is, retires now."""
     old_id = key.id if key.rotated_to else key.rotated_from
-    old = Credential.objects.select_for_update().filter(id=old_id).first()
+    old = Credential.objects.select_for_update(no_key=True).filter(id=old_id).first()
     if old is None or not old.rotated_to:
         raise Refused("state_conflict", f"{key.id} is not being rotated")
     if old.state == "active" and old.retires_at is not None and old.retires_at > tx.now:
@@ -146,7 +146,7 @@ def finish(tx: Transaction, key: Credential) -> Credential:
 
 def retire_used(tx: Transaction, ids: Iterable[str]) -> list[Credential]:
     """Retire those predecessors that wait for the first use of their successor, which has happened."""
-    rows = Credential.objects.select_for_update().filter(
+    rows = Credential.objects.select_for_update(no_key=True).filter(
         id__in=list(ids), state="active", retires_on_first_use=True, retires_at__gt=tx.now
     )
     retired = list(rows.order_by("id"))

@@ -100,4 +100,4 @@ def _end(tx: Transaction, reason: str, verb: str) -> None:
 
 
 def _lock(organization: Organization) -> None:
-    Organization.objects.select_for_update().get(id=organization.id)
+    Organization.objects.select_for_update(no_key=True).get(id=organization.id)

@@ -40,7 +40,7 @@ def organization(organization_id: str) -> Organization:
 def any_organization(text: str, *, lock: bool = False) -> Organization:
     """Return any organization by its id or handle, for operators. Raises :class:`NotFound`."""
     rows = Organization.objects.filter(Q(id=text) | Q(handle=fold(text)))
-    found = (rows.select_for_update() if lock else rows).first()
+    found = (rows.select_for_update(no_key=True) if lock else rows).first()
     if found is None:
         raise NotFound("organization", text)
     return found
@@ -79,7 +79,7 @@ def user(organization_id: str, user_id: str, *, lock: bool = False) -> Principal
 
 def _principal(organization_id: str, ident: str, kind: str, noun: str, lock: bool) -> Principal:
     rows = Principal.objects.filter(organization_id=organization_id, kind=kind, id=ident)
-    found = (rows.select_for_update() if lock else rows).first()
+    found = (rows.select_for_update(no_key=True) if lock else rows).first()
     if found is None:
         raise NotFound(noun, ident)
     return found

@@ -12,7 +12,7 @@ from retinue.server.policies.policy import Policy
 
 def lock(organization_id: str) -> None:
     """Let one creator or renamer at a time into an organization, until the commit."""
-    Organization.objects.select_for_update().get(id=organization_id)
+    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
 
 
 def check_room(organization_id: str, policy: Policy) -> None:

@@ -18,7 +18,7 @@ def accept(
 ) -> tuple[Found, AcceptedFinding]:
     """Answer for a finding until a date; a second time changes reason and date."""
     rules.check_acceptance(reason, until, tx.now)
-    Organization.objects.select_for_update().get(id=organization_id)
+    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
     found = queries.finding(organization_id, ident, tx.now)
     until = until.replace(microsecond=until.microsecond // 1000 * 1000)
     row = AcceptedFinding.objects.filter(
@@ -40,7 +40,7 @@ def reopen(tx: Transaction, organization_id: str, ident: str) -> Found:
     """Take an exception back; the finding is open again. Refuses a finding that is open."""
     found = queries.finding(organization_id, ident, tx.now)
     row = (
-        AcceptedFinding.objects.select_for_update()
+        AcceptedFinding.objects.select_for_update(no_key=True)
         .filter(organization=organization_id, kind=found.kind, subject=found.subject, until__gt=tx.now)
         .first()
     )

@@ -94,7 +94,7 @@ def reviews(organization_id: str, *, state: str | None = None) -> QuerySet[Revie
 def review(organization_id: str, ident: str, *, lock: bool = False) -> Review:
     """Return a review; ``lock`` holds its row until the commit. Raises :class:`NotFound`."""
     rows = Review.objects.filter(organization=organization_id, id=ident)
-    found = (rows.select_for_update() if lock else rows).first()
+    found = (rows.select_for_update(no_key=True) if lock else rows).first()
     if found is None:
         raise NotFound("review", ident)
     return found
@@ -111,7 +111,7 @@ def items(review_: Review, *, decided: bool | None = None) -> QuerySet[ReviewIte
 def item(review_: Review, ident: str, *, lock: bool = False) -> ReviewItem:
     """Return one item of a review. Raises :class:`NotFound`."""
     rows = ReviewItem.objects.filter(review=review_, id=ident)
-    found = (rows.select_for_update() if lock else rows).first()
+    found = (rows.select_for_update(no_key=True) if lock else rows).first()
     if found is None:
         raise NotFound("review item", ident)
     return found

@@ -56,7 +56,7 @@ def open_review(tx: Transaction, organization_id: str, wanted: Wanted) -> Review
             "accounts and environment belong to the template `scope`, which needs one of them",
             field="template",
         )
-    Organization.objects.select_for_update().get(id=organization_id)
+    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
     policy = policy_of(organization_id)
     due = tx.now + timedelta(days=wanted.due_days)
     made = Review.objects.create(
@@ -178,7 +178,7 @@ def apply(tx: Transaction, review: Review, *, check: Callable[[Sequence[str]], N
     still has time to answer; silence counts as the policy said when the review was opened, and never deletes.
     """
     _check_open(review)
-    items = list(queries.items(review).select_for_update().order_by("id"))
+    items = list(queries.items(review).select_for_update(no_key=True).order_by("id"))
     waiting = sum(1 for item in items if not item.decision)
     if waiting and tx.now < review.ends_at:
         until = f"{review.ends_at:%Y-%m-%d}"

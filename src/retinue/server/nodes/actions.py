@@ -39,7 +39,9 @@ def enrol(tx: Transaction, name: str, *, relay: bool = False) -> tuple[Node, Tok
     organization = directory.installation()
     if organization is None:
         raise Refused("state_conflict", "there is no installation yet; run init first")
-    directory.Organization.objects.select_for_update().get(id=organization.id)  # one enrolment at a time
+    directory.Organization.objects.select_for_update(no_key=True).get(
+        id=organization.id
+    )  # one enrolment at a time
     taken = Node.objects.filter(name=name, state="enrolled").first()
     if taken is not None:
         raise Refused("duplicate_name", f"the node {name!r} is enrolled already: {taken.id}", field="name")
@@ -55,7 +57,9 @@ def enrol(tx: Transaction, name: str, *, relay: bool = False) -> tuple[Node, Tok
 
 def remove(tx: Transaction, node: Node) -> Node:
     """Remove a node: its credential is revoked, its keys leave every list, its polls are refused."""
-    node = Node.objects.select_for_update(of=("self",)).select_related("credential").get(id=node.id)
+    node = (
+        Node.objects.select_for_update(of=("self",), no_key=True).select_related("credential").get(id=node.id)
+    )
     if node.state == "removed":
         return node
     node.state = "removed"
@@ -84,7 +88,9 @@ def renew(tx: Transaction, node: Node, presented: str) -> Issued:
 
     Refuses before a third of the life is left, and with a credential that was replaced.
     """
-    node = Node.objects.select_for_update(of=("self",)).select_related("credential").get(id=node.id)
+    node = (
+        Node.objects.select_for_update(of=("self",), no_key=True).select_related("credential").get(id=node.id)
+    )
     if node.state == "enrolled" and presented == node.previous_credential_id:
         return credentials.reissue_for_node(tx, node.credential_id)
     present = node.credential
@@ -103,7 +109,7 @@ def renew(tx: Transaction, node: Node, presented: str) -> Issued:
 
 def confirm_renewal(tx: Transaction, node: Node) -> None:
     """The node has used its new credential: the one before ends."""
-    node = Node.objects.select_for_update(of=("self",)).get(id=node.id)
+    node = Node.objects.select_for_update(of=("self",), no_key=True).get(id=node.id)
     if node.previous_credential_id:
         _end_previous(tx, node)
         node.save()
@@ -121,7 +127,7 @@ def publish_key(tx: Transaction, node: Node, published: PublishedKey) -> None:
 
     Refuses a key id that stands for another key: a signature must name exactly one.
     """
-    Node.objects.select_for_update().get(id=node.id)  # one publisher at a time
+    Node.objects.select_for_update(no_key=True).get(id=node.id)  # one publisher at a time
     present = IdentityKey.objects.filter(kid=published.kid).first()
     if present is not None and (present.node_id, present.x) != (node.id, published.x):
         raise Refused("state_conflict", "this key id stands for another key", field="identity_key.kid")
@@ -153,7 +159,7 @@ def has_clock_news(clock: Clock, request: PollRequest) -> bool:
 
 def tell_clock_news(tx: Transaction, node: Node, request: PollRequest) -> None:
     """Record once that a node's clock was found slow, or right again, and the losses that it tells of."""
-    row = Lease.objects.select_for_update().get(node=node, incarnation=request.incarnation)
+    row = Lease.objects.select_for_update(no_key=True).get(node=node, incarnation=request.incarnation)
     clock = clocks.load(row.clock)
     organization = node.credential.organization_id
     told = {"ratio": None if clock.ratio is None else round(clock.ratio, 4)}
@@ -188,4 +194,4 @@ def _new_losses(clock: Clock, request: PollRequest) -> list[ClockLoss]:
 
 
 def _listed(node: Node) -> list[IdentityKey]:
-    return list(IdentityKey.objects.select_for_update().filter(node=node, not_after__isnull=True))
+    return list(IdentityKey.objects.select_for_update(no_key=True).filter(node=node, not_after__isnull=True))

@@ -117,7 +117,7 @@ def begin_in(tx: Transaction, doubt: Doubt, skip: Sequence[str] = ()) -> Epoch:
     for place, name in enumerate(skip):
         if not Node.objects.filter(Q(name=name) | Q(id=name), state="enrolled").exists():
             raise Refused("invalid_value", f"there is no node {name!r}", field=f"skip.{place}")
-    before = Epoch.objects.select_for_update().get(epoch=doubt.under)
+    before = Epoch.objects.select_for_update(no_key=True).get(epoch=doubt.under)
     head = ledger.position()
     if head.epoch != doubt.under:
         return Epoch.objects.get(epoch=head.epoch)
@@ -201,7 +201,7 @@ def awaits(node: Node, incarnation: str, epoch: int) -> bool:
 
 def skip(tx: Transaction, epoch: Epoch, nodes: Sequence[str]) -> list[Journal]:
     """Wait no longer for the journals of these nodes, by name or id. Refuses one that is not awaited."""
-    epoch = Epoch.objects.select_for_update().get(epoch=epoch.epoch)
+    epoch = Epoch.objects.select_for_update(no_key=True).get(epoch=epoch.epoch)
     if epoch.state != "recovering":
         raise Refused("state_conflict", f"epoch {epoch.epoch} is {epoch.state}: nothing is waited for")
     if not nodes:

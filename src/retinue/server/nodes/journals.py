@@ -64,7 +64,7 @@ def take(node: Node, page: JournalPage) -> JournalTaken:
     lost = _lost(page.lines)
     with one_writer(), database.atomic(durable=True):
         # One page at a time: two nodes may say the same, and the epoch may end meanwhile.
-        Epoch.objects.select_for_update().get(epoch=head.epoch)
+        Epoch.objects.select_for_update(no_key=True).get(epoch=head.epoch)
         if ledger.position().epoch != page.epoch:
             raise Refused("state_conflict", "another epoch has begun", field="epoch")
         _keep(node, page, lost)

@@ -175,7 +175,7 @@ def _register(node: Node, request: PollRequest, said: dict[str, Any]) -> str:
 
     Who goes on with the replica of the one before, in the same boot, goes on with its clock.
     """
-    locked = Node.objects.select_for_update().get(id=node.id)
+    locked = Node.objects.select_for_update(no_key=True).get(id=node.id)
     if locked.state != "enrolled":
         raise _removed(node)
     rows = Lease.objects.filter(node=node)

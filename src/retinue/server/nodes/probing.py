@@ -103,7 +103,9 @@ def _begin(every: timedelta | None, actor: Actor, reason: str) -> tuple[Probe, i
     if organization is None:
         raise Refused("state_conflict", "there is no installation yet; run init first")
     with transaction(actor, reason=reason) as tx:
-        directory.Organization.objects.select_for_update().get(id=organization.id)  # one beginning at a time
+        directory.Organization.objects.select_for_update(no_key=True).get(
+            id=organization.id
+        )  # one beginning at a time
         last = Probe.objects.order_by("started_at").last()
         if every is not None and last is not None and tx.now - last.started_at < every * 0.9:
             return None

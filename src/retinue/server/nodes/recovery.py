@@ -55,7 +55,7 @@ def step() -> bool:
 def replay_some(epoch: int) -> bool:
     """Do some of the lost changes again, in one transaction; tell whether there were any."""
     with transaction(SYSTEM, reason=f"epoch {epoch}: what nodes knew and the database had lost") as tx:
-        Epoch.objects.select_for_update().get(epoch=epoch)
+        Epoch.objects.select_for_update(no_key=True).get(epoch=epoch)
         seen: set[tuple[str, str]] = set()
         for lost in Lost.objects.filter(outcome="").order_by("id")[:AT_ONCE]:
             if (lost.kind, lost.key) in seen:
@@ -79,7 +79,7 @@ def replay_some(epoch: int) -> bool:
 def open_epoch(epoch: int) -> None:
     """Let leases and receipts run again, unless something is waited for after all."""
     with transaction(SYSTEM, reason="all that was waited for has come") as tx:
-        row = Epoch.objects.select_for_update().get(epoch=epoch)
+        row = Epoch.objects.select_for_update(no_key=True).get(epoch=epoch)
         if not epochs.standing(row).is_ready or has_work():
             return
         row.state, row.opened_at = "open", tx.now

@@ -100,7 +100,7 @@ def standing_row(organization_id: str, *, lock: bool = False) -> Version | None:
     """Return the version that is in force; ``lock`` holds what stands until the commit."""
     rows = Standing.objects.filter(organization=organization_id)
     if lock:
-        rows = rows.select_for_update()
+        rows = rows.select_for_update(no_key=True)
     found = rows.first()
     return None if found is None else found.version
 

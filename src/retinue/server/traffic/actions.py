@@ -57,7 +57,7 @@ def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
 
 def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
     """Return the spool's row, locked until the commit."""
-    rows = SpoolProgress.objects.select_for_update().filter(node=node, spool=spool)
+    rows = SpoolProgress.objects.select_for_update(no_key=True).filter(node=node, spool=spool)
     found = rows.first()
     if found is None:
         blank = SpoolProgress(node=node, spool=spool, updated_at=now)

@@ -69,7 +69,7 @@ def convert(tx: Transaction, token: Credential, wanted: Conversion) -> Converted
     The token is accepted beside the key for the overlap, then it is revoked as superseded. Refuses a token
     that is not in use any more, and what the actor may not hand out.
     """
-    token = Credential.objects.select_for_update().get(id=token.id)
+    token = Credential.objects.select_for_update(no_key=True).get(id=token.id)
     if token.retires_at is not None or not rules.is_usable(token.state, token.expires_at, None, tx.now):
         raise Refused("state_conflict", f"{token.id} is not in use any more")
     policy = policy_of(token.organization_id, wanted.fields.environment)

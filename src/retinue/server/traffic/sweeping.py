@@ -104,7 +104,7 @@ def _disable_accounts(organization: str, policies: dict[str, Policy], now: datet
         if not ids:
             continue
         with transaction(SYSTEM, reason=f"unused for {days} days") as tx:
-            for account in _accounts(organization, since).filter(id__in=ids).select_for_update():
+            for account in _accounts(organization, since).filter(id__in=ids).select_for_update(no_key=True):
                 directory.disable(tx, account, IDLE)
                 done += 1
     return done
@@ -130,7 +130,7 @@ def _suspend_credentials(organization: str, policies: dict[str, Policy], now: da
             continue
         with transaction(SYSTEM, reason=f"unused for {days} days") as tx:
             rows = _credentials(organization, since).filter(id__in=ids).select_related("principal")
-            for key in rows.select_for_update(of=("self",)):
+            for key in rows.select_for_update(of=("self",), no_key=True):
                 done += credentials.suspend(tx, key, IDLE)
     return done
 
