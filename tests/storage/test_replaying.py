@@ -5,7 +5,7 @@ from __future__ import annotations
 from retinue.replica.records import Kind
 from retinue.server.access import actions as access
 from retinue.server.access import grant_actions, group_actions, member_actions
-from retinue.server.access.models import Grant, Group, Membership, RoleAssignment
+from retinue.server.access.models import Grant, Group, Membership, RoleAssignment, TeamResource
 from retinue.server.access.subjects import Subject
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.models import Credential
@@ -228,6 +228,36 @@ def test_members_and_holders_are_taken_away_again(history: Past) -> None:
     assert Group.objects.get(id=other.id).deleted_at is not None
     assert {"enabled"} == {Principal.objects.get(id=each.id).state for each in (taken, stays)}
     assert "open" not in {*outcomes("principal").values(), *outcomes("holder").values()}
+
+
+def test_resources_are_taken_out_of_teams_again(history: Past) -> None:
+    """
+    Two resources left a team after the backup, one of them for another team: they are not in it again, with
+    one event each. What stays in the team, and what the node alone knows of the other, changes nothing.
+    """
+    estate, follower = Estate.create(), fresh_follower()
+    with transaction(SYSTEM, reason="test") as tx:
+        red, blue = (
+            group_actions.create(tx, estate.organization.id, "team", name=name) for name in ("Red", "Blue")
+        )
+    with transaction(SYSTEM, reason="test") as tx:
+        member_actions.change_resources(tx, red, add=["r-1", "r-2", "r-3"])
+    follower.catch_up()
+    history.backup()
+    with transaction(SYSTEM, reason="test") as tx:
+        member_actions.change_resources(tx, red, remove=["r-1", "r-2"])
+        member_actions.change_resources(tx, blue, add=["r-2"])
+    follower.catch_up()
+    history.restore()
+
+    recover(follower)
+    assert {("r-3", red.id)} == set(TeamResource.objects.values_list("resource", "team"))
+    home = estate.organization.id
+    assert {f"{home}/r-1": "replayed", f"{home}/r-2": "replayed"} == outcomes("resource")
+    changes = AuditEvent.objects.filter(type="team.resources_changed", subject=red.id, actor="system")
+    assert [["r-1", "r-2", "r-3"], ["r-1"], ["r-2"]] == [
+        each.after.get("added") or each.before["removed"] for each in changes.order_by("id")
+    ]
 
 
 def _subject(group: Group) -> Subject:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from retinue.replica import records
 from retinue.server.access import (
     grant_actions,
@@ -14,7 +16,15 @@ from retinue.server.access import (
 )
 from retinue.server.access.compile import Masks
 from retinue.server.access.covering import is_held, more_bits, more_scopes
-from retinue.server.access.models import AccessPolicy, Grant, Group, Membership, Role, RoleAssignment
+from retinue.server.access.models import (
+    AccessPolicy,
+    Grant,
+    Group,
+    Membership,
+    Role,
+    RoleAssignment,
+    TeamResource,
+)
 from retinue.server.access.paths import Part
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
@@ -29,19 +39,35 @@ def keep_holders(
     """
     known = {*ours.holders, *(each.holder for each in ours.timed)}
     done = []
-    held = RoleAssignment.objects.select_for_update(of=("self",)).filter(subject=principal.id)
+    held = RoleAssignment.objects.select_for_update(of=("self",), no_key=True).filter(subject=principal.id)
     for assignment in held.filter(role__in=known).select_related("role").order_by("id"):
         until_ms = grant_actions.ms(assignment.expires_at)
         if not is_held(assignment.role_id, until_ms, theirs.holders, theirs.timed):
             subject = grant_actions.subject_of(principal)
             grant_actions.take_role(tx, subject, assignment, principal.organization_id)
             done.append(f"role {assignment.role.handle} removed")
-    member = Membership.objects.select_for_update(of=("self",)).filter(principal=principal, group__in=known)
+    member = Membership.objects.select_for_update(of=("self",), no_key=True).filter(
+        principal=principal, group__in=known
+    )
     for membership in member.select_related("group").order_by("id"):
         until_ms = grant_actions.ms(membership.expires_at)
         if not is_held(membership.group_id, until_ms, theirs.holders, theirs.timed):
             member_actions.remove(tx, membership.group, [principal])
             done.append(f"taken out of {membership.group.name}")
+    return done
+
+
+def keep_teams(tx: Transaction, key: str, kept: Collection[str]) -> list[str]:
+    """Take a resource, by its key in replicas, out of all teams but these; return what was done."""
+    done = []
+    rows = (
+        TeamResource.objects.select_for_update(of=("self",), no_key=True)
+        .filter(key=key)
+        .exclude(team__in=kept)
+    )
+    for row in rows.select_related("team").order_by("id"):
+        member_actions.change_resources(tx, row.team, remove=[row.resource])
+        done.append(f"taken out of {row.team.name}")
     return done
 
 
@@ -66,7 +92,7 @@ def keep_grants(tx: Transaction, principal: Principal, theirs: records.Principal
     """Delete every grant of a principal that gives more than a record of it says; return what was done."""
     masks = Masks(queries.catalogue())
     done = []
-    for grant in Grant.objects.select_for_update().filter(subject=principal.id).order_by("id"):
+    for grant in Grant.objects.select_for_update(no_key=True).filter(subject=principal.id).order_by("id"):
         selector, until_ms = selectors.stored(grant.resource), grant_actions.ms(grant.expires_at)
         plain, bound, scoped = masks.fold([Part((grant.permission,), selector, grant.is_bound, until_ms)])
         if bound:

@@ -87,6 +87,7 @@ COMPARISONS: Mapping[Kind, Mapping[str, Comparison]] = {
         "service_holders": _more,
     },
     Kind.IDENTITY_KEY: {"not_after_ms": ends_later},
+    Kind.RESOURCE: {"teams": _more},
     # Names; what they lead to has a record of its own.
     Kind.PERMISSION: {"index": _any},
     Kind.ORGANIZATION_HANDLE: {},

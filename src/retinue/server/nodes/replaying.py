@@ -187,7 +187,12 @@ def _close_holder(case: Case) -> list[str]:
 
 
 def _take_identity_key(case: Case) -> list[str]:
-    key = IdentityKey.objects.select_for_update().filter(kid=case.lost.key).select_related("node").first()
+    key = (
+        IdentityKey.objects.select_for_update(no_key=True)
+        .filter(kid=case.lost.key)
+        .select_related("node")
+        .first()
+    )
     if key is None or key.not_after is not None:
         return []
     home = people.installation()
@@ -204,10 +209,16 @@ def _take_identity_key(case: Case) -> list[str]:
     return ["ended"]
 
 
+def _take_resource(case: Case) -> list[str]:
+    kept = () if case.theirs is None else case.theirs.teams
+    return access.keep_teams(case.tx, case.lost.key, kept)
+
+
 _ACTS: dict[Kind, tuple[Act | None, Act | None]] = {
     Kind.CREDENTIAL: (_take_credential, _close_credential),
     Kind.PRINCIPAL: (_take_principal, _close_principal),
     Kind.ORGANIZATION: (_take_organization, _close_organization),
     Kind.IDENTITY_KEY: (_take_identity_key, None),
     Kind.HOLDER: (None, _close_holder),
+    Kind.RESOURCE: (_take_resource, None),
 }
