@@ -111,7 +111,7 @@ def check_roles_may_go(principal: Principal, roles: Sequence[str]) -> None:
 
 def check_not_last(user: Principal) -> None:
     """Refuse the end of the last enabled user who may do everything, or of that user's role."""
-    Organization.objects.select_for_update().get(id=user.organization_id)
+    Organization.objects.select_for_update(no_key=True).get(id=user.organization_id)
     role = first_role(policy_of(user.organization_id))
     enabled = users(user.organization_id, state="enabled").values_list("id", flat=True)
     holders = {ident for ident, held in held_roles([*enabled, user.id]).items() if role in held}
