@@ -20,6 +20,7 @@ from django.utils import timezone
 from retinue.server.api import idempotency
 from retinue.server.console import sessions
 from retinue.server.credentials import enforcing
+from retinue.server.directory import retention
 from retinue.server.governance import keeping
 from retinue.server.ledger import pruning
 from retinue.server.ledger.transaction import one_writer
@@ -39,6 +40,7 @@ TASKS: dict[str, Callable[[datetime, int], int]] = {
     "probes": probing.prune,
     "changes": pruning.compact,
     "request records": traffic.prune,
+    "audit events": retention.expire,
 }
 #: What is shut, in the same way: nothing of it goes.
 SWEEPS: dict[str, Callable[[datetime, int], int]] = {

@@ -220,6 +220,12 @@ EVENTS: dict[str, EventType] = {
         EventType("review.cancelled", "review", "An access review was cancelled.", additive=True),
         EventType("review.exported", "review", "The result of an access review was exported.", additive=True),
         EventType("finding.reopened", "finding", "An exception was taken back.", additive=True),
+        EventType(
+            "audit_log.expired",
+            "organization",
+            "Events went that the organization keeps no longer: how many, which, and their digest.",
+            additive=True,
+        ),
         EventType("change.refused", "operation", "A change was refused by a rule.", additive=True),
     )
 }

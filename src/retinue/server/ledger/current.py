@@ -17,6 +17,7 @@ class Open(Protocol):
 _open: ContextVar[Open | None] = ContextVar("retinue_ledger_transaction", default=None)
 _suspended: ContextVar[bool] = ContextVar("retinue_ledger_guard_suspended", default=False)
 _compacting: ContextVar[bool] = ContextVar("retinue_ledger_compacting", default=False)
+_expiring: ContextVar[bool] = ContextVar("retinue_ledger_expiring", default=False)
 
 
 def get() -> Open | None:
@@ -49,6 +50,21 @@ def compacting() -> Iterator[None]:
         yield
     finally:
         _compacting.reset(mark)
+
+
+def is_expiring() -> bool:
+    """Tell whether events go here that their organization keeps no longer."""
+    return _expiring.get()
+
+
+@contextmanager
+def expiring() -> Iterator[None]:
+    """Let events go, inside a ledger transaction."""
+    mark = _expiring.set(True)
+    try:
+        yield
+    finally:
+        _expiring.reset(mark)
 
 
 def is_suspended() -> bool:

@@ -1,6 +1,6 @@
 """Deletes what is kept for a time only: a few rows in one short transaction, so that writers never wait long.
 
-Audit events are not among it: they are never deleted.
+Audit events are not among it: see ``expiring``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from retinue.server.ledger.transaction import one_writer
 #: Changes are kept for so long; a node that is further behind loads a snapshot.
 CHANGES_KEPT = timedelta(days=7)
 #: PostgreSQL's advisory lock of whoever deletes: one process at a time.
-_LOCK = 0x7265_7469_6E75_65
+LOCK = 0x7265_7469_6E75_65
 
 
 def delete_some(rows: QuerySet[Any, Any], most: int) -> int:
@@ -70,5 +70,5 @@ def _turn() -> Iterator[bool]:
             yield True
             return
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
             yield cursor.fetchone()[0]

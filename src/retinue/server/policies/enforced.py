@@ -11,6 +11,7 @@ ENFORCED: dict[str, str] = {
     "limits.per_account.per_minute": "tests/node/test_limits.py",
     "limits.per_account.per_second": "tests/unit/test_limits.py",
     "accounts.initial_credential": "tests/api/test_first_key.py",
+    "audit_log": "tests/storage/test_retention.py",
     "accounts.disable_confirm": "tests/api/test_presentation.py",
     "expiry.choices": "tests/api/test_presentation.py",
     "expiry.warn_days": "tests/api/test_presentation.py",

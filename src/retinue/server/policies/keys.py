@@ -402,7 +402,7 @@ _KEYS = (
     Key(
         "audit_log",
         Members(p.AuditLog, {"retention_days": _DAYS_OR_NULL}),
-        "How long events are kept; null is for ever.",
+        "For how many days events are kept; null is for ever. That some went is an event, which stays.",
     ),
     Key(
         "reviews",

@@ -96,6 +96,13 @@ def lease_range() -> tuple[int, int]:
     return (native, native) if shortest is None else (shortest, longest)
 
 
+def limited_retention() -> dict[str, int]:
+    """Return for how many days those organizations keep events that do not keep them for ever."""
+    rows = Standing.objects.values_list("organization", "version_id")
+    kept = {organization: version(ident).policy.audit_log.retention_days for organization, ident in rows}
+    return {organization: days for organization, days in kept.items() if days is not None}
+
+
 def standing_row(organization_id: str, *, lock: bool = False) -> Version | None:
     """Return the version that is in force; ``lock`` holds what stands until the commit."""
     rows = Standing.objects.filter(organization=organization_id)

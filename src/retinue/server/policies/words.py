@@ -22,7 +22,7 @@ def personal_token_warning(policy: Policy) -> str | None:
 
 def consequences(policy: Policy) -> list[str]:
     """Return what the values in force mean."""
-    return [*lease(policy.freshness_lease_seconds), *_expiry(policy)]
+    return [*lease(policy.freshness_lease_seconds), *_expiry(policy), *_retention(policy)]
 
 
 def lease(seconds: int) -> list[str]:
@@ -39,3 +39,10 @@ def _expiry(policy: Policy) -> list[str]:
     if policy.expiry_required or policy.expiry_max_days is not None:
         return []
     return ["expiry.required false: credentials may live for ever; findings name those that do"]
+
+
+def _retention(policy: Policy) -> list[str]:
+    days = policy.audit_log.retention_days
+    if days is None:
+        return []
+    return [f"audit_log.retention_days {days}: older events are deleted for good; export them before"]
