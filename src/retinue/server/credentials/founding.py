@@ -96,7 +96,7 @@ def check_may_go(tx: Transaction, user: Principal) -> None:
     """Refuse to disable or delete oneself, the last who may do everything, and the last operator."""
     if user.id == tx.actor.id:
         raise Refused("state_conflict", "nobody ends themselves; another one with the permission does it")
-    Organization.objects.select_for_update().get(id=user.organization_id)
+    Organization.objects.select_for_update(no_key=True).get(id=user.organization_id)
     others = users(user.organization_id, state="enabled").exclude(id=user.id)
     if user.is_operator and not others.filter(is_operator=True).exists():
         raise Refused("state_conflict", f"{user.email} is the last operator of the installation")

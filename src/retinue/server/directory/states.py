@@ -16,7 +16,7 @@ from retinue.server.policies.policy import policy_of
 
 def held(account: Principal) -> Principal:
     """Return a principal as it is now, its row locked until the commit."""
-    return Principal.objects.select_for_update().get(id=account.id)
+    return Principal.objects.select_for_update(no_key=True).get(id=account.id)
 
 
 def enable(tx: Transaction, account: Principal) -> Principal:

@@ -35,7 +35,7 @@ def _prepare(ident: str, now: datetime) -> int:
 
 def _some(ident: str, now: datetime) -> int:
     with transaction(SYSTEM, reason="a review of many accounts") as tx:
-        review = Review.objects.select_for_update().get(id=ident)
+        review = Review.objects.select_for_update(no_key=True).get(id=ident)
         some = reviews.gather_some(review, now) if review.state == "open" else 0
         if some:
             after = {"accounts": some}
