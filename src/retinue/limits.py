@@ -1,9 +1,9 @@
-"""How much one account may ask of this host: its share of the limit, counted by all workers together.
+"""How much one account may ask of this host: its share of the limit, counted by all processes together.
 
 Nodes do not ask each other. The share of a node is the limit divided by the nodes that are live, so all of
-them together never admit more than the limit (one call each is always admitted). The workers of a host count
-in files that each of them maps: every worker writes its own and reads all, so there is no lock and no system
-call on the path of a decision. A refused call is not counted.
+them together never admit more than the limit (one call each is always admitted). The workers of a host, and
+programs that decide for themselves there, count in files that each of them maps: each process writes its own
+and reads all: no lock and no system call on the path of a decision. What is refused is not counted.
 
 Counted are the present second, and a minute that slides: of the minute before, so much counts as still lies
 within the last 60 seconds.
@@ -11,6 +11,7 @@ within the last 60 seconds.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from math import ceil
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -30,6 +32,8 @@ ROWS, WAYS = 4_096, 4
 #: A row: key, second, calls in it, minute, calls in it, calls in the minute before it.
 _WORDS = 6
 _BYTES = ROWS * WAYS * _WORDS * 8
+#: Processes of one program that count on a host at a time.
+_MOST = 1_024
 _MINUTE_MS, _SECOND_MS = 60_000, 1_000
 _KEY, _SECOND, _IN_SECOND, _MINUTE, _IN_MINUTE, _BEFORE = range(_WORDS)
 
@@ -42,7 +46,7 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 
 
 class Limiter:
-    """Counts and refuses. One object a worker; ``refresh`` must be called about once a second."""
+    """Counts and refuses. One object a process and thread; ``refresh`` must be called about once a second."""
 
     def __init__(self, folder: Path, worker: str) -> None:
         """Open the counters in ``folder``. Raises ``OSError`` if it cannot be written."""
@@ -50,11 +54,41 @@ class Limiter:
         self._folder = folder
         self._path = folder / f"{worker}.counts"
         self._own = _map(self._path, writable=True)
+        self._lock: int | None = None
         self._others: dict[str, memoryview] = {}
         self.refresh()
 
+    @classmethod
+    def claim(cls, folder: Path, program: str) -> Self:
+        """Return the counters of one process of a program that may run often on this host.
+
+        It gets a file that no living process writes, so that ended ones leave no more files than ever ran at
+        a time. Raises ``OSError`` if the folder cannot be written.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number in range(_MOST):
+            descriptor = os.open(folder / f"{program}-{number}.counts", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            made = cls(folder, f"{program}-{number}")
+            made._lock = descriptor  # ends with the process, however it ends
+            return made
+        raise OSError(f"{_MOST} processes count in {folder} already")
+
+    def close(self) -> None:
+        """Let go of the files; what was counted stays in them."""
+        for words in (self._own, *self._others.values()):
+            words.release()
+        self._others.clear()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def refresh(self) -> None:
-        """Read the counters of workers that have come, and forget those that are gone."""
+        """Read the counters of processes that have come, and forget those that are gone."""
         with suppress(FileNotFoundError):
             present = {path.name: path for path in self._folder.glob("*.counts") if path != self._path}
             for name in [name for name in self._others if name not in present]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from retinue.decision import NATIVE_TERMS, Denied, Reason, Terms
+from retinue.decision import NATIVE_TERMS, Denied, Quota, Reason, Terms
 
 REALM = "retinue"
 #: Where the control plane explains each code; ``type`` is relative to it.
@@ -232,4 +232,17 @@ def headers_for(denied: Denied) -> dict[str, str]:
         fields["WWW-Authenticate"] = told
     if denied.reason in _SILENT:
         fields["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if denied.quota is not None:
+        fields |= {**quota_fields(denied.quota), "Retry-After": str(denied.quota.retry_after)}
     return fields
+
+
+def quota_fields(quota: Quota) -> dict[str, str]:
+    """Return what is left of a limit: the fields that are in use, and those of the IETF's draft."""
+    return {
+        "X-RateLimit-Limit": str(quota.limit),
+        "X-RateLimit-Remaining": str(quota.remaining),
+        "X-RateLimit-Reset": str(quota.reset),
+        "RateLimit": f'"account";r={quota.remaining};t={quota.reset}',
+        "RateLimit-Policy": f'"account";q={quota.limit};w={quota.window}',
+    }

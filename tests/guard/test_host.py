@@ -3,63 +3,30 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from retinue.guard import Caller, Denied, Guard, GuardError
 from retinue.verifier import UnknownPermission
-from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation, http, start_retinue
+from tests.guard.installed import issue, reason
+from tests.support.installation import Installation, http, start_retinue
 from tests.support.processes import descendants, wait_for
-
-
-def _issue(installation: Installation, *permissions: str) -> tuple[str, str, str]:
-    """Return account, key id and token of a new account."""
-    body = {"name": secrets.token_hex(4), "owners": [ADMIN_EMAIL], "purpose": "t", "permissions": permissions}
-    admin = installation.token()
-    made = http("POST", f"{installation.url}/v1/service-accounts", token=admin, body=body).json()
-    keys = f"{installation.url}/v1/service-accounts/{made['id']}/keys"
-    issued = http("POST", keys, token=admin, body={"name": "k1"}).json()
-    return made["id"], issued["key"]["id"], issued["token"]
-
-
-@pytest.fixture(params=["in process", "over HTTP"])
-def guard(
-    request: pytest.FixtureRequest, installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Guard]:
-    """A guard of the installation, found by its environment."""
-    for name in ("RETINUE_HOME", "RETINUE_REPLICA", "RETINUE_NODE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    if request.param == "in process":
-        monkeypatch.setenv("RETINUE_HOME", str(installation.home))
-    else:
-        monkeypatch.setenv("RETINUE_NODE_URL", installation.node_url)
-    made = Guard(ORGANIZATION)
-    yield made
-    made.close()
-
-
-def _reason(guard: Guard, token: str, need: str = "report:read") -> str:
-    with pytest.raises(Denied) as caught:
-        guard.verify(token, need)
-    return caught.value.reason
 
 
 def test_what_a_node_decides_a_guard_decides(guard: Guard, installation: Installation) -> None:
     """
     Allowed, missing permission, unknown token, unknown permission; and after a revoke has returned nothing.
     """
-    account, key, token = _issue(installation, "report:read")
+    account, key, token = issue(installation, "report:read")
     caller = guard.verify(token, "report:read")
-    missing = _reason(guard, token, "report:write")
-    unknown = _reason(guard, token[:-4] + "AAAA")
+    missing = reason(guard, token, "report:write")
+    unknown = reason(guard, token[:-4] + "AAAA")
     with pytest.raises(UnknownPermission):
         guard.verify(token, "rocket:launch")
     revoked = http("POST", f"{installation.url}/v1/keys/{key}/revoke", token=installation.token(), body={})
@@ -67,14 +34,14 @@ def test_what_a_node_decides_a_guard_decides(guard: Guard, installation: Install
     assert isinstance(caller, Caller)
     assert (account, key, "service_account") == (caller.id, caller.credential_id, caller.kind)
     assert ("permission_missing", "token_malformed") == (missing, unknown)
-    assert (200, "credential_revoked") == (revoked.status, _reason(guard, token))
+    assert (200, "credential_revoked") == (revoked.status, reason(guard, token))
 
 
 def test_what_is_decided_here_stands_in_the_request_log(guard: Guard, installation: Installation) -> None:
     """
     With method, path and address, within a few seconds.
     """
-    account, _, token = _issue(installation, "report:read")
+    account, _, token = issue(installation, "report:read")
     guard.verify(token, "report:read", method="GET", path="/reports/7", address="192.0.2.7")
     address = f"{installation.url}/v1/service-accounts/{account}/requests"
 
@@ -92,7 +59,7 @@ def test_threads_share_a_guard(guard: Guard, installation: Installation) -> None
     """
     Eight threads ask at once, and each gets its own answer.
     """
-    tokens = [_issue(installation, "report:read")[2] for _ in range(4)] + ["x"] * 4
+    tokens = [issue(installation, "report:read")[2] for _ in range(4)] + ["x"] * 4
     wrong: list[object] = []
 
     def ask(token: str) -> None:
@@ -117,7 +84,7 @@ def test_a_fork_decides_and_logs_by_itself(guard: Guard, installation: Installat
     """
     A child of a process that has decided already decides too; both decisions are logged, and the parent goes on.
     """
-    account, key, token = _issue(installation, "report:read")
+    account, key, token = issue(installation, "report:read")
     guard.verify(token, "report:read")
     child = os.fork()
     if child == 0:
@@ -151,7 +118,7 @@ def test_a_node_that_is_not_there_denies(monkeypatch: pytest.MonkeyPatch) -> Non
     """
     Nobody knows then, so nobody is allowed.
     """
-    assert "replica_stale" == _reason(Guard(node_url="http://127.0.0.1:9"), "x")
+    assert "replica_stale" == reason(Guard(node_url="http://127.0.0.1:9"), "x")
 
 
 def test_the_lease_ends_under_a_guard(tmp_path: Path) -> None:
@@ -160,7 +127,7 @@ def test_the_lease_ends_under_a_guard(tmp_path: Path) -> None:
     they go on it allows again.
     """
     with start_retinue(tmp_path / "home") as installation:
-        _, _, token = _issue(installation, "report:read")
+        _, _, token = issue(installation, "report:read")
         guard = Guard(replica=installation.home / "replica")
         guard.verify(token, "report:read")
         followers = _followers(installation)
@@ -192,13 +159,13 @@ def test_a_replica_that_is_replaced_is_opened_anew(tmp_path: Path) -> None:
     While its folder is exchanged a guard refuses, and decides from the new one afterwards.
     """
     with start_retinue(tmp_path / "home") as installation:
-        _, _, token = _issue(installation, "report:read")
+        _, _, token = issue(installation, "report:read")
         guard = Guard(replica=installation.home / "replica")
         guard.verify(token, "report:read")
         installation.stop()
         (installation.home / "replica" / "data.mdb").unlink()
         time.sleep(0.3)
-        assert "replica_stale" == _reason(guard, token)
+        assert "replica_stale" == reason(guard, token)
         installation.start()
 
         def allowed() -> bool:

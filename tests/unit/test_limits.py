@@ -124,6 +124,23 @@ def test_a_crowd_of_accounts_fits(tmp_path: Path) -> None:
         assert 1 == admitted(limiter, Rate(per_minute=1), MINUTE, 2, account=f"sa_{number}")
 
 
+def test_processes_of_a_program_have_counters_of_their_own(tmp_path: Path) -> None:
+    """
+    They count together with all others; one that has ended leaves its file, and what it counted, to the next.
+    """
+    first, second = Limiter.claim(tmp_path, "guard"), Limiter.claim(tmp_path, "guard")
+    first.refresh()
+    rate = Rate(per_minute=6)
+    assert (2, 1) == (admitted(first, rate, MINUTE, 2), admitted(second, rate, MINUTE, 1))
+    second.close()
+    again, worker = Limiter.claim(tmp_path, "guard"), Limiter(tmp_path, "worker-0")
+
+    assert ["guard-0.counts", "guard-1.counts", "worker-0.counts"] == sorted(
+        path.name for path in tmp_path.iterdir()
+    )
+    assert (2, 1) == (admitted(again, rate, MINUTE, 2), admitted(worker, rate, MINUTE, 9))
+
+
 def verdict(tmp_path: Path, limiter: Limiter, **asked: Any) -> Allowed | Denied:
     """Decide one call of an account that has 2 calls a minute."""
     token = mint(TokenKind.API_KEY, kid=KID)

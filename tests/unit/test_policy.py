@@ -152,6 +152,20 @@ def test_refusal_names_key_and_what_is_allowed(
     assert words in said.detail
 
 
+def test_limits_are_in_force() -> None:
+    """
+    An object that may be null is enforced by its members; null lifts what was stated.
+    """
+    stated = {"per_minute": 200, "per_second": 150}
+    held = compiled(Document(overrides={"limits.per_account": stated})).policy.limits_per_account
+    lifted = compiled(Document("planhat", {"limits.per_account": None})).policy.limits_per_account
+
+    assert (200, 150) == (held.per_minute, held.per_second)
+    planhat = compiled(Document("planhat")).policy.limits_per_account
+    assert (200, 150) == (planhat.per_minute, planhat.per_second)
+    assert NATIVE.limits_per_account == lifted
+
+
 def test_key_that_nothing_enforces_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A key that would do nothing is not accepted with another value; the value in force may be stated.

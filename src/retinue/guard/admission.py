@@ -56,24 +56,31 @@ class Door:
                 continue
             if admitted is not None:
                 admitted.finish(None)
-            admitted = self._decided(request, each)
+            admitted = self._decided(request, each, counts=admitted is None)
         return admitted
 
-    def _decided(self, request: Request, required: Requirement) -> Admitted:
+    def _decided(self, request: Request, required: Requirement, *, counts: bool) -> Admitted:
         """Of several permissions all are needed or one is; the first is the missing one then."""
         resource = None if required.resource is None else request.parts.get(required.resource)
         if required.resource is not None and resource is None:
             raise RuleError(f"{request.route}: no part of the path is called {required.resource!r}")
         ident = None if resource is None else str(resource)
         needs = [(name,) for name in required.need] if required.is_any else [required.need]
-        return self.guard.admit(*(self.question(request, need, ident) for need in needs))
+        return self.guard.admit(*(self.question(request, need, ident, counts=counts) for need in needs))
 
     def presented(self, request: Request) -> Presented:
         """Return the token that a request presents, and how."""
         return presented.read(request.fields, self._header_names())
 
-    def question(self, request: Request, needed: tuple[str, ...], resource: str | None = None) -> Question:
-        """Return what is asked about a request."""
+    def question(
+        self,
+        request: Request,
+        needed: tuple[str, ...],
+        resource: str | None = None,
+        *,
+        counts: bool = True,
+    ) -> Question:
+        """Return what is asked about a request; of several questions about one the first ``counts``."""
         found = self.presented(request)
         address = None
         if request.peer is not None:
@@ -89,6 +96,7 @@ class Door:
             request.path,
             found.scheme,
             API_KINDS,
+            counts,
             route=request.route,
             client=None if agent is None else agent.decode("latin-1"),
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from msgspec import structs
+
 from retinue import decision, settings
 from retinue.decision import Allowed, Decision, Reason
 from retinue.guard.local import Local, Places
@@ -138,7 +140,7 @@ class Guard:
 
     def refuse(self, question: Question) -> NoReturn:
         """Raise the denial of a request that nothing lets in: for its token, or because there is no rule."""
-        decided, log = self._decider.hold(question)
+        decided, log = self._decider.hold(structs.replace(question, counts=False))
         if isinstance(decided, Allowed):
             decided = decision.Denied(Reason.ENDPOINT_NOT_ALLOWED, decided.caller, None, decided.terms)
         denied = Denied(decided)
@@ -147,16 +149,8 @@ class Guard:
 
     def _caller(self, decided: Allowed, question: Question) -> Caller:
         def ask(need: str) -> Caller:
-            return self.verify(
-                question.token,
-                need,
-                resource=question.resource,
-                attributes=question.attributes,
-                address=question.address,
-                method=question.method,
-                path=question.path,
-                scheme=question.scheme,
-            )
+            # The same call, which has been counted.
+            return self.answer(structs.replace(question, need=_needed(need), counts=False))
 
         return caller_of(decided, ask)
 

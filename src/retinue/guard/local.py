@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 import lmdb
 
 from retinue import pepper
-from retinue.decision import Decision, Denied, Reason
+from retinue.decision import Decision, Denied, Quota, Reason
 from retinue.foreign import Unseal
+from retinue.limits import Limiter
 from retinue.pepper import Peppers
+from retinue.replica.narrowing import Rate
 from retinue.replica.store import Store
 from retinue.token import kept
 from retinue.usage import Entry, Spool
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 #: The files are looked at so often.
 WATCH_NS = 200_000_000
+#: So often those that count calls on this host look for each other.
+COUNT_NS = 1_000_000_000
 #: A replica that was replaced is let go of so long after nothing new was asked of it.
 GRACE_NS = 1_000_000_000
 _STALE = Denied(Reason.REPLICA_STALE)
@@ -117,7 +121,9 @@ class _Opened:
         self.file = file
         self.replaced_ns = 0
         self._store = Store(places.replica)
-        self.verifier = Verifier(self._store, peppers, brands=places.brands, unseal=_unseal())
+        self._counting = _Counting(places.replica / "limits")
+        take = self._counting.take
+        self.verifier = Verifier(self._store, peppers, brands=places.brands, unseal=_unseal(), take=take)
         self._spool = Spool(places.spool, f"guard-{self.pid}")
         #: A spool has one writer at a time.
         self._writing = threading.Lock()
@@ -131,7 +137,8 @@ class _Opened:
             _log.error("the request log could not be written: %s", error)
 
     def prepare(self) -> None:
-        """Make room in the log before it is needed."""
+        """Make room in the log before it is needed, and look who else counts here."""
+        self._counting.refresh()
         try:
             with self._writing:
                 self._spool.prepare()
@@ -140,12 +147,41 @@ class _Opened:
 
     def close(self) -> None:
         self._spool.close()
+        self._counting.close()
         self._store.close()
 
     def abandon(self) -> None:
         """In a process that was forked: let go, so that the file can be opened here."""
         self._spool.abandon()
+        self._counting.close()
         self._store.close()
+
+
+class _Counting:
+    """Counts calls for the limits of accounts, together with the host's node and other guards there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._limiter = Limiter.claim(folder, "guard")
+        self._looked_ns = time.monotonic_ns()
+        #: The counters have one writer at a time.
+        self._lock = threading.Lock()
+
+    def take(self, account: str, rate: Rate, now_ms: int, nodes: int) -> Quota | None:
+        """Count one call if the host's share allows it, as :meth:`Limiter.take` does."""
+        with self._lock:
+            return self._limiter.take(account, rate, now_ms, nodes)
+
+    def refresh(self) -> None:
+        """Look for others, now and then."""
+        with self._lock:
+            now_ns = time.monotonic_ns()
+            if now_ns - self._looked_ns >= COUNT_NS:
+                self._looked_ns = now_ns
+                self._limiter.refresh()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._limiter.close()
 
 
 def entry_for(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from retinue import decision, problem
-from retinue.decision import Warning
+from retinue.decision import Quota, Warning
 
 #: Header field, the warning that it tells, and the instant of it.
 _TOLD = (
@@ -41,6 +41,8 @@ class Caller:
     retires_at: datetime | None = None
     rotate_by: datetime | None = None
     warnings: tuple[str, ...] = ()
+    #: What the account may still ask here, if it has a limit.
+    quota: Quota | None = None
     _ask: Asking | None = field(default=None, repr=False, compare=False)
 
     def can(self, permission: str) -> bool:
@@ -60,7 +62,8 @@ class Caller:
     @property
     def headers(self) -> dict[str, str]:
         """Header fields for the answer: what the caller should know although its request was allowed."""
-        return {
+        told = {} if self.quota is None else problem.quota_fields(self.quota)
+        return told | {
             name: _rfc3339(at)
             for name, warning, place in _TOLD
             if warning in self.warnings and (at := getattr(self, place)) is not None
@@ -130,6 +133,7 @@ def caller_of(allowed: decision.Allowed, ask: Asking | None) -> Caller:
         _instant(told.retires_at_ms),
         _instant(told.rotate_by_ms),
         tuple(each.value for each in told.warnings),
+        allowed.quota,
         ask,
     )
 

@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from retinue.decision import Allowed, Caller, Decision, Denied, Reason, Warning
+from retinue.decision import (
+    NATIVE_TERMS,
+    Allowed,
+    Caller,
+    Decision,
+    Denied,
+    Quota,
+    Reason,
+    Terms,
+    Warning,
+)
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission
 
 #: Longest path template and name of a client that a node takes.
@@ -30,6 +40,14 @@ class _Account(msgspec.Struct):
     name: str
 
 
+class _Terms(msgspec.Struct):
+    unauthenticated: int
+    forbidden: int
+    limited: int
+    flat: bool
+    challenges: tuple[str, ...]
+
+
 class _Answer(msgspec.Struct):
     """A decision over HTTP; see the reference of the node."""
 
@@ -43,6 +61,8 @@ class _Answer(msgspec.Struct):
     expires_at: Any = None
     rotate_by: Any = None
     warnings: tuple[str, ...] = ()
+    quota: Quota | None = None
+    terms: _Terms | None = None
 
 
 class _Problem(msgspec.Struct):
@@ -173,8 +193,13 @@ def _decided(answer: _Answer) -> Decision:
             tuple(Warning(each) for each in answer.warnings),
         )
     if answer.allowed and caller is not None:
-        return Allowed(caller, answer.permission)
-    return Denied(Reason(answer.reason or Reason.REPLICA_STALE), caller, answer.permission)
+        return Allowed(caller, answer.permission, quota=answer.quota)
+    told = answer.terms
+    terms = NATIVE_TERMS
+    if told is not None:
+        terms = Terms(told.unauthenticated, told.forbidden, told.limited, told.flat, told.challenges)
+    reason = Reason(answer.reason or Reason.REPLICA_STALE)
+    return Denied(reason, caller, answer.permission, terms, answer.quota)
 
 
 def _milliseconds(text: Any) -> int:

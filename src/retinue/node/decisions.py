@@ -14,15 +14,16 @@ from time import perf_counter_ns, time_ns
 import msgspec
 
 from retinue import presented
-from retinue.decision import Allowed, Decision, Denied, Quota, Reason
+from retinue.decision import Allowed, Decision, Denied, Reason
 from retinue.node import presentation, questions
+from retinue.node.answer import answer_for
 from retinue.node.claims import Claims, asking
 from retinue.node.exchange import Request
 from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
 from retinue.node.metrics import Metrics
 from retinue.node.presentation import Gateways
-from retinue.node.responses import RequestIds, Responses, rfc3339
+from retinue.node.responses import RequestIds, Responses
 from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
@@ -32,34 +33,6 @@ from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPe
 
 FORWARD_AUTH = b"/v1/forward-auth/"
 log = logging.getLogger("retinue.node")
-
-
-class Account(msgspec.Struct, frozen=True, gc=False):
-    """Who presented a genuine token."""
-
-    id: str
-    kind: str
-    name: str
-
-
-class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A decision as JSON. Everything about the account is null unless the token is genuine.
-
-    ``quota`` stands there for an account with a limit, ``access_token`` if one was presented for the key.
-    """
-
-    allowed: bool
-    reason: Reason | None
-    account: Account | None
-    organization: str | None
-    credential_id: str | None
-    permission: str | None
-    revision: int | None
-    expires_at: str | None
-    rotate_by: str | None
-    warnings: tuple[str, ...]
-    quota: Quota | None = None
-    access_token: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -254,33 +227,6 @@ class Decisions:
     def _misconfigured(self, code: str, name: str) -> bytes:
         found = problem(code, status=500, detail=f"{name[:128]!r} does not exist", request_id=self.ids.next())
         return self._responses.forwarded_problem(found)
-
-
-def answer_for(decision: Decision, question: Question) -> Answer:
-    """Return a decision as it is sent. ``permission`` is the missing one, or the first that was asked for."""
-    caller = decision.caller
-    reason = None if type(decision) is Allowed else decision.reason  # type: ignore[union-attr]
-    permission = decision.permission or (question.need[0] if question.need else None)
-    if caller is None:
-        return Answer(False, reason, None, None, None, permission, None, None, None, ())
-    return Answer(
-        reason is None,
-        reason,
-        Account(caller.id, caller.kind, caller.name),
-        caller.organization,
-        caller.credential_id,
-        permission,
-        caller.revision,
-        _instant(caller.expires_at_ms),
-        _instant(caller.rotate_by_ms),
-        caller.warnings,
-        decision.quota,
-        caller.access_until_ms > 0,
-    )
-
-
-def _instant(instant_ms: int) -> str | None:
-    return rfc3339(instant_ms) if instant_ms else None
 
 
 def _client(request: Request | None, question: Question) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from retinue.decision import NATIVE_TERMS, Allowed, Caller, Denied, Quota, Warning
-from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, body_for, challenge
+from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, body_for, challenge, quota_fields
 from retinue.token import BASE62
 
 _encode = msgspec.json.Encoder().encode
@@ -75,7 +75,7 @@ class Responses:
     def forwarded(self, identity: bytes, allowed: Allowed) -> bytes:
         """Forward-auth allowed: empty body, the signed identity, warnings as instants, and what is left."""
         quota = allowed.quota
-        left = _UNLIMITED if quota is None else _lines(quota_fields(quota))
+        left = _UNLIMITED if quota is None else _lines(_quota(quota))
         return self._allowed % (identity, warnings(allowed.caller), left)
 
     def body(self, status: int, media_type: str, body: bytes, *fields: tuple[bytes, bytes]) -> bytes:
@@ -108,22 +108,15 @@ class Responses:
         if problem.status in (429, 503):
             told[b"Retry-After"] = _RETRY_AFTER
         if denied is not None and denied.quota is not None:
-            told |= quota_fields(denied.quota)
+            told |= _quota(denied.quota)
             told[b"Retry-After"] = b"%d" % denied.quota.retry_after
         fields = ((b"Cache-Control", b"no-store"), *told.items())
         media_type, body = body_for(problem, NATIVE_TERMS if denied is None else denied.terms)
         return self.body(problem.status, media_type, body, *fields)
 
 
-def quota_fields(quota: Quota) -> dict[bytes, bytes]:
-    """Return what is left of a limit: the fields that are in use, and those of the IETF's draft."""
-    return {
-        b"X-RateLimit-Limit": b"%d" % quota.limit,
-        b"X-RateLimit-Remaining": b"%d" % quota.remaining,
-        b"X-RateLimit-Reset": b"%d" % quota.reset,
-        b"RateLimit": b'"account";r=%d;t=%d' % (quota.remaining, quota.reset),
-        b"RateLimit-Policy": b'"account";q=%d;w=%d' % (quota.limit, quota.window),
-    }
+def _quota(quota: Quota) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in quota_fields(quota).items()}
 
 
 def _lines(fields: dict[bytes, bytes]) -> bytes:

@@ -9,7 +9,7 @@ from functools import cached_property
 from django.http import HttpRequest
 from django.utils import timezone
 
-from retinue.decision import Caller
+from retinue.decision import Caller, Quota
 from retinue.server.access import queries as access
 from retinue.server.access.rules import check_recent_sign_in
 from retinue.server.directory.queries import Principal
@@ -40,6 +40,8 @@ class Call:
     #: The permission that was decided, and how long that took in microseconds.
     permission: str | None = None
     decision_us: int = 0
+    #: What the account may still ask of this API, if it has a limit.
+    quota: Quota | None = None
     started: datetime = field(default_factory=timezone.now)
 
     @property

@@ -22,6 +22,7 @@ from retinue.server.access.catalogue import INSTALLATION
 from retinue.server.api import decided, node_admission, refusals
 from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
+from retinue.server.api.counting import counting
 from retinue.server.api.forwarded import guesser
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.actions import peppers
@@ -66,7 +67,8 @@ class NotAllowed(Exception):
 def verifier(*, in_doubt: bool = False) -> Verifier:
     """Return the control plane's verifier; ``in_doubt`` decides also while the history is in doubt."""
     brands = (settings.INSTALLATION.brand,)
-    return Verifier(DatabaseReplica(in_doubt=in_doubt), peppers(), brands=brands, unseal=unseal)
+    replica = DatabaseReplica(in_doubt=in_doubt)
+    return Verifier(replica, peppers(), brands=brands, unseal=unseal, take=counting.take)
 
 
 def presented(request: HttpRequest) -> tuple[str | None, str]:
@@ -110,6 +112,7 @@ def admit(
         path=request.path,
         scheme=scheme,
         kinds=kinds,
+        counts=needs is not Access.NODE,
     )
     found = origin(request, token, needs)
     began = time.perf_counter_ns()
@@ -124,7 +127,7 @@ def admit(
             return _node(request, decision)
         if not isinstance(decision, Denied):
             call = _person(request, decision.caller)
-            call.permission, call.decision_us = decision.permission, spent_us
+            call.permission, call.decision_us, call.quota = decision.permission, spent_us, decision.quota
             return call
     if decision.reason is Reason.REPLICA_STALE:
         detail = "until the nodes have said what they know; operators find it under /v1/epochs"

@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from retinue.decision import Caller, Denied, Reason
 from retinue.presented import authorization
 from retinue.server.api import decided, errors, guard, limits
-from retinue.server.api.answers import json_answer, problem_answer
+from retinue.server.api.answers import denial_answer, json_answer, problem_answer
 from retinue.server.credentials import queries
 from retinue.server.credentials.exchanging import exchange
 from retinue.server.errors import Refused
@@ -155,6 +155,8 @@ def _denied(request: HttpRequest, decision: Denied, spent_us: int) -> Exception:
     if decision.caller is None:
         return OAuthError("invalid_client", "no such client")
     decided.log(request, decision.caller, decision.reason.value, None, spent_us)
+    if decision.reason is Reason.RATE_LIMITED:
+        return guard.NotAllowed(denial_answer(request, decision))
     return OAuthError("invalid_client", decision.reason.value)
 
 

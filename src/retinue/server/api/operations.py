@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 
 from retinue.server.access.catalogue import MANAGEMENT
-from retinue.server.api import changes, decided, guard, limits, reading
+from retinue.server.api import changes, counting, decided, guard, limits, reading
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
@@ -75,7 +75,8 @@ class Operation:
         with decided.logged(call), limits.in_flight(call, self.needs):
             guard.check_organization(call, self.needs)
             query = reading.query(request, self.query)
-            return self.perform(call, arguments, query, reading.body(call, self.body))
+            answer = self.perform(call, arguments, query, reading.body(call, self.body))
+            return counting.tell(answer, call.quota)
 
     def perform(self, call: Call, arguments: dict[str, str], query: Any, body: Any) -> HttpResponse:
         """Call the handler with what was read, and answer. Raises :class:`Refused` and ``NotAllowed``."""

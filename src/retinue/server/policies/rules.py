@@ -11,10 +11,10 @@ from typing import Any
 
 from retinue.server.errors import Refused
 from retinue.server.policies.enforced import is_enforced
-from retinue.server.policies.keys import BY_ENVIRONMENT, ENVIRONMENT, KEYS, Key
+from retinue.server.policies.keys import BY_ENVIRONMENT, ENVIRONMENT, KEYS, Key, members
 from retinue.server.policies.policy import NATIVE, Policy
 from retinue.server.policies.presets import PRESETS
-from retinue.server.policies.values import JSON, Members
+from retinue.server.policies.values import JSON
 
 ENVIRONMENTS_MAX = 32
 SIZE_MAX = 262_144
@@ -87,10 +87,11 @@ def _enforced_part(key: Key, wanted: Any) -> tuple[Any, list[str]]:
     native = getattr(NATIVE, key.field)
     if wanted == native or is_enforced(key.name):
         return wanted, []
-    if not isinstance(key.type, Members):
+    names = members(key)
+    if not names:
         return native, [key.name]
     held, missing = native, []
-    for member in key.type.members:
+    for member in names:
         attribute = "from_" if member == "from" else member
         if getattr(wanted, attribute) == getattr(native, attribute):
             continue
