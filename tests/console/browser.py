@@ -32,6 +32,19 @@ class Browser:
         """Send a form exactly as given."""
         return self.client.post(path, fields or {}, headers={"host": self.host, **headers})
 
+    def text(self, path: str) -> str:
+        """Return the page at a path, which must be there, with its white space folded."""
+        page = self.get(path)
+        assert page.status_code == 200, (path, page.status_code)
+        return " ".join(page.content.decode().split())
+
+    def fill(self, path: str, to: str = "", **fields: str | list[str]) -> Any:
+        """Open the page at ``path`` and send a form of it, to itself or ``to`` another address."""
+        token = self.form_token(path)
+        return self.client.post(
+            to or path, {"csrfmiddlewaretoken": token, **fields}, headers={"host": self.host}
+        )
+
     def form_token(self, path: str = "/login/") -> str:
         """Return the CSRF token of the form on a page."""
         found = _TOKEN.search(self.get(path).content.decode())

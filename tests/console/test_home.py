@@ -27,7 +27,7 @@ def _text(browser: Browser) -> str:
 
 def test_counts_are_those_of_the_organization(signed_in: Browser, person: Person) -> None:
     """
-    The tiles count accounts and live keys; a revoked key and a key of a disabled account are not live.
+    The tile counts live keys; a revoked key and a key of a disabled account are not live.
     """
     first, second = _account(person, "etl"), _account(person, "ci")
     with transaction(SYSTEM, reason="test") as tx:
@@ -40,8 +40,7 @@ def test_counts_are_those_of_the_organization(signed_in: Browser, person: Person
         directory.disable(tx, second)
     text = _text(signed_in)
 
-    assert '<span class="big">2</span><span class="small strong warn">1 disabled</span>' in text
-    assert '<span class="big">1</span><span class="small muted">accepted now</span>' in text
+    assert '<span class="big">0</span><span class="small muted">of 1 in use</span>' in text
 
 
 def test_changes_name_account_and_key(signed_in: Browser, person: Person) -> None:
@@ -88,7 +87,7 @@ def test_viewer_without_permission_sees_what_is_missing(browser: Browser, server
     browser.sign_in(member.email, member.password)
     text = _text(browser)
 
-    assert 4 == text.count("not visible to you")
+    assert 5 == text.count("not visible to you")
     assert "<code>audit_log:read</code>" in text
     assert "<code>node:read</code>" in text
     assert 'class="events"' not in text

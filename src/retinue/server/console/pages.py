@@ -1,23 +1,54 @@
-"""The pages of the console."""
+"""The home page, and what belongs to no other page."""
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
 
 from retinue.server.console import queries
-from retinue.server.directory.queries import Login
+from retinue.server.console.viewer import Viewer, page
+
+THEME_COOKIE = "retinue-theme"
+THEMES = ("light", "dark", "system")
+_YEAR = 365 * 24 * 3600
 
 
 @require_safe
-@login_required
-def home(request: HttpRequest) -> HttpResponse:
-    """Who is signed in, what stands, what happened last, and what to do next."""
-    login = request.user
-    assert isinstance(login, Login)  # noqa: S101 - login_required lets nobody else through
-    shown = queries.overview(login.principal, timezone.now())
-    base_url = request.build_absolute_uri("/").rstrip("/")
-    return render(request, "console/home.html", {"overview": shown, "base_url": base_url})
+@page
+def home(viewer: Viewer) -> HttpResponse:
+    """What needs somebody now, what stands, what happened last, and what to do next."""
+    shown = queries.overview(viewer.person, viewer.held, timezone.now())
+    base_url = viewer.request.build_absolute_uri("/").rstrip("/")
+    return viewer.render("home.html", overview=shown, base_url=base_url, place="home")
+
+
+@require_safe
+@page
+def findings(viewer: Viewer) -> HttpResponse:
+    """The counts of what is found now: a part of the home page, asked for by itself as it takes longer."""
+    outcome = viewer.call("count_findings")
+    items = outcome.body["items"] if outcome.is_done else None
+    return viewer.render(
+        "parts/findings.html", findings=items, problem=None if outcome.is_done else outcome.body
+    )
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep which colours the pages have, in this browser, and go back to where it was chosen."""
+    chosen, back = request.POST.get("theme", ""), request.POST.get("next", "/")
+    is_ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    answer = HttpResponse(status=303, headers={"Location": back if is_ours else "/"})
+    if chosen in THEMES:
+        answer.set_cookie(
+            THEME_COOKIE,
+            chosen,
+            max_age=_YEAR,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+    return answer

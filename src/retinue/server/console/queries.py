@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
-from retinue.server.access.queries import effective, roles, roles_of
 from retinue.server.credentials.queries import by_ids, keys, with_status
 from retinue.server.directory.queries import Organization, Principal, accounts, principals
 from retinue.server.ledger.catalogue import EVENTS, EventType
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
 from retinue.server.policies.policy import policy_of
-from retinue.server.traffic.queries import used_credentials
+from retinue.server.traffic.queries import requests, used_credentials
+from retinue.server.traffic.standings import counts
 
 EXPIRING = timedelta(days=14)
 CHANGES_SHOWN = 8
@@ -23,16 +23,11 @@ CHANGES_READ = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
-    """Service accounts that are not deleted."""
+class Decided:
+    """Decisions within the last 24 hours."""
 
-    enabled: int
-    disabled: int
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.enabled + self.disabled
+    allowed: int
+    denied: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +74,39 @@ class Overview:
 
     person: Principal
     organization: Organization
-    roles: list[str]
     permissions: int
-    accounts: Accounts | None
+    #: How many accounts have each status.
+    accounts: dict[str, int] | None
+    decided: Decided | None
     keys: Keys | None
     fleet: Fleet | None
     changes: list[Happened] | None
 
 
-def overview(person: Principal, now: datetime) -> Overview:
-    """Return what ``person`` sees at ``now``."""
-    may = effective(person)
+def overview(person: Principal, may: frozenset[str], now: datetime) -> Overview:
+    """Return what ``person``, who holds ``may``, sees at ``now``."""
     organization = person.organization
-    held = roles_of([person.id])[person.id]
-    named = roles(organization.id)
+    sees_accounts = "service_account:read" in may
     return Overview(
         person=person,
         organization=organization,
-        roles=[named[handle].name for handle in held if handle in named],
         permissions=len(may),
-        accounts=_accounts(organization.id) if "service_account:read" in may else None,
+        accounts=_accounts(organization.id, now) if sees_accounts else None,
+        decided=_decided(organization.id, now) if "request_log:read" in may else None,
         keys=_keys(organization.id, now) if "credential:read" in may else None,
         fleet=_fleet() if "node:read" in may else None,
         changes=_changes(organization.id) if "audit_log:read" in may else None,
     )
 
 
-def _accounts(organization_id: str) -> Accounts:
-    counted = accounts(organization_id).values_list("state").annotate(Count("id"))
-    by_state: dict[str, int] = dict(counted)
-    return Accounts(by_state.get("enabled", 0), by_state.get("disabled", 0))
+def _accounts(organization_id: str, now: datetime) -> dict[str, int]:
+    return counts(accounts(organization_id, state="any"), now, policy_of(organization_id))
+
+
+def _decided(organization_id: str, now: datetime) -> Decided:
+    recent = requests(organization_id, since=now - timedelta(days=1)).order_by()
+    found: dict[bool, int] = dict(recent.values_list("allowed").annotate(Count("id")))
+    return Decided(found.get(True, 0), found.get(False, 0))
 
 
 def _keys(organization_id: str, now: datetime) -> Keys:

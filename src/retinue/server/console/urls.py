@@ -5,10 +5,47 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from retinue.server.console import assets, confirmation, invitation, pages, problems, setup, signin
+from retinue.server.console import (
+    account_form,
+    account_page,
+    accounts,
+    acting,
+    assets,
+    confirmation,
+    editing,
+    invitation,
+    key_form,
+    pages,
+    problems,
+    receipts,
+    revealing,
+    setup,
+    signin,
+)
+
+_ACCOUNT = "o/<slug:handle>/accounts/<str:account_id>"
+_KEY = "o/<slug:handle>/keys/<str:key_id>"
 
 urlpatterns = [
     path("", pages.home, name="console_home"),
+    path("theme/", pages.theme, name="console_theme"),
+    path("o/<slug:handle>/", pages.home, name="console_organization"),
+    path("o/<slug:handle>/findings/counts", pages.findings, name="console_findings"),
+    path("o/<slug:handle>/accounts", accounts.listed, name="console_accounts"),
+    path("o/<slug:handle>/accounts/bulk", accounts.bulk, name="console_accounts_bulk"),
+    path("o/<slug:handle>/accounts/new", account_form.create, name="console_account_new"),
+    path("o/<slug:handle>/accounts/new/handle", account_form.handle, name="console_account_handle"),
+    path(_ACCOUNT, account_page.account, name="console_account"),
+    path(f"{_ACCOUNT}/save", editing.settings, name="console_account_save"),
+    path(f"{_ACCOUNT}/grants", editing.grant, name="console_account_grants"),
+    path(f"{_ACCOUNT}/roles", editing.hold_roles, name="console_account_roles"),
+    path(f"{_ACCOUNT}/keys/new", key_form.issue, name="console_key_new"),
+    path(f"{_ACCOUNT}/do/<str:name>", acting.act_on_account, name="console_account_act"),
+    path(f"{_ACCOUNT}/<str:tab>", account_page.account, name="console_account"),
+    path(f"{_KEY}/first-request", revealing.first_request, name="console_first_request"),
+    path(f"{_KEY}/do/<str:name>", acting.act_on_key, name="console_key_act"),
+    path("o/<slug:handle>/test-token", revealing.test, name="console_test_token"),
+    path("o/<slug:handle>/receipts/<str:receipt_id>", receipts.receipt, name="console_receipt"),
     path("login/", signin.Signin.as_view(), name="account_login"),
     path("login", RedirectView.as_view(url="/login/", query_string=True)),
     path("logout/", signin.Signout.as_view(), name="account_logout"),

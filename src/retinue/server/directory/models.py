@@ -113,6 +113,10 @@ class Ownership(models.Model):
 class LoginManager(BaseUserManager["Login"]):
     """Finds logins by e-mail address."""
 
+    def get_queryset(self) -> models.QuerySet[Login]:
+        """Return logins with their users and organizations: whoever reads one asks whether it works."""
+        return super().get_queryset().select_related("principal__organization")
+
     def get_by_natural_key(self, username: str | None) -> Login:
         return self.get(email__iexact=username)
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from retinue.server.errors import NotFound, Refused
 from retinue.server.ledger import current
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies import rules, stored
+from retinue.server.policies import remembering, rules, stored
 from retinue.server.policies.models import Standing, Version
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.rules import Compiled, Document
@@ -60,6 +60,15 @@ def _check_standing(tx: Transaction, organization_id: str) -> None:
 
 
 def _standing(organization_id: str) -> str:
+    known = None if isinstance(current.get(), Transaction) else remembering.known()
+    if known is None:
+        return _read_standing(organization_id)
+    if organization_id not in known:
+        known[organization_id] = _read_standing(organization_id)
+    return known[organization_id]
+
+
+def _read_standing(organization_id: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [organization_id])
         row = cursor.fetchone()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from django import template
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from retinue.server.console import assets, security, signin
+from retinue.server.console import assets, icons, security, signin
+from retinue.server.console.viewer import Viewer
 
 register = template.Library()
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -26,9 +28,77 @@ def asset(name: str) -> str:
 
 
 @register.simple_tag
-def icon(name: str) -> SafeString:
+def icon(name: str, size: int = 18) -> SafeString:
     """Return an icon, hidden from screen readers: the word beside it says the same."""
-    return render_to_string("console/icon.html", {"name": name})
+    return icons.svg(str(name), size)
+
+
+@register.simple_tag
+def theme(request: HttpRequest | None) -> str:
+    """Return the chosen colours: ``light``, ``dark`` or ``system``."""
+    chosen = "" if not request else request.COOKIES.get("retinue-theme", "")
+    return chosen if chosen in ("light", "dark") else "system"
+
+
+@register.simple_tag
+def url_of(viewer: Viewer, name: str, *ids: str) -> str:
+    """Return the address of a page in the viewer's organization."""
+    return viewer.url(name, *ids)
+
+
+@register.simple_tag
+def missing(viewer: Viewer, operation: str) -> str:
+    """Return why the viewer may not do something, in one sentence; empty if they may."""
+    lacking = viewer.missing(operation)
+    if not lacking:
+        return ""
+    return _("You need %(permissions)s. Ask an administrator of your organization.") % {
+        "permissions": _(" and ").join(lacking)
+    }
+
+
+@register.filter
+def instant(text: str | None) -> datetime | None:
+    """Read an instant as the API writes it."""
+    return None if not text else datetime.fromisoformat(text)
+
+
+@register.filter
+def until(at: datetime) -> str:
+    """Return how long it is until ``at``: ``in 5 h``, ``in 12 days``; one that has passed is ``ago``."""
+    seconds = int((at - timezone.now()).total_seconds())
+    if seconds < 0:
+        return ago(at)
+    if seconds < _HOUR:
+        return _("in %(n)d min") % {"n": max(1, seconds // _MINUTE)}
+    if seconds < 2 * _DAY:
+        return _("in %(n)d h") % {"n": seconds // _HOUR}
+    days = seconds // _DAY
+    return ngettext("in %(n)d day", "in %(n)d days", days) % {"n": days}
+
+
+@register.filter
+def day(at: datetime) -> str:
+    """Return the day of an instant, in UTC."""
+    return date_format(at.astimezone(UTC), "j M Y")
+
+
+@register.filter
+def moment(at: datetime) -> str:
+    """Return day and minute of an instant, with its zone."""
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
+
+
+@register.filter
+def hue(name: str) -> int:
+    """Return one of six colours for a picture of ``name``, always the same."""
+    return sum(name.encode()) % 6
+
+
+@register.filter
+def item(found: Mapping[str, object], key: str) -> object:
+    """Return a member by a name that a variable holds; ``None`` if there is none."""
+    return found.get(key)
 
 
 @register.simple_tag
@@ -77,9 +147,9 @@ def machine(at: datetime) -> str:
 
 
 @register.filter
-def count(number: int) -> str:
-    """Return a number with its thousands apart."""
-    return f"{number:,}"
+def count(number: object) -> str:
+    """Return a number with its thousands apart; an unknown one is a dash, never a zero."""
+    return f"{number:,}" if isinstance(number, int) else "–"
 
 
 @register.filter

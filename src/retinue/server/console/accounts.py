@@ -1,0 +1,176 @@
+"""The list of service accounts: views, search, sort and pages in the address, and acts on many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from retinue.server.console import receipts
+from retinue.server.console.viewer import Viewer, page
+from retinue.server.console.words import ACCOUNT
+
+PAGE = 50
+#: The views of the list: what they are called, and the filter of the API that each is. A test compares them.
+VIEWS: dict[str, tuple[object, dict[str, str]]] = {
+    "all": (lazy("All"), {}),
+    "mine": (lazy("Mine"), {}),
+    "attention": (lazy("Attention"), {"status": "attention"}),
+    "idle": (lazy("Idle"), {"status": "idle"}),
+    "ownerless": (lazy("Ownerless"), {"status": "ownerless"}),
+    "disabled": (lazy("Disabled"), {"status": "disabled"}),
+    "deleted": (lazy("Deleted"), {"status": "deleted"}),
+}
+SORTS = ("name", "-name", "created_at", "-created_at")
+#: For more rows than these, their number is typed.
+UNTYPED = 10
+BULK = {
+    "enable": "enable_service_accounts",
+    "disable": "disable_service_accounts",
+    "delete": "delete_service_accounts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address of the list asks for; what is not understood is left out."""
+
+    view: str
+    search: str
+    role: str
+    owner: str
+    sort: str
+    cursor: str
+
+    @classmethod
+    def of(cls, given: Any) -> Asked:
+        """Read the query of a request."""
+        view, sort = given.get("view", "all"), given.get("sort", "name")
+        return cls(
+            view=view if view in VIEWS else "all",
+            search=given.get("search", "").strip(),
+            role=given.get("role", ""),
+            owner=given.get("owner", ""),
+            sort=sort if sort in SORTS else "name",
+            cursor=given.get("cursor", ""),
+        )
+
+    def address(self, **changed: str) -> str:
+        """Return the query of the same list with something else; any change but of the page begins anew."""
+        wanted = {name: getattr(self, name) for name in ("view", "search", "role", "owner", "sort")} | changed
+        usual = {"view": "all", "sort": "name"}
+        kept = {name: value for name, value in wanted.items() if value and usual.get(name) != value}
+        return f"?{urlencode(kept)}" if kept else "?"
+
+    def filters(self, viewer: Viewer) -> dict[str, str]:
+        """Return the filters that counts have too: everything but the view."""
+        owner = viewer.person.id if self.view == "mine" else self.owner
+        given = {"search": self.search, "role": self.role, "owner": owner}
+        return {name: value for name, value in given.items() if value}
+
+
+@require_safe
+@page
+def listed(viewer: Viewer) -> HttpResponse:
+    """Show the list, or (for a search as it is typed) the part of the page with the rows."""
+    asked = Asked.of(viewer.request.GET)
+    filters = asked.filters(viewer)
+    query = {**filters, **VIEWS[asked.view][1], "sort": asked.sort, "limit": str(PAGE)}
+    found = viewer.get(
+        "list_service_accounts", query={**query, **({"cursor": asked.cursor} if asked.cursor else {})}
+    )
+    counts = viewer.get("count_service_accounts", query=filters)
+    present = _present(counts)
+    total = present
+    if not found["items"] and filters:
+        total = _present(viewer.get("count_service_accounts"))
+    numbers = {"all": present, "mine": present if asked.view == "mine" else None, **counts}
+    views = [
+        {"name": name, "label": label, "query": asked.address(view=name), "count": numbers.get(name)}
+        for name, (label, _filter) in VIEWS.items()
+    ]
+    return viewer.render(
+        "accounts.html",
+        asked=asked,
+        accounts=[shown(viewer, each) for each in found["items"]],
+        following=asked.address() + _joined(asked.address(), found["next"]) if found["next"] else None,
+        first=asked.address(),
+        without={
+            **{name: asked.address(**{name: ""}) for name in ("search", "role", "owner")},
+            "all": asked.address(search="", role="", owner=""),
+        },
+        matching=numbers.get(asked.view),
+        views=views,
+        total=total,
+        is_narrowed=bool(asked.search or asked.role or asked.owner),
+        sorts=_sorts(asked),
+        place="accounts",
+    )
+
+
+def _present(counts: dict[str, int]) -> int:
+    return sum(number for word, number in counts.items() if word != "deleted")
+
+
+def _joined(address: str, cursor: str) -> str:
+    return ("" if address == "?" else "&") + urlencode({"cursor": cursor})
+
+
+def shown(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
+    """Return an account with how its status looks, and what may be done to it."""
+    return {**account, "look": ACCOUNT[account["status"]], "is_enabled": account["state"] == "enabled"}
+
+
+def _sorts(asked: Asked) -> dict[str, dict[str, str]]:
+    """Return for each column that sorts: the address that turns it, and its present direction."""
+    found = {}
+    for column in ("name", "created_at"):
+        down = asked.sort == column
+        direction = "ascending" if down else "descending" if asked.sort == f"-{column}" else "none"
+        found[column] = {
+            "query": asked.address(sort=f"-{column}" if down else column),
+            "direction": direction,
+        }
+    return found
+
+
+@require_POST
+@page
+def bulk(viewer: Viewer) -> HttpResponse:
+    """Preview an act on the chosen accounts, then do it; what failed is listed row by row."""
+    sent = viewer.request.POST
+    act, chosen = sent.get("act", ""), sent.getlist("account")
+    back = viewer.url("accounts") + Asked.of(sent).address()
+    if act not in BULK or not chosen:
+        viewer.say(_("Choose what to do, and at least one row."), tone="warn")
+        return viewer.leave(back)
+    is_typed = len(chosen) > UNTYPED or (
+        act == "disable" and viewer.policy.accounts_disable_confirm == "typed"
+    )
+    is_right = not is_typed or sent.get("expected") == str(len(chosen))
+    is_preview = sent.get("sure") != "yes" or not is_right
+    body = {"accounts": chosen, "preview": is_preview, "reason": sent.get("reason", "").strip()}
+    body |= {"expected": len(chosen)} if is_typed and not is_preview else {}
+    outcome = viewer.call(BULK[act], body=body)
+    result = outcome.body if outcome.is_done else {"items": []}
+    return viewer.render(
+        "bulk.html",
+        200 if outcome.is_done else outcome.status,
+        act=act,
+        chosen=chosen,
+        result=result,
+        failed=[each["id"] for each in result["items"] if each["result"] == "refused"],
+        told=receipts.told(result["receipt"]) if result.get("receipt") else None,
+        problem=None if outcome.is_done else outcome.body,
+        is_preview=is_preview,
+        is_typed=is_typed,
+        is_wrong=sent.get("sure") == "yes" and not is_right,
+        reason=body["reason"],
+        back=back,
+        place="accounts",
+    )

@@ -1,0 +1,167 @@
+"""The pages of acts: what is at stake, the form, and what follows."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from retinue.server.console import expiring, receipts, revealing
+from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, Act
+from retinue.server.console.forms import Form
+from retinue.server.console.viewer import Viewer, page
+from retinue.server.console.words import REASONS
+from retinue.server.traffic import queries as traffic
+
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+#: How long an old key may work beside the new one; the policy's own stands first.
+OVERLAPS = ("0s", "1h", "24h", "7d", "30d")
+RENAMED = {"name": "key_name", "text": "reason", "confirm": "typed"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def act_on_account(viewer: Viewer, account_id: str, name: str) -> HttpResponse:
+    """Show an act on an account, or do it."""
+    if name not in ACCOUNT_ACTS:
+        raise Http404
+    act = ACCOUNT_ACTS[name]
+    account = viewer.get("get_service_account", {"account_id": account_id})
+    form = Form.read(viewer.request.POST, (*act.fields, "typed"))
+    is_typed = _asks_for_name(viewer, act, account)
+    usual = viewer.url("accounts") if name == "delete" else viewer.url("account", account_id)
+    context = {
+        "account": account,
+        "subject": account["name"],
+        "evidence": _of_account(viewer, account) if act.tone == "danger" else None,
+        "typed": account["handle"] if is_typed else "",
+    }
+    if viewer.request.method != "POST":
+        return _page(viewer, act, form, context, usual)
+    if is_typed and form.values["typed"] != account["handle"]:
+        form.errors["typed"] = _("Type %(name)s as it is written.") % {"name": account["handle"]}
+        return _page(viewer, act, form, context, usual, 422)
+    return _do(viewer, act, form, {"account_id": account_id}, context, usual)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def act_on_key(viewer: Viewer, key_id: str, name: str) -> HttpResponse:
+    """Show an act on a key, or do it."""
+    if name not in KEY_ACTS:
+        raise Http404
+    act = KEY_ACTS[name]
+    key = viewer.get("get_key", {"key_id": key_id})
+    form = Form.read(viewer.request.POST, (*act.fields, "once"))
+    if viewer.request.method != "POST":
+        form.values["once"] = secrets.token_hex(12)
+        form.values |= {"key_name": key["name"]} if name == "rename" else {}
+    context = {
+        "account": key["account"],
+        "key": key,
+        "subject": key["name"] or key["display"],
+        "evidence": _of_key(viewer, key)
+        if name in ("revoke", "regenerate", "rotate", "finish", "delete")
+        else None,
+        "overlaps": [each for each in OVERLAPS if name != "regenerate" or each in ("0s", "1h", "24h")],
+        "causes": REASONS,
+        "choices": expiring.choices(viewer.policy),
+    }
+    usual = viewer.url("account", key["account"]["id"], "keys")
+    if viewer.request.method != "POST":
+        return _page(viewer, act, form, context, usual)
+    return _do(viewer, act, form, {"key_id": key_id}, context, usual)
+
+
+def _do(
+    viewer: Viewer, act: Act, form: Form, path: dict[str, str], context: dict[str, Any], usual: str
+) -> HttpResponse:
+    body = act.body(viewer, form)
+    sent: dict[str, Any] = {"query": {n: v for n, v in body.items() if v}} if act.by_query else {"body": body}
+    outcome = viewer.call(act.operation, path, once=form.values.get("once", ""), **sent)
+    if not outcome.is_done:
+        return _page(
+            viewer, act, form.refused(outcome.body, RENAMED), context, usual, form.status(outcome.status)
+        )
+    receipt = outcome.body.get("receipt")
+    told = None if receipt is None else receipts.told(receipt)
+    back = _next(viewer, usual)
+    if act.reveals and outcome.body.get("token"):
+        made = outcome.body
+        return revealing.shown_once(viewer, made["key"], made["token"], made["expiry"], back, told)
+    more: dict[str, Any] = {"tone": "good"}
+    if told is not None:
+        more |= {"tone": "good" if told.is_complete else "warn", "detail": told.sentence, "receipt": told.id}
+    if act.name in ("disable", "enable") and "account_id" in path:
+        other = "enable" if act.name == "disable" else "disable"
+        if viewer.may(ACCOUNT_ACTS[other].operation):
+            more["undo"] = viewer.url("account_act", path["account_id"], other)
+    viewer.say(str(act.done) % {"name": context["subject"]}, **more)
+    return viewer.leave(back)
+
+
+def _page(
+    viewer: Viewer, act: Act, form: Form, context: dict[str, Any], back: str, status: int = 200
+) -> HttpResponse:
+    shown = {
+        **context,
+        "act": act,
+        "form": form,
+        "title": str(act.title) % {"name": context["subject"]},
+        "missing": viewer.missing(act.operation),
+        "back": _next(viewer, back),
+        "place": "accounts",
+    }
+    return viewer.render("act.html", status, **shown)
+
+
+def _next(viewer: Viewer, usual: str) -> str:
+    """Return where to go on: an address of this console that the form names, or the usual one."""
+    asked = viewer.request.POST.get("next") or viewer.request.GET.get("next", "")
+    own = asked.startswith(f"/o/{viewer.organization.handle}/")
+    return asked if own and url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else usual
+
+
+def _asks_for_name(viewer: Viewer, act: Act, account: dict[str, Any]) -> bool:
+    """Tell whether the name must be typed: where the policy says so, and to delete what was used of late."""
+    if act.name == "disable":
+        return viewer.policy.accounts_disable_confirm == "typed"
+    return act.name == "delete" and _is_recent(account["last_used_at"])
+
+
+def _is_recent(at: str | None) -> bool:
+    since = (timezone.now() - WEEK).isoformat()
+    return at is not None and at > since
+
+
+def _of_account(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "last_used_at": account["last_used_at"],
+        **_uses(viewer, account["id"], "account"),
+        "usable": account["keys"]["usable"],
+    }
+
+
+def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
+    query = {"status": "usable", "limit": "200"}
+    usable = viewer.get("list_keys_of_account", {"account_id": key["account"]["id"]}, query=query)["items"]
+    return {
+        "last_used_at": key["last_used_at"],
+        **_uses(viewer, key["id"], "credential"),
+        "networks": len(traffic.origins([key["id"]])[key["id"]]),
+        "others": sum(1 for each in usable if each["id"] != key["id"]),
+    }
+
+
+def _uses(viewer: Viewer, ident: str, by: Any) -> dict[str, int]:
+    now, organization = timezone.now(), viewer.organization.id
+    return {
+        "day": traffic.uses(organization, [ident], since=now - DAY, by=by).get(ident, 0),
+        "week": traffic.uses(organization, [ident], since=now - WEEK, by=by).get(ident, 0),
+    }

@@ -1,0 +1,39 @@
+"""What a form sent, and what the API says of it, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import QueryDict
+
+
+@dataclass
+class Form:
+    """Values by field, and what is wrong: ``errors`` by field, ``problem`` where no field is at fault."""
+
+    values: dict[str, str]
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    problem: Mapping[str, Any] | None = None
+
+    @classmethod
+    def read(cls, given: QueryDict, fields: Iterable[str], many: Iterable[str] = ()) -> Form:
+        """Read a form, or the query of an address that fills it in. A browser's line breaks become ours."""
+        values = {name: given.get(name, "").replace("\r\n", "\n").strip() for name in fields}
+        return cls(values, {name: [each for each in given.getlist(name) if each] for name in many})
+
+    def status(self, refused: int) -> int:
+        """Return the status of a form that comes back: what a field names wrongly is no missing page."""
+        return 422 if refused == 404 else refused
+
+    def refused(self, problem: Mapping[str, Any], places: Mapping[str, str] | None = None) -> Form:
+        """Put what the API refused beside the field that it names; ``places`` are fields of other names."""
+        named = str(problem.get("field") or "").removeprefix("body.").removeprefix("query.")
+        place = (places or {}).get(named) or named.partition(".")[0]
+        if place in self.values or place in self.lists:
+            self.errors[place] = str(problem.get("detail") or problem["title"])
+        else:
+            self.problem = problem
+        return self

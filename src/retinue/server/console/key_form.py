@@ -1,0 +1,78 @@
+"""Issue a key: its name, its end, and where it will be used."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from retinue.server.console import expiring, revealing
+from retinue.server.console.forms import Form
+from retinue.server.console.viewer import Viewer, page
+
+FIELDS = ("key_name", "expires", "other", "networks", "endpoints", "methods", "reason", "once")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def issue(viewer: Viewer, account_id: str) -> HttpResponse:
+    """Show the form; or issue the key, and show its token once."""
+    account = viewer.get("get_service_account", {"account_id": account_id})
+    if viewer.request.method != "POST":
+        form = Form.read(viewer.request.GET, FIELDS)
+        form.values["once"] = secrets.token_hex(12)
+        form.values["key_name"] = form.values["key_name"] or f"{account['handle']}-{timezone.now():%Y-%m}"
+        return _page(viewer, account, form)
+    form = Form.read(viewer.request.POST, FIELDS)
+    outcome = viewer.call("issue_key", {"account_id": account_id}, body=_body(form), once=form.values["once"])
+    if not outcome.is_done:
+        places = {
+            "name": "key_name",
+            **{f"restrictions.{name}": name for name in ("networks", "endpoints", "methods")},
+        }
+        refused = dict(outcome.body)
+        field = str(refused.get("field") or "")
+        if field.startswith("body.restrictions."):
+            refused["field"] = "body." + field.split(".")[2]
+        return _page(viewer, account, form.refused(refused, places), form.status(outcome.status))
+    made = outcome.body
+    return revealing.shown_once(
+        viewer, made["key"], made["token"], made["expiry"], viewer.url("account", account_id, "keys")
+    )
+
+
+def _body(form: Form) -> dict[str, Any]:
+    values = form.values
+    lists = {name: _several(values[name]) for name in ("networks", "endpoints", "methods")}
+    return {
+        "name": values["key_name"] or None,
+        "expires": expiring.sent(values["expires"], values["other"]),
+        "reason": values["reason"],
+        "restrictions": {name: given for name, given in lists.items() if given}
+        if any(lists.values())
+        else None,
+    }
+
+
+def _several(text: str) -> list[str]:
+    """Return what stands in a field that takes several: apart by commas or lines."""
+    return [each.strip() for each in text.replace("\n", ",").split(",") if each.strip()]
+
+
+def _page(viewer: Viewer, account: dict[str, Any], form: Form, status: int = 200) -> HttpResponse:
+    policy = viewer.policy
+    return viewer.render(
+        "key_new.html",
+        status,
+        account=account,
+        form=form,
+        choices=expiring.choices(policy, account["environment"]),
+        missing=viewer.missing("issue_key"),
+        most=policy.credentials_max_usable,
+        restrictions=policy.credentials_restrictions,
+        is_name_required=policy.credentials_name.required,
+        place="accounts",
+    )

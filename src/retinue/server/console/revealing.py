@@ -1,0 +1,71 @@
+"""The only place where a token is shown: once, in the answer to the form that made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from retinue.server.api import inside
+from retinue.server.console.recipes import MASK, recipes
+from retinue.server.console.viewer import Trouble, Viewer, page
+
+#: After so long the token hides itself.
+SHOWN_MINUTES = 10
+
+
+def shown_once(
+    viewer: Viewer, key: dict[str, Any], token: str, expiry: dict[str, Any], after: str, receipt: Any = None
+) -> HttpResponse:
+    """Show a new token. It is in this answer, which nothing keeps, and nowhere else."""
+    account = key["account"]
+    permissions = None
+    if viewer.may("list_effective_permissions") and account is not None:
+        permissions = viewer.get("list_effective_permissions", {"account_id": account["id"]})["items"]
+    return viewer.render(
+        "secret.html",
+        key=key,
+        account=account,
+        token=token,
+        expiry=expiry,
+        after=after,
+        receipt=receipt,
+        mask=MASK,
+        recipes=recipes(account["name"] if account else key["name"], viewer.policy.credentials_schemes[0]),
+        permissions=permissions,
+        minutes=SHOWN_MINUTES,
+        file_name=f"{_file_name(key['name'] or 'key')}-token.txt",
+        place="accounts",
+    )
+
+
+def _file_name(name: str) -> str:
+    return "".join(each if each.isascii() and (each.isalnum() or each in "-_") else "-" for each in name)[:64]
+
+
+@sensitive_post_parameters()
+@require_POST
+@page
+def test(viewer: Viewer) -> HttpResponse:
+    """Say what a token is worth: it is verified here as a node does, and written down nowhere."""
+    if not viewer.may("get_key"):
+        return viewer.render("parts/tested.html", 403, tested=None)
+    tested = inside.verified(viewer.request.POST.get("token", "").strip(), viewer.organization.id)
+    return viewer.render("parts/tested.html", tested=tested)
+
+
+@require_safe
+@page
+def first_request(viewer: Viewer, key_id: str) -> HttpResponse:
+    """Say whether the key was used yet, and what for; asked again and again while a token is shown."""
+    key = viewer.get("get_key", {"key_id": key_id})
+    request = None
+    try:
+        found = viewer.get("list_requests", query={"credential": key["id"], "limit": "1"})["items"]
+        request = found[0] if found else None
+    except Trouble:
+        pass  # who may not read the log learns that it was used, and no more
+    return viewer.render("parts/first_request.html", key=key, first=request, now=timezone.now())

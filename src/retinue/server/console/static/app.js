@@ -1,0 +1,175 @@
+/* What pages do beyond HTML: the dialog, menus, copying, selection, messages, keys. Every page works without. */
+
+const dialog = document.getElementById("dialog");
+
+// --- The one dialog: a fragment of a page, asked for by hx-target="#dialog" --------------------------------
+let opener = null;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target === dialog && !dialog.open) opener = document.activeElement;
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // A whole page where a part was asked for: the session has ended, or a proxy answers. Go there instead.
+  const text = event.detail.xhr.responseText.trimStart().slice(0, 9).toLowerCase();
+  if (text === "<!doctype" && !event.detail.target.matches("body, #found")) {
+    event.detail.shouldSwap = false;
+    window.location.assign(event.detail.xhr.responseURL || window.location.href);
+  }
+  if (text === "<!doctype" && event.detail.target.id === "found" && !event.detail.xhr.responseText.includes('id="found"')) {
+    event.detail.shouldSwap = false;
+    window.location.reload();
+  }
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target === dialog && dialog.firstElementChild) {
+    if (!dialog.open) dialog.showModal();
+    const wanted = dialog.querySelector("[aria-invalid=true], [role=alert], [autofocus], secret-reveal [data-heading]");
+    (wanted?.matches("[role=alert]") ? dialog.querySelector("h1") : wanted || dialog.querySelector("h1"))?.focus();
+  }
+  enhance(event.detail.target);
+});
+dialog?.addEventListener("click", (event) => {
+  if (event.target.closest("[data-cancel]")) {
+    event.preventDefault();
+    dialog.close();
+  }
+});
+dialog?.addEventListener("close", () => {
+  if (dialog.querySelector("secret-reveal")) return;
+  dialog.replaceChildren();
+  opener?.focus();
+});
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(name, () => { document.getElementById("failure").hidden = false; });
+}
+document.addEventListener("htmx:afterOnLoad", () => { document.getElementById("failure").hidden = true; });
+
+// --- Copying: success is said only when it has happened ----------------------------------------------------
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "unseen";
+    (dialog?.open ? dialog : document.body).append(field);
+    field.select();
+    let done = false;
+    try { done = document.execCommand("copy"); } catch { done = false; }
+    field.remove();
+    return done;
+  }
+}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const done = await copy(button.dataset.copy);
+  button.classList.toggle("copied", done);
+  setTimeout(() => button.classList.remove("copied"), 1500);
+});
+
+// --- Menus stand beside their button where the browser does not place them itself --------------------------
+document.addEventListener("toggle", (event) => {
+  const menu = event.target;
+  if (!menu.matches?.(".popover") || event.newState !== "open") return;
+  menu.querySelector("a, button")?.focus({ preventScroll: true });
+  if (CSS.supports("position-area", "bottom")) return;
+  const beside = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
+  menu.style.margin = "0";
+  menu.style.top = `${Math.min(beside.bottom + 4, window.innerHeight - menu.offsetHeight - 8)}px`;
+  menu.style.left = `${Math.max(8, beside.right - menu.offsetWidth)}px`;
+}, true);
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.(".popover");
+  if (!menu || !["ArrowDown", "ArrowUp"].includes(event.key)) return;
+  const items = [...menu.querySelectorAll(".menu-item")];
+  const next = items.indexOf(event.target) + (event.key === "ArrowDown" ? 1 : -1);
+  items[(next + items.length) % items.length]?.focus();
+  event.preventDefault();
+});
+
+// --- Rows that are selected ---------------------------------------------------------------------------------
+let last = null;
+function chosen() {
+  const rows = [...document.querySelectorAll("[data-row]")];
+  const count = rows.filter((row) => row.checked).length;
+  const bar = document.querySelector("[data-bulk]");
+  if (!bar) return;
+  bar.classList.toggle("bulk-live", true);
+  bar.hidden = count === 0;
+  bar.querySelector("[data-chosen]").textContent = `${bar.querySelector("[data-chosen]").dataset.label}: ${count}`;
+  const all = document.querySelector("[data-all]");
+  all.checked = count > 0 && count === rows.length;
+  all.indeterminate = count > 0 && count < rows.length;
+}
+document.addEventListener("click", (event) => {
+  const row = event.target.closest?.("[data-row]");
+  if (row) {
+    const rows = [...document.querySelectorAll("[data-row]")];
+    if (event.shiftKey && last !== null) {
+      const [from, to] = [rows.indexOf(last), rows.indexOf(row)].sort((a, b) => a - b);
+      rows.slice(from, to + 1).forEach((each) => { each.checked = row.checked; });
+    }
+    last = row;
+    chosen();
+  }
+  if (event.target.matches?.("[data-all]")) {
+    document.querySelectorAll("[data-row]").forEach((each) => { each.checked = event.target.checked; });
+    chosen();
+  }
+});
+
+// --- Messages go by themselves, and wait while they are looked at -------------------------------------------
+function passing(toast) {
+  const button = toast.querySelector("[data-close]");
+  button.hidden = false;
+  button.addEventListener("click", () => toast.remove());
+  if (toast.classList.contains("toast-bad")) return;
+  let timer = 0;
+  const wait = () => { timer = setTimeout(() => toast.remove(), 12000); };
+  const stay = () => clearTimeout(timer);
+  for (const name of ["mouseenter", "focusin"]) toast.addEventListener(name, stay);
+  for (const name of ["mouseleave", "focusout"]) toast.addEventListener(name, wait);
+  wait();
+}
+
+// --- What was written is not lost by accident ---------------------------------------------------------------
+let written = false;
+document.addEventListener("input", (event) => { if (event.target.closest("[data-guard]")) written = true; });
+document.addEventListener("submit", () => { written = false; });
+window.addEventListener("beforeunload", (event) => { if (written) event.preventDefault(); });
+
+// --- Keys: off while something is written, never destructive ------------------------------------------------
+let first = "";
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, [popover]") || document.querySelector("dialog[open]")) return;
+  const { key } = event;
+  if (first === "g") {
+    first = "";
+    document.querySelector(`.rail [data-go="${CSS.escape(key)}"]`)?.click();
+    return;
+  }
+  if (key === "g") { first = "g"; setTimeout(() => { first = ""; }, 1200); return; }
+  if (key === "?") { document.getElementById("keys-help")?.showModal(); return; }
+  if (key === "j" || key === "k") {
+    const links = [...document.querySelectorAll(".row-link")];
+    const at = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
+    links[at < 0 ? 0 : Math.min(links.length - 1, Math.max(0, at + (key === "j" ? 1 : -1)))]?.focus();
+    return;
+  }
+  if (key === "x") { document.activeElement.closest?.("tr")?.querySelector("[data-row]")?.click(); return; }
+  if (key === ".") { document.activeElement.closest?.("tr")?.querySelector("[popovertarget]")?.click(); return; }
+  const named = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (!named) return;
+  event.preventDefault();
+  if (named.matches("input")) { named.focus(); named.select(); } else named.click();
+});
+
+function enhance(root) {
+  root.querySelectorAll("[data-copy], [data-all]").forEach((each) => { each.hidden = false; });
+  const label = root.querySelector("[data-chosen]");
+  if (label && !label.dataset.label) label.dataset.label = label.textContent;
+  if (root.querySelector("[data-bulk]")) chosen();
+}
+enhance(document);
+document.querySelectorAll("[data-toast]").forEach(passing);

@@ -1,0 +1,139 @@
+"""The words of the console: those of the organization's pack for things and acts, and of the closed sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from retinue.server.policies.terminology import PACKS
+
+
+class Status(NamedTuple):
+    """How a status is shown: its word, what it means, the colour, and the icon."""
+
+    word: object
+    meaning: object
+    tone: str
+    icon: str
+
+
+ACCOUNT: dict[str, Status] = {
+    "deleted": Status(
+        lazy("Deleted"), lazy("It can be restored for a time, without its keys."), "", "deleted"
+    ),
+    "disabled": Status(
+        lazy("Disabled"), lazy("None of its credentials work until it is enabled."), "bad", "disabled"
+    ),
+    "ownerless": Status(
+        lazy("Ownerless"), lazy("Nobody who is still here owns it. It keeps working."), "warn", "ownerless"
+    ),
+    "idle": Status(lazy("Idle"), lazy("It was not used for the days that the policy names."), "info", "idle"),
+    "attention": Status(
+        lazy("Attention"), lazy("At least one of its credentials needs action."), "warn", "attention"
+    ),
+    "active": Status(lazy("Active"), lazy("It works, and nothing needs to be done."), "good", "active"),
+}
+CREDENTIAL: dict[str, Status] = {
+    "deleted": Status(lazy("Deleted"), lazy("What is left of a credential."), "", "deleted"),
+    "revoked": Status(lazy("Revoked"), lazy("It does not work any more."), "bad", "revoked"),
+    "expired": Status(lazy("Expired"), lazy("Its end has passed."), "bad", "expired"),
+    "suspended": Status(lazy("Suspended"), lazy("It does not work, by the policy."), "warn", "suspended"),
+    "blocked": Status(lazy("Blocked"), lazy("Its account is not enabled."), "warn", "blocked"),
+    "retiring": Status(lazy("Retiring"), lazy("It was replaced, and works for a time."), "info", "retiring"),
+    "expiring": Status(lazy("Expiring"), lazy("It works, and ends soon."), "warn", "expiring"),
+    "never_used": Status(lazy("Never used"), lazy("It works, and was not used yet."), "info", "never_used"),
+    "idle": Status(lazy("Idle"), lazy("It works, and was not used for a long time."), "info", "idle"),
+    "active": Status(lazy("Active"), lazy("It works."), "good", "active"),
+}
+REASONS = {
+    "no_longer_needed": lazy("No longer needed"),
+    "owner_left": lazy("Its owner left"),
+    "privilege_withdrawn": lazy("Privilege withdrawn"),
+    "compromised": lazy("Compromised: final, never restored"),
+    "other": lazy("Other: say which below"),
+}
+TABS = {
+    "overview": lazy("Overview"),
+    "keys": lazy("Keys"),
+    "access": lazy("Access"),
+    "requests": lazy("Request log"),
+    "audit": lazy("Audit log"),
+    "settings": lazy("Settings"),
+}
+#: Where a product of the presets has other names for the places of an account.
+TABS_OF = {
+    "planhat": {
+        "overview": lazy("Info"),
+        "keys": lazy("API access tokens"),
+        "access": lazy("Permissions"),
+        "requests": lazy("Logs"),
+    },
+    "wavefront": {"keys": lazy("Tokens")},
+    "qualytics": {"keys": lazy("Tokens")},
+    "precisely": {"keys": lazy("API keys")},
+}
+#: What the list of accounts is called there.
+PLACES_OF = {"wavefront": lazy("Account management"), "precisely": lazy("Users")}
+
+
+class Words:
+    """The words of one pack. Templates ask for ``words.api_key``, ``words.api_keys``, ``words.Api_keys``."""
+
+    def __init__(self, pack: str) -> None:
+        self.pack = pack
+        self._one = {name: one for name, (one, _many) in PACKS[pack].items()}
+        self._many = {f"{name}s": many for name, (_one, many) in PACKS[pack].items()}
+        self._many["access_policies"] = PACKS[pack]["access_policy"][1]
+
+    def __getitem__(self, name: str) -> str:
+        """Return a word by its name; with a capital where the name has one. Raises ``KeyError``."""
+        folded = name.lower()
+        word = _((self._one | self._many)[folded])
+        return word if name == folded else word[:1].upper() + word[1:]
+
+    @property
+    def accounts_place(self) -> str:
+        """What the list of service accounts is called."""
+        return str(PLACES_OF.get(self.pack) or self["Service_accounts"])
+
+    @property
+    def tabs(self) -> Mapping[str, object]:
+        """The tabs of an account, in order, by their place in the address."""
+        return TABS | TABS_OF.get(self.pack, {})
+
+
+def marked() -> list[object]:
+    """The words of the packs, so that they stand in the catalogues of translations."""
+    return [
+        lazy("service account"),
+        lazy("service accounts"),
+        lazy("API key"),
+        lazy("API keys"),
+        lazy("personal access token"),
+        lazy("personal access tokens"),
+        lazy("ingest token"),
+        lazy("ingest tokens"),
+        lazy("token"),
+        lazy("tokens"),
+        lazy("organization"),
+        lazy("organizations"),
+        lazy("user"),
+        lazy("users"),
+        lazy("role"),
+        lazy("roles"),
+        lazy("group"),
+        lazy("groups"),
+        lazy("team"),
+        lazy("teams"),
+        lazy("access policy"),
+        lazy("access policies"),
+        lazy("issue"),
+        lazy("rotate"),
+        lazy("revoke"),
+        lazy("delete"),
+        lazy("disable"),
+        lazy("enable"),
+    ]
