@@ -1,8 +1,9 @@
 """``python -m tests.run``: all tests, in parts, of which two at most run side by side.
 
-What runs in one process comes first, on both databases at once; then what starts processes; last and alone what
-needs the machine for itself, because it stops processes and looks at the clock. Each part is a run of pytest, and
-what it wrote is printed when it has ended. Arguments are passed on to pytest.
+A part is one suite, on one kind of database if it needs one: a run of pytest in a process of its own, because what
+one suite leaves in a database would make the next one slower and slower. What starts processes and mostly waits for
+them runs beside what computes. Last and alone comes what needs the machine for itself, because it stops processes
+and looks at the clock. What a part wrote is printed when it has ended. Arguments are passed on to pytest.
 """
 
 from __future__ import annotations
@@ -13,53 +14,49 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from tests.server_support.django_setup import KINDS, VARIABLE
 
 ROOT = Path(__file__).parent
-#: In one process, on each kind of database.
-ON_DATABASES = ("api", "authorization", "console", "invariants", "machine", "storage")
-#: Without a database, and without processes that anything waits for.
-LIGHT = ("architecture", "cli", "property", "unit")
-#: They start processes, and compute a lot themselves; beside them runs what mostly waits.
-BUSY = ("conformance", "gateway", "guard", "init")
+#: In one process, on each kind of database; the longest first.
+ON_DATABASES = ("api", "storage", "authorization", "console", "invariants", "machine")
+#: They compute, and nothing that they start is waited for long.
+COMPUTING = ("conformance", "cli", "property", "unit", "guard", "gateway", "init", "architecture")
 #: They need both cores.
 ALONE = ("cluster", "formal")
 #: pytest found nothing to run.
 EMPTY = 5
 
+_printing = Lock()
 
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One run of pytest, begun when it is made."""
+    """One suite, on the kind of database named, or on what it chooses itself."""
 
-    def __init__(
-        self, name: str, folders: Sequence[str], arguments: Sequence[str], **environment: str
-    ) -> None:
-        self.name = name
-        self.began = time.monotonic()
-        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open until it is printed)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *(str(ROOT / each) for each in folders), *arguments],
-            env={**os.environ, **environment},
-            stdout=self.output,
-            stderr=subprocess.STDOUT,
-            cwd=ROOT.parent,
-        )
+    suite: str
+    database: str | None = None
 
-    def end(self) -> tuple[int, int]:
-        """Wait for the end, print what was written, and return how many tests passed and how many did not."""
-        code = self.process.wait()
-        self.output.seek(0)
-        text = self.output.read()
-        print(f"--- {self.name}: {time.monotonic() - self.began:.0f} s\n{text}", flush=True)
-        last = text.rstrip().rpartition("\n")[2]
-        counts: Mapping[str, int] = {
-            word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?)", last)
-        }
-        failed = sum(number for word, number in counts.items() if word != "passed")
-        return counts.get("passed", 0), failed or int(code not in (0, EMPTY))
+    @property
+    def name(self) -> str:
+        """What the part is called where its result is printed."""
+        return f"{self.suite} on {self.database}" if self.database else self.suite
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a part ended."""
+
+    part: Part
+    seconds: float
+    passed: int
+    failed: int
 
 
 def suites() -> set[str]:
@@ -67,20 +64,56 @@ def suites() -> set[str]:
     return {each.relative_to(ROOT).parts[0] for each in ROOT.rglob("test_*.py")}
 
 
+def run(part: Part, arguments: Sequence[str]) -> Result:
+    """Run a part to its end, print what it wrote, and return how it ended."""
+    began = time.monotonic()
+    chosen = {VARIABLE: part.database} if part.database else {}
+    with tempfile.TemporaryFile("w+") as output:
+        code = subprocess.call(
+            [sys.executable, "-m", "pytest", str(ROOT / part.suite), *arguments],
+            env={**os.environ, **chosen},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT.parent,
+        )
+        output.seek(0)
+        text = output.read()
+    seconds = time.monotonic() - began
+    with _printing:
+        print(f"--- {part.name}: {seconds:.0f} s\n{text}", flush=True)
+    last = text.rstrip().rpartition("\n")[2]
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?)", last)}
+    failed = sum(number for word, number in counts.items() if word != "passed")
+    return Result(part, seconds, counts.get("passed", 0), failed or int(code not in (0, EMPTY)))
+
+
+def drain(queues: Sequence[deque[Part]], arguments: Sequence[str]) -> list[Result]:
+    """Run what stands in the queues, the first queue to its end, then the next."""
+    results = []
+    for queue in queues:
+        while True:
+            try:
+                part = queue.popleft()
+            except IndexError:
+                break
+            results.append(run(part, arguments))
+    return results
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run everything; return 0 if all passed."""
-    processes = sorted(suites() - {*ON_DATABASES, *LIGHT, *BUSY, *ALONE})
-    sqlite, postgresql = KINDS
-    beside = Part(f"on {postgresql}", ON_DATABASES, arguments, **{VARIABLE: postgresql})
-    results = [
-        Part(f"on {sqlite}", ON_DATABASES, arguments, **{VARIABLE: sqlite}).end(),
-        Part(", ".join(LIGHT), LIGHT, arguments).end(),
-        beside.end(),
-    ]
-    beside = Part(", ".join(BUSY), BUSY, arguments)
-    results += [Part(", ".join(processes), processes, arguments).end(), beside.end()]
-    results += [Part(", ".join(ALONE), ALONE, arguments).end()]
-    passed, failed = (sum(column) for column in zip(*results, strict=True))
+    waiting = deque(Part(each) for each in sorted(suites() - {*ON_DATABASES, *COMPUTING, *ALONE}))
+    computing = deque(Part(each, kind) for each in ON_DATABASES for kind in reversed(KINDS))
+    computing.extend(Part(each) for each in COMPUTING)
+    with ThreadPoolExecutor(2) as lanes:
+        # Of the suites that wait there is never more than one at a time: the second lane leaves them to the first.
+        begun = [lanes.submit(drain, queues, arguments) for queues in ((waiting, computing), (computing,))]
+        results = [result for lane in begun for result in lane.result()]
+    results += drain([deque(map(Part, ALONE))], arguments)
+    for each in sorted(results, key=lambda result: -result.seconds):
+        print(f"{each.part.name}: {each.seconds:.0f} s, {each.passed} passed, {each.failed} not")
+    passed, failed = sum(each.passed for each in results), sum(each.failed for each in results)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

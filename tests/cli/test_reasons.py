@@ -18,6 +18,7 @@ READING = (
     "identify",
     "check",
     "presets",
+    "presentation",
     "history",
     "members",
     "resources",
