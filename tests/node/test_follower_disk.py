@@ -44,7 +44,7 @@ def test_a_full_disk_acknowledges_nothing_and_mends_itself(home: Home, control: 
         settle(home, control)
         wait_for("the all-clear", lambda: "works again" in follower.text())
 
-    assert ({"epoch": 1, "revision": revision}, revision, 40) == (said, meta.revision, len(rows))
+    assert (1, revision, revision, 40) == (said["epoch"], said["revision"], meta.revision, len(rows))
     assert 1 == warned.count("writing the replica"), warned
     assert [] == witness.false
 
