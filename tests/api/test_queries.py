@@ -13,8 +13,8 @@ LISTS = ("/v1/service-accounts", "/v1/keys", "/v1/users", "/v1/audit-events", "/
 #: groups and access policies with rules, the memberships, assigned roles and grants that apply to it, and once more
 #: for the roles and groups themselves; and the person. Each is one statement, however many there are of them.
 GUARD_MAX = 15
-#: The most is the list of nodes: the head, the leases and what relays told stand beside its rows.
-LIST_MAX = 9
+#: The most is the list of accounts: owners, roles, keys, those that end soon, and uses stand beside its rows.
+LIST_MAX = 10
 
 
 def cost(world: World, path: str) -> int:

@@ -24,6 +24,7 @@ from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
 from retinue.server.api.schemas import Reasoned
 from retinue.server.errors import Refused
+from retinue.server.policies import remembering
 
 Handler = Callable[..., Any]
 #: Gets a call and the ids in its address; returns who may do it without a permission, being its owner.
@@ -95,8 +96,10 @@ class Operation:
             return self._rendered(self.handler(call, **given))
 
         if not self.changes:
-            decide()
-            return json_answer(handle(), self.status)
+            # A node's poll changes nothing either, but waits: what it reads must be what stands then.
+            with remembering.reads(self.method == "GET"):
+                decide()
+                return json_answer(handle(), self.status)
         call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))
         sent = {} if body is None else msgspec.to_builtins(_plain(body))
         objects = " ".join(arguments.values())
