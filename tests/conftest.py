@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.server_support.django_setup import kinds
 from tests.support.requirements import need
 
 if TYPE_CHECKING:
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
 
 pytest_plugins = ["tests.server_support.fixtures"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run leave out what a run on the other kind of database does already."""
+    parser.addoption(
+        "--only-on-database", action="store_true", help="only tests that a database is chosen for"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, if that is asked for, what does not depend on the kind of database."""
+    if not config.getoption("only_on_database"):
+        return
+    chosen = {"server_database", "database_url"}
+    apart = [each for each in items if chosen.isdisjoint(getattr(each, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=apart)
+    items[:] = [each for each in items if each not in set(apart)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,7 +60,7 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=kinds())
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a fresh database; a test that asks for it runs once on each kind of database."""
     if request.param == "sqlite":

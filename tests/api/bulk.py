@@ -28,6 +28,8 @@ def fill(world: World) -> None:
     known = roles(world.organization.id)
     given |= {"manager": known["access-manager"].id, "auditor": known["auditor"].id}
     with suspended_for_schema_changes(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET statement_timeout = 0")  # until the connection is closed
         for statement in _statements():
             cursor.execute(statement, given)
         cursor.execute("UPDATE ledger_head SET revision = revision + %s", [EVENTS])
