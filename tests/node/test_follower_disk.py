@@ -6,6 +6,7 @@ import resource
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from retinue.node.follower_metrics import Counter, read
 from retinue.replica import records
@@ -16,7 +17,7 @@ from tests.node.following import Following, Home, Witness, following, settle
 from tests.support.processes import wait_for
 
 
-def _last(control: Control) -> dict[str, object]:
+def _last(control: Control) -> dict[str, Any]:
     return next(r.body for r in reversed(control.received) if r.path.endswith("/poll"))
 
 
