@@ -45,9 +45,10 @@ def main() -> None:
     guard: Guard = fake if fake is not None else Guard(ORGANIZATION)
     app = module.make(guard) if "-" not in framework else module.make_asgi(guard)
     listener = socket.create_server(("127.0.0.1", 0))
+    # Before the thread starts: it may take the socket out of this object at once.
+    told: dict[str, Any] = {"port": listener.getsockname()[1], "pid": os.getpid()}
     serve = _asgi if FRAMEWORKS[framework] == "asgi" else _wsgi
     threading.Thread(target=serve, args=(app, listener), daemon=True).start()
-    told: dict[str, Any] = {"port": listener.getsockname()[1], "pid": os.getpid()}
     if fake is not None:
         told["tokens"] = _tokens(Tokens(fake))
     print(json.dumps(told), flush=True)
