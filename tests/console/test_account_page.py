@@ -180,9 +180,12 @@ def test_settings_save_what_changed_and_say_what_is_wrong(signed_in: Browser, pe
     account = account_of(person, "etl")
     path = _path(person, "accounts", account.id)
     form = {"name": "etl", "owners": person.email, "purpose": "Loads reports.", "systems": "airflow, dbt"}
+    form |= {"seen_name": "etl", "seen_owners": person.email, "seen_purpose": "a test"}
     saved = signed_in.fill(f"{path}/settings", to=f"{path}/save", **form)
     wrong = signed_in.fill(
-        f"{path}/settings", to=f"{path}/save", **form | {"owners": "x@y.example", "purpose": "other"}
+        f"{path}/settings",
+        to=f"{path}/save",
+        **form | {"owners": "x@y.example", "purpose": "other", "seen_purpose": "Loads reports."},
     )
     now = Principal.objects.get(id=account.id)
 
@@ -191,6 +194,23 @@ def test_settings_save_what_changed_and_say_what_is_wrong(signed_in: Browser, pe
     assert 422 == wrong.status_code
     assert 'id="e-owners" role="alert"' in wrong.content.decode()
     assert "other</textarea>" in wrong.content.decode()
+
+
+def test_what_others_changed_meanwhile_stays(signed_in: Browser, person: Person) -> None:
+    """
+    A field that the form did not change keeps what another saved; the same field changed by both is refused.
+    """
+    account = account_of(person, "etl")
+    path = _path(person, "accounts", account.id)
+    seen = {"seen_name": "etl", "seen_owners": person.email, "seen_purpose": "what it was"}
+    form = {"name": "etl", "owners": person.email, "purpose": "what it was", **seen}
+    other_field = signed_in.fill(f"{path}/settings", to=f"{path}/save", description="new", **form)
+    same_field = signed_in.fill(f"{path}/settings", to=f"{path}/save", **form | {"purpose": "mine"})
+    now = Principal.objects.get(id=account.id)
+
+    assert (303, 409) == (other_field.status_code, same_field.status_code)
+    assert ("new", "a test") == (now.description, now.purpose)
+    assert "Somebody else has changed it meanwhile: a test" in same_field.content.decode()
 
 
 def test_permission_is_granted_and_taken_away(signed_in: Browser, person: Person) -> None:

@@ -58,6 +58,7 @@ _FIND: dict[str, Callable[[], object | None]] = {
     "wrk": lambda: shutil.which("wrk"),
     "curl": lambda: shutil.which("curl"),
     "make": lambda: shutil.which("make"),
+    "chromium": lambda: shutil.which("chromium"),
     "spin": lambda: shutil.which("spin"),
     "gcc": lambda: shutil.which("gcc"),
 }

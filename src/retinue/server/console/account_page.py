@@ -132,12 +132,17 @@ def _audit(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
-    values = {
-        name: account[name] for name in ("name", "description", "purpose", "environment", "documentation")
-    }
-    values["owners"] = ", ".join(each["handle"] for each in account["owners"])
-    values["systems"] = ", ".join(account["systems"])
-    return {"policy": viewer.policy, "form": Form({**values, "reason": ""})}
+    seen = written(account)
+    return {"policy": viewer.policy, "form": Form({**seen, "reason": ""}), "seen": seen}
+
+
+def written(account: dict[str, Any]) -> dict[str, str]:
+    """Return what people wrote about an account, as the form shows it."""
+    texts = ("name", "description", "purpose", "environment", "documentation")
+    found = {name: str(account[name]).replace("\r\n", "\n").strip() for name in texts}
+    found["owners"] = ", ".join(each["handle"] for each in account["owners"])
+    found["systems"] = ", ".join(account["systems"])
+    return found
 
 
 def _part(

@@ -19,27 +19,40 @@ FIELDS = (*TEXTS, "owners", "systems", "reason")
 @require_POST
 @page
 def settings(viewer: Viewer, account_id: str) -> HttpResponse:
-    """Save what changed on the Settings tab, or show the form again with what is wrong."""
+    """Save what was changed on the Settings tab, or show the form again with what is wrong.
+
+    The form says what it showed: what others changed meanwhile stays, unless the same field was changed here.
+    """
     form = Form.read(viewer.request.POST, FIELDS)
     present = viewer.get("get_service_account", {"account_id": account_id})
-    body: dict[str, Any] = {name: form.values[name] for name in TEXTS if form.values[name] != present[name]}
-    lists = {
-        name: [each.strip() for each in form.values[name].split(",") if each.strip()]
-        for name in ("owners", "systems")
-    }
-    if lists["systems"] != present["systems"]:
-        body["systems"] = lists["systems"]
-    if lists["owners"] != [each["handle"] for each in present["owners"]]:
-        body["owners"] = lists["owners"]
+    now = account_page.written(present)
+    seen = Form.read(viewer.request.POST, [f"seen_{name}" for name in now]).values
+    changed = {name for name in now if form.values[name] != seen[f"seen_{name}"]}
+    for name in changed:
+        if now[name] not in (seen[f"seen_{name}"], form.values[name]):
+            form.errors[name] = _("Somebody else has changed it meanwhile: %(now)s") % {
+                "now": now[name] or "–"
+            }
+    if form.errors:
+        return _again(viewer, present, form, now, 409)
+    body: dict[str, Any] = {name: form.values[name] for name in changed & set(TEXTS)}
+    for name in changed - set(TEXTS):
+        body[name] = [each.strip() for each in form.values[name].split(",") if each.strip()]
     outcome = viewer.call(
         "update_service_account", {"account_id": account_id}, body={**body, "reason": form.values["reason"]}
     )
     if not outcome.is_done:
         form.refused(outcome.body)
-        context = {"policy": viewer.policy, "form": form}
-        return account_page.tab_page(viewer, present, "settings", context, form.status(outcome.status))
+        return _again(viewer, present, form, now, form.status(outcome.status))
     _say(viewer, _("Saved."), outcome.body)
     return viewer.leave(viewer.url("account", account_id, "settings"))
+
+
+def _again(
+    viewer: Viewer, account: dict[str, Any], form: Form, seen: dict[str, str], status: int
+) -> HttpResponse:
+    context = {"policy": viewer.policy, "form": form, "seen": seen}
+    return account_page.tab_page(viewer, account, "settings", context, status)
 
 
 @require_POST

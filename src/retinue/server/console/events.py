@@ -15,7 +15,7 @@ def told(event: dict[str, Any]) -> dict[str, Any]:
     changed = [
         {"name": name, "before": _plain(before.get(name)), "after": _plain(after.get(name))}
         for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        if _plain(before.get(name)) != _plain(after.get(name))
     ]
     return {
         **event,
@@ -26,8 +26,9 @@ def told(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> str:
-    if value is None or value == "":
-        return "–"
+    """Return a value as text; nothing, and what holds nothing, is empty."""
+    if value is None or value == {}:
+        return ""
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or "–"
+        return ", ".join(str(each) for each in value)
     return str(value)

@@ -5,7 +5,10 @@ const dialog = document.getElementById("dialog");
 // --- The one dialog: a fragment of a page, asked for by hx-target="#dialog" --------------------------------
 let opener = null;
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.target === dialog && !dialog.open) opener = document.activeElement;
+  if (event.detail.target !== dialog || dialog.open) return;
+  // An item of a menu is gone when the dialog closes: its button is what stays.
+  const menu = document.activeElement.closest("[popover]");
+  opener = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : document.activeElement;
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   // A whole page where a part was asked for: the session has ended, or a proxy answers. Go there instead.

@@ -1,0 +1,69 @@
+"""A real Chromium in front of a real installation. Whatever a page does that it must not, fails its test."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.installation import Installation, http, start_retinue
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browser.visitor import Visitor
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Its own sandbox wants rights that a container does not give; it opens pages of this machine alone.
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def retinue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with an administrator."""
+    with start_retinue(tmp_path_factory.mktemp("browser") / "home") as installation:
+        yield installation
+
+
+@pytest.fixture(scope="session")
+def session(chromium: Browser, retinue: Installation) -> object:
+    """What the browser keeps after the administrator has signed in, once for all tests."""
+    from tests.browser.visitor import sign_in
+
+    context = chromium.new_context(base_url=retinue.url)
+    sign_in(context.new_page(), retinue)
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def visitor(chromium: Browser, retinue: Installation, session: object) -> Iterator[Visitor]:
+    """The administrator, signed in, in a window of their own."""
+    from tests.browser.visitor import Visitor
+
+    with Visitor.open(chromium, retinue, session) as found:
+        yield found
+
+
+@pytest.fixture
+def account(retinue: Installation) -> tuple[str, str]:
+    """A new service account: its id and its name."""
+    name = f"etl-{secrets.token_hex(4)}"
+    stated = {"name": name, "purpose": "Loads the reports.", "owners": ["admin@acme.example"]}
+    made = http("POST", f"{retinue.url}/v1/service-accounts", token=retinue.token(), body=stated)
+    assert made.status == 201
+    return made.json()["id"], name

@@ -1,0 +1,218 @@
+"""The main story in a real browser: an account, its key once, its use, rotation, the switch, the revoke."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.visitor import Visitor
+from tests.support.installation import http
+from tests.support.requirements import requires
+
+pytestmark = requires("chromium")
+
+
+def _verdict(visitor: Visitor, token: str) -> str | None:
+    """Return why the node denies a token; ``None`` if it accepts it."""
+    answer = http("POST", f"{visitor.retinue.node_url}/v1/verify", body={"token": token}).json()
+    reason: str | None = answer.get("reason")
+    return reason
+
+
+def _create(page: Page, name: str) -> str:
+    """Fill in the form, and return the token that is shown."""
+    page.get_by_role("link", name="Create service account").click()
+    page.get_by_label("Name", exact=False).first.fill(name)
+    page.get_by_label("Purpose").fill("Loads the reports every night.")
+    page.get_by_role("button", name="Create service account").click()
+    expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
+    return page.get_by_label("New token, shown once").input_value()
+
+
+def _keep(page: Page) -> None:
+    """Say that the token is stored, and go on."""
+    page.get_by_label("I have stored it").check()
+    page.get_by_role("link", name="Done").click()
+    page.wait_for_selector("secret-reveal", state="detached")
+
+
+def _menu(page: Page, of: str, item: str) -> None:
+    page.get_by_role("button", name=of).click()
+    page.get_by_role("link", name=item).click()
+
+
+def test_story_of_a_key(visitor: Visitor) -> None:
+    """
+    Create, see the token once, use it, rotate, disable and enable by the switch, revoke: each holds on the node.
+    """
+    name = f"story-{secrets.token_hex(4)}"
+    page = visitor.go("/accounts")
+    token = _create(page, name)
+    assert _verdict(visitor, token) is None
+    page.get_by_role("button", name="Test now").click()
+    expect(page.get_by_text(f"Accepted: {name}")).to_be_visible()
+    expect(page.get_by_text("First request")).to_be_visible()
+    _keep(page)
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+    assert token not in page.content()
+
+    page.get_by_role("link", name="Keys", exact=False).first.click()
+    _menu(page, "Actions for key", "Rotate…")
+    page.get_by_role("button", name="Rotate").click()
+    expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
+    newer = page.get_by_label("New token, shown once").input_value()
+    _keep(page)
+    expect(page.locator("tr.under")).to_contain_text("Retiring")
+    assert [None, None] == [_verdict(visitor, each) for each in (token, newer)]
+
+    page.get_by_role("switch").click()
+    page.get_by_role("button", name=f"Disable {name}").click()
+    expect(page.get_by_text("None of its credentials work.")).to_be_visible()
+    assert ["account_disabled"] * 2 == [_verdict(visitor, each) for each in (token, newer)]
+    page.get_by_role("switch").click()
+    expect(page.get_by_text(f"{name} is enabled.")).to_be_visible()
+
+    page.get_by_role("button", name="Actions for key").first.click()
+    page.get_by_role("link", name="Revoke…").locator("visible=true").click()
+    page.get_by_label("Compromised: final, never restored").check()
+    page.get_by_role("button", name="Revoke").click()
+    expect(
+        page.get_by_text(re.compile(r"Holds since \d\d:\d\d:\d\d\.\d{3} UTC on 1 of 1 node"))
+    ).to_be_visible()
+    assert ["credential_revoked", None] == sorted(
+        (_verdict(visitor, each) for each in (token, newer)), key=lambda reason: reason or "z"
+    )
+
+
+def test_story_by_keyboard_alone(visitor: Visitor, account: tuple[str, str]) -> None:
+    """
+    Without a pointer: search, open, issue, save the token, revoke. Focus goes into the dialog and back.
+    """
+    _ident, name = account
+    page, press = visitor.go("/accounts"), visitor.page.keyboard.press
+    press("f")
+    page.keyboard.type(name)
+    expect(page.locator(".row-link")).to_have_count(1)
+    page.locator("body").press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    press("j")
+    press("Enter")
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+    page.get_by_role("link", name="Issue API key").first.focus()
+    press("Enter")
+    expect(page.get_by_label("Name", exact=False).first).to_be_focused()
+    press("Enter")
+    expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
+    _tab_to(page, "I have stored it")
+    press("Space")
+    _tab_to(page, "Done")
+    press("Enter")
+    page.wait_for_url("**/keys")
+    _tab_to(page, "Actions for key")
+    press("Enter")
+    _tab_to(page, "Revoke…")
+    press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    _tab_to(page, "Actions for key", back=True)
+    press("Enter")
+    _tab_to(page, "Revoke…")
+    press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    _tab_to(page, "Revoke ")
+    press("Enter")
+    expect(page.get_by_text("Holds since")).to_be_visible()
+
+
+def _tab_to(page: Page, words: str, *, back: bool = False) -> None:
+    """Go on with the tabulator until what has the focus says ``words``."""
+    for _step in range(60):
+        said: str = page.evaluate(
+            "(() => { const at = document.activeElement;"
+            " if (!at.matches('a, button, input, textarea')) return '';"
+            " return [at?.labels?.[0]?.textContent, at?.getAttribute('aria-label'), at?.textContent].join(' '); })()"
+        )
+        if words in said and page.evaluate("document.activeElement !== document.body"):
+            return
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+    raise AssertionError(f"nothing that says {words!r} is reached")
+
+
+def test_two_people_change_the_same_account(visitor: Visitor, account: tuple[str, str]) -> None:
+    """
+    Who saves after another keeps what the other changed in fields that they did not touch.
+    """
+    ident, _name = account
+    first = visitor.go(f"/accounts/{ident}/settings")
+    second = first.context.new_page()
+    second.goto(first.url)
+    first.get_by_label("Purpose").fill("Purpose of the first")
+    first.get_by_role("button", name="Save changes").click()
+    expect(first.get_by_text("Saved.")).to_be_visible()
+    second.get_by_label("Description").fill("Description of the second")
+    second.get_by_role("button", name="Save changes").click()
+    expect(second.get_by_text("Saved.")).to_be_visible()
+    second.reload()
+
+    expect(second.get_by_label("Purpose")).to_have_value("Purpose of the first")
+    expect(second.get_by_label("Description")).to_have_value("Description of the second")
+
+
+def test_lost_connection_is_said_and_loses_nothing(visitor: Visitor, account: tuple[str, str]) -> None:
+    """
+    A dialog that gets no answer stays as it was filled in, and the page says so; the next try goes through.
+    """
+    ident, _name = account
+    page = visitor.go(f"/accounts/{ident}/keys")
+    page.get_by_role("link", name="Issue API key").first.click()
+    page.get_by_label("Name", exact=False).first.fill("kept-name")
+    page.context.set_offline(True)
+    page.get_by_role("dialog").get_by_role("button", name="Issue API key").click()
+    expect(page.get_by_text("The server did not answer.")).to_be_visible()
+    expect(page.get_by_label("Name", exact=False).first).to_have_value("kept-name")
+    page.context.set_offline(False)
+    page.get_by_role("dialog").get_by_role("button", name="Issue API key").click()
+    expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
+    visitor.wrong.clear()  # the browser's own words about the connection
+    _keep(page)
+
+
+def test_everything_works_without_scripts(visitor: Visitor, account: tuple[str, str]) -> None:
+    """
+    With scripts switched off each act is a page and a form: issue, and revoke with its receipt.
+    """
+    ident, _name = account
+    state = visitor.page.context.storage_state()
+    browser = visitor.page.context.browser
+    assert browser is not None
+    with Visitor.open(browser, visitor.retinue, state, java_script_enabled=False) as plain:
+        page = plain.go(f"/accounts/{ident}/keys/new")
+        page.get_by_role("button", name="Issue API key").click()
+        token = page.get_by_label("New token, shown once").input_value()
+        page.get_by_role("link", name="Done").click()
+        key = page.locator("tbody tr").first.get_attribute("id")
+        plain.go(f"/keys/{key}/do/revoke")
+        page.get_by_role("button", name="Revoke").click()
+
+        expect(page.get_by_text("Holds since")).to_be_visible()
+        assert "credential_revoked" == _verdict(plain, token)
+
+
+def test_list_of_many_accounts_answers_while_typing(visitor: Visitor, account: tuple[str, str]) -> None:
+    """
+    The search narrows the list without a new page, keeps the focus, and the address reproduces it.
+    """
+    _ident, name = account
+    page = visitor.go("/accounts")
+    page.get_by_label("Filter by name", exact=False).press_sequentially(name, delay=5)
+    began = time.monotonic()
+    expect(page.locator(".row-link")).to_have_count(1)
+
+    assert time.monotonic() - began < 10
+    expect(page.get_by_label("Filter by name", exact=False)).to_be_focused()
+    page.reload()
+    expect(page.locator(".row-link")).to_have_count(1)

@@ -1,0 +1,68 @@
+"""A person with a browser. What a page must never do is noted all the time, and told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page
+
+from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation
+
+#: A page tells here what its policy has stopped; the listener stands before any script of the page.
+_LISTEN = """
+document.addEventListener("securitypolicyviolation",
+    (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+class Visitor:
+    """One window, and what went wrong in it."""
+
+    def __init__(self, page: Page, retinue: Installation) -> None:
+        self.page = page
+        self.retinue = retinue
+        self.wrong: list[str] = []
+        page.context.add_init_script(_LISTEN)
+        page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self._note(f"script: {error}"))
+        page.on("request", lambda request: self._watch(request.url))
+
+    @classmethod
+    @contextmanager
+    def open(cls, browser: Browser, retinue: Installation, state: Any, **options: Any) -> Iterator[Visitor]:
+        """Open a window with what a browser kept; at its end nothing may have gone wrong."""
+        context = browser.new_context(base_url=retinue.url, storage_state=state, **options)
+        context.set_default_timeout(15_000)
+        found = cls(context.new_page(), retinue)
+        try:
+            yield found
+            assert not found.wrong, found.wrong
+        finally:
+            context.close()
+
+    def go(self, path: str = "") -> Page:
+        """Open a page of the organization."""
+        self.page.goto(f"/o/{ORGANIZATION}{path}")
+        return self.page
+
+    def _note(self, what: str) -> None:
+        # A form that is refused comes back with a status that says so; browsers report it as an error.
+        if "the server responded with a status of 4" not in what:
+            self.wrong.append(what)
+
+    def _watch(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" != self.retinue.url:
+            self.wrong.append(f"a request left the host: {url}")
+
+
+def sign_in(page: Page, retinue: Installation) -> None:
+    """Sign the administrator in."""
+    page.goto(f"{retinue.url}/login/")
+    page.fill("[name=login]", ADMIN_EMAIL)
+    page.fill("[name=password]", retinue.password_file.read_text().strip())
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "login" not in url)
