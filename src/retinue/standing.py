@@ -152,14 +152,19 @@ def caller(
         expires_at_ms,
         credential.retires_at_ms,
         credential.rotate_by_ms,
-        _warnings(organization, credential, now) if dated else (),
+        _warnings(organization, principal, credential, now) if dated else (),
         access_until_ms,
     )
 
 
-def _warnings(organization: Organization, credential: Credential, now: int) -> tuple[Warning, ...]:
+def _warnings(
+    organization: Organization, principal: Principal | None, credential: Credential, now: int
+) -> tuple[Warning, ...]:
     warnings = []
-    if credential.expires_at_ms and credential.expires_at_ms - now <= organization.warn_ms:
+    warn_ms, rules = organization.warn_ms, rules_for(organization, principal)
+    if rules is not None and rules.warn_ms >= 0:
+        warn_ms = rules.warn_ms
+    if credential.expires_at_ms and credential.expires_at_ms - now <= warn_ms:
         warnings.append(Warning.EXPIRES_SOON)
     if credential.retires_at_ms:
         warnings.append(Warning.RETIRING)

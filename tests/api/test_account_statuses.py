@@ -90,3 +90,18 @@ def test_idle_key_is_found_as_such(world: World) -> None:
         (item["id"], item["status"]) for item in world.owner.get("/v1/keys?status=idle").json["items"]
     ]
     assert [new.id] == [item["id"] for item in world.owner.get("/v1/keys?status=active").json["items"]]
+
+
+def test_nothing_is_idle_where_the_policy_names_no_days(world: World) -> None:
+    """
+    Neither in the list, nor by the filter, nor in the counts.
+    """
+    account = aged(world, "idle unused")
+    told = []
+    for days in (90, None):
+        set_policy(world, idle__days=days)
+        shown = world.owner.get(f"{ACCOUNTS}/{account.id}").json["status"]
+        found = world.owner.get(f"{ACCOUNTS}?status=idle").json["items"]
+        told.append((shown, len(found), world.owner.get(f"{ACCOUNTS}/counts").json["idle"]))
+
+    assert [("idle", 1, 1), ("active", 0, 0)] == told

@@ -39,6 +39,7 @@ def create(world: World, name: str, **more: Any) -> Answer:
         ("sa::{slug}", {}, "sa::pipeline-automation-2"),
         ("{name}", {}, "pipeline automation (2)"),
         ("{slug}", {"space": ""}, "pipelineautomation2"),
+        ("{slug}", {"strip": False}, "pipeline-automation-(2)"),
     ],
 )
 def test_handle_is_made_by_the_template(

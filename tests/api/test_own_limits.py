@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
+
 from retinue.server.access import actions as access
 from retinue.server.directory.rules import AccountFields
 from retinue.server.ledger.transaction import SYSTEM, transaction
@@ -55,6 +57,17 @@ def test_an_environment_has_a_limit_of_its_own(world: World) -> None:
 
     assert [200, 429] == [caller.get(ME).status for _ in range(2)]
     assert "x-ratelimit-limit" not in world.owner.get(ME).headers
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_denial_has_the_status_of_the_policy(world: World, status: int) -> None:
+    """
+    ``responses.status.limited``: what clients expect of a limit.
+    """
+    set_policy(world, limits__per_account={"per_minute": 1}, responses__status={"limited": status})
+    caller = world.caller()
+
+    assert [200, status] == [caller.get(ME).status for _ in range(2)]
 
 
 def test_a_limit_that_is_lifted_is_lifted(world: World) -> None:

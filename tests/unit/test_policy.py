@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def all_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every key is enforced, so that presets hold as they are written."""
-    monkeypatch.setattr(enforced, "ENFORCED", dict.fromkeys(keys.KEYS, ""))
+    monkeypatch.setattr(enforced, "UNENFORCED", frozenset())
     rules.preset.cache_clear()
     monkeypatch.setattr(rules, "preset", rules.preset.__wrapped__)
 
@@ -36,16 +36,6 @@ def test_keys_are_the_fields_of_the_policy() -> None:
     Every field of the policy has its key, and every key its field; the preset's name is no key.
     """
     assert {each.name for each in fields(Policy)} - {"preset"} == {key.field for key in keys.KEYS.values()}
-
-
-def test_enforced_keys_name_a_test() -> None:
-    """
-    A key counts as enforced with the file of a test that shows it.
-    """
-    known = {name for name in enforced.ENFORCED if name in keys.KEYS or name.rpartition(".")[0] in keys.KEYS}
-
-    assert known == set(enforced.ENFORCED)
-    assert [] == [place for place in enforced.ENFORCED.values() if not (ROOT / place).is_file()]
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -86,7 +76,7 @@ def test_preset_keeps_native_what_nothing_enforces(monkeypatch: pytest.MonkeyPat
     """
     What a preset says of a key, or of a member, that nothing enforces is not in force, and is named.
     """
-    monkeypatch.setattr(enforced, "ENFORCED", {"credentials.max_usable": "", "elevated.approval": ""})
+    monkeypatch.setattr(enforced, "UNENFORCED", frozenset({"credentials.format", "elevated.justification"}))
     monkeypatch.setattr(rules, "preset", rules.preset.__wrapped__)
     held = compiled(Document("wavefront"))
 
@@ -170,7 +160,7 @@ def test_key_that_nothing_enforces_is_refused(monkeypatch: pytest.MonkeyPatch) -
     """
     A key that would do nothing is not accepted with another value; the value in force may be stated.
     """
-    monkeypatch.setattr(enforced, "ENFORCED", {})
+    monkeypatch.setattr(enforced, "UNENFORCED", frozenset({"credentials.max_usable"}))
 
     said = refusal({"credentials.max_usable": 5})
     assert ("overrides.credentials.max_usable", "credentials.max_usable: not available yet") == (

@@ -41,8 +41,12 @@ class Rate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Rules(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Networks (CIDR) and limits. An empty ``allow`` is anywhere; ``deny`` wins."""
+    """Networks (CIDR) and limits. An empty ``allow`` is anywhere; ``deny`` wins.
+
+    ``warn_ms`` is how long before its end a credential warns in an environment; -1 as everywhere else.
+    """
 
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     rate: Rate | None = None
+    warn_ms: int = -1

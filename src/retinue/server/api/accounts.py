@@ -29,6 +29,7 @@ from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic import standings
 
 TAG = "service-accounts"
@@ -48,7 +49,7 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
         narrowed["state"] = narrowed["state"] or query.status
     found = queries.accounts(call.organization, holders=holders, **narrowed)
     if query.status is not None:
-        found = standings.with_status(found, query.status, call.now, policy_of(call.organization))
+        found = standings.with_status(found, query.status, call.now, in_force(call.organization))
     rows, following = page(
         found,
         Listing("accounts", call.organization, filters, order),
@@ -65,7 +66,7 @@ def count_service_accounts(call: Call, query: AccountsCounted) -> schemas.JSON:
     found = queries.accounts(
         call.organization, state="any", search=query.search, owner=query.owner, holders=holders
     )
-    return standings.counts(found, call.now, policy_of(call.organization))
+    return standings.counts(found, call.now, in_force(call.organization))
 
 
 @operation(

@@ -12,7 +12,7 @@ from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions, queries, writing
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic import queries as traffic
 
 TAG = "bulk"
@@ -83,7 +83,7 @@ def _keys(call: Call, body: BulkKeys) -> list[Credential]:
             filters["account"] = directory.id_of(call.organization, account)
         rows = queries.keys(call.organization, **filters)
         if status is not None:
-            policy, used = policy_of(call.organization), traffic.used_credentials()
+            policy, used = in_force(call.organization), traffic.used_credentials()
             rows = queries.with_status(rows, status, call.now, used=used, policy=policy)
         ids = set(rows.values_list("id", flat=True)[: bulk.MOST + 1])
     bulk.check_meant(body, body.keys, body.where, len(ids))

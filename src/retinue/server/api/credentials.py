@@ -123,7 +123,7 @@ def list_credentials(call: Call, query: CredentialFilter) -> schemas.JSON:
             query.status,
             call.now,
             used=traffic.used_credentials(),
-            policy=policy_of(call.organization),
+            policy=in_force(call.organization),
             lacking=queries.lacking_users(call.organization) if Kind.PERSONAL in kinds else (),
         )
     order = (_ORDERS.get(query.sort, query.sort), "-id" if query.sort.startswith("-") else "id")

@@ -26,7 +26,7 @@ from retinue.server.api.operations import Call, operation
 from retinue.server.api.secrets_told import ended, issued, one, regenerated, rotated
 from retinue.server.credentials import actions, queries
 from retinue.server.credentials.queries import Credential
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 
@@ -61,7 +61,7 @@ def list_ingest_tokens(call: Call, query: IngestFilter) -> schemas.JSON:
     state = query.state or ("deleted" if query.status == "deleted" else None)
     rows = queries.credentials(call.organization, [Kind.INGEST], state=state, name=query.name)
     if query.status is not None:
-        policy = policy_of(call.organization)
+        policy = in_force(call.organization)
         rows = queries.with_status(
             rows, query.status, call.now, used=traffic.used_credentials(), policy=policy
         )

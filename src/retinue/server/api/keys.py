@@ -26,6 +26,7 @@ from retinue.server.credentials import actions, queries
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic import queries as traffic
 
 TAG = "keys"
@@ -169,7 +170,7 @@ def _listed(call: Call, query: AccountKeyFilter, account: str | None) -> schemas
     rows = queries.keys(call.organization, **named)
     if query.status is not None:
         rows = queries.with_status(
-            rows, query.status, call.now, used=traffic.used_credentials(), policy=policy_of(call.organization)
+            rows, query.status, call.now, used=traffic.used_credentials(), policy=in_force(call.organization)
         )
     found, following = page(
         rows,

@@ -17,6 +17,7 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound, Refused
 from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 
@@ -51,7 +52,7 @@ def list_personal_tokens(call: Call, query: TokenFilter) -> schemas.JSON:
             query.status,
             call.now,
             used=traffic.used_credentials(),
-            policy=policy_of(call.organization),
+            policy=in_force(call.organization),
             lacking=queries.lacking_users(call.organization),
         )
     found, following = page(

@@ -18,7 +18,9 @@ from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.environments import warned_days
+from retinue.server.policies.queries import in_force
+from retinue.server.policies.rules import Compiled
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 
@@ -75,11 +77,12 @@ def _statuses(
     owners: dict[str, list[Principal]],
     used: dict[str, datetime],
 ) -> dict[str, str]:
-    policies = {row.organization_id: policy_of(row.organization_id) for row in rows}
+    held = {ident: in_force(ident) for ident in {row.organization_id for row in rows}}
+    policies = {row.id: held[row.organization_id].of(row.environment) for row in rows}
     asking: dict[str, int] = {}
-    for organization, policy in policies.items():
-        own = [row.id for row in rows if row.organization_id == organization]
-        asking |= needing.needing_action(own, now, policy)
+    for days in {warned_days(policy) for policy in policies.values()}:
+        own = [ident for ident, policy in policies.items() if warned_days(policy) == days]
+        asking |= needing.needing_action(own, now, days)
     return {
         row.id: status.account(
             state=row.state,
@@ -87,7 +90,7 @@ def _statuses(
             created_at=row.created_at,
             last_used_at=used.get(row.id),
             keys_needing_action=asking[row.id],
-            idle_days=policies[row.organization_id].idle_days,
+            idle_days=policies[row.id].idle_days,
             now=now,
         )
         for row in rows
@@ -101,7 +104,7 @@ def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
     people = directory.principals(
         ident for row in rows for ident in (row.issued_by, row.revoked_by, row.principal_id or "") if ident
     )
-    policies = {ident: policy_of(ident) for ident in {row.organization_id for row in rows}}
+    policies = {ident: in_force(ident) for ident in {row.organization_id for row in rows}}
     made = [
         _key(row, usage.get(row.id), people, policies[row.organization_id], now, row.id in lost)
         for row in rows
@@ -116,11 +119,12 @@ def _key(
     row: Credential,
     used: traffic.Usage | None,
     people: dict[str, Principal],
-    policy: Policy,
+    compiled: Compiled,
     now: datetime,
     lost_permission: bool,
 ) -> JSON:
     account = people.get(row.principal_id or "")
+    policy = compiled.of("" if account is None else account.environment)
     retired = row.state == "active" and row.retires_at is not None and row.retires_at <= now
     return {
         "id": row.id,
@@ -140,7 +144,7 @@ def _key(
             retires_at=row.retires_at,
             owner_state=account.state if account is not None else "enabled",
             last_used_at=used.last_used_at if used is not None else None,
-            warn_days=max(policy.expiry_warn_days, default=0),
+            warn_days=warned_days(policy),
             idle_days=policy.idle_days,
             now=now,
             lost_permission=lost_permission,

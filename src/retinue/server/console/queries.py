@@ -12,7 +12,7 @@ from retinue.server.directory.queries import Organization, Principal, accounts, 
 from retinue.server.ledger.catalogue import EVENTS, EventType
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import in_force
 from retinue.server.traffic.queries import requests, used_credentials
 from retinue.server.traffic.standings import counts
 
@@ -100,7 +100,7 @@ def overview(person: Principal, may: frozenset[str], now: datetime) -> Overview:
 
 
 def _accounts(organization_id: str, now: datetime) -> dict[str, int]:
-    return counts(accounts(organization_id, state="any"), now, policy_of(organization_id))
+    return counts(accounts(organization_id, state="any"), now, in_force(organization_id))
 
 
 def _decided(organization_id: str, now: datetime) -> Decided:
@@ -110,7 +110,7 @@ def _decided(organization_id: str, now: datetime) -> Decided:
 
 
 def _keys(organization_id: str, now: datetime) -> Keys:
-    policy = policy_of(organization_id)
+    policy = in_force(organization_id)
     usable = with_status(keys(organization_id), "usable", now, used=used_credentials(), policy=policy)
     live = usable.filter(principal__state="enabled")
     soon = Count("id", filter=Q(expires_at__lte=now + EXPIRING))

@@ -15,7 +15,9 @@ from retinue.server.credentials.models import Credential, ImportScheme
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.environments import warned_days, where
+from retinue.server.policies.policy import policy_of
+from retinue.server.policies.rules import Compiled
 from retinue.token import Kind
 from retinue.verifier import PAT_ISSUE
 
@@ -62,13 +64,17 @@ def keys(
     return rows
 
 
+#: Where a credential's row has its environment.
+_ENVIRONMENT = "principal__environment"
+
+
 def with_status(
     rows: QuerySet[Credential],
     status: str,
     now: datetime,
     *,
     used: QuerySet[Any, Any],
-    policy: Policy,
+    policy: Compiled,
     lacking: Collection[str] = (),
 ) -> QuerySet[Credential]:
     """Narrow keys to one status, as ``status.credential`` gives it, or to ``usable``: not ended or retired.
@@ -81,17 +87,19 @@ def with_status(
     enabled = ~Exists(Principal.objects.filter(id=OuterRef("principal_id")).exclude(state="enabled"))
     lost = Q(principal_id__in=lacking, kind=Kind.PERSONAL.value, issued_by=F("principal_id"))
     was_used = Exists(used.filter(credential=OuterRef("id")))
-    lately = (
-        used
-        if policy.idle_days is None
-        else used.filter(last_used_at__gt=now - timedelta(days=policy.idle_days))
-    )
-    was_used_lately = Exists(lately.filter(credential=OuterRef("id")))
+
+    def used_within(days: int | None) -> Q:
+        lately = used if days is None else used.filter(last_used_at__gt=now - timedelta(days=days))
+        return Q(Exists(lately.filter(credential=OuterRef("id"))))
+
+    was_used_lately = where(policy, _ENVIRONMENT, lambda each: each.idle_days, used_within)
     retired, expired = Q(retires_at__lte=now), Q(expires_at__lte=now)
     usable = rows.filter(state="active").exclude(retired).exclude(expired)
     usable = usable.exclude(lost) if lacking else usable
     live = usable.filter(enabled, retires_at__isnull=True)
-    soon = Q(expires_at__lte=now + timedelta(days=max(policy.expiry_warn_days, default=0)))
+    soon = where(
+        policy, _ENVIRONMENT, warned_days, lambda days: Q(expires_at__lte=now + timedelta(days=days))
+    )
     match status:
         case "usable":
             return usable

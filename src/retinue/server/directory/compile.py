@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from django.db import connection
+from msgspec import structs
 
 from retinue import permission
 from retinue.decision import Terms
@@ -64,7 +65,7 @@ def _organization(
         forbidden_for_service=permission.mask(banned),
         personal_tokens=policy.pat_enabled,
         lease_ms=policy.freshness_lease_seconds * _MS,
-        warn_ms=max(policy.expiry_warn_days, default=0) * DAY_SECONDS * _MS,
+        warn_ms=_warn_ms(policy),
         terms=terms(policy),
         rules=_rules(policy),
         environments=_environments(compiled),
@@ -106,9 +107,19 @@ def _rules(policy: Policy) -> records.Rules | None:
 
 def _environments(compiled: Compiled) -> dict[str, records.Rules]:
     """Return the rules of the environments that have rules of their own."""
-    usual = _rules(compiled.policy)
-    made = {label: _rules(policy) for label, policy in compiled.environments.items()}
-    return {label: rules or records.Rules() for label, rules in made.items() if rules != usual}
+    usual, usual_ms = _rules(compiled.policy), _warn_ms(compiled.policy)
+    made = {}
+    for label, policy in compiled.environments.items():
+        rules, warn_ms = _rules(policy), _warn_ms(policy)
+        if warn_ms != usual_ms:
+            made[label] = structs.replace(rules or records.Rules(), warn_ms=warn_ms)
+        elif rules != usual:
+            made[label] = rules or records.Rules()
+    return made
+
+
+def _warn_ms(policy: Policy) -> int:
+    return max(policy.expiry_warn_days, default=0) * DAY_SECONDS * _MS
 
 
 def _rate(limits: Limits) -> records.Rate | None:

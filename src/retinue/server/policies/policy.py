@@ -10,7 +10,7 @@ DAY_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Slug:
-    """How a name becomes a slug: ``case`` is lower or keep, ``space`` replaces spaces, ``strip`` the rest."""
+    """How a name becomes a slug: ``case`` is lower, ``space`` replaces spaces, ``strip`` the rest."""
 
     case: str = "lower"
     space: str = "-"

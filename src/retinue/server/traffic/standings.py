@@ -12,12 +12,15 @@ from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, Que
 from retinue.server.credentials.needing import needs_action
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal, owned
-from retinue.server.policies.policy import Policy
+from retinue.server.policies.environments import warned_days, where
+from retinue.server.policies.rules import Compiled
 from retinue.server.status import ACCOUNT_STATUSES
 from retinue.server.traffic.models import Usage
 
 
-def with_status(rows: QuerySet[Principal], status: str, now: datetime, policy: Policy) -> QuerySet[Principal]:
+def with_status(
+    rows: QuerySet[Principal], status: str, now: datetime, policy: Compiled
+) -> QuerySet[Principal]:
     """Narrow accounts of one organization to one status."""
     if status in ("deleted", "disabled"):
         return rows.filter(state=status)
@@ -33,7 +36,7 @@ def with_status(rows: QuerySet[Principal], status: str, now: datetime, policy: P
     return rows.none()
 
 
-def counts(rows: QuerySet[Principal], now: datetime, policy: Policy) -> dict[str, int]:
+def counts(rows: QuerySet[Principal], now: datetime, policy: Compiled) -> dict[str, int]:
     """Return how many accounts of one organization have each status, in one query."""
     found = dict.fromkeys(ACCOUNT_STATUSES, 0)
     cases = [When(condition, then=Value(word)) for word, condition in _conditions(now, policy)]
@@ -43,14 +46,24 @@ def counts(rows: QuerySet[Principal], now: datetime, policy: Policy) -> dict[str
     return found
 
 
-def _conditions(now: datetime, policy: Policy) -> list[tuple[str, Q]]:
+def _conditions(now: datetime, policy: Compiled) -> list[tuple[str, Q]]:
     """Return the statuses of enabled accounts, each with its condition; the first that holds is the one."""
-    keys = Credential.objects.filter(needs_action(now, policy), principal_id=OuterRef("id"))
-    found = [("ownerless", Q(~Exists(owned(OuterRef("id")))))]
-    if policy.idle_days is not None:
-        since = now - timedelta(days=policy.idle_days)
+
+    def is_idle(days: int | None) -> Q:
+        if days is None:
+            return Q(pk__in=[])
+        since = now - timedelta(days=days)
         used = Usage.objects.filter(account=OuterRef("id"))
         # Once it was used, its last use counts; until then when it was made.
         is_old = Q(created_at__lte=since) | Q(Exists(used))
-        found.append(("idle", is_old & ~Q(Exists(used.filter(last_used_at__gt=since)))))
-    return [*found, ("attention", Q(Exists(keys))), ("active", Q(pk__isnull=False))]
+        return is_old & ~Q(Exists(used.filter(last_used_at__gt=since)))
+
+    def asks(days: int) -> Q:
+        return Q(Exists(Credential.objects.filter(needs_action(now, days), principal_id=OuterRef("id"))))
+
+    return [
+        ("ownerless", Q(~Exists(owned(OuterRef("id"))))),
+        ("idle", where(policy, "environment", lambda each: each.idle_days, is_idle)),
+        ("attention", where(policy, "environment", warned_days, asks)),
+        ("active", Q(pk__isnull=False)),
+    ]
