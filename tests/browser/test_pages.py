@@ -42,6 +42,10 @@ def pages(retinue: Installation) -> dict[str, str]:
         "list": "/accounts",
         "nothing found": "/accounts?search=nothing-of-this-name",
         "new": "/accounts/new",
+        **{
+            name: f"/{name}"
+            for name in ("credentials", "credentials/identify", "requests", "audit", "findings")
+        },
         "overview": account,
         **tabs,
         "new key": f"{account}/keys/new",

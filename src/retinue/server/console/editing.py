@@ -44,7 +44,7 @@ def settings(viewer: Viewer, account_id: str) -> HttpResponse:
     if not outcome.is_done:
         form.refused(outcome.body)
         return _again(viewer, present, form, now, form.status(outcome.status))
-    _say(viewer, _("Saved."), outcome.body)
+    receipts.say(viewer, outcome, _("Saved."))
     return viewer.leave(viewer.url("account", account_id, "settings"))
 
 
@@ -72,7 +72,7 @@ def grant(viewer: Viewer, account_id: str) -> HttpResponse:
         }
         outcome = viewer.call("create_grant", path, body=body)
         said = _("%(name)s is granted.") % {"name": sent.get("permission", "")}
-    _after(viewer, outcome, said)
+    receipts.say(viewer, outcome, said)
     return viewer.leave(viewer.url("account", account_id, "access"))
 
 
@@ -83,22 +83,5 @@ def hold_roles(viewer: Viewer, account_id: str) -> HttpResponse:
     sent = viewer.request.POST
     body = {"roles": sent.getlist("roles"), "justification": sent.get("justification", "").strip()}
     outcome = viewer.call("update_service_account", {"account_id": account_id}, body=body)
-    _after(viewer, outcome, _("The roles are saved. They hold for all credentials of the account."))
+    receipts.say(viewer, outcome, _("The roles are saved. They hold for all credentials of the account."))
     return viewer.leave(viewer.url("account", account_id, "access"))
-
-
-def _after(viewer: Viewer, outcome: Any, said: str) -> None:
-    if outcome.is_done:
-        _say(viewer, said, outcome.body)
-    else:
-        problem = outcome.body
-        viewer.say(problem["title"], tone="bad", detail=problem.get("detail") or "")
-
-
-def _say(viewer: Viewer, said: str, body: dict[str, Any]) -> None:
-    receipt = body.get("receipt")
-    if receipt is None:
-        viewer.say(said, tone="good")
-        return
-    told = receipts.told(receipt)
-    viewer.say(said, tone="good" if told.is_complete else "warn", detail=told.sentence, receipt=told.id)

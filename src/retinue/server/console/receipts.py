@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from retinue.server.api.inside import Outcome
 from retinue.server.console.viewer import Viewer, page
 
 
@@ -73,6 +74,21 @@ def _line(node: dict[str, Any]) -> str:
 def _clock(at: str | None) -> str:
     """Return the time of an instant, to the millisecond, in UTC."""
     return "–" if at is None else f"{at[11:23]} UTC"
+
+
+def say(viewer: Viewer, outcome: Outcome, done: str) -> None:
+    """Keep for the next page what a call has done, and since when it holds; or why it was refused."""
+    if not outcome.is_done:
+        problem = outcome.body
+        viewer.say(problem["title"], tone="bad", detail=problem.get("detail") or "")
+        return
+    receipt = outcome.body.get("receipt")
+    if receipt is None:
+        viewer.say(done, tone="good")
+        return
+    found = told(receipt)
+    tone = "good" if found.is_complete else "warn"
+    viewer.say(done, tone=tone, detail=found.sentence, receipt=found.id)
 
 
 @require_safe

@@ -48,6 +48,11 @@ CREDENTIAL: dict[str, Status] = {
     "idle": Status(lazy("Idle"), lazy("It works, and was not used for a long time."), "info", "idle"),
     "active": Status(lazy("Active"), lazy("It works."), "good", "active"),
 }
+KINDS = {
+    "api_key": lazy("API key"),
+    "personal_access_token": lazy("Personal access token"),
+    "ingest_token": lazy("Ingest token"),
+}
 REASONS = {
     "no_longer_needed": lazy("No longer needed"),
     "owner_left": lazy("Its owner left"),

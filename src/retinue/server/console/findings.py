@@ -1,0 +1,60 @@
+"""What needs a person: each finding with its evidence, and the way to accept it until a day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from retinue.server.console import expiring, receipts
+from retinue.server.console.listing import Filter, Listing
+from retinue.server.console.viewer import Viewer, page
+from retinue.server.governance.rules import KINDS
+
+FINDINGS = Listing(
+    "list_findings",
+    "findings.html",
+    "findings",
+    (
+        Filter("kind", lazy("Kind"), {name: name for name in KINDS}),
+        Filter("subject", lazy("About (id)"), placeholder="sa_…"),
+        Filter("state", lazy("State"), {"open": lazy("Open"), "accepted": lazy("Accepted")}),
+    ),
+)
+TONES = {"high": "bad", "medium": "warn", "low": "info"}
+
+
+def _told(item: dict[str, Any]) -> dict[str, Any]:
+    evidence = [
+        {"name": name, "value": ", ".join(map(str, value)) if isinstance(value, list) else value}
+        for name, value in item["evidence"].items()
+    ]
+    return {**item, "tone": TONES.get(item["severity"], "info"), "evidence": evidence}
+
+
+@require_safe
+@page
+def listed(viewer: Viewer) -> HttpResponse:
+    """Every finding, by its kind."""
+    return FINDINGS.show(viewer, told=_told)
+
+
+@require_POST
+@page
+def accept(viewer: Viewer, finding_id: str) -> HttpResponse:
+    """Accept a finding until a day, with a reason; or open it again."""
+    sent = viewer.request.POST
+    path = {"finding_id": finding_id}
+    if sent.get("again"):
+        outcome = viewer.call("reopen_finding", path, body={"reason": sent.get("reason", "")})
+        said = _("The finding is open again.")
+    else:
+        until = expiring.sent("other", sent.get("until", ""))
+        body = {"reason": sent.get("reason", "").strip(), "until": until}
+        outcome = viewer.call("accept_finding", path, body=body)
+        said = _("The finding is accepted until then.")
+    receipts.say(viewer, outcome, said)
+    return viewer.leave(viewer.url("findings_listed"))

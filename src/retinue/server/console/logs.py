@@ -1,0 +1,55 @@
+"""The request log and the audit log of the organization."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as lazy
+from django.views.decorators.http import require_safe
+
+from retinue.decision import Reason
+from retinue.server.console import events
+from retinue.server.console.listing import Filter, Listing
+from retinue.server.console.viewer import Viewer, page
+from retinue.server.ledger.catalogue import EVENTS
+
+_WHEN = "2026-03-10T00:00:00Z"
+REQUESTS = Listing(
+    "list_requests",
+    "requests.html",
+    "requests",
+    (
+        Filter("decision", lazy("Decision"), {"allowed": lazy("Allowed"), "denied": lazy("Denied")}),
+        Filter("reason", lazy("Reason"), {each.value: each.value for each in Reason}),
+        Filter("account", lazy("Account"), placeholder="etl-airflow"),
+        Filter("credential", lazy("Key"), placeholder="key_…"),
+        Filter("request_id", lazy("Request id"), placeholder="req_…"),
+        Filter("since", lazy("Since"), placeholder=_WHEN),
+        Filter("until", lazy("Until"), placeholder=_WHEN),
+    ),
+)
+AUDIT = Listing(
+    "list_audit_events",
+    "audit.html",
+    "audit",
+    (
+        Filter("type", lazy("Event"), {name: name for name in sorted(EVENTS)}),
+        Filter("actor", lazy("By (id)"), placeholder="usr_…"),
+        Filter("subject", lazy("About (id)"), placeholder="sa_…"),
+        Filter("since", lazy("Since"), placeholder=_WHEN),
+        Filter("until", lazy("Until"), placeholder=_WHEN),
+    ),
+)
+
+
+@require_safe
+@page
+def requests(viewer: Viewer) -> HttpResponse:
+    """What was decided: every request that nodes and the control plane have logged."""
+    return REQUESTS.show(viewer, days=viewer.policy.request_log.retention_days)
+
+
+@require_safe
+@page
+def audit(viewer: Viewer) -> HttpResponse:
+    """What was changed, by whom, and from what to what."""
+    return AUDIT.show(viewer, told=events.told)
