@@ -97,6 +97,16 @@ def holdings(principals: Sequence[Principal]) -> dict[str, rules.Held]:
     }
 
 
+def holdings_under(principals: Sequence[Principal], policy: Policy) -> dict[str, rules.Held]:
+    """Return what each principal of one organization would effectively hold under another policy."""
+    names, now = catalogue(), now_ms()
+    policies = {each.organization_id: policy for each in principals}
+    return {
+        principal.id: rules.held(parts, principal.kind, names, policy, now)
+        for principal, parts in paths_of(principals, policies)
+    }
+
+
 def paths_of(
     principals: Sequence[Principal], policies: Mapping[str, Policy]
 ) -> Iterator[tuple[Principal, list[Part]]]:

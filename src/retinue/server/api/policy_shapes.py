@@ -65,7 +65,7 @@ class BrokenObject(schemas.Answer):
     kind: str
     id: str
     name: str
-    effect: Literal["refused", "finding"]
+    effect: Literal["refused", "shortened", "finding"]
     why: str
     last_used_at: str | None
     use_count: int

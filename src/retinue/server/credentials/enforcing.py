@@ -74,16 +74,18 @@ def enforce(now: datetime, most: int = AT_ONCE) -> int:
     """Shorten what lives too long in every organization whose policy says so; return how much."""
     done = 0
     for organization in Organization.objects.values_list("id", flat=True):
-        compiled = in_force(organization)
-        if all(
-            policy.expiry_enforce != "all" for policy in (compiled.policy, *compiled.environments.values())
-        ):
-            continue
-        planned = [each for each in plan(organization, compiled, now) if _is_enforced(each, compiled)]
-        for part in _parts(planned):
+        for part in _parts(enforced(organization, in_force(organization), now)):
             with transaction(SYSTEM, reason="expiry.enforce: all") as tx:
                 done += sum(_shorten(tx, each) for each in part)
     return done
+
+
+def enforced(organization_id: str, compiled: Compiled, now: datetime) -> list[Shortened]:
+    """Return what a policy shortens by itself."""
+    policies = (compiled.policy, *compiled.environments.values())
+    if all(policy.expiry_enforce != "all" for policy in policies):
+        return []
+    return [each for each in plan(organization_id, compiled, now) if _is_enforced(each, compiled)]
 
 
 def _is_enforced(each: Shortened, compiled: Compiled) -> bool:

@@ -6,19 +6,27 @@ A dry run. Only the keys that a change touches are asked about; nothing is writt
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retinue.server.access import queries as access
+from retinue.server.credentials import rules as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.rules import fold
-from retinue.server.governance.stock import FINDING, REFUSED, Broken, Stock
+from retinue.server.governance.stock import FINDING, REFUSED, SHORTENED, Broken, Stock
 from retinue.server.policies import rules
 from retinue.server.policies.keys import KEYS
+from retinue.server.policies.policy import Policy
 from retinue.server.policies.rules import Compiled
 from retinue.token import Kind
+from retinue.verifier import PAT_ISSUE
+
+#: Permissions that are named of those that an account loses.
+NAMED = 10
 
 
 def broken(organization: str, before: Compiled, after: Compiled, now: datetime) -> list[Broken]:
@@ -53,11 +61,18 @@ def _unique_names(stock: Stock) -> Iterator[Broken]:
             yield stock.account(row, "accounts.unique", FINDING, "another account has the same name")
 
 
+def _names(stock: Stock) -> Iterator[Broken]:
+    pattern = stock.after.policy.accounts_name_pattern
+    for row in stock.accounts:
+        if pattern is not None and not re.fullmatch(pattern, row.name):
+            yield stock.account(row, "accounts.name_pattern", FINDING, f"its name does not match {pattern}")
+
+
 def _most_accounts(stock: Stock) -> Iterator[Broken]:
     most = stock.after.policy.accounts_max
     if most is not None and len(stock.accounts) > most:
         why = f"{len(stock.accounts)} service accounts, {most} allowed: no further one can be created"
-        yield Broken("accounts.max", "organization", stock.organization, "", FINDING, why)
+        yield stock.whole("accounts.max", FINDING, why)
 
 
 def _most_keys(stock: Stock) -> Iterator[Broken]:
@@ -79,18 +94,29 @@ def _unnamed(stock: Stock) -> Iterator[Broken]:
 
 def _lifetimes(stock: Stock) -> Iterator[Broken]:
     for row in stock.credentials:
-        policy = stock.after_for(row.principal)
-        ends = [policy.expiry_max_days]
-        if row.principal is not None and row.principal.environment:
-            ends.append(policy.expiry_by_environment.get(row.principal.environment))
-        most = min((each for each in ends if each is not None), default=None)
-        if row.expires_at is None and (policy.expiry_required or most is not None):
-            yield stock.credential(row, "expiry.required", FINDING, "never expires")
-        elif row.expires_at is not None and most is not None:
-            life = row.expires_at - row.issued_at
-            if life > timedelta(days=most):
-                why = f"issued for {life.days} days, {most} allowed"
-                yield stock.credential(row, "expiry.max_days", FINDING, why)
+        why = _too_long(row, stock.after_for(row.principal))
+        if why is not None and row.id not in stock.shortened:
+            yield stock.credential(row, why[0], FINDING, why[1])
+
+
+def _too_long(row: Credential, policy: Policy) -> tuple[str, str] | None:
+    environment = "" if row.principal is None else row.principal.environment
+    if row.expires_at is None:
+        may = credentials.bounds(policy, Kind(row.kind), environment).may_never_end
+        return None if may else ("expiry.required", "never expires")
+    ends = [policy.expiry_max_days, policy.expiry_by_environment.get(environment) if environment else None]
+    most = min((each for each in ends if each is not None), default=None)
+    life = row.expires_at - row.issued_at
+    if most is None or life <= timedelta(days=most):
+        return None
+    return "expiry.max_days", f"issued for {life.days} days, {most} allowed"
+
+
+def _shortened(stock: Stock) -> Iterator[Broken]:
+    for row in stock.credentials:
+        at = stock.shortened.get(row.id)
+        if at is not None:
+            yield stock.credential(row, "expiry.enforce", SHORTENED, f"will end at {at:%Y-%m-%d} by itself")
 
 
 def _rhythm(stock: Stock) -> Iterator[Broken]:
@@ -111,15 +137,25 @@ def _idle(stock: Stock) -> Iterator[Broken]:
 
 
 def _sources(stock: Stock) -> Iterator[Broken]:
-    gone = set(stock.before.policy.grants_sources) - set(stock.after.policy.grants_sources)
-    grants = access.granted([row.id for row in stock.accounts]) if "direct" in gone else {}
+    policy = replace(stock.before.policy, grants_sources=stock.after.policy.grants_sources)
+    yield from _losses(stock, "grants.sources", policy)
+
+
+def _forbidden(stock: Stock) -> Iterator[Broken]:
+    policy = replace(stock.before.policy, forbidden_for_service=stock.after.policy.forbidden_for_service)
+    yield from _losses(stock, "forbidden_for_service", policy)
+
+
+def _losses(stock: Stock, key: str, policy: Policy) -> Iterator[Broken]:
+    """Yield the accounts that would hold less, by whichever path they hold it now."""
+    before = access.holdings_under(stock.accounts, stock.before.policy)
+    after = access.holdings_under(stock.accounts, policy)
     for row in stock.accounts:
-        if grants.get(row.id):
-            why = f"{len(grants[row.id])} direct grants have no effect any more"
-            yield stock.account(row, "grants.sources", REFUSED, why)
-        if "role" in gone and stock.roles[row.id]:
-            why = f"roles have no effect any more: {', '.join(stock.roles[row.id])}"
-            yield stock.account(row, "grants.sources", REFUSED, why)
+        old, new = before[row.id], after[row.id]
+        lost = sorted((old.names - new.names) | (old.anywhere - new.anywhere))
+        if lost:
+            more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+            yield stock.account(row, key, REFUSED, f"loses {', '.join(lost[:NAMED])}{more}")
 
 
 def _role_counts(stock: Stock) -> Iterator[Broken]:
@@ -132,23 +168,20 @@ def _role_counts(stock: Stock) -> Iterator[Broken]:
             yield stock.account(row, "grants.roles_per_account", FINDING, why)
 
 
-def _forbidden(stock: Stock) -> Iterator[Broken]:
-    old, new = stock.before.policy.forbidden_for_service, stock.after.policy.forbidden_for_service
-    banned = set(new.permissions) - set(old.permissions)
-    held = access.holdings(stock.accounts) if banned else {}
-    for row in stock.accounts:
-        lost = sorted(held[row.id].names & banned) if held else []
-        if lost:
-            yield stock.account(row, "forbidden_for_service", REFUSED, f"loses {', '.join(lost)}")
-        roles = sorted(set(stock.roles[row.id]) & (set(new.roles) - set(old.roles)))
-        if roles:
-            yield stock.account(row, "forbidden_for_service", REFUSED, f"loses the role {', '.join(roles)}")
-
-
 def _personal(stock: Stock) -> Iterator[Broken]:
     if not stock.after.policy.pat_enabled:
         for row in stock.personal():
             yield stock.credential(row, "pat.enabled", REFUSED, "personal access tokens are switched off")
+
+
+def _issuing(stock: Stock) -> Iterator[Broken]:
+    if stock.after.policy.pat_on_permission_loss != "suspend":
+        return
+    own = [row for row in stock.personal() if row.issued_by == row.principal_id and row.principal is not None]
+    held = access.holdings([row.principal for row in own if row.principal is not None])
+    for row in own:
+        if PAT_ISSUE not in held[row.principal_id or ""].names:
+            yield stock.credential(row, "pat.on_permission_loss", REFUSED, f"its user lacks {PAT_ISSUE}")
 
 
 def _most_personal(stock: Stock) -> Iterator[Broken]:
@@ -171,6 +204,14 @@ def _ingest(stock: Stock) -> Iterator[Broken]:
         for row in stock.credentials:
             if row.kind == Kind.INGEST.value:
                 yield stock.credential(row, "ingest.enabled", REFUSED, "ingest tokens are switched off")
+
+
+def _places(stock: Stock) -> Iterator[Broken]:
+    gone = sorted(set(stock.before.policy.ingest_presentation) - set(stock.after.policy.ingest_presentation))
+    for row in stock.credentials if gone else ():
+        if row.kind == Kind.INGEST.value and row.id in stock.usage:
+            why = f"is in use, and refused where it is presented as {', '.join(gone)}"
+            yield stock.credential(row, "ingest.presentation", REFUSED, why)
 
 
 def _schemes(stock: Stock) -> Iterator[Broken]:
@@ -202,13 +243,20 @@ def _within(address: str, networks: Iterable[str]) -> bool:
 
 
 _Check = Callable[[Stock], Iterable[Broken]]
+#: What decides when a credential that is there already has to end.
+_ENDS = (
+    *("expiry.enforce", "expiry.required", "expiry.max_days", "expiry.default_days"),
+    *("expiry.by_environment", "pat.max_days"),
+)
 _CHECKS: tuple[tuple[tuple[str, ...], _Check], ...] = (
     (("accounts.required",), _required),
     (("accounts.unique",), _unique_names),
+    (("accounts.name_pattern",), _names),
     (("accounts.max",), _most_accounts),
     (("credentials.max_usable",), _most_keys),
     (("credentials.name",), _unnamed),
     (("expiry.required", "expiry.max_days", "expiry.by_environment"), _lifetimes),
+    (_ENDS, _shortened),
     (("rotation.every_days",), _rhythm),
     (("idle.days", "idle.action"), _idle),
     (("grants.sources",), _sources),
@@ -216,7 +264,9 @@ _CHECKS: tuple[tuple[tuple[str, ...], _Check], ...] = (
     (("forbidden_for_service",), _forbidden),
     (("pat.enabled",), _personal),
     (("pat.max_usable", "pat.max_days"), _most_personal),
+    (("pat.on_permission_loss",), _issuing),
     (("ingest.enabled",), _ingest),
+    (("ingest.presentation",), _places),
     (("credentials.schemes",), _schemes),
     (("network",), _network),
 )

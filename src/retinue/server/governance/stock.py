@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 
 from retinue.server.access import queries as access
+from retinue.server.credentials import enforcing
 from retinue.server.credentials import rules as credential_rules
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
@@ -21,6 +22,8 @@ from retinue.token import Kind
 REFUSED = "refused"
 #: It goes on working, and gets a finding.
 FINDING = "finding"
+#: It gets an earlier end than it has.
+SHORTENED = "shortened"
 
 
 _KINDS = {
@@ -71,6 +74,14 @@ class Stock:
         ]
 
     @cached_property
+    def shortened(self) -> dict[str, datetime]:
+        """The ends of those that ``expiry.enforce`` shortens, if it does not do so already."""
+        found = enforcing.enforced(self.organization, self.after, self.now)
+        before = enforcing.enforced(self.organization, self.before, self.now)
+        already = {each.credential.id for each in before}
+        return {each.credential.id: each.at for each in found if each.credential.id not in already}
+
+    @cached_property
     def usage(self) -> dict[str, Usage]:
         """The counters of usable credentials."""
         return traffic.usage(row.id for row in self.credentials)
@@ -96,6 +107,11 @@ class Stock:
     def after_for(self, principal: Principal | None) -> Policy:
         """The policy that will hold for a principal, by its environment."""
         return self.after.of("" if principal is None else principal.environment)
+
+    def whole(self, key: str, effect: str, why: str) -> Broken:
+        """Say that something about the organization as a whole breaks."""
+        name = directory.any_organization(self.organization).name
+        return Broken(key, "organization", self.organization, name, effect, why)
 
     def account(self, row: Principal, key: str, effect: str, why: str) -> Broken:
         """Say that an account breaks."""
