@@ -13,6 +13,7 @@ from retinue.server.directory.models import Principal
 from retinue.server.governance import queries
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import probing
+from tests.api.policies import set_policy
 from tests.api.world import Caller, World
 from tests.api.wrongs import CASES, documented, issued, ownerless, put
 from tests.storage.estate import operate
@@ -58,6 +59,33 @@ def test_a_finding_ends_with_its_cause(world: World) -> None:
 
     assert (200, 404) == (before, world.owner.get(path).status)
     assert "ownerless" not in _found(world.owner)
+
+
+def test_a_violation_names_the_key(world: World) -> None:
+    """
+    What lives longer than an environment or the kind of token allows is found as what is beyond the maximum; what
+    the policy requires of an account and it does not state is missing in its documentation.
+    """
+    key = issued(
+        world, documented(world, "staged", environment="staging"), expires_at=NOW + timedelta(days=99)
+    )
+    _, caller = world.user()
+    token = caller.get("/v1/me/tokens").json["items"][0]["id"]
+    account = documented(world, "bare").id
+    before = _found(world.owner)
+    set_policy(
+        world,
+        expiry__by_environment={"staging": 30},
+        pat__max_days=7,
+        accounts__required=["name", "systems", "description"],
+    )
+    found = world.owner.get("/v1/findings?limit=200").json["items"]
+    evidence = {each["subject"]["id"]: each["evidence"] for each in found}
+
+    assert {} == before
+    assert ("expiry.by_environment", 30) == (evidence[key.id]["key"], evidence[key.id]["allows"])
+    assert ("pat.max_days", 7) == (evidence[token]["key"], evidence[token]["allows"])
+    assert ["description"] == evidence[account]["missing"]
 
 
 def test_an_exception_holds_until_its_date(world: World) -> None:

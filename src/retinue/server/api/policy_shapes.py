@@ -65,7 +65,9 @@ class BrokenObject(schemas.Answer):
     kind: str
     id: str
     name: str
-    effect: Literal["refused", "shortened", "finding"]
+    effect: Literal["refused", "shortened", "finding"] = Field(
+        description="It works no longer or can do less; it gets an earlier end; it goes on as it is."
+    )
     why: str
     last_used_at: str | None
     use_count: int

@@ -30,12 +30,15 @@ def ownerless(look: Look) -> Iterator[Found]:
 
 
 def undocumented(look: Look) -> Iterator[Found]:
-    """Accounts of which nobody can tell what they are for."""
+    """Accounts of which nobody can tell what they are for, or that do not state what the policy requires."""
+    required = set(look.policy().accounts_required)
     for rows in look.accounts():
         for row in rows:
             missing = [] if row.purpose.strip() else ["purpose"]
             if not row.systems and not row.documentation:
                 missing += ["systems", "documentation"]
+            stated = {"systems": row.systems, "description": row.description, "environment": row.environment}
+            missing += [each for each in stated if each in required and not (stated[each] or each in missing)]
             if missing:
                 yield Found("undocumented", row.id, row.updated_at, {"missing": missing})
 

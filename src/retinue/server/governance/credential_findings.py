@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.queries import Credential
+from retinue.server.credentials.rules import bounds
 from retinue.server.governance.looking import Look
 from retinue.server.governance.rules import (
     AUTOMATED_USES,
@@ -19,6 +20,13 @@ from retinue.server.governance.rules import (
 )
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
+
+#: The policy key behind a bound.
+BOUND_BY = {
+    "maximum": "expiry.max_days",
+    "environment": "expiry.by_environment",
+    "personal_maximum": "pat.max_days",
+}
 
 
 def _environment(row: Credential) -> str:
@@ -68,12 +76,17 @@ def policy_violation(look: Look) -> Iterator[Found]:
     """Usable credentials that live longer than the policy allows to those issued now."""
     for rows in look.usable():
         for row in rows:
-            most = look.policy(_environment(row)).expiry_max_days
-            if most is None:
+            environment = _environment(row)
+            bound = bounds(look.policy(environment), Kind(row.kind), environment)
+            if bound.most is None or (row.expires_at is None and bound.may_never_end):
                 continue
-            latest = row.issued_at + timedelta(days=most)
+            latest = row.issued_at + timedelta(days=bound.most)
             if row.expires_at is None or row.expires_at > latest:
-                evidence = {"key": "expiry.max_days", "allows": most, "expires_at": _text(row.expires_at)}
+                evidence = {
+                    "key": BOUND_BY[bound.because],
+                    "allows": bound.most,
+                    "expires_at": _text(row.expires_at),
+                }
                 yield Found("policy_violation", row.id, row.issued_at, evidence)
 
 

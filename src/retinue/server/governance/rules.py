@@ -51,7 +51,7 @@ KINDS: dict[str, FindingKind] = {
             "service_account",
             "low",
             "describe",
-            "The account states no purpose, or neither systems nor documentation.",
+            "The account states no purpose, neither systems nor documentation, or lacks what is required.",
         ),
         FindingKind(
             "naming", "service_account", "low", "rename", "The name breaks the organization's convention."

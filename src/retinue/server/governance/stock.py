@@ -20,7 +20,7 @@ from retinue.token import Kind
 
 #: It works no longer, or can do less, from the change on.
 REFUSED = "refused"
-#: It goes on working, and gets a finding.
+#: It goes on working, though what is made from now on may not be like it: findings tell of it where they can.
 FINDING = "finding"
 #: It gets an earlier end than it has.
 SHORTENED = "shortened"
