@@ -19,15 +19,18 @@ from retinue.server.console import (
     key_form,
     logs,
     pages,
+    policies,
     problems,
     receipts,
     revealing,
+    reviews,
     setup,
     signin,
 )
 
 _ACCOUNT = "o/<slug:handle>/accounts/<str:account_id>"
 _KEY = "o/<slug:handle>/keys/<str:key_id>"
+_REVIEW = "o/<slug:handle>/reviews/<str:review_id>"
 
 urlpatterns = [
     path("", pages.home, name="console_home"),
@@ -55,6 +58,13 @@ urlpatterns = [
     path("o/<slug:handle>/audit", logs.audit, name="console_audit"),
     path("o/<slug:handle>/findings", findings.listed, name="console_findings_listed"),
     path("o/<slug:handle>/findings/<str:finding_id>/accept", findings.accept, name="console_finding_accept"),
+    path("o/<slug:handle>/policies", policies.shown, name="console_policies"),
+    path("o/<slug:handle>/policies/change", policies.change, name="console_policy_change"),
+    path("o/<slug:handle>/reviews", reviews.listed, name="console_reviews"),
+    path("o/<slug:handle>/reviews/new", reviews.opened, name="console_review_new"),
+    path(_REVIEW, reviews.one, name="console_review"),
+    path(f"{_REVIEW}/items/<str:item_id>/decide", reviews.decide, name="console_review_decide"),
+    path(f"{_REVIEW}/<str:how>", reviews.end, name="console_review_end"),
     path("login/", signin.Signin.as_view(), name="account_login"),
     path("login", RedirectView.as_view(url="/login/", query_string=True)),
     path("logout/", signin.Signout.as_view(), name="account_logout"),
