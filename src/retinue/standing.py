@@ -57,7 +57,7 @@ def ended(
         return _ENDED_STATES.get(credential.state, Reason.CREDENTIAL_SUSPENDED)
     if now < credential.not_before_ms:
         return Reason.CREDENTIAL_SUSPENDED
-    if 0 < credential.expires_at_ms <= now:
+    if credential.has_expired or 0 < credential.expires_at_ms <= now:
         return Reason.CREDENTIAL_EXPIRED
     return None
 

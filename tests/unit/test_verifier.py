@@ -121,6 +121,14 @@ def test_expiry_follows_the_later_clock() -> None:
     assert ask(meta=heard, clock=0, credential_expires_at_ms=NOW + 1) is None
 
 
+def test_what_was_expired_by_hand_has_expired_on_every_clock() -> None:
+    """A clock that is behind, and a control plane's that was set back, revive nothing that was ended by hand."""
+    ended = ask(clock=NOW - 1, credential_expires_at_ms=NOW, credential_has_expired=True)
+
+    assert "credential_expired" == ended
+    assert ask(clock=NOW - 1, credential_expires_at_ms=NOW) is None
+
+
 def test_a_previous_digest_ends() -> None:
     """A previous digest is good before its end and unknown from then on."""
     other = Digest(bytes(32), PEPPER.id)

@@ -58,6 +58,7 @@ class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A credential, found by its public key id. It holds no permissions.
 
     ``self_issued`` says that a user issued it, by the permission to hold personal access tokens.
+    ``has_expired`` says that it was expired by hand: no clock that is behind, or set back, revives it.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rotate_by_ms: int = 0
     restrictions: Restrictions | None = None
     self_issued: bool = False
+    has_expired: bool = False
 
 
 class Lookup(msgspec.Struct, frozen=True, array_like=True, gc=False):

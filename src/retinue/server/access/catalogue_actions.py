@@ -57,6 +57,21 @@ def declare(
         _touch_sets(tx, moved)
 
 
+def is_imported(name: str) -> bool:
+    """Tell whether an import declares a permission."""
+    return Permission.objects.filter(name=name, declared_by=IMPORT, is_withdrawn=False).exists()
+
+
+def withdraw(tx: Transaction, name: str) -> None:
+    """Withdraw one permission that is declared."""
+    row = Permission.objects.select_for_update(no_key=True).get(name=name, is_withdrawn=False)
+    installation = people.installation()
+    before = _described(row)
+    home = "" if installation is None else installation.id
+    _describe(tx, home, row, before, {**before, "declared": False})
+    _touch_sets(tx, {name})
+
+
 def _described(what: Permission | Declaration) -> dict[str, Any]:
     """Return what an event says about a permission."""
     declared = isinstance(what, Declaration) or not what.is_withdrawn

@@ -22,7 +22,7 @@ ACCEPTED = (*REPLICATED, Kind.NODE.value)
 _PERSONAL = Kind.PERSONAL.value
 _COLUMNS = (
     "kid, id, kind, organization_id, principal_id, state, digest, pepper_id, scheme, previous,"
-    " restrictions, issued_by"
+    " restrictions, issued_by, has_expired"
 )
 _INSTANTS = ("expires_at", "retires_at", "rotate_by")
 
@@ -51,6 +51,7 @@ def _credential(
     previous: str,
     restrictions: str,
     issued_by: str,
+    has_expired: bool | int,
     expires_at_ms: int,
     retires_at_ms: int,
     rotate_by_ms: int,
@@ -68,6 +69,7 @@ def _credential(
         rotate_by_ms=rotate_by_ms,
         restrictions=None if restrictions == "{}" else narrowing.record(json.loads(restrictions)),
         self_issued=kind == _PERSONAL and issued_by == principal,
+        has_expired=bool(has_expired),
     )
 
 

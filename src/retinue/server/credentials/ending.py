@@ -23,10 +23,8 @@ def expire(tx: Transaction, key: Credential, asked: str) -> tuple[Credential, ru
     """
     owner = owners.of(key).locked()
     key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
-    if not rules.is_usable("active", key.expires_at, key.retires_at, tx.now) or key.state not in (
-        "active",
-        "suspended",
-    ):
+    is_usable = rules.is_usable("active", key.expires_at, key.retires_at, tx.now) and not key.has_expired
+    if not is_usable or key.state not in ("active", "suspended"):
         raise Refused("state_conflict", f"{key.id} has ended already")
     end = rules.new_end(asked, key.issued_at, key.expires_at, tx.now, owner.bounds)
     if end.at == key.expires_at:
@@ -36,6 +34,7 @@ def expire(tx: Transaction, key: Credential, asked: str) -> tuple[Credential, ru
         access.check_stronger(tx.actor, owner.principal)
     before = {"expires_at": writing.text(key.expires_at)}
     key.expires_at = end.at
+    key.has_expired = end.at is not None and end.at <= tx.now
     key.rotate_by = rules.rotate_by(key.regenerated_at or key.issued_at, end.at, owner.policy)
     key.save()
     verb = "expiry_shortened" if is_earlier else "expiry_extended"

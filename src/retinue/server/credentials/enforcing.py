@@ -107,6 +107,7 @@ def _shorten(tx: Transaction, each: Shortened) -> bool:
     policy = Owner(Kind(key.kind), key.organization_id, each.credential.principal).policy
     before = {"expires_at": writing.text(key.expires_at)}
     key.expires_at = each.at
+    key.has_expired = each.at <= tx.now
     key.rotate_by = rules.rotate_by(key.regenerated_at or key.issued_at, each.at, policy)
     key.save()
     writing.say(tx, key, "expiry_shortened", before=before, after={"expires_at": writing.text(each.at)})

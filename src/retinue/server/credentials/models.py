@@ -50,6 +50,8 @@ class Credential(models.Model):
     issued_at = models.DateTimeField()
     issued_by = IdField()
     expires_at = models.DateTimeField(null=True)
+    #: It was given an end that had come already: it has expired on every clock.
+    has_expired = models.BooleanField(default=False)
     rotate_by = models.DateTimeField(null=True)
     #: Set by a rotation: until then the predecessor is accepted beside its successor.
     retires_at = models.DateTimeField(null=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from retinue.replica import records
 from retinue.server.credentials import ending, writing
 from retinue.server.credentials.models import Credential
 from retinue.server.ledger.transaction import Transaction
@@ -47,17 +48,20 @@ def suspend(tx: Transaction, key: Credential) -> list[str]:
     return ["suspended"] if ending.suspend(tx, key, REASON) else []
 
 
-def shorten(tx: Transaction, key: Credential, *, expires_at_ms: int, retires_at_ms: int) -> list[str]:
-    """Let a credential end as early as it had to; 0 shortens nothing. Return what was done."""
+def shorten(tx: Transaction, key: Credential, theirs: records.Credential) -> list[str]:
+    """Let a credential end as early as ``theirs`` does; never shortens nothing. Return what was done."""
     done = []
     before = {"expires_at": writing.text(key.expires_at), "retires_at": writing.text(key.retires_at)}
-    expires, retires = _instant(expires_at_ms), _instant(retires_at_ms)
+    expires, retires = _instant(theirs.expires_at_ms), _instant(theirs.retires_at_ms)
     if expires is not None and (key.expires_at is None or expires < key.expires_at):
         key.expires_at = expires
         done.append("expiry shortened")
     if retires is not None and (key.retires_at is None or retires < key.retires_at):
         key.retires_at = retires
         done.append("retirement shortened")
+    if theirs.has_expired and not key.has_expired:
+        key.has_expired = True
+        done.append("expired")
     if done:
         key.save()
         after = {"expires_at": writing.text(key.expires_at), "retires_at": writing.text(key.retires_at)}

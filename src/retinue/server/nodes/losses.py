@@ -63,6 +63,7 @@ COMPARISONS: Mapping[Kind, Mapping[str, Comparison]] = {
         "expires_at_ms": ends_later,
         "retires_at_ms": ends_later,
         "rotate_by_ms": _any,
+        "has_expired": lambda ours, theirs: theirs and not ours,
     },
     Kind.PRINCIPAL: {
         "state": _state("enabled", "disabled", "deleted"),

@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 
 from django.db import DatabaseError, connection
-from django.db.models import Count
+from django.db.models import Case, Count, When
 
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
@@ -21,7 +21,7 @@ from retinue.server.ledger.transaction import SYSTEM, UnrecordedWrite, transacti
 from retinue.server.nodes import epochs
 from retinue.server.nodes.history import Doubt
 from retinue.server.nodes.models import Epoch, Lost
-from retinue.server.nodes.replaying import replay
+from retinue.server.nodes.replaying import FIRST, replay
 
 _log = logging.getLogger("retinue.epochs")
 #: Lost changes in one transaction.
@@ -57,7 +57,8 @@ def replay_some(epoch: int) -> bool:
     with transaction(SYSTEM, reason=f"epoch {epoch}: what nodes knew and the database had lost") as tx:
         Epoch.objects.select_for_update(no_key=True).get(epoch=epoch)
         seen: set[tuple[str, str]] = set()
-        for lost in Lost.objects.filter(outcome="").order_by("id")[:AT_ONCE]:
+        first = Case(When(kind=FIRST.value, then=0), default=1)
+        for lost in Lost.objects.filter(outcome="").order_by(first, "id")[:AT_ONCE]:
             if (lost.kind, lost.key) in seen:
                 break  # an event says one thing about an object
             seen.add((lost.kind, lost.key))

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from retinue.replica.records import TYPES, Kind, Record
+from retinue.server.access import catalogue_actions
 from retinue.server.access import replaying as access
 from retinue.server.credentials import ending
 from retinue.server.credentials import replaying as credentials
@@ -27,8 +28,10 @@ from retinue.server.nodes.losses import excess
 from retinue.server.nodes.models import IdentityKey, Lost, Node
 from retinue.token import Kind as TokenKind
 
-#: Names of things, and what the host's file of permissions decides: nobody gets access by them alone.
-HARMLESS = frozenset({Kind.PERMISSION, Kind.ORGANIZATION_HANDLE, Kind.LOOKUP, Kind.SCHEMES, Kind.NODE})
+#: Names of things: nobody gets access by them alone.
+HARMLESS = frozenset({Kind.ORGANIZATION_HANDLE, Kind.LOOKUP, Kind.SCHEMES, Kind.NODE})
+#: What others get something from comes before them: they are not ended for what they do not give any more.
+FIRST = Kind.PERMISSION
 _EVERY = tuple(kind.value for kind in TokenKind)
 
 
@@ -69,7 +72,7 @@ def replay(tx: Transaction, lost: Lost) -> None:
     if ours is None:
         if theirs is not None:
             _tell_unknown(tx, lost, kind, theirs)
-    elif lost.reduces and kind not in HARMLESS:
+    elif lost.reduces and not _is_harmless(kind, lost.key):
         gained = excess(kind, ours, theirs)
         if gained:
             _take(Case(tx, lost, kind, ours, theirs, gained))
@@ -81,6 +84,11 @@ def _ours(kind: Kind, key: str, theirs: Record | None) -> Record | None:
     kinds = REPLICATED if theirs is not None else (*ACCEPTED, *_EVERY)
     value = Compiler(kinds=kinds).compile([(kind, key)])[kind, key]
     return None if value is None else msgspec.msgpack.decode(value, type=TYPES[kind])
+
+
+def _is_harmless(kind: Kind, key: str) -> bool:
+    """A permission that the host's own file declares is there as long as the file says so."""
+    return kind in HARMLESS or (kind is Kind.PERMISSION and not catalogue_actions.is_imported(key))
 
 
 def _tell_unknown(tx: Transaction, lost: Lost, kind: Kind, theirs: Any) -> None:
@@ -134,8 +142,7 @@ def _take_credential(case: Case) -> list[str]:
         return credentials.suspend(case.tx, key)
     if "state" in case.gained:
         return credentials.end(case.tx, key, case.why, is_deleted=case.theirs.state == "deleted")
-    expires, retires = case.theirs.expires_at_ms, case.theirs.retires_at_ms
-    return credentials.shorten(case.tx, key, expires_at_ms=expires, retires_at_ms=retires)
+    return credentials.shorten(case.tx, key, case.theirs)
 
 
 def _close_credential(case: Case) -> list[str]:
@@ -214,6 +221,13 @@ def _take_resource(case: Case) -> list[str]:
     return access.keep_teams(case.tx, case.lost.key, kept)
 
 
+def _take_permission(case: Case) -> list[str]:
+    if case.theirs is not None:
+        return []
+    catalogue_actions.withdraw(case.tx, case.lost.key)
+    return ["withdrawn"]
+
+
 _ACTS: dict[Kind, tuple[Act | None, Act | None]] = {
     Kind.CREDENTIAL: (_take_credential, _close_credential),
     Kind.PRINCIPAL: (_take_principal, _close_principal),
@@ -221,4 +235,5 @@ _ACTS: dict[Kind, tuple[Act | None, Act | None]] = {
     Kind.IDENTITY_KEY: (_take_identity_key, None),
     Kind.HOLDER: (None, _close_holder),
     Kind.RESOURCE: (_take_resource, None),
+    Kind.PERMISSION: (_take_permission, None),
 }
