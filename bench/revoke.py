@@ -258,7 +258,7 @@ def _faults(seconds: float) -> None:
     shares = {}
     for lease in LEASES:
         with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
-            history = run(Path(folder), None, f"bench-{lease}", seconds, lease)
+            history = run(Path(folder), f"bench-{lease}", seconds, lease)
         shares[lease] = judge.shares(history)
         waits = sorted(each.returned - each.began for each in history.endings if not each.group)
         middle = statistics.median(waits)

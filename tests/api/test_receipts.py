@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import pytest
 from django.db import OperationalError
 
+import retinue.server.api.routes  # noqa: F401  (it fills OPERATIONS)
 from retinue.server.api.operations import OPERATIONS, Access
 from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.nodes import receipts
 from retinue.server.nodes.models import Lease
 from tests.api.world import Answer, World
+from tests.cluster import revokers
 from tests.storage.estate import Follower
 
 ADDITIVE = {
@@ -63,8 +65,19 @@ def test_every_operation_is_of_one_class() -> None:
     changing = {each.name for each in OPERATIONS if each.changes and each.needs is not Access.NODE}
     reducing = {each.name for each in OPERATIONS if each.reduces}
 
+    assert reducing
     assert set() == reducing & ADDITIVE
     assert changing - ADDITIVE == reducing
+
+
+def test_every_reducing_operation_is_drawn_under_faults() -> None:
+    """
+    The clients of the fault runs take access away by each operation that can, unless a reason is given.
+    """
+    reducing = {each.name for each in OPERATIONS if each.reduces}
+
+    assert reducing == revokers.OPERATIONS | revokers.NOT_DRAWN.keys()
+    assert not revokers.OPERATIONS & revokers.NOT_DRAWN.keys()
 
 
 def test_without_nodes_the_receipt_is_complete(given: Given) -> None:

@@ -7,18 +7,10 @@ import signal
 import time
 from collections.abc import Callable
 
+from tests.cluster.clocks import SLOW, STEP_SECONDS
 from tests.cluster.history import Fault, History, now
-from tests.cluster.world import (
-    RATE,
-    RECOVERY_SECONDS,
-    SLOW,
-    Link,
-    Member,
-    World,
-    is_stopped,
-    send,
-    slow_clock,
-)
+from tests.cluster.restoring import FAILOVERS, FORGETTING, RESTORE, Restoring
+from tests.cluster.world import RECOVERY_SECONDS, Link, Member, World, is_stopped, send, told_clock
 from tests.support.processes import is_alive, wait_for
 
 #: What is done to a link, and what it must have seen for the fault to count.
@@ -32,8 +24,40 @@ CUTS: dict[str, tuple[dict[str, float], str]] = {
 STOPS = {"follower stopped": "follower", "worker stopped": "worker", "node stopped": "everything"}
 KILLS = {"follower killed": "follower", "worker killed": "worker", "node killed": "everything"}
 _NEW_FOLLOWER = ("follower killed", "node killed")
+_PAUSE = (0.2, 0.8)
 CONTROL = ("control stopped", "control killed", "control and supervisor killed")
-KINDS = (*CUTS, *STOPS, *KILLS, *CONTROL)
+#: Of the machine: a wall clock that is set wrong and right again, a disk without room.
+STEPS = {"wall clock set forward": 1, "wall clock set back": -1}
+MACHINE = (*STEPS, "disk full")
+#: The control plane's is only set back: what it ends "now" must not lie ahead of every other clock.
+MACHINE_CONTROL = ("control's wall clock set back", "control's disk full")
+KINDS = (*CUTS, *STOPS, *KILLS, *CONTROL, *MACHINE, *MACHINE_CONTROL, RESTORE)
+#: What a short run leaves to those of the other forms: together they see every kind.
+LEFT_OUT = {
+    "sqlite": frozenset(
+        {"answers lost", "resets", "worker stopped", "worker killed", "node stopped", "follower killed"}
+        | {"control stopped", "wall clock set back"}
+    ),
+    "postgresql": frozenset(
+        {"polls lost", "slow link", "resets", "follower stopped", "worker stopped", "worker killed"}
+        | {"node killed", "control and supervisor killed", "wall clock set forward", "disk full"}
+        | {*MACHINE_CONTROL, RESTORE}
+    ),
+    "relay": frozenset(
+        {"polls lost", "answers lost", "slow link", "node stopped", "control killed"}
+        | {"control and supervisor killed", *MACHINE, *MACHINE_CONTROL, "database locked"}
+    ),
+}
+
+
+def kinds(world: World, *, is_short: bool) -> tuple[str, ...]:
+    """Return what is to happen in a run."""
+    found = [*KINDS, *world.database.outages]
+    if world.database.has_standby:
+        found += FAILOVERS
+        found.remove(MACHINE_CONTROL[1])  # nothing that grows is on that disk
+    form = "relay" if world.behind else "postgresql" if world.database.has_standby else "sqlite"
+    return tuple(kind for kind in found if not (is_short and kind in LEFT_OUT[form]))
 
 
 class Injector:
@@ -45,14 +69,15 @@ class Injector:
         self._lease = lease_seconds
         self._chance = random.Random(seed)  # noqa: S311
         self._bag: list[str] = []
+        self._restoring = Restoring(world, history, self._last)
 
     def run(self, until: float) -> None:
         """Inject until the instant ``until``; at the end everything runs."""
         while now() < until:
             if not self._bag:
-                self._bag = self._chance.sample(KINDS, len(KINDS))
+                self._bag = self._chance.sample(self._history.planned, len(self._history.planned))
             self.inject(self._bag.pop())
-            time.sleep(self._chance.uniform(0.3, 1.2))
+            time.sleep(self._chance.uniform(*_PAUSE))
 
     def inject(self, kind: str) -> None:
         """Inject one fault, somewhere; half of the partitions hit the node with the slow clock."""
@@ -63,15 +88,53 @@ class Injector:
         began = now()
         if kind in CUTS:
             is_confirmed = self._cut(self._world.links[node], *CUTS[kind])
-        elif kind in CONTROL:
-            node = ""
-            is_confirmed = self._strike_control(kind)
-        else:
+        elif kind in MACHINE:
+            is_confirmed = self._strike_machine(kind, node)
+        elif kind in (*STOPS, *KILLS):
             is_confirmed = self._strike_node(kind, node)
+        else:
+            node = ""
+            is_confirmed = self._strike_center(kind)
         self._world.settle(node if follower else "", follower)
         self._history.faults.append(Fault(kind, node, began, now(), is_confirmed, follower))
 
-    def _last(self, least: float = 0.4, most: float = 1.5) -> None:
+    def _strike_center(self, kind: str) -> bool:
+        outages = self._world.database.outages
+        if kind in outages:
+            return outages[kind](self._last)
+        if kind in FORGETTING:
+            return self._restoring.run(kind)
+        control = self._chance.choice(self._world.controls)
+        if kind == MACHINE_CONTROL[0]:
+            return self._step(control, -STEP_SECONDS, lambda: told_clock(control))
+        if kind == MACHINE_CONTROL[1]:
+            return self._fill(control)
+        return self._strike_control(kind, control)
+
+    def _strike_machine(self, kind: str, name: str) -> bool:
+        node, link = self._world.nodes[name], self._world.links[name]
+        if kind not in STEPS:
+            return self._fill(node)
+        return self._step(node, STEPS[kind] * STEP_SECONDS, lambda: link.set().get("ahead"))
+
+    def _step(self, member: Member, seconds: float, ahead: Callable[[], float | None]) -> bool:
+        """Set a wall clock wrong and right again; it must have been seen to be wrong."""
+        ahead()
+        member.clock.step(seconds)
+        self._last()
+        found = ahead()
+        member.clock.step(0)
+        return found is not None and abs(found - seconds) < STEP_SECONDS / 2
+
+    def _fill(self, member: Member) -> bool:
+        assert member.disk is not None
+        member.disk.fill()
+        self._last()
+        is_full = member.disk.is_full()
+        member.disk.free()
+        return is_full
+
+    def _last(self, least: float = 0.3, most: float = 1.4) -> None:
         """Let a fault last for a part of a lease, or longer than it."""
         time.sleep(self._lease * self._chance.uniform(least, most))
 
@@ -88,11 +151,10 @@ class Injector:
             return self._kill(node.pids(KILLS[kind]))
         is_confirmed = self._kill_all(node)
         self._last(0.0, 0.5)
-        node.serve(slow_clock(RATE) if name == SLOW else None)
+        node.serve()
         return is_confirmed
 
-    def _strike_control(self, kind: str) -> bool:
-        control = self._chance.choice(self._world.controls)
+    def _strike_control(self, kind: str, control: Member) -> bool:
         if kind == "control stopped":
             return self._stop(control.pids("everything"))
         if kind == "control killed":

@@ -6,6 +6,7 @@ somebody had already asked for the end of the credential. The others are counted
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -35,6 +36,13 @@ class Pass:
     group: str = ""
     called: float | None = None
     ended: float | None = None
+    #: What is asked beside the token, where it is not the usual question.
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def question(self) -> Any:
+        """The body of the request."""
+        return json.loads(self.request.partition(b"\r\n\r\n")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,19 @@ class Fault:
     follower: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the database lost: all that was made since ``began``, until the control plane worked on without it."""
+
+    began: float
+    mended: float
+
+    def forgets(self, ending: Ending) -> bool:
+        """Tell whether nobody may know of a change: the database lost it, and no node had confirmed it."""
+        is_lost = self.began <= ending.returned <= self.mended
+        return is_lost and all(each["how"] != "confirmed" for each in ending.nodes)
+
+
 @dataclass
 class History:
     """Everything that was remembered. Threads append; what they count together is under the lock."""
@@ -98,15 +119,23 @@ class History:
     allowed: Counter[tuple[str, int]] = field(default_factory=Counter)
     #: Which nodes follow which relay.
     behind: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+    #: The database is being put back to an earlier state.
+    is_restoring: bool = False
+    #: When a machine's processes got no processor, and for how many seconds; the control planes' is "".
+    starved: list[tuple[float, str, float]] = field(default_factory=list)
+    #: The faults that the run is to see, and for how long they were injected.
+    planned: tuple[str, ...] = ()
+    seconds: float = 0.0
     phase: str = "run"
     _flying: dict[int, Pass] = field(default_factory=dict)
     _ended: list[Pass] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def issued(self, request: bytes, group: str) -> Pass:
+    def issued(self, request: bytes, group: str, asked: dict[str, Any] | None = None) -> Pass:
         """Note a pass that clients may present from now on."""
         with self._lock:
-            made = Pass(len(self.passes), request, group)
+            made = Pass(len(self.passes), request, group, asked=asked or {})
             self.passes.append(made)
         return made
 
@@ -156,6 +185,10 @@ class History:
             self.asked[place] += 1
             self.allowed[place] += answer == "allowed"
         counts[answer or "no answer"] += 1
+
+    def was_restored(self, since: float) -> bool:
+        """Tell whether the database may have lost what was made since an instant."""
+        return self.is_restoring or any(each.mended > since for each in self.losses)
 
     def counts(self) -> Counter[str]:
         """Return what all verifiers have counted so far."""

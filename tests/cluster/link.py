@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 
 _CLOCK = re.compile(rb'"clock":(\d+)')
+_WALL = re.compile(rb'"wall":(\d+)')
 _CHUNK = 65_536
 
 
@@ -28,6 +29,8 @@ class Link:
         self.refuses = False
         self.seen = {"held": 0, "delayed": 0, "reset": 0}
         self.clock: list[tuple[int, int]] = []
+        #: By how many seconds the node's wall clock was ahead, by its last poll.
+        self.ahead: float | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     def command(self, said: dict[str, float]) -> dict[str, object]:
@@ -36,9 +39,14 @@ class Link:
             (event.set if said.get(name, 1) else event.clear)()
         self.delay = said.get("delay", 0.0)
         self.refuses = bool(said.get("reset", 0))
-        found = {**self.seen, "clock": self.clock[-1:], "first_clock": self.clock[:1]}
+        found: dict[str, object] = {
+            **self.seen,
+            "clock": self.clock[-1:],
+            "first_clock": self.clock[:1],
+            "ahead": self.ahead,
+        }
         self.seen = dict.fromkeys(self.seen, 0)
-        self.clock = []
+        self.clock, self.ahead = [], None
         if self.refuses:
             for writer in list(self._writers):
                 self._reset(writer)
@@ -71,6 +79,8 @@ class Link:
             while data := await reader.read(_CHUNK):
                 if way == "up" and (told := _CLOCK.search(data)):
                     self.clock.append((time.clock_gettime_ns(time.CLOCK_BOOTTIME), int(told[1])))
+                if way == "up" and (wall := _WALL.search(data)):
+                    self.ahead = int(wall[1]) / 1e3 - time.time()
                 await self._pass(way)
                 if self.delay:
                     self.seen["delayed"] += 1

@@ -1,142 +1,150 @@
-"""Clients that issue keys and take them away again, in several ways, and read the receipt."""
+"""Clients that issue credentials and take access away again, in every way that the API has.
+
+A way is a reducing operation. They are drawn from bags that all clients share, so that each comes up before
+any comes up again.
+"""
 
 from __future__ import annotations
 
+import queue
 import random
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TypeVar
 
-from tests.cluster.history import STOCK, Ending, History, Pass, now
-from tests.cluster.verifiers import PERMISSION, question
-from tests.support.installation import ADMIN_EMAIL
-from tests.support.wire import Broken, Reply, Wire
+from tests.cluster.client import Client, Connect, Unanswered
+from tests.cluster.history import STOCK, History
+from tests.cluster.ways import ENDING_ACCOUNTS, ENDING_KEYS, account
+from tests.cluster.ways_access import ENDING_ACCESS
+from tests.cluster.ways_people import (
+    ENDING_INGEST,
+    ENDING_MINE,
+    ENDING_ORGANIZATIONS,
+    ENDING_USERS,
+    Guest,
+    ingest,
+    mine,
+    whole,
+)
 
-ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
-OPERATIONS = ("revoke", "regenerate", "rotate", "disable", "delete account", "delete grant")
 KEYS_EACH = 4
-_RETRY_SECONDS = 0.05
-#: A call that is not answered well after so long, and many attempts, never will be.
-_GIVE_UP_SECONDS = 45.0
-#: These are answers of a control plane that is busy or cut off; the call is repeated.
-_AGAIN = frozenset({429, 500, 502, 503, 504})
+#: How often each kind of round comes up; guests are there only once.
+ROUNDS = {"keys": 8, "access": 5, "mine": 3, "ingest": 2, "guest": 2}
+OPERATIONS = frozenset(
+    {*ENDING_KEYS, *ENDING_ACCOUNTS, *ENDING_ACCESS, *ENDING_MINE, *ENDING_INGEST, *ENDING_USERS,
+     *ENDING_ORGANIZATIONS}
+)  # fmt: skip
+#: Reducing operations that are not drawn, and why.
+NOT_DRAWN = {
+    "invite_again": "ends a link to the console, which no node decides about",
+    "invite_administrator": "ends a link to the console, which no node decides about",
+    "remove_node": "ends a node's own credential, which no node accepts: tests/cluster/test_attacks.py",
+}
+T = TypeVar("T")
 
 
-class Unanswered(Exception):
-    """A call is refused, or never promised."""
+class Draw:
+    """What all clients draw from. Every bag is emptied before it is filled again."""
+
+    def __init__(self, seed: str, guests: Sequence[Guest] = ()) -> None:
+        self._chance = random.Random(seed)  # noqa: S311
+        self._bags: dict[int, list[str]] = {}
+        self._lock = threading.Lock()
+        self._guests: queue.SimpleQueue[Guest] = queue.SimpleQueue()
+        for each in guests:
+            self._guests.put(each)
+
+    def way(self, ways: Mapping[str, T]) -> T:
+        """Draw one of these ways."""
+        with self._lock:
+            bag = self._bags.setdefault(id(ways), [])
+            if not bag:
+                bag += self._chance.sample(sorted(ways), len(ways))
+            return ways[bag.pop()]
+
+    def guest(self) -> Guest | None:
+        """Draw a guest; nobody, if there is none left."""
+        with suppress(queue.Empty):
+            return self._guests.get_nowait()
+        return None
 
 
 class Revoker(threading.Thread):
-    """One client. A call that breaks is repeated, at the next control plane, until it is answered.
+    """One client that goes on until it is told to stop. See :class:`tests.cluster.client.Client`."""
 
-    One of a ``group`` takes a change for done when it is committed, as if telling the nodes were enough.
-    """
-
-    def __init__(self, name: str, wires: list[Wire], history: History, seed: str, group: str = "") -> None:
+    def __init__(
+        self, name: str, connect: Connect, history: History, seed: str, draw: Draw, *, group: str = ""
+    ) -> None:
         super().__init__(name=name, daemon=True)
-        self.stopping = threading.Event()
-        self._wires = wires
-        self._history = history
-        self._chance = random.Random(seed)  # noqa: S311
-        self._group = group
-        self._count = 0
+        self.client = Client(name, connect, history, seed, group=group)
+        self.stopping = self.client.stopping
+        self._draw = draw
+        self._rounds: dict[str, Callable[[], None]] = {
+            "keys": self.keys, "access": self.access, "mine": self.mine, "ingest": self.ingest,
+            "guest": self.guest,
+        }  # fmt: skip
+        self._weights = {"keys": 1} if group else ROUNDS
 
     def run(self) -> None:
         """Issue and take away until told to stop."""
         while not self.stopping.is_set():
+            (kind,) = self.client.chance.choices(list(self._weights), list(self._weights.values()))
+            self.client.begin()
             with suppress(Unanswered):  # it is a finding already
-                self._round()
-        for wire in self._wires:
-            wire.close()
+                self._rounds[kind]()
+        self.client.close()
 
-    def fill_stock(self, count: int) -> None:
-        """Issue passes that nobody ends; for the thread that makes this client, before it starts."""
-        path, _ = self._account()
-        for _ in range(count):
-            made = self._call("POST", f"{path}/keys", {"name": self._next()})
-            self._history.stock.append(self._history.issued(question(made.body["token"]), STOCK))
+    def keys(self) -> None:
+        """Make an account with keys; end some of the keys one by one, then the rest at once."""
+        made = account(self.client, KEYS_EACH)
+        for _ in range(3):
+            successor = self._draw.way(ENDING_KEYS)(self.client, made.keys.pop(0))
+            if successor is not None:
+                made.keys.append(successor)
+        self._draw.way(ENDING_ACCOUNTS)(self.client, made)
 
-    def _account(self) -> tuple[str, str]:
-        """Make an account with a grant; return its path and the grant's id."""
-        body = {"name": self._next(), "purpose": "a test", "owners": [ADMIN_EMAIL]}
-        path = f"{ACCOUNTS}/{self._call('POST', ACCOUNTS, body).body['id']}"
-        granted = {"permission": PERMISSION, "justification": "a test"}
-        return path, self._call("POST", f"{path}/grants", granted).body["id"]
+    def access(self) -> None:
+        """Take away what an account has from elsewhere."""
+        self._draw.way(ENDING_ACCESS)(self.client)
 
-    def _round(self) -> None:
-        """Make an account with a grant and keys; end some of the keys one by one, then the rest at once."""
-        path, grant = self._account()
-        keys = [
-            self._issued(self._call("POST", f"{path}/keys", {"name": self._next()})) for _ in range(KEYS_EACH)
-        ]
-        for operation in self._chance.sample(OPERATIONS[:3], 3):
-            ident, ended = keys.pop(0)
-            body = {"overlap": "0s", "name": self._next()} if operation == "rotate" else {}
-            reply = self._end(operation, "POST", f"{KEYS}/{ident}/{operation}", body, [ended])
-            if operation != "revoke":
-                keys.append(self._issued(reply))
-        last = self._chance.choice(OPERATIONS[3:])
-        method, target = {
-            "disable": ("POST", f"{path}/disable"),
-            "delete account": ("DELETE", path),
-            "delete grant": ("DELETE", f"{path}/grants/{grant}"),
-        }[last]
-        self._end(last, method, target, {} if method == "POST" else None, [each for _, each in keys])
+    def mine(self) -> None:
+        """End a token of the administrator's own, and what takes its place."""
+        self._draw.way(ENDING_MINE)(self.client, mine(self.client))
 
-    def _issued(self, reply: Reply) -> tuple[str, Pass]:
-        return reply.body["key"]["id"], self._history.issued(question(reply.body["token"]), self._group)
+    def ingest(self) -> None:
+        """End an ingest token, and what takes its place."""
+        self._draw.way(ENDING_INGEST)(self.client, ingest(self.client))
 
-    def _end(self, operation: str, method: str, path: str, body: Any, passes: list[Pass]) -> Reply:
-        """Make a change that ends passes, and wait for its promise."""
-        called = now()
-        self._history.calling(passes)
+    def guest(self) -> None:
+        """End what the people of an organization have, one by one, and then the organization."""
+        guest = self._draw.guest()
+        if guest is None:
+            return
+        owner = self.client.holder_of(guest.token)
         try:
-            reply = self._call(method, path, body, is_last=self._is_promised)
-        except Unanswered:
-            self._history.abandoned(passes)
-            raise
-        returned = now()
-        receipt = (reply.body or {}).get("receipt") or {}
-        self._history.returned(
-            Ending(
-                operation, tuple(each.number for each in passes), called, self._began, returned,
-                bool(receipt.get("complete")) or bool(self._group), tuple(receipt.get("nodes", ())),
-                self._history.phase, self._group,
-            )
-        )  # fmt: skip
-        return reply
+            users = [(user, owner.held(token)) for user, token in guest.users]
+            for user, held in users:
+                self._draw.way(ENDING_USERS)(owner, user, held)
+            self._draw.way(ENDING_ORGANIZATIONS)(whole(self.client, owner, guest))
+        finally:
+            owner.close()
 
-    def _is_promised(self, reply: Reply) -> bool:
-        """A receipt that is not complete is followed by repeating the call, which waits for the same one."""
-        return bool(self._group) or bool(((reply.body or {}).get("receipt") or {}).get("complete"))
 
-    def _call(self, method: str, path: str, body: Any, is_last: Any = lambda reply: True) -> Reply:
-        """Repeat a call until it is answered well; it is made once. Remembers when the last one was sent."""
-        headers: Mapping[str, str] = {"Idempotency-Key": self._next()} | (
-            {"Prefer": "wait=0"} if self._group else {}
-        )
-        attempts, give_up = 0, now() + _GIVE_UP_SECONDS
-        while True:
-            wire = self._wires[attempts % len(self._wires)]
-            attempts += 1
-            self._began = now()
-            try:
-                reply = wire.call(method, path, body, headers)
-            except Broken:
-                time.sleep(_RETRY_SECONDS)
-                continue
-            if reply.status < 300 and is_last(reply):
-                return reply
-            if (reply.body or {}).get("code") == "idempotency_used":
-                raise Unanswered("made, and never promised")
-            if (reply.status >= 300 and reply.status not in _AGAIN) or now() > give_up:
-                said = f"{method} {path}: {reply.status} {reply.body}, attempt {attempts}"
-                self._history.refusals.append(said)
-                raise Unanswered(said)
-            time.sleep(_RETRY_SECONDS)
+def fill_stock(client: Client, count: int) -> None:
+    """Issue passes that nobody ends, before the clients start."""
+    made = account(client, 1)
+    for _ in range(count):
+        key = client.post(f"{made.path}/keys", name=client.next())
+        client.history.stock.append(client.held_for(STOCK, key["token"]))
 
-    def _next(self) -> str:
-        self._count += 1
-        return f"{self.name}-{self._count}"
+
+def prepare(client: Client) -> None:
+    """Let the organization's policy allow every way: ingest tokens, many tokens, deletion of what is in use."""
+    change = {
+        "ingest.enabled": True,
+        "pat.max_usable": None,
+        "credentials.max_usable": None,
+        "revoke.delete_requires_revoked": False,
+    }
+    client.end("change_policy", "PATCH", "/v1/policy", {"set": change}, [])

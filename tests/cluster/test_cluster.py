@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import judge
+from tests.cluster.clocks import FAST_RATE, RATE, TOO_SLOW
 from tests.cluster.history import History
-from tests.cluster.run import CONTROLS, RELAY_CONTROLS, figures, lease_seconds, run, seconds, seed, shortfalls
-from tests.cluster.world import RATE, TOO_SLOW
+from tests.cluster.run import CONTROLS, expected, figures, lease_seconds, run, seconds, seed, shortfalls
 from tests.server_support.django_setup import kinds
+from tests.support.requirements import need
 
 
 def _forms() -> list[object]:
@@ -19,31 +20,33 @@ def _forms() -> list[object]:
 
 
 @pytest.mark.parametrize("kind", _forms())
-def test_nothing_is_allowed_after_its_end_was_promised(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_nothing_is_allowed_after_its_end_was_promised(kind: str, tmp_path: Path) -> None:
     """
     No verification that begins after the return of a complete receipt is allowed, on any node, through stops,
     kills, cuts and a slow clock; each receipt comes in time, and waits out the lease of no node in touch.
     Clients and nodes that are wrong on purpose are caught; the control plane finds the clock that is too slow,
     and no other. The same holds behind a relay, and a relay that is wrong on purpose is caught.
     """
-    url = str(request.getfixturevalue("postgres_url")) if kind == "postgresql" else None
+    if kind == "postgresql":
+        need("postgres")
     lease = lease_seconds() + (kind == "relay")
-    history = run(tmp_path, url, seed(), seconds(), lease, tree=kind == "relay")
+    history = run(tmp_path, seed(), seconds(), lease, postgres=kind == "postgresql", tree=kind == "relay")
     findings = judge.judge(history, lease)
     _report(kind, history, findings)
 
     assert [] == findings
     assert {} == shortfalls(history)
-    assert {*CONTROLS, *(RELAY_CONTROLS if kind == "relay" else ())} == set(judge.controls(history))
+    assert expected(kind, seconds()) == set(judge.controls(history))
     assert pytest.approx(RATE, abs=0.025) == history.rates["in the run"]
-    assert pytest.approx(TOO_SLOW, abs=0.025) == history.rates["clock beyond the bound"]
-    assert ["n2"] == [name for name, is_slow in history.slow_clocks.items() if is_slow]
+    assert pytest.approx(FAST_RATE, abs=0.025) == history.rates["fast"]
+    if CONTROLS[3] in expected(kind, seconds()):
+        assert pytest.approx(TOO_SLOW, abs=0.025) == history.rates[CONTROLS[3]]
+        assert ["n2"] == [name for name, is_slow in history.slow_clocks.items() if is_slow]
 
 
 def _report(kind: str, history: History, findings: list[str]) -> None:
     print(f"{kind}: " + ", ".join(f"{count} {name}" for name, count in figures(history).items()))
+    print(f"faults for {history.seconds:.0f} s; {len(history.losses)} losses of the database")
     waits = sorted(each.returned - each.began for each in history.endings if not each.group)
     if waits:
         at = {share: waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.9, 0.99, 1.0)}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.faults import KINDS
-from tests.cluster.history import STOCK, Acceptance, Ending, Fault, History
+from tests.cluster.faults import KINDS, LEFT_OUT
+from tests.cluster.history import STOCK, Acceptance, Ending, Fault, History, Loss
 from tests.cluster.judge import controls, judge, shares
-from tests.cluster.run import MINIMA, shortfalls
+from tests.cluster.revokers import OPERATIONS
+from tests.cluster.run import FORMS, MINIMA, shortfalls
 
 LEASE = 2.0
 CONFIRMED = {"node": "n1", "incarnation": "a", "how": "confirmed", "at": "", "waited_ms": 1.0}
@@ -88,6 +89,43 @@ def test_a_doctored_history_does_not_pass(name: str) -> None:
     assert said in finding
 
 
+@pytest.mark.parametrize(
+    ("how", "at", "count"), [("lease_ended", 19.5, 0), ("confirmed", 19.5, 1), ("lease_ended", 20.5, 1)]
+)
+def test_what_nobody_knows_is_no_finding(how: str, at: float, count: int) -> None:
+    """
+    A change that the database lost is known to the nodes that confirmed it, and to nobody else.
+    """
+    history = clean()
+    history.endings[0] = replace(QUICK, nodes=({**CONFIRMED, "how": how},))
+    history.faults.append(Fault("partition", "n1", 19.0, 21.0, True))
+    history.losses = [Loss(at, 25.0)]
+    allow(history, 30.0)
+
+    assert count == len(judge(history, LEASE))
+
+
+STARVED: dict[str, tuple[Callable[[History], None], str]] = {
+    "the control plane": (lambda h: end(h, returned=23.7), ""),
+    "the follower": (lambda h: end(h, nodes=(WAITED,)), "n1"),
+}
+
+
+@pytest.mark.parametrize("name", STARVED)
+@pytest.mark.parametrize(("seconds", "is_excused"), [(0.6, True), (0.02, False)])
+def test_a_machine_that_gives_no_processor_is_to_blame(name: str, seconds: float, is_excused: bool) -> None:
+    """
+    What a process waited for a processor in that time excuses as much delay, and no more; never an acceptance.
+    """
+    history = clean()
+    doctor, machine = STARVED[name]
+    doctor(history)
+    history.starved = [(19.5, machine, seconds)]
+    allow(history, 20.0001)
+
+    assert (1 if is_excused else 2) == len(judge(history, LEASE))
+
+
 def test_what_is_wrong_on_purpose_is_counted_apart() -> None:
     """
     A client that caches, a promise that was none, and a node of a later phase are controls, and no findings.
@@ -122,4 +160,15 @@ def test_an_empty_run_shows_nothing() -> None:
     """
     Without verifications, changes and faults that were seen to happen every minimum is missed.
     """
-    assert {*MINIMA, *KINDS} == set(shortfalls(History()))
+    planned = ("partition", "backup restored")
+
+    assert {*MINIMA, *planned, *OPERATIONS} == set(shortfalls(History(planned=planned)))
+
+
+def test_forms_together_see_every_kind_of_fault() -> None:
+    """
+    What short runs leave out is seen by one of them.
+    """
+    assert set() == frozenset.intersection(*LEFT_OUT.values())
+    assert set(FORMS) == LEFT_OUT.keys()
+    assert set.union(*map(set, LEFT_OUT.values())) <= {*KINDS, "database locked"}

@@ -14,16 +14,19 @@ from tests.cluster.history import History, Pass, now
 #: A stopped worker answers when it goes on; whoever waits longer has gone.
 _TIMEOUT_SECONDS = 3.0
 _RETRY_SECONDS = 0.02
+#: Answers after which there is no hurry: the node is gone, or has no lease.
+_NOTHING = ("", "replica_stale")
 #: A breath for the control plane, whose machine this is, too.
-PAUSE_SECONDS = 0.0005
+PAUSE_SECONDS = 0.001
 #: For so long the client that is wrong on purpose believes what it was told.
 CACHE_SECONDS = 0.5
-PERMISSION = "report:read"
+#: What is asked beside the token, if nothing else is said.
+USUAL = {"need": ["report:read"], "method": "GET", "path": "/reports"}
 
 
-def question(token: str) -> bytes:
+def question(token: str, **asked: object) -> bytes:
     """Return the request that asks whether a token may do what its account was granted."""
-    body = json.dumps({"token": token, "need": [PERMISSION]}).encode()
+    body = json.dumps({"token": token, **USUAL, **asked}).encode()
     head = "POST /v1/verify HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: "
     return f"{head}{len(body)}\r\n\r\n".encode() + body
 
@@ -61,7 +64,7 @@ class Verifier(threading.Thread):
             began = now()
             answer = self._remember(found) if self._remembered is not None else self._ask(found)
             self._history.verified(self._counts, began, self._node, found, self._by, answer)
-            time.sleep(self._pause if answer else _RETRY_SECONDS)
+            time.sleep(_RETRY_SECONDS if answer in _NOTHING else self._pause)
         self._close()
 
     def _remember(self, found: Pass) -> str:

@@ -10,33 +10,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import people
+from tests.cluster.client import Connect
+from tests.cluster.clocks import FAST, FAST_RATE, RATE, SLOW, MachineClock, patched
+from tests.cluster.databases import Database, Postgres, Sqlite
+from tests.cluster.disks import Disk, disk
+from tests.cluster.ways_people import Guest
 from tests.support.installation import Installation
 from tests.support.planes import members
 from tests.support.processes import descendants, end_with_parent, free_port, stop, wait_for
 from tests.support.wire import Broken, Wire
 
-PATCHES = Path(__file__).parent / "patches"
 NODES = ("n1", "n2", "n3")
-#: The clock of this node is slow all the time, within half of the margin, so that it gets its leases.
-SLOW, RATE, TOO_SLOW = "n3", 0.98, 0.82
 RECOVERY_SECONDS = 40.0
-
-
-def patched(patch: str, **variables: str) -> dict[str, str]:
-    """Return the environment of processes that load ``patches/<patch>/sitecustomize.py`` first."""
-    return {"PYTHONPATH": str(PATCHES / patch), **variables}
-
-
-def slow_clock(rate: float) -> dict[str, str]:
-    """Return the environment of processes whose clocks are slow from now on."""
-    began = f"{time.clock_gettime_ns(time.CLOCK_BOOTTIME)} {time.time_ns()}"
-    return patched("slow_clock", CLUSTER_CLOCK_RATE=str(rate), CLUSTER_CLOCK_BEGAN=began)
 
 
 class Link:
@@ -66,17 +58,21 @@ class Link:
 
 
 class Member(Installation):
-    """One `retinue serve --only ...` with a home of its own, and what can be done to its processes."""
+    """One `retinue serve --only ...` on a machine of its own: its clock, its disk, its processes."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str], *arguments: str) -> None:
-        super().__init__(home, dict(environment))
+    def __init__(
+        self, home: Path, environment: Mapping[str, str], clock: MachineClock, *arguments: str
+    ) -> None:
+        super().__init__(home, {**environment, **clock.environment()})
+        self.clock = clock
         self._arguments = arguments
+        self.disk: Disk | None = None if home.exists() else disk(home, lambda: self.pids("everything"))
 
-    def serve(self, environment: Mapping[str, str] | None = None) -> None:
-        """Start it, with further variables."""
-        plain, self._extra = self._extra, {**self._extra, **(environment or {})}
+    def serve(self, *further: str, rate: float | None = None, patch: Mapping[str, str] | None = None) -> None:
+        """Start it; ``further`` are flags, ``rate`` that of its clock, ``patch`` what is wrong on purpose."""
+        plain, self._extra = self._extra, {**self._extra, **self.clock.environment(rate), **(patch or {})}
         try:
-            self.start(*self._arguments)
+            self.start(*self._arguments, *further)
         finally:
             self._extra = plain
 
@@ -102,6 +98,18 @@ def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
+def told_clock(control: Member) -> float | None:
+    """Return by how many seconds a control plane's wall clock is ahead of ours; ``None`` without an answer."""
+    wire = Wire(control.url, control.token())
+    try:
+        made = wire.call("POST", "/v1/groups", {"name": f"at {time.time()}"}, {"Prefer": "wait=0"})
+        return datetime.fromisoformat(made.body["created_at"]).timestamp() - time.time()
+    except (Broken, KeyError):
+        return None
+    finally:
+        wire.close()
+
+
 class World:
     """Control planes and nodes of one run. ``lease_seconds`` other than the native ones are set by a patch.
 
@@ -109,22 +117,27 @@ class World:
     """
 
     def __init__(
-        self, folder: Path, database_url: str | None, lease_seconds: int | None, *, tree: bool = False
+        self, folder: Path, lease_seconds: int | None, *, postgres: bool = False, tree: bool = False
     ) -> None:
         self._relay_port = free_port() if tree else 0
-        environment = (
-            {} if lease_seconds is None else patched("short_lease", CLUSTER_LEASE_SECONDS=str(lease_seconds))
-        )
-        environment |= {} if database_url is None else {"RETINUE_DATABASE_URL": database_url}
-        count = 1 if database_url is None else 2
-        self.controls = [Member(folder / "home", environment, "--only", "control") for _ in range(count)]
+        lease = {} if lease_seconds is None else {"CLUSTER_LEASE_SECONDS": str(lease_seconds)}
+        environment = patched("clock" if lease_seconds is None else "short_lease", **lease)
+        self.database: Database = Postgres() if postgres else Sqlite(folder / "home")
+        if self.database.url is not None:
+            environment["RETINUE_DATABASE_URL"] = self.database.url
+        clock = MachineClock(folder, "control")
+        count = 2 if postgres else 1
+        self.controls = [
+            Member(folder / "home", environment, clock, "--only", "control") for _ in range(count)
+        ]
         self.nodes: dict[str, Member] = {}
         self.links: dict[str, Link] = {}
         self._folder = folder
 
-    def start(self) -> None:
-        """Make the installation, start all of it, and wait until every node decides."""
+    def start(self, guests: int) -> list[Guest]:
+        """Make the installation with guests, start all of it, and wait until every node decides."""
         self.controls[0].init()
+        found = people.invited(self.controls[0], guests)
         for control in self.controls:
             control.serve()
         wire = Wire(self.controls[0].url, self.token())
@@ -132,8 +145,9 @@ class World:
             port = self.controls[number % len(self.controls)].port
             self._enrol(name, wire, self._relay_port if number and self._relay_port else port)
         wire.close()
-        for name, node in self.nodes.items():
-            node.serve(slow_clock(RATE) if name == SLOW else None)
+        for node in self.nodes.values():
+            node.serve()
+        return found
 
     @property
     def behind(self) -> dict[str, tuple[str, ...]]:
@@ -141,27 +155,34 @@ class World:
         return {NODES[0]: NODES[1:]} if self._relay_port else {}
 
     def _enrol(self, name: str, wire: Wire, above_port: int) -> None:
-        home = self._folder / name
-        home.mkdir(mode=0o700)
         made = wire.call("POST", "/v1/nodes", {"name": name, "relay": name in self.behind})
+        self.links[name] = link = Link(above_port)
+        environment = patched(
+            "clock", RETINUE_WORKERS="1", RETINUE_CONTROL_URL=f"http://127.0.0.1:{link.port}"
+        )
+        if name in self.behind:
+            environment["RETINUE_RELAY_PORT"] = str(self._relay_port)
+        clock = MachineClock(self._folder, name, {SLOW: RATE, FAST: FAST_RATE}.get(name, 1.0))
+        home = self._folder / name
+        self.nodes[name] = Member(home, environment, clock, "--only", "node")
         token = home / "node-token"
         token.touch(mode=0o600)
         token.write_text(made.body["token"])
         shutil.copy(self.controls[0].home / "pepper", home / "pepper")
-        self.links[name] = link = Link(above_port)
-        environment = {"RETINUE_WORKERS": "1", "RETINUE_CONTROL_URL": f"http://127.0.0.1:{link.port}"}
-        if name in self.behind:
-            environment["RETINUE_RELAY_PORT"] = str(self._relay_port)
-        self.nodes[name] = Member(home, environment, "--only", "node")
 
     def token(self) -> str:
         """Return the administrator's token."""
         return self.controls[0].token()
 
-    def wires(self, first: int = 0) -> list[Wire]:
-        """Return connections to all control planes, beginning with one of them."""
+    def connect(self, first: int = 0) -> Connect:
+        """Return what opens connections to all control planes, beginning with one of them."""
         count = len(self.controls)
-        return [Wire(self.controls[(first + each) % count].url, self.token()) for each in range(count)]
+
+        def connect(token: str | None) -> list[Wire]:
+            chosen = [self.controls[(first + each) % count] for each in range(count)]
+            return [Wire(each.url, token or self.token()) for each in chosen]
+
+        return connect
 
     def incarnation(self, name: str) -> str:
         """Return which follower of a node the control plane heard last."""
@@ -185,6 +206,18 @@ class World:
 
         wait_for("every node is heard", is_settled, seconds=RECOVERY_SECONDS)
 
+    def processes(self) -> Iterator[tuple[str, int]]:
+        """Return the processes that a receipt waits for, by their machine; the control planes' is empty."""
+        found = [("", each, "control") for each in self.controls]
+        found += [(name, node, "follower") for name, node in self.nodes.items()]
+        for machine, member, of in found:
+            with suppress(AttributeError, OSError):  # it is just being stopped
+                yield from ((machine, pid) for pid in member.pids(of))
+
+    def epoch(self) -> dict[str, Any]:
+        """Return the present epoch; nothing without an answer."""
+        return self._get("/v1/epochs/current")
+
     def clocks(self) -> dict[str, str]:
         """Return what the control plane says of the clock of each node."""
         return {each["name"]: each["clock"]["state"] for each in self._nodes()}
@@ -199,11 +232,14 @@ class World:
 
     def _nodes(self) -> list[dict[str, Any]]:
         """Return what the control plane says of all nodes; nothing without an answer."""
-        wire = self.wires()[0]
+        return list(self._get("/v1/nodes").get("items", ()))
+
+    def _get(self, path: str) -> dict[str, Any]:
+        wire = Wire(self.controls[0].url, self.token())
         try:
-            return list((wire.call("GET", "/v1/nodes").body or {}).get("items", ()))
+            return wire.call("GET", path).body or {}
         except Broken:
-            return []
+            return {}
         finally:
             wire.close()
 
@@ -214,3 +250,4 @@ class World:
             each.stop()
         for link in self.links.values():
             stop(link.process)
+        self.database.stop()

@@ -189,6 +189,8 @@ class Installation:
         """
         if self.process is None:
             return
+        if not alone:  # so that it starts nothing in between
+            os.kill(self.process.pid, signal.SIGSTOP)
         pids = [self.process.pid, *descendants(self.process.pid)]
         for pid in pids[:1] if alone else pids:
             with suppress(ProcessLookupError):

@@ -14,11 +14,12 @@ import signal
 import stat
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -28,6 +29,7 @@ from tests.support.requirements import postgres_folder
 
 USER = "retinue"
 _UNPRIVILEGED = "nobody"
+_CLUSTER = ("--encoding=UTF8", "--locale=C", "--no-sync")
 
 
 @dataclass
@@ -37,46 +39,105 @@ class PostgresServer:
     folder: Path
     port: int
     process: subprocess.Popen[bytes]
+    _programs: Path
+    _arguments: list[str]
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
     @classmethod
     def start(cls, *, fsync: bool = True) -> PostgresServer:
         """Make a new cluster and start it. ``fsync=False`` is for suites that test no durability."""
-        folder = Path(tempfile.mkdtemp(prefix="retinue-pg-"))
-        identity = _identity()
-        if identity:
-            os.chown(folder, identity["user"], identity["group"])
+        folder = _folder()
         programs = _programs(folder)
-        _make_cluster(programs, folder, identity)
+        _run(programs, folder, "initdb", "-D", "data", "-U", USER, "--auth=trust", *_CLUSTER)
+        settings = {"fsync": "on" if fsync else "off", "max_connections": "100", "shared_buffers": "64MB"}
+        return cls._of(folder, programs, settings)
+
+    def standby(self) -> PostgresServer:
+        """Make a second server that follows this one, by asynchronous streaming, and start it."""
+        folder = _folder()
+        programs = _programs(folder)
+        self._copy(folder / "data", "--write-recovery-conf", programs=programs)
+        return self._of(folder, programs, {"max_connections": "100"})
+
+    @classmethod
+    def _of(cls, folder: Path, programs: Path, settings: Mapping[str, str]) -> PostgresServer:
+        """Start the server whose cluster stands in ``folder / "data"``."""
         port = free_port()
         settings = {
             "port": str(port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(folder),
-            "fsync": "on" if fsync else "off",
-            "max_connections": "100",
-            "shared_buffers": "64MB",
+            **settings,
         }
         arguments = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [str(programs / "postgres"), "-D", str(folder / "data"), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=_environment(),
-                cwd=folder,
-                preexec_fn=end_with_parent(signal.SIGINT),
-                **identity,
-            )
-        server = cls(folder, port, process)
-        try:
-            wait_for("postgres accepts connections", server._answers, seconds=30)
-        except BaseException:
-            print((folder / "log").read_text(errors="replace"))
-            server.stop()
-            raise
+        server = cls(folder, port, _launch(programs, folder, arguments), programs, arguments)
+        server._wait()
         return server
+
+    def start_again(self) -> None:
+        """Start it on its own files, after :meth:`halt` or :meth:`kill`."""
+        self.process = _launch(self._programs, self.folder, self._arguments)
+        self._wait()
+
+    def _wait(self) -> None:
+        try:
+            wait_for("postgres accepts connections", self._answers, seconds=60)
+        except BaseException:
+            print((self.folder / "log").read_text(errors="replace"))
+            self.stop()
+            raise
+
+    def confirm_with_standby(self) -> None:
+        """From now on a commit is confirmed when the standby has it, too; wait until it is in touch."""
+        self._query("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self._query("SELECT pg_reload_conf()")
+        found = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+        wait_for("the standby confirms", lambda: self._query(found), seconds=30)
+
+    def detach(self) -> None:
+        """Let a standby follow nobody any more."""
+        self._query("ALTER SYSTEM SET primary_conninfo = ''")
+        self._query("SELECT pg_reload_conf()")
+        found = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_wal_receiver)"
+        wait_for("it follows nobody", lambda: self._query(found), seconds=30)
+
+    def give_way(self, standby: PostgresServer) -> None:
+        """Crash. The standby takes changes from then on, on a timeline of its own, and under this address."""
+        self.halt()
+        standby._query("SELECT pg_promote()")
+        stop(standby.process, first=signal.SIGINT)
+        shutil.rmtree(self.folder)
+        port = f"port={standby.port}"
+        self.folder, self._programs = standby.folder, standby._programs
+        self._arguments = [f"port={self.port}" if each == port else each for each in standby._arguments]
+        self.start_again()
+
+    def save(self) -> None:
+        """Make a base backup with its WAL; the one before is gone."""
+        shutil.rmtree(self.folder / "backup", ignore_errors=True)
+        self._copy(self.folder / "backup")
+
+    def put_back(self) -> None:
+        """Put the backup in the place of the database, which does not run."""
+        shutil.rmtree(self.folder / "data")
+        (self.folder / "backup").rename(self.folder / "data")
+
+    def _copy(self, target: Path, *more: str, programs: Path | None = None) -> None:
+        place = ["--host=127.0.0.1", f"--port={self.port}", f"--username={USER}", "--checkpoint=fast"]
+        arguments = [*place, f"--pgdata={target}", "--no-sync", *more]
+        _run(programs or self._programs, target.parent, "pg_basebackup", *arguments)
+
+    def _query(self, text: LiteralString) -> bool:
+        """Run a statement; tell whether it returned rows."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            return connection.execute(text).rowcount > 0
+
+    def cut(self) -> None:
+        """End all connections of others."""
+        self._query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of a database of this server."""
@@ -101,6 +162,10 @@ class PostgresServer:
         """Kill the server as a crash would (SIGKILL to the postmaster; its children notice and end)."""
         self.process.kill()
         self.process.wait()
+
+    def halt(self) -> None:
+        """Stop it as `pg_ctl stop -m immediate` does: it recovers at its next start."""
+        stop(self.process, first=signal.SIGQUIT)
 
     def stop(self) -> None:
         """Stop the server (fast shutdown) and remove its files."""
@@ -159,11 +224,32 @@ def _is_open_to_all(folder: Path) -> bool:
     return all(path.stat().st_mode & stat.S_IXOTH for path in paths)
 
 
-def _make_cluster(programs: Path, folder: Path, identity: dict[str, Any]) -> None:
-    command = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", USER, "--auth=trust"]
-    command += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+def _folder() -> Path:
+    """Return a new folder that belongs to whom the server runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="retinue-pg-"))
+    if identity := _identity():
+        os.chown(folder, identity["user"], identity["group"])
+    return folder
+
+
+def _launch(programs: Path, folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [str(programs / "postgres"), "-D", str(folder / "data"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(),
+            cwd=folder,
+            preexec_fn=end_with_parent(signal.SIGINT),
+            **_identity(),
+        )
+
+
+def _run(programs: Path, folder: Path, program: str, *arguments: str) -> None:
+    command = [str(programs / program), *arguments]
     made = subprocess.run(
-        command, env=_environment(), cwd=folder, capture_output=True, check=False, timeout=120, **identity
+        command, env=_environment(), cwd=folder, capture_output=True, check=False, timeout=120, **_identity()
     )
     if made.returncode != 0:
-        raise RuntimeError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+        raise RuntimeError(f"{program} failed: {made.stderr.decode(errors='replace')}")
