@@ -29,8 +29,8 @@ from tests.cluster.ways_people import (
 )
 
 KEYS_EACH = 4
-#: How often each kind of round comes up; guests are there only once.
-ROUNDS = {"keys": 8, "access": 5, "mine": 3, "ingest": 2, "guest": 2}
+#: Of so many rounds; guests are there only once.
+ROUNDS = {"keys": 6, "access": 5, "mine": 4, "ingest": 3, "guest": 2}
 OPERATIONS = frozenset(
     {*ENDING_KEYS, *ENDING_ACCOUNTS, *ENDING_ACCESS, *ENDING_MINE, *ENDING_INGEST, *ENDING_USERS,
      *ENDING_ORGANIZATIONS}
@@ -50,6 +50,7 @@ class Draw:
     def __init__(self, seed: str, guests: Sequence[Guest] = ()) -> None:
         self._chance = random.Random(seed)  # noqa: S311
         self._bags: dict[int, list[str]] = {}
+        self._rounds: list[str] = []
         self._lock = threading.Lock()
         self._guests: queue.SimpleQueue[Guest] = queue.SimpleQueue()
         for each in guests:
@@ -62,6 +63,13 @@ class Draw:
             if not bag:
                 bag += self._chance.sample(sorted(ways), len(ways))
             return ways[bag.pop()]
+
+    def round(self) -> str:
+        """Draw a kind of round."""
+        with self._lock:
+            if not self._rounds:
+                self._rounds = self._chance.sample(list(ROUNDS), sum(ROUNDS.values()), counts=ROUNDS.values())
+            return self._rounds.pop()
 
     def guest(self) -> Guest | None:
         """Draw a guest; nobody, if there is none left."""
@@ -84,12 +92,12 @@ class Revoker(threading.Thread):
             "keys": self.keys, "access": self.access, "mine": self.mine, "ingest": self.ingest,
             "guest": self.guest,
         }  # fmt: skip
-        self._weights = {"keys": 1} if group else ROUNDS
+        self._kind = "keys" if group else ""
 
     def run(self) -> None:
         """Issue and take away until told to stop."""
         while not self.stopping.is_set():
-            (kind,) = self.client.chance.choices(list(self._weights), list(self._weights.values()))
+            kind = self._kind or self._draw.round()
             self.client.begin()
             with suppress(Unanswered):  # it is a finding already
                 self._rounds[kind]()
