@@ -79,19 +79,6 @@ def test_a_credential_record_holds_the_row_and_no_secret(estate: Estate) -> None
     assert expected == record
 
 
-def test_what_is_expired_by_hand_says_so(estate: Estate) -> None:
-    """
-    An end that has come already is said as such; one that is still to come is left to the clock.
-    """
-    now, later = (estate.key(estate.account())[0] for _ in range(2))
-    with transaction(SYSTEM, reason="test") as tx:
-        credentials.expire(tx, now, "now")
-        credentials.expire(tx, later, "2d")
-    found = [_record(Kind.CREDENTIAL, key.kid) for key in (now, later)]
-
-    assert [True, False] == [isinstance(each, records.Credential) and each.has_expired for each in found]
-
-
 def test_ended_credentials_stay_known(estate: Estate) -> None:
     """
     A revoked key keeps its record, and so does a deleted one: its holder learns why it is refused.

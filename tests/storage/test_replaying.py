@@ -5,16 +5,7 @@ from __future__ import annotations
 from retinue.replica.records import Kind
 from retinue.server.access import actions as access
 from retinue.server.access import grant_actions, group_actions, member_actions
-from retinue.server.access.catalogue import Declaration
-from retinue.server.access.catalogue_actions import IMPORT
-from retinue.server.access.models import (
-    Grant,
-    Group,
-    Membership,
-    Permission,
-    RoleAssignment,
-    TeamResource,
-)
+from retinue.server.access.models import Grant, Group, Membership, RoleAssignment, TeamResource
 from retinue.server.access.subjects import Subject
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.models import Credential
@@ -116,25 +107,6 @@ def test_an_old_secret_does_not_come_back(history: Past) -> None:
     assert retires == Credential.objects.get(id=rotated.id).retires_at
     assert "closed" == outcomes("credential")[regenerated.id]
     assert "replayed" == outcomes("credential")[rotated.id]
-
-
-def test_what_was_expired_by_hand_is_expired_again(history: Past) -> None:
-    """
-    It ends when it did, and on every clock.
-    """
-    estate, follower = Estate.create(), fresh_follower()
-    key, _ = estate.key(estate.account())
-    history.backup()
-    with transaction(SYSTEM, reason="test") as tx:
-        credentials.expire(tx, key, "now")
-    ended = Credential.objects.get(id=key.id).expires_at
-    follower.catch_up()
-    history.restore()
-
-    recover(follower)
-    found = Credential.objects.get(id=key.id)
-    assert ("active", True, ended) == (found.state, found.has_expired, found.expires_at)
-    assert {key.id: "replayed"} == outcomes("credential")
 
 
 def test_what_cannot_be_said_in_rows_disables_the_account(history: Past) -> None:
@@ -286,36 +258,6 @@ def test_resources_are_taken_out_of_teams_again(history: Past) -> None:
     assert [["r-1", "r-2", "r-3"], ["r-1"], ["r-2"]] == [
         each.after.get("added") or each.before["removed"] for each in changes.order_by("id")
     ]
-
-
-def test_an_imported_permission_is_withdrawn_again_and_roles_stand(history: Past) -> None:
-    """
-    Owners hold what is declared: it is withdrawn from them again, and no role or account is ended for it. What
-    was withdrawn and declared again is left alone.
-    """
-    names = ["imported.gone:read", "imported.again:read"]
-    follower = fresh_follower()
-    _import(*names)
-    history.backup()
-    _import(names[1])
-    _import()
-    _import(names[1])
-    follower.catch_up()
-    history.restore()
-
-    recover(follower)
-    declared = Permission.objects.filter(name__in=names, is_withdrawn=False)
-    assert [names[1]] == [each.name for each in declared]
-    kinds = ("permission", "holder", "principal", "organization")
-    ends = {kind: set(outcomes(kind).values()) for kind in kinds}
-    assert {"replayed", "nothing"} == ends.pop("permission")
-    assert {"nothing"} >= set().union(*ends.values())
-
-
-def _import(*names: str) -> None:
-    """Import these permissions, and withdraw what was imported before."""
-    with transaction(SYSTEM, reason="test") as tx:
-        access.declare(tx, list(map(Declaration, names)), by=IMPORT)
 
 
 def _subject(group: Group) -> Subject:

@@ -57,8 +57,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Credential(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A credential, found by its public key id. It holds no permissions.
 
-    ``self_issued`` says that a user issued it, by the permission to hold personal access tokens.
-    ``has_expired`` says that it was expired by hand: no clock that is behind, or set back, revives it.
+    ``self_issued``: by a user, who may hold personal tokens. ``has_expired``: by hand, and so on every clock.
     """
 
     id: str
@@ -233,8 +232,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
     clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
     very file that it stands in, so that no lease goes with a copy; it is the store's own affair. ``mark``
-    tells ``revision`` from one of the same number in another history, ``snapshot_mark`` does so for
-    ``snapshot_revision``.
+    tells ``revision`` from one of the same number in another history, ``snapshot_mark`` ``snapshot_revision``.
     ``hops`` counts the relays above: each costs the lease one margin. ``nodes`` is how many nodes are live.
     ``knows_nodes`` says that the records of nodes are here, and their credentials: a relay needs them.
     """
