@@ -232,7 +232,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
     clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
     very file that it stands in, so that no lease goes with a copy; it is the store's own affair. ``mark``
-    tells ``revision`` from one of the same number in another history, ``snapshot_mark`` ``snapshot_revision``.
+    tells ``revision`` from the same number in another history, ``snapshot_mark`` ``snapshot_revision``.
     ``hops`` counts the relays above: each costs the lease one margin. ``nodes`` is how many nodes are live.
     ``knows_nodes`` says that the records of nodes are here, and their credentials: a relay needs them.
     """
