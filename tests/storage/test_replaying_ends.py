@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from retinue.replica.records import TYPES, Kind
+from retinue.replica.records import Credential as Record
+from retinue.replica.records import Kind
 from retinue.server.access import actions as access
 from retinue.server.access.catalogue import Declaration
 from retinue.server.access.catalogue_actions import IMPORT
@@ -30,7 +31,7 @@ def test_what_is_expired_by_hand_says_so(estate: Estate) -> None:
         Compiler().compile([(Kind.CREDENTIAL, key.kid)])[Kind.CREDENTIAL, key.kid] for key in (now, later)
     ]
 
-    records = [msgspec.msgpack.decode(each or b"", type=TYPES[Kind.CREDENTIAL]) for each in found]
+    records = [msgspec.msgpack.decode(each or b"", type=Record) for each in found]
     assert [True, False] == [each.has_expired for each in records]
 
 
