@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cli.answers import ADMIN, ETL_REF, GRANT, NOW, account
+from tests.cli.answers import ADMIN, ETL_REF, GRANT, NOW, account, key
 
 ROLE = {
     "id": "rol_" + "R" * 16,
@@ -111,6 +111,22 @@ MAY: dict[str, Any] = {
     "others": [],
 }
 MAY_NOT = {**MAY, "allowed": False, "reason": "permission_missing", "held": "none", "paths": []}
+HELD = {"permission": "report:read", "held": "inherited", "sources": MAY["paths"]}
+DRIFTED = {"origin": "account loader", "missing": ["report:write"], "extra": []}
+MATCHED = {"principals": [ETL_REF], "principals_count": 1, "groups": []}
+SIMULATED = {
+    "examined": 12,
+    "truncated": False,
+    "items": [{"principal": ETL_REF, "gained": ["report:read"], "lost": [], "limited": []}],
+}
+
+#: What ``expiry.enforce: all`` would shorten.
+PLAN = {
+    "enforce": "new",
+    "credentials": 1,
+    "in_use": 1,
+    "items": [{"key": key(), "expires_at": "2026-03-01T00:00:00.000Z"}],
+}
 
 
 def granted(body: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,15 @@ from typing import Any
 from tests.cli.access_answers import (
     ACCESS_POLICY,
     ASSIGNMENT,
+    DRIFTED,
     GROUP,
+    HELD,
+    MATCHED,
     MAY,
     MEMBER,
     PERMISSION,
     ROLE,
+    SIMULATED,
     TEAM,
     granted,
 )
@@ -41,6 +45,11 @@ def _collection(path: str, of: dict[str, Any]) -> list[Route]:
 
 
 ACCESS: list[Route] = [
+    ("POST", "/v1/roles/(.+)/clone", lambda c, m: (201, {**ROLE, **c.body})),
+    ("POST", "/v1/access-policies/preview", lambda c, m: (200, MATCHED)),
+    ("POST", "/v1/decisions/simulate", lambda c, m: (200, SIMULATED)),
+    ("GET", "/v1/(service-accounts|users)/(.+)/permissions", lambda c, m: page([HELD])),
+    ("GET", "/v1/service-accounts/(.+)/drift", lambda c, m: page([DRIFTED])),
     *_collection("/v1/roles", ROLE),
     *_collection("/v1/groups", GROUP),
     *_collection("/v1/teams", TEAM),

@@ -21,6 +21,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "key-regenerate": ("key", "regenerate", "etl/k1", "--yes", "--out", "token"),
     "key-restrict": ("key", "restrict", "etl/k1", "--network", "10.0.0.0/8", "--read-only"),
     "key-expire": ("key", "expire", "etl/k1", "--in", "30d"),
+    "key-restrict-time": ("key", "restrict", "etl/k1", "--time", "mon-fri 08:00-18:00 Europe/Berlin"),
+    "account-duplicate": ("account", "duplicate", "etl", "etl 2"),
+    "account-permissions": ("account", "permissions", "etl"),
+    "account-drift": ("account", "drift", "etl"),
+    "user-permissions": ("user", "permissions", "admin@acme.example"),
+    "role-clone": ("role", "clone", "auditor", "Reader", "--handle", "reader"),
+    "access-policy-preview": ("access-policy", "preview", "--condition", "environment=prod"),
+    "simulate": ("simulate", "act=grant subject=etl permission=report:read"),
+    "policy-get-version": ("policy", "get", "--version", "1"),
+    "credential-expiry-plan": ("credential", "expiry-plan"),
+    "finding-counts": ("finding", "counts"),
     "key-restore": ("key", "restore", "etl/k1"),
     "key-import": ("key", "import", "keys.csv", "--scheme", "old", "--key-file", "hmac-key", "--preview"),
     "key-revoke": ("key", "revoke", "etl/k1", "--yes"),
@@ -167,7 +178,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "compromise": ("compromise", "etl/k1", "--yes"),
     "verify": ("verify", "--file", "own-token"),
 }
-_ALONE = ("explain", "who-can", "whoami", "verify", "identify", "compromise")
+_ALONE = ("explain", "who-can", "simulate", "whoami", "verify", "identify", "compromise")
 #: The last words of each path of words that the command tree has, for help and flags.
 TREE: tuple[tuple[str, ...], ...] = tuple(
     sorted(

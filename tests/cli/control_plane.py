@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.cli.access_answers import created_account
+from tests.cli.access_answers import PLAN, created_account
 from tests.cli.access_routes import ACCESS
 from tests.cli.answers import (
     ALLOWED,
@@ -138,6 +138,7 @@ _PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", "/v1/presentation", lambda c, m: (200, PRESENTATION)),
     ("GET", "/v1/policy/presets", lambda c, m: _page([PRESET])),
     ("GET", "/v1/policy/versions", lambda c, m: _page([VERSION])),
+    ("GET", "/v1/policy/versions/(.+)", lambda c, m: (200, VERSION)),
 ]
 
 
@@ -172,6 +173,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ),
     ("DELETE", f"{_A}/{ETL_ID}", lambda c, m: (200, account(state="deleted", status="deleted"))),
     ("POST", f"{_A}/{ETL_ID}/(enable|approve)", lambda c, m: (200, account())),
+    ("POST", f"{_A}/{ETL_ID}/duplicate", lambda c, m: (201, created_account(c.body))),
     *ACCESS,
     ("GET", f"{_A}/{ETL_ID}/disable", lambda c, m: (200, DISABLING)),
     ("POST", f"{_A}/{ETL_ID}/disable", lambda c, m: (200, account(state="disabled", status="disabled"))),
@@ -219,6 +221,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
             {**ISSUED, "account": account(), "permissions": ["report:read"], "left_out": [], "replaced": PAT},
         ),
     ),
+    ("GET", "/v1/credentials/expiry-plan", lambda c, m: (200, PLAN)),
     ("GET", "/v1/credentials", lambda c, m: _page([key(), PAT, WEB])),
     (
         "POST",
@@ -230,6 +233,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", "/v1/requests", lambda c, m: _page([REQUEST])),
     ("GET", "/v1/audit-events", lambda c, m: _page([EVENT])),
     ("GET", "/v1/findings", lambda c, m: _page([FINDING])),
+    ("GET", "/v1/findings/counts", lambda c, m: _page([{"kind": "idle_key", "severity": "low", "open": 3}])),
     ("POST", "/v1/findings/(.+)/(accept|reopen)", lambda c, m: (200, {**FINDING, "state": "accepted"})),
     ("GET", "/v1/epochs", lambda c, m: _page([EPOCH])),
     ("POST", "/v1/epochs", lambda c, m: (201, {**EPOCH, "cause": "declared"})),

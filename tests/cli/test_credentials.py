@@ -64,6 +64,43 @@ def test_narrowing_says_to_what(run: Run, server: FakeServer, flags: tuple[str, 
     assert (2, []) == (outcome.code, server.changes())
 
 
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        (
+            "mon-fri 08:00-18:00 Europe/Berlin",
+            {
+                "days": ["mon", "tue", "wed", "thu", "fri"],
+                "start": "08:00",
+                "end": "18:00",
+                "zone": "Europe/Berlin",
+            },
+        ),
+        ("22:00-06:00", {"start": "22:00", "end": "06:00"}),
+        ("sat-mon,wed", {"days": ["mon", "wed", "sat", "sun"]}),
+        ("SUN UTC", {"days": ["sun"], "zone": "UTC"}),
+    ],
+)
+@pytest.mark.parametrize("words", [("key", "restrict", "etl/k1"), ("pat", "restrict", "init")])
+def test_times_are_said_in_a_line(
+    run: Run, server: FakeServer, words: tuple[str, ...], text: str, window: dict[str, object]
+) -> None:
+    """Days, hours and zone; what is left out is not sent, so that the API's own words hold for it."""
+    assert 0 == run(*words, "--time", text).code
+    (sent,) = server.changes()
+
+    assert {"times": [window]} == sent.body["restrictions"]
+
+
+@pytest.mark.parametrize("text", ["", "Europe/Berlin", "mon-fry", "8-18", "mon 08:00-18:00 UTC more"])
+def test_what_is_no_time_is_refused(run: Run, server: FakeServer, text: str) -> None:
+    """Nothing is sent."""
+    outcome = run("key", "restrict", "etl/k1", "--time", text)
+
+    assert (2, []) == (outcome.code, server.changes())
+    assert "mon-fri 08:00-18:00 Europe/Berlin" in outcome.err
+
+
 def test_rotation_is_finished_or_compromised(run: Run, server: FakeServer) -> None:
     """`rotate --finish` ends the overlap, `--compromised` asks first and says so to the server."""
     finished = run("key", "rotate", "etl/spun", "--finish", "--yes")

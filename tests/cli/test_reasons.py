@@ -24,6 +24,12 @@ READING = (
     "resources",
     "explain",
     "who-can",
+    "permissions",
+    "drift",
+    "preview",
+    "simulate",
+    "expiry-plan",
+    "counts",
 )
 CHANGING = {name: words for name, words in COMMANDS.items() if not set(words) & set(READING)}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, lookup, output
-from retinue.cli.access_shapes import ACCESS_POLICY
+from retinue.cli.access_shapes import ACCESS_POLICY, WHO
 from retinue.cli.collection import Conditions, Description, Justification, Many, Match, conditions
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import (
@@ -23,6 +24,8 @@ from retinue.cli.subjects import subject_id
 from retinue.client import access as ops
 from retinue.client import operations
 from retinue.client.access import AccessPolicy
+from retinue.client.effects import PREVIEW_ACCESS_POLICY
+from retinue.client.models import Page
 
 app = App(
     name="access-policy",
@@ -88,6 +91,29 @@ def create(
         "justification": justification,
     }
     _done(session, session.perform(ops.CREATE_ACCESS_POLICY, None, body), "created")
+
+
+@app.command
+def preview(
+    *,
+    match: Match = None,
+    condition: Conditions = (),
+    subject: Subjects = (),
+    options: Options = DEFAULTS,
+) -> None:
+    """List whom an access policy would give something, without making one."""
+    session = Session(options, PREVIEW_ACCESS_POLICY)
+    body = {
+        "match": match,
+        "conditions": conditions(condition),
+        "subjects": [subject_id(session, each) for each in subject] or None,
+    }
+    found = session.perform(PREVIEW_ACCESS_POLICY, None, body)
+    if options.output in ("json", "jsonl", "yaml"):
+        output.show_object(msgspec.to_builtins(found), options)
+    else:
+        output.show_list([Page([*found.groups, *found.principals])], WHO, options)
+    session.say(f"{found.principals_count} principals, {len(found.groups)} groups and teams")
 
 
 @app.command

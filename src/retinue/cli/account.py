@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from cyclopts import App, Parameter
 
-from retinue.cli import account_life, lookup, output
+from retinue.cli import account_access, account_life, lookup, output
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover
 from retinue.cli.issuing import hand_key_over
@@ -19,7 +18,7 @@ from retinue.cli.values import pair
 from retinue.client import operations as ops
 from retinue.client.access import GROUPS, TEAMS
 from retinue.client.errors import ClientError
-from retinue.client.models import CreatedAccount, Expiry, IssuedKey, ServiceAccount
+from retinue.client.models import ServiceAccount
 
 app = App(name="account", help="Service accounts: identities of programs.")
 #: The same commands under the short name.
@@ -118,12 +117,12 @@ def create(
     if key is None:
         made = session.perform(ops.CREATE_ACCOUNT, None, body)
         _created(session, made)
-        first = _first_key(made)
+        first = account_access.first_key(made)
         if first is not None:
             with Handover(None).ready() as handover:
-                hand_key_over(session, first, handover, {"account": _account(made)})
+                hand_key_over(session, first, handover, {"account": account_access.account_of(made)})
             return Exit.DONE
-        session.show_change([_account(made)], ACCOUNT)
+        session.show_change([account_access.account_of(made)], ACCOUNT)
         session.next(f"retinue key issue {made.handle} --out FILE")
         return Exit.DONE
     with Handover(out).ready() as handover:
@@ -142,7 +141,7 @@ def _copied(like: str | None, link: bool) -> dict[str, str] | None:
 def _create_with_key(session: Session, body: dict[str, Any], key: str | None, handover: Handover) -> int:
     made = session.perform(ops.CREATE_ACCOUNT, None, body)
     _created(session, made)
-    issued = _first_key(made)
+    issued = account_access.first_key(made)
     try:
         if issued is None:
             issued = session.perform(ops.ISSUE_KEY, {"id": made.id}, {"name": key})
@@ -150,21 +149,8 @@ def _create_with_key(session: Session, body: dict[str, Any], key: str | None, ha
         tell(error, f"{made.handle} has no key yet")
         session.next(f"retinue key issue {made.handle} --out FILE")
         return Exit.PARTLY
-    hand_key_over(session, issued, handover, {"account": _account(made)})
+    hand_key_over(session, issued, handover, {"account": account_access.account_of(made)})
     return Exit.DONE
-
-
-def _first_key(made: CreatedAccount) -> IssuedKey | None:
-    """Return the key that came with an account: where each account gets one, it is not asked for."""
-    if made.key is None or made.token is None:
-        return None
-    return IssuedKey(key=made.key, token=made.token, expiry=made.expiry or Expiry())
-
-
-def _account(made: CreatedAccount) -> ServiceAccount:
-    """Return a new account as any other: without its key, which is told apart."""
-    told = msgspec.structs.asdict(made)
-    return ServiceAccount(**{name: told[name] for name in ServiceAccount.__struct_fields__})
 
 
 def _created(session: Session, made: ServiceAccount) -> None:
@@ -251,5 +237,8 @@ for _tree in (app, alias):
         account_life.disable,
         account_life.delete,
         account_life.restore,
+        account_access.duplicate,
+        account_access.permissions,
+        account_access.drift,
     ):
         _tree.command(_change)

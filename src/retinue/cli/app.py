@@ -31,6 +31,7 @@ _COMMANDS = (
     ("permission", "permission:app", "The permissions that can be given.", _ACCESS),
     ("explain", "explain:app", "May somebody, and why?", _OBSERVE),
     ("who-can", "explain:who_app", "Who may?", _OBSERVE),
+    ("simulate", "simulate:app", "What would change if?", _OBSERVE),
     ("pat", "pat:app", "Personal access tokens.", _ACCESS),
     ("ingest", "ingest:app", "Ingest tokens of the organization.", _ACCESS),
     ("credential", "credential:app", "Keys and tokens in one list.", _ACCESS),

@@ -6,15 +6,20 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
 from retinue.cli import lookup, output
+from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
+from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.cli.shapes import CREDENTIAL
 from retinue.client import credential_operations as ops
+from retinue.client.effects import EXPIRY_PLAN, PlannedExpiry
+from retinue.client.models import Page
 
 app = App(name="credential", help="Keys, personal access tokens and ingest tokens in one list.")
 identify_app = App(name="identify", help="Which credential is this token?")
@@ -25,6 +30,18 @@ Status = Literal[
     "usable", "never_used", "idle", "expiring", "retiring", "expired", "blocked", "revoked", "suspended"
 ]
 Days = Annotated[str | None, Parameter(metavar="DAYS", help="Such as 30d.")]
+
+PLANNED = Shape[PlannedExpiry](
+    columns=(
+        Column("account", "key.account"),
+        Column("name", "key.name"),
+        Column("id", "key.id"),
+        Column("expires", "key.expires_at", ago),
+        Column("becomes", "expires_at", ago),
+    ),
+    name=lambda planned: lookup.key_label(planned.key),
+    id=lambda planned: planned.key.id,
+)
 
 
 @app.command(name="list")
@@ -56,6 +73,19 @@ def list_(
         "sort": sort,
     }
     output.show_list(session.pages(ops.LIST_CREDENTIALS, None, query, limit), CREDENTIAL, options)
+
+
+@app.command(name="expiry-plan")
+def expiry_plan(*, options: Options = DEFAULTS) -> None:
+    """List what lives longer than the policy allows, and when `expiry.enforce: all` ends it."""
+    session = Session(options, EXPIRY_PLAN)
+    found = session.perform(EXPIRY_PLAN)
+    if options.output in ("json", "jsonl", "yaml"):
+        output.show_object(msgspec.to_builtins(found), options)
+    else:
+        output.show_list([Page(found.items)], PLANNED, options)
+    session.say(f"{found.credentials} credentials, {found.in_use} used in the last 24 hours")
+    session.say(f"expiry.enforce is {found.enforce}")
 
 
 def _days(text: str | None, flag: str) -> str | None:

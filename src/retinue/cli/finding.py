@@ -14,6 +14,7 @@ from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Option
 from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client import governance as ops
+from retinue.client.effects import COUNT_FINDINGS, FindingCount
 from retinue.client.governance import Finding
 
 app = App(name="finding", help="What is not as it should be with accounts and credentials.")
@@ -32,6 +33,12 @@ FINDING = Shape[Finding](
     id=lambda finding: finding.id,
 )
 
+COUNT = Shape[FindingCount](
+    columns=(Column("severity", "severity"), Column("kind", "kind"), Column("open", "open")),
+    name=lambda count: count.kind,
+    id=lambda count: count.kind,
+)
+
 
 @app.command(name="list")
 def list_(
@@ -48,6 +55,13 @@ def list_(
     session = Session(options, ops.LIST_FINDINGS)
     query = {"kind": kind, "subject": subject, "state": state}
     output.show_list(session.pages(ops.LIST_FINDINGS, None, query, limit), FINDING, options)
+
+
+@app.command
+def counts(*, options: Options = DEFAULTS) -> None:
+    """Count what is open, by kind."""
+    session = Session(options, COUNT_FINDINGS)
+    output.show_list([session.perform(COUNT_FINDINGS)], COUNT, options)
 
 
 @app.command

@@ -13,7 +13,7 @@ from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.issuing import hand_key_over
-from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, restrictions
+from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, restrictions
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -86,6 +86,7 @@ def issue(
     endpoint: Endpoints = (),
     method: Methods = (),
     read_only: ReadOnly = False,
+    time: Times = (),
     local: Local = False,
     digest: Annotated[
         str | None,
@@ -102,7 +103,7 @@ def issue(
     body = {
         "name": name,
         "expires": durations.checked(expires, "--expires", never=True) if expires else None,
-        "restrictions": restrictions(network, endpoint, method, read_only),
+        "restrictions": restrictions(network, endpoint, method, read_only, time),
         "digest": held.read(digest, prefix) if digest else _digest(made),
     }
     with Handover(out, format_).ready(needed=digest is None) as handover:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, lookup
+from retinue.cli import durations, lookup, windows
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import CHANGE_DEFAULTS, DANGER_DEFAULTS, ChangeOptions, DangerOptions
@@ -24,12 +24,23 @@ Endpoints = Annotated[
 ]
 Methods = Annotated[Many, Parameter(name="--method", help="Only with this HTTP method.", negative="")]
 ReadOnly = Annotated[bool, Parameter(help="Only GET, HEAD and OPTIONS.", negative="")]
+Times = Annotated[
+    Many,
+    Parameter(name="--time", help='Only then: "mon-fri 08:00-18:00 Europe/Berlin".', negative=""),
+]
 
 
-def restrictions(network: Many, endpoint: Many, method: Many, read_only: bool) -> dict[str, Any] | None:
+def restrictions(
+    network: Many, endpoint: Many, method: Many, read_only: bool, time: Many = ()
+) -> dict[str, Any] | None:
     """Return the restrictions that flags ask for; ``None`` if they ask for none."""
     methods = list(dict.fromkeys([*method, *(READS if read_only else ())]))
-    asked = {"networks": list(network), "endpoints": list(endpoint), "methods": methods}
+    asked: dict[str, list[Any]] = {
+        "networks": list(network),
+        "endpoints": list(endpoint),
+        "methods": methods,
+        "times": windows.read(time),
+    }
     stated = {name: values for name, values in asked.items() if values}
     return stated or None
 
@@ -42,23 +53,19 @@ def restrict(
     endpoint: Endpoints = (),
     method: Methods = (),
     read_only: ReadOnly = False,
+    time: Times = (),
     none: Annotated[bool, Parameter(help="No restriction any more.", negative="")] = False,
     options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> None:
-    """Narrow a key to exactly these networks, paths and methods; what is not named is not narrowed."""
+    """Narrow a key to exactly these networks, paths, methods and times; what is not named is not narrowed."""
     session = Session(options, ops.RESTRICT_KEY, ops.LIST_ACCOUNT_KEYS)
-    wanted = restrictions(network, endpoint, method, read_only)
+    wanted = restrictions(network, endpoint, method, read_only, time)
     if (wanted is None) != none:
         raise CommandError(
             "to what is the key narrowed?", "name at least one restriction, or --none alone", Exit.USAGE
         )
     found = lookup.key(session, key)
-    times = [
-        {"days": each.days, "start": each.start, "end": each.end, "zone": each.zone}
-        for each in found.restrictions.times
-    ]
-    body = {"restrictions": {**(wanted or {}), **({"times": times} if times and not none else {})}}
-    changed = session.perform(ops.RESTRICT_KEY, {"id": found.id}, body)
+    changed = session.perform(ops.RESTRICT_KEY, {"id": found.id}, {"restrictions": wanted or {}})
     session.say(f"narrowed key {lookup.key_label(changed)} ({changed.id}): {in_words(changed)}")
     session.show_change([changed], KEY)
     session.next(f"retinue key get {lookup.key_label(changed)}")
@@ -71,7 +78,7 @@ def in_words(key: Key) -> str:
         f"from {', '.join(narrowed.networks)}" if narrowed.networks else "",
         f"{', '.join(narrowed.methods)} only" if narrowed.methods else "",
         f"on {', '.join(narrowed.endpoints)}" if narrowed.endpoints else "",
-        "at certain times" if narrowed.times else "",
+        f"at {windows.in_words(narrowed.times)}" if narrowed.times else "",
     ]
     return "; ".join(part for part in parts if part) or "not at all"
 

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from retinue.cli import confirm, durations, lookup, output, token_life
 from retinue.cli.handover import Handover
 from retinue.cli.issuing import hand_key_over
-from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, restrictions
+from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, restrictions
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -54,6 +54,7 @@ def issue(
     endpoint: Endpoints = (),
     method: Methods = (),
     read_only: ReadOnly = False,
+    time: Times = (),
     out: Out = None,
     format_: Form = "raw",
     options: ChangeOptions = CHANGE_DEFAULTS,
@@ -62,7 +63,7 @@ def issue(
     body: dict[str, object] = {
         "name": name,
         "expires": durations.checked(expires, "--expires", never=True) if expires else None,
-        "restrictions": restrictions(network, endpoint, method, read_only),
+        "restrictions": restrictions(network, endpoint, method, read_only, time),
     }
     token_life.issued(NOUN, body, out, format_, options)
 

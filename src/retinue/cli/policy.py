@@ -44,8 +44,17 @@ def list_(*, options: Options = DEFAULTS) -> None:
 
 
 @app.command
-def get(*, options: Options = DEFAULTS) -> None:
+def get(
+    *,
+    version: Annotated[int | None, Parameter(help="That version, as it was stated.")] = None,
+    options: Options = DEFAULTS,
+) -> None:
     """Show the document: preset, overrides and environments, and what is in force."""
+    if version is not None:
+        session = Session(options, ops.GET_POLICY_VERSION)
+        said = session.perform(ops.GET_POLICY_VERSION, {"number": str(version)})
+        output.show_object(msgspec.to_builtins(said), options)
+        return
     session = Session(options, ops.GET_POLICY)
     found = session.perform(ops.GET_POLICY)
     output.show_object(msgspec.to_builtins(found), options)

@@ -20,6 +20,7 @@ from retinue.cli.options import (
 from retinue.cli.session import Session
 from retinue.client import access as ops
 from retinue.client.access import Role
+from retinue.client.effects import CLONE_ROLE
 
 app = App(name="role", help="Roles: named sets of permissions, each by handle or id.")
 Many = tuple[str, ...]
@@ -72,6 +73,21 @@ def create(
         "bypass_scopes": bypass_scopes,
     }
     _done(session, session.perform(ops.CREATE_ROLE, None, body), "created")
+
+
+@app.command
+def clone(
+    role: str,
+    name: str,
+    /,
+    *,
+    handle: Annotated[str | None, Parameter(help="What commands call it (default: from the name).")] = None,
+    options: ChangeOptions = CHANGE_DEFAULTS,
+) -> None:
+    """Create a role with the permissions of another; from then on each goes its own way."""
+    session = Session(options, CLONE_ROLE, ops.LIST_ROLES)
+    made = session.perform(CLONE_ROLE, {"id": find(session, role).id}, {"name": name, "handle": handle})
+    _done(session, made, "created")
 
 
 @app.command

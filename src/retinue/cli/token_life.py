@@ -13,7 +13,7 @@ from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.issuing import hand_key_over
-from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, in_words, restrictions
+from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, in_words, restrictions
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -108,12 +108,13 @@ def _add_names(app: App, noun: Noun) -> None:
         endpoint: Endpoints = (),
         method: Methods = (),
         read_only: ReadOnly = False,
+        time: Times = (),
         none: Annotated[bool, Parameter(help="No restriction any more.", negative="")] = False,
         options: ChangeOptions = CHANGE_DEFAULTS,
     ) -> None:
-        """Narrow a token to exactly these networks, paths and methods."""
+        """Narrow a token to exactly these networks, paths, methods and times."""
         session = Session(options, ops.restrict, ops.listed)
-        wanted = restrictions(network, endpoint, method, read_only)
+        wanted = restrictions(network, endpoint, method, read_only, time)
         if (wanted is None) != none:
             raise CommandError(
                 "to what is the token narrowed?", "name at least one restriction, or --none alone", Exit.USAGE

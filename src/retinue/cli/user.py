@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
+from retinue.cli import account_access, lookup, output
 from retinue.cli import confirm as ask
-from retinue.cli import lookup, output
 from retinue.cli.handover import Handover
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -25,6 +25,7 @@ from retinue.client.models import User
 from retinue.client.operations import Operation
 
 app = App(name="user", help="People, by e-mail address, handle or id.")
+app.command(account_access.of_user, name="permissions")
 
 
 @app.command(name="list")

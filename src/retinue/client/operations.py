@@ -158,6 +158,9 @@ LIST_PRESETS: Operation[m.Page[o.PolicyPreset]] = Operation(
 LIST_POLICY_VERSIONS: Operation[m.Page[o.PolicyVersion]] = Operation(
     "GET", "/v1/policy/versions", "policy:read", m.Page[o.PolicyVersion]
 )
+GET_POLICY_VERSION: Operation[o.PolicyVersion] = Operation(
+    "GET", "/v1/policy/versions/{number}", "policy:read", o.PolicyVersion
+)
 
 GET_PRESENTATION: Operation[o.Presentation] = Operation("GET", "/v1/presentation", "", o.Presentation)
 GET_ME: Operation[m.Me] = Operation("GET", "/v1/me", "", m.Me)
