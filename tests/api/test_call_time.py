@@ -157,7 +157,7 @@ def test_queue_of_writers_ends(world: World, monkeypatch: pytest.MonkeyPatch) ->
     is_held, is_done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with transaction._queue:
+        with transaction.one_writer():
             is_held.set()
             is_done.wait(30)
 

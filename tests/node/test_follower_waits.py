@@ -13,6 +13,7 @@ from retinue.node import pausing
 from retinue.node.complaints import Complaint
 from retinue.node.follower_metrics import Counter, read
 from retinue.replica import lease
+from retinue.server.nodes.rules import EARLY_SHARE
 from tests.node import control as scripted
 from tests.node.control import Control, Exchange, controlling
 from tests.node.faults import drop, late, refuse
@@ -153,6 +154,7 @@ def test_a_poll_that_was_held_is_followed_by_the_next_at_once() -> None:
     now = lease.boot_clock_ns()
 
     assert 0.0 == pausing.rest(1.25, now - 1_300_000_000)
-    assert 0.0 < pausing.rest(1.25, now - 1_200_000_000) <= 0.05
+    assert 0.0 == pausing.rest(1.25, now - int(1.25e9 * (1 - EARLY_SHARE)))
+    assert 0.0 < pausing.rest(1.25, now - 1_075_000_000) <= 0.05
     assert 0.2 == pausing.rest(1.25, now)
     assert 0.0 == pausing.rest(0.0, now)

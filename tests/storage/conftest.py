@@ -18,6 +18,7 @@ from tests.server_support import django_setup
 if TYPE_CHECKING:
     from tests.storage.estate import Estate
     from tests.storage.past import Past
+    from tests.storage.together import Together
 
 # Before any test module is imported: they import models.
 django_setup.setup()
@@ -43,6 +44,17 @@ def estate(awake: str) -> Estate:
     from tests.storage.estate import Estate
 
     return Estate.create()
+
+
+@pytest.fixture
+def together(awake: str) -> Iterator[Together]:
+    """Rounds that go on until the test ends."""
+    from tests.storage.together import Together
+
+    made = Together()
+    made.rounds.start()
+    yield made
+    made.rounds.stop()
 
 
 @pytest.fixture(scope="module", params=django_setup.kinds())

@@ -17,7 +17,7 @@ from retinue.server.directory.models import Principal
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.models import Change
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from retinue.server.nodes import feed
+from retinue.server.nodes import batches
 from retinue.server.nodes.feed import PollAnswer
 from retinue.server.nodes.models import Lease
 from tests.server_support import django_setup
@@ -42,8 +42,8 @@ def test_a_long_revision_arrives_in_parts(
     No answer is over the limits; until the last part the node has acknowledged nothing of the revision and
     gets no lease; in the end it holds everything.
     """
-    monkeypatch.setattr(feed, "MAX_CHANGES", limit)
-    monkeypatch.setattr(feed, "MAX_BYTES", size)
+    monkeypatch.setattr(batches, "MAX_CHANGES", limit)
+    monkeypatch.setattr(batches, "MAX_BYTES", size)
     follower = Follower.create()
     follower.catch_up()
     before = follower.meta.revision
@@ -72,7 +72,7 @@ def test_a_part_that_was_lost_or_forgotten_comes_again(
     """
     A follower that restarts inside a revision begins it anew; what changes meanwhile arrives too.
     """
-    monkeypatch.setattr(feed, "MAX_CHANGES", 3)
+    monkeypatch.setattr(batches, "MAX_CHANGES", 3)
     follower = Follower.create()
     follower.catch_up()
     with transaction(SYSTEM, reason="test") as tx:
@@ -193,10 +193,10 @@ def _five_thousand(estate: Estate) -> None:
     answers = _answers(follower)
 
     assert set(holders) <= _touched(revision)
-    assert len(answers) >= MANY / feed.MAX_CHANGES
+    assert len(answers) >= MANY / batches.MAX_CHANGES
     for answer in answers:
-        assert len(answer.changes) <= feed.MAX_CHANGES
-        assert len(msgspec.json.encode(answer)) <= feed.MAX_BYTES
+        assert len(answer.changes) <= batches.MAX_CHANGES
+        assert len(msgspec.json.encode(answer)) <= batches.MAX_BYTES
     assert [True] == [answer.lease for answer in answers if not answer.more]
     assert revision == follower.meta.revision
     assert truth() == follower.rows()

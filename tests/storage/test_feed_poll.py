@@ -15,7 +15,7 @@ from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.models import Change
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from retinue.server.nodes import actions, feed, leases, queries, wake
+from retinue.server.nodes import actions, batches, feed, leases, queries, wake
 from retinue.server.nodes.models import IdentityKey, Lease
 from retinue.server.nodes.rules import Applied, PollRequest, PublishedKey
 from tests.storage.estate import Estate, Follower, Task, hooked
@@ -114,8 +114,8 @@ def test_batches_hold_all_that_they_acknowledge(
     However an answer is cut, it holds every object that changed up to the revision that the node will
     acknowledge for it, also one that changed again later; only the last answer carries a lease.
     """
-    monkeypatch.setattr(feed, "MAX_CHANGES", limit)
-    monkeypatch.setattr(feed, "MAX_BYTES", size)
+    monkeypatch.setattr(batches, "MAX_CHANGES", limit)
+    monkeypatch.setattr(batches, "MAX_BYTES", size)
     follower = Follower.create()
     follower.catch_up()
     accounts = [estate.account() for _ in range(12)]

@@ -23,7 +23,7 @@ from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.guard import suspended_for_schema_changes
 from retinue.server.ledger.models import Head
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from retinue.server.nodes import feed
+from retinue.server.nodes import batches, feed
 from tests.storage.estate import Estate, Follower, truth
 
 pytestmark = pytest.mark.usefixtures("awake")
@@ -163,7 +163,7 @@ def test_any_interleaving_of_changes_polls_pages_and_restarts_ends_in_the_truth(
     Changes between polls and between the pages of a snapshot, small batches, lost answers and replicas set
     back to an older state: whenever a follower has the head, it holds what a fresh snapshot holds.
     """
-    monkeypatch.setattr(feed, "MAX_CHANGES", 3)
+    monkeypatch.setattr(batches, "MAX_CHANGES", 3)
     chance = random.Random(seed)  # noqa: S311
     life = _Life(estate, chance)
     follower = Follower.create()

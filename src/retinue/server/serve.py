@@ -1,4 +1,4 @@
-"""Serves the control plane with granian (WSGI): one process on SQLite, several on PostgreSQL.
+"""Serves the control plane with granian (RSGI): one process on SQLite, several on PostgreSQL.
 
 At its end nothing is dropped: readiness turns off, held polls are answered, answers close their connections,
 and only then the listening socket and what is still idle.
@@ -21,16 +21,12 @@ from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
 
 from retinue.server import catalogue, home, schema, setup
-from retinue.server.api.limits import MOST_HELD_THREADS
 from retinue.server.directory.queries import installation
 from retinue.server.installation import Installation, InstallationError
 from retinue.server.nodes import checkpoint
-from retinue.server.nodes.wake import MAX_HELD
+from retinue.server.threads import MOST_THREADS
 from retinue.supervisor import RESTARTED, SUPERVISED, SUPERVISOR_PID, die_with_parent
 
-#: A held poll, a body on its way and a change that waits for nodes each keep a thread; 16 are left for
-#: everything else.
-BLOCKING_THREADS = MAX_HELD + MOST_HELD_THREADS + 16
 BACKLOG = 1024
 HEADER_TIMEOUT_MS = 5_000
 HEADER_BYTES = 16_384
@@ -45,10 +41,6 @@ class _Server(MPServer):
     def __init__(self, *arguments: Any, descriptor: int | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._descriptor = descriptor
-
-    def serve(self, *arguments: Any, **options: Any) -> None:
-        """Serve until SIGTERM. Threads that wait are no load: granian's advice to have few is skipped."""
-        super(MPServer, self).serve(*arguments, **options)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Tell the workers that the end is near, leave them a moment, and end them."""
@@ -78,16 +70,15 @@ def serve(host: str, port: int, processes: int, descriptor: int | None = None) -
         catalogue.load(in_operation=RESTARTED in os.environ)
         disconnect()
     _Server(
-        "retinue.server.wsgi:application",
+        "retinue.server.rsgi:application",
         address=host,
         port=port,
         descriptor=descriptor,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
         workers=processes,
-        blocking_threads=BLOCKING_THREADS,
-        backpressure=4 * BLOCKING_THREADS,
+        backpressure=4 * MOST_THREADS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES),
         respawn_failed_workers=True,
         respawn_interval=0.2,

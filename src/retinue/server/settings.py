@@ -13,7 +13,6 @@ DEBUG = False
 SECRET_KEY = INSTALLATION.secret_key
 ALLOWED_HOSTS = list(INSTALLATION.hosts)
 ROOT_URLCONF = "retinue.server.urls"
-WSGI_APPLICATION = "retinue.server.wsgi.application"
 DATABASES = {"default": INSTALLATION.database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True

@@ -14,6 +14,7 @@ from retinue.server.access import queries as access
 from retinue.server.access.rules import check_recent_sign_in
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
+from retinue.server.ledger.feed import Position
 from retinue.server.ledger.transaction import Actor, Transaction
 from retinue.server.nodes.queries import Node
 from retinue.server.policies.policy import policy_of
@@ -32,6 +33,8 @@ class Call:
     caller: Caller | None = None
     principal: Principal | None = None
     node: Node | None = None
+    #: Of a node: the head of the read in which it was admitted.
+    admitted_at: Position | None = None
     transaction: Transaction | None = None
     #: Why the change is made, as the caller says.
     reason: str = ""

@@ -6,6 +6,7 @@ import msgspec
 from ninja import Schema
 from pydantic import Field
 
+from retinue.server.api import admitted
 from retinue.server.api.claiming import claim
 from retinue.server.api.operations import Access, Call, operation
 from retinue.server.nodes import feed, presence
@@ -61,6 +62,7 @@ class Announced(msgspec.Struct, frozen=True):
 def poll_feed(call: Call, body: PollRequest) -> PollAnswer:
     """Acknowledge what is applied and fetch what has changed; held while there is nothing new."""
     answer = feed.poll(call.own_node, body, call.actor)
+    admitted.remember(call, body)
     return msgspec.structs.replace(answer, renew=feed.should_renew(call.own_node, call.caller))
 
 

@@ -28,6 +28,7 @@ from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.actions import peppers
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
+from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor, reading
 from retinue.server.nodes import feed
 from retinue.server.nodes.database import DatabaseReplica
@@ -215,7 +216,7 @@ def _node(request: HttpRequest, decision: Decision) -> Call:
         address=request.META.get("REMOTE_ADDR") or "",
         request=request_id(request),
     )
-    return Call(request, actor, decision.caller, node=node)
+    return Call(request, actor, decision.caller, node=node, admitted_at=ledger.position())
 
 
 def _actor(request: HttpRequest, caller: Caller, *, is_operator: bool = False) -> Actor:

@@ -73,12 +73,18 @@ def _as_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     return made
 
 
+def is_served(host: str) -> bool | None:
+    """Tell whether a ``Host`` header names this installation; ``None`` if it names nothing."""
+    found = _HOST.fullmatch(host)
+    return None if found is None else found["name"].lower() in settings.ALLOWED_HOSTS
+
+
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     meta = request.META
-    host = _HOST.fullmatch(meta.get("HTTP_HOST", ""))
-    if host is None:
+    is_ours = is_served(meta.get("HTTP_HOST", ""))
+    if is_ours is None:
         return problem_answer(request, "bad_request", detail="one Host header with a name or an address")
-    if host["name"].lower() not in settings.ALLOWED_HOSTS:
+    if not is_ours:
         return problem_answer(request, "bad_request", detail="this host is not served here (RETINUE_HOSTS)")
     if "HTTP_TRANSFER_ENCODING" in meta:
         return problem_answer(

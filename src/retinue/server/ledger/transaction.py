@@ -9,7 +9,6 @@ on PostgreSQL.
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -25,9 +24,10 @@ from retinue.server.ledger import current, rows
 from retinue.server.ledger.actor import SYSTEM as SYSTEM
 from retinue.server.ledger.actor import Actor as Actor
 from retinue.server.ledger.catalogue import EVENTS
+from retinue.server.ledger.door import Door
 from retinue.server.ledger.recorded import Recorded
 
-_queue = threading.RLock()
+_door = Door()
 #: As long as PostgreSQL waits for a lock.
 QUEUE_SECONDS = 4.0
 
@@ -235,22 +235,21 @@ def _announce(tx: Transaction, revision: int) -> None:
         listener(revision)
 
 
-def one_writer() -> AbstractContextManager[object]:
+def one_writer(*, first: bool = False) -> AbstractContextManager[object]:
     """SQLite lets one writer in, and the others sleep and try again; here they queue instead.
 
-    Whatever writes beside the door (leases, the request log) waits here too, before it begins.
+    Whatever writes beside the door (leases, the request log) waits here too, before it begins. ``first`` is
+    for polls: leases run out meanwhile, and the changes that went before wait for them.
     """
-    return _queued() if connection.vendor == "sqlite" else nullcontext()
+    return _queued(first) if connection.vendor == "sqlite" else nullcontext()
 
 
 @contextmanager
-def _queued() -> Iterator[None]:
-    if not _queue.acquire(timeout=QUEUE_SECONDS):
-        raise OperationalError("too many writers wait")
-    try:
+def _queued(first: bool) -> Iterator[None]:
+    with _door.enter(QUEUE_SECONDS, first=first) as entered:
+        if not entered:
+            raise OperationalError("too many writers wait")
         yield
-    finally:
-        _queue.release()
 
 
 @contextmanager

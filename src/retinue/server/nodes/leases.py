@@ -73,7 +73,7 @@ def record(node: Node, request: PollRequest) -> Clock:
     ``rate_limited`` for too many new ones; and :class:`InDoubt`, recording nothing, if what is acknowledged
     is not of this history.
     """
-    with one_writer(), _relaxed():
+    with one_writer(first=True), relaxed():
         said = _acknowledged(request)
         known = _renew(node, request, said)
         doubt = None if known is not None else doubt_about(node.name, request.applied)
@@ -99,7 +99,7 @@ def _watch(node: Node, request: PollRequest, said: dict[str, Any], known: Clock)
 
 
 @contextmanager
-def _relaxed() -> Iterator[None]:
+def relaxed() -> Iterator[None]:
     """A transaction that on SQLite does not wait for the disk: each change waits for a poll, twice would be.
 
     It survives the end of this process, not a power cut. Then rows may be older than they were, or missing:
@@ -126,7 +126,7 @@ def tell(node: Node, request: PollRequest) -> None:
         {**msgspec.to_builtins(each), "parent": each.parent or node.name, "heard_at": _heard(each.ago_ms)}
         for each in request.followers or ()
     ]
-    with one_writer(), _relaxed():
+    with one_writer(), relaxed():
         Lease.objects.filter(node=node, incarnation=request.incarnation).update(followed_by=said)
 
 

@@ -8,7 +8,6 @@ in a file of its own there, and whichever process is asked sums them; another ho
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,10 +49,11 @@ _PROBE_STALE = Counter(
 )
 
 
-def answered(began: float, result: str) -> None:
-    """Count an answer to a poll; the work for it ``began`` then (``time.perf_counter``)."""
-    _POLL_SECONDS.observe(time.perf_counter() - began)
-    _LEASES.labels(result).inc()
+def answered(seconds: float, result: str, count: int = 1) -> None:
+    """Count answers to polls, and the work for each of them."""
+    for _ in range(count):
+        _POLL_SECONDS.observe(seconds)
+    _LEASES.labels(result).inc(count)
 
 
 def completed(receipt: Receipt) -> None:

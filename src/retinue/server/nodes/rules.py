@@ -17,6 +17,8 @@ from retinue.server.errors import Refused
 #: A held poll is answered after this many seconds at the latest, and after an eighth of the lease.
 HOLD_SECONDS = 20.0
 LEASE_SHARE = 8
+#: It is answered by so much of its time early, so that those that end together share an answer.
+EARLY_SHARE = 0.05
 #: A node renews its credential itself when a third of this is left.
 CREDENTIAL_LIFE_MS = NODE_CREDENTIAL_DAYS * 86_400_000
 _BIGGEST = (1 << 63) - 1

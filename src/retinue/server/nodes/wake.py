@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,13 @@ class Wake:
         self._pulses = 0
         self._held: Counter[str] = Counter()
         self._is_closed = False
+        #: Called, from any thread, when something may have happened.
+        self.listeners: list[Callable[[], object]] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody waits any more: the process ends."""
+        return self._is_closed
 
     @property
     def held(self) -> int:
@@ -63,12 +71,14 @@ class Wake:
         with self._condition:
             self._revision = max(self._revision, revision)
             self._condition.notify_all()
+        self._tell()
 
     def pulse(self) -> None:
         """Wake everybody once: something may have happened."""
         with self._condition:
             self._pulses += 1
             self._condition.notify_all()
+        self._tell()
 
     def hold(self, ticket: Ticket, revision: int, seconds: float, node: str = "") -> None:
         """Wait until a revision after ``revision`` is heard of, a pulse after ``ticket``, or ``seconds``.
@@ -106,6 +116,11 @@ class Wake:
         with self._condition:
             self._is_closed = True
             self._condition.notify_all()
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
 
 #: Held polls wait here for commits, barriers for acknowledgements.
