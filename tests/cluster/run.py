@@ -87,7 +87,7 @@ def run(
                 _wrong_relays(world, history, lease)
             if not (is_short and (postgres or tree)):
                 _lawless(world, history, lease)
-                _too_slow(world, history, lease)
+                _too_slow(world, history, lease, is_short=is_short)
     finally:
         world.stop()
     return history
@@ -139,8 +139,11 @@ def _lawless(world: World, history: History, lease: float) -> None:
     wait_for(f"{name} is ready again", node.is_ready, seconds=RECOVERY_SECONDS)
 
 
-def _too_slow(world: World, history: History, lease: float) -> None:
-    """Cut off a node with too slow a clock, until it is caught at it, or decides nothing any more."""
+def _too_slow(world: World, history: History, lease: float, *, is_short: bool) -> None:
+    """Cut off a node with too slow a clock, until it is caught at it, or decides nothing any more.
+
+    In a longer run wait, too, until the clock is found slow, and until one that keeps pace gets its leases back.
+    """
     name, history.phase = NODES[1], CONTROLS[3]
     node = _again(world, name, rate=TOO_SLOW)
     history.rates |= _clock_rates(world, {CONTROLS[3]: name}, lease)
@@ -151,6 +154,8 @@ def _too_slow(world: World, history: History, lease: float) -> None:
             wait_for(f"{name} is ready", node.is_ready, seconds=RECOVERY_SECONDS)
         if controls(history)[CONTROLS[3]] or not node.is_ready():
             break
+    if is_short:
+        return
     history.slow_clocks = _slow_clocks(world, name)
     _again(world, name)
     # A clock that keeps pace again gets its leases back by itself.
