@@ -37,3 +37,8 @@ class Form:
         else:
             self.problem = problem
         return self
+
+
+def several(text: str) -> list[str]:
+    """Return what stands in a field that takes several: apart by commas or lines."""
+    return [each.strip() for each in text.replace("\n", ",").split(",") if each.strip()]

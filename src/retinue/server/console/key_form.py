@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from retinue.server.console import expiring, revealing
-from retinue.server.console.forms import Form
+from retinue.server.console.forms import Form, several
 from retinue.server.console.viewer import Viewer, page
 
 FIELDS = ("key_name", "expires", "other", "networks", "endpoints", "methods", "reason", "once")
@@ -46,7 +46,7 @@ def issue(viewer: Viewer, account_id: str) -> HttpResponse:
 
 def _body(form: Form) -> dict[str, Any]:
     values = form.values
-    lists = {name: _several(values[name]) for name in ("networks", "endpoints", "methods")}
+    lists = {name: several(values[name]) for name in ("networks", "endpoints", "methods")}
     return {
         "name": values["key_name"] or None,
         "expires": expiring.sent(values["expires"], values["other"]),
@@ -55,11 +55,6 @@ def _body(form: Form) -> dict[str, Any]:
         if any(lists.values())
         else None,
     }
-
-
-def _several(text: str) -> list[str]:
-    """Return what stands in a field that takes several: apart by commas or lines."""
-    return [each.strip() for each in text.replace("\n", ",").split(",") if each.strip()]
 
 
 def _page(viewer: Viewer, account: dict[str, Any], form: Form, status: int = 200) -> HttpResponse:

@@ -30,24 +30,40 @@ def of(viewer: Viewer, account: dict[str, Any], access: dict[str, Any]) -> dict[
             {**each, "action": action, **_cell(viewer, account, name, held.get(name))}
         )
     return {
-        "groups": [
-            {
-                "label": _("Retinue itself") if management else _("Your API"),
-                "rows": [
-                    {"resource": resource, "cells": cells}
-                    for (of, resource), cells in sorted(rows.items())
-                    if of == management
-                ],
-            }
-            for management in (False, True)
-            if any(of == management for of, _resource in rows)
-        ],
+        "groups": _grouped(rows),
         "held": len(held),
         "all": len(outcome.body["items"]),
         "only": only,
         "search": search,
         "has_more": outcome.body["next"] is not None,
     }
+
+
+def catalogue(viewer: Viewer, chosen: set[str]) -> tuple[list[dict[str, Any]], set[str]]:
+    """Return the catalogue as groups of rows to choose from, and the names that stand in it."""
+    outcome = viewer.call("list_permissions", query={"limit": MOST})
+    items = outcome.body["items"] if outcome.is_done else []
+    rows: dict[tuple[bool, str], list[dict[str, Any]]] = {}
+    for each in items:
+        resource, _colon, action = each["name"].partition(":")
+        cell = {**each, "action": action, "is_chosen": each["name"] in chosen}
+        rows.setdefault((each["management"], resource), []).append(cell)
+    return _grouped(rows), {each["name"] for each in items}
+
+
+def _grouped(rows: dict[tuple[bool, str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": _("Retinue itself") if management else _("Your API"),
+            "rows": [
+                {"resource": resource, "cells": cells}
+                for (of, resource), cells in sorted(rows.items())
+                if of == management
+            ],
+        }
+        for management in (False, True)
+        if any(of == management for of, _resource in rows)
+    ]
 
 
 def _cell(viewer: Viewer, account: dict[str, Any], name: str, held: dict[str, Any] | None) -> dict[str, Any]:

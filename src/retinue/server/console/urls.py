@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
 from retinue.server.console import (
@@ -14,7 +14,9 @@ from retinue.server.console import (
     confirmation,
     credentials,
     editing,
+    explaining,
     findings,
+    groups,
     invitation,
     key_form,
     logs,
@@ -24,6 +26,7 @@ from retinue.server.console import (
     receipts,
     revealing,
     reviews,
+    roles,
     setup,
     signin,
 )
@@ -31,6 +34,20 @@ from retinue.server.console import (
 _ACCOUNT = "o/<slug:handle>/accounts/<str:account_id>"
 _KEY = "o/<slug:handle>/keys/<str:key_id>"
 _REVIEW = "o/<slug:handle>/reviews/<str:review_id>"
+_ROLE = "o/<slug:handle>/access/roles/<str:role_id>"
+
+
+def _of_groups(kind: str) -> list[URLPattern]:
+    """Return the addresses of groups, or of teams."""
+    base, kinds = f"o/<slug:handle>/access/{kind}s", {"kind": kind}
+    one = f"{base}/<str:group_id>"
+    return [
+        path(base, groups.listed, kinds, name=f"console_{kind}s"),
+        path(f"{base}/new", groups.create, kinds, name=f"console_{kind}_new"),
+        path(one, groups.one, kinds, name=f"console_{kind}"),
+        path(f"{one}/do/<str:name>", groups.act, kinds, name=f"console_{kind}_act"),
+    ]
+
 
 urlpatterns = [
     path("", pages.home, name="console_home"),
@@ -58,6 +75,15 @@ urlpatterns = [
     path("o/<slug:handle>/audit", logs.audit, name="console_audit"),
     path("o/<slug:handle>/findings", findings.listed, name="console_findings_listed"),
     path("o/<slug:handle>/findings/<str:finding_id>/accept", findings.accept, name="console_finding_accept"),
+    path("o/<slug:handle>/access/roles", roles.listed, name="console_roles"),
+    path("o/<slug:handle>/access/roles/new", roles.create, name="console_role_new"),
+    path(_ROLE, roles.one, name="console_role"),
+    path(f"{_ROLE}/clone", roles.clone, name="console_role_clone"),
+    path(f"{_ROLE}/delete", roles.delete, name="console_role_delete"),
+    *_of_groups("group"),
+    *_of_groups("team"),
+    path("o/<slug:handle>/access/permissions", explaining.permissions, name="console_permissions"),
+    path("o/<slug:handle>/access/explain", explaining.why, name="console_why"),
     path("o/<slug:handle>/policies", policies.shown, name="console_policies"),
     path("o/<slug:handle>/policies/change", policies.change, name="console_policy_change"),
     path("o/<slug:handle>/reviews", reviews.listed, name="console_reviews"),
