@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from retinue.server.access import actions as access
 from retinue.server.api import guard
-from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.governance import keeping
@@ -20,13 +19,12 @@ from retinue.server.ledger.transaction import SYSTEM, reading, transaction
 from retinue.server.traffic.actions import Entry, ingest, prune
 from retinue.server.traffic.models import Request
 from retinue.verifier import Question
-from tests.api.policies import set_environment, set_policy
+from tests.api.policies import set_policy
 from tests.api.test_ingest_tokens import INGEST, issue
 from tests.api.world import Caller, World
 from tests.api.wrongs import ownerless, put
 
 ACCOUNTS = "/v1/service-accounts"
-TWO_HOURS = timedelta(hours=2)
 
 
 def in_environment(world: World, environment: str, name: str) -> Principal:
@@ -52,6 +50,33 @@ def test_deleted_accounts_come_back_for_so_many_days(world: World, days: int, st
     put(Principal, account.id, deleted_at=timezone.now() - timedelta(days=2 if days else 0))
 
     assert status == world.owner.post(f"{ACCOUNTS}/{account.id}/restore").status
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("owners", ["owner"]),
+        ("purpose", "x"),
+        ("description", "x"),
+        ("systems", ["erp"]),
+        ("environment", "production"),
+        ("roles", ["auditor"]),
+        ("groups", ["Data"]),
+    ],
+)
+def test_what_accounts_must_state_the_policy_says(world: World, field: str, value: Any) -> None:
+    """
+    ``accounts.required``: without the field an account is refused, with it it is made.
+    """
+    name = {"owners": "owner", "roles": "role", "groups": "group"}.get(field, field)
+    set_policy(world, accounts__required=["name", name])
+    world.owner.post("/v1/groups", {"name": "Data"})
+    given = [world.owner.id] if field == "owners" else value
+    without = world.owner.post(ACCOUNTS, {"name": "a", "justification": "x"})
+    stated = world.owner.post(ACCOUNTS, {"name": "b", "justification": "x", field: given})
+
+    assert (400, f"body.{field}") == (without.status, without.field)
+    assert 201 == stated.status, stated.text
 
 
 @pytest.mark.parametrize(("may", "status"), [(True, 201), (False, 403)])
@@ -242,52 +267,3 @@ def test_a_second_person_is_asked_where_the_policy_says_so(world: World, approva
     body = {"subject": world.account().id, "permission": "grant:create", "justification": "robots"}
 
     assert state == world.owner.post("/v1/grants", body).json["state"]
-
-
-@pytest.mark.parametrize("label", ["production", "elsewhere"])
-def test_warnings_and_statuses_go_by_the_environment(world: World, label: str) -> None:
-    """
-    ``expiry.warn_days`` and ``idle.days`` of an environment hold for its accounts in every place where they are
-    shown, filtered by, counted, and told to the caller.
-    """
-    set_environment(world, "production", expiry__warn_days=[60], idle__days=10)
-    is_there = label == "production"
-    account = in_environment(world, label, "etl")
-    key, token = world.key(account)
-    ends = timezone.now() + timedelta(days=50)
-    put(Principal, account.id, created_at=timezone.now() - timedelta(days=20))
-    put(Credential, key.id, expires_at=ends)
-    with reading():
-        warnings = guard.verifier().verify(Question(token.reveal())).caller.warnings  # type: ignore[union-attr]
-    shown: dict[str, Any] = world.owner.get(f"{ACCOUNTS}/{account.id}").json
-    listed = world.owner.get(f"/v1/keys/{key.id}").json["status"]
-    expiring = world.owner.get(f"{ACCOUNTS}/{account.id}/keys?status=expiring").json["items"]
-    counted = world.owner.get(f"{ACCOUNTS}/counts").json
-
-    assert (["expires_soon"] if is_there else []) == [each.value for each in warnings]
-    assert ("idle" if is_there else "active") == shown["status"]
-    assert ("expiring" if is_there else "never_used") == listed
-    assert is_there == bool(expiring)
-    assert int(is_there) == counted["idle"]
-
-
-def test_rotation_goes_by_the_environment(world: World) -> None:
-    """
-    Modes, overlap and rhythm of an environment hold for its accounts alone.
-    """
-    set_environment(
-        world, "production", rotation__modes=["rotate"], rotation__overlap_seconds=60,
-        rotation__every_days=20, rotation__lead_days=3,
-    )  # fmt: skip
-    told = []
-    for label in ("production", "elsewhere"):
-        key, _ = world.key(in_environment(world, label, label))
-        before = world.owner.get(f"/v1/keys/{key.id}").json
-        regenerated = world.owner.post(f"/v1/keys/{key.id}/regenerate").status
-        other, _ = world.key(in_environment(world, label, f"{label} 2"))
-        world.owner.post(f"/v1/keys/{other.id}/rotate")
-        after = world.owner.get(f"/v1/keys/{other.id}").json
-        soon = datetime.fromisoformat(after["retires_at"]) < datetime.now(UTC) + TWO_HOURS
-        told.append((days_left(before["rotate_by"]), regenerated, soon))
-
-    assert [(20, 409, True), (76, 200, False)] == told

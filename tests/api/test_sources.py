@@ -45,6 +45,21 @@ def test_a_source_that_is_not_allowed(world: World, way: str) -> None:
         assert 200 == person.get("/v1/users").status
 
 
+def test_access_policies_are_a_source(world: World) -> None:
+    """
+    Without ``policy`` a service account has nothing by access policies any more; people still have.
+    """
+    account, (user, person) = world.account(), world.user()
+    caller = world.calls(account)
+    body = {"name": "P7", "subjects": [account.id, user.id], "permissions": ["user:read"]}
+    made = world.owner.post("/v1/access-policies", body)
+    before = [each.get("/v1/users").status for each in (caller, person)]
+    set_policy(world, grants__sources=["direct", "role", "group", "team"])
+
+    assert (201, [200, 200]) == (made.status, before)
+    assert [403, 200] == [each.get("/v1/users").status for each in (caller, person)]
+
+
 def test_roles_per_account(world: World) -> None:
     """
     A service account holds as many roles as the policy says, not fewer and not more; people any number.

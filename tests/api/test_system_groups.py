@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies.policy import policy_of
 from retinue.server.policies.presets import PRESETS
 from tests.api.policies import set_policy
-from tests.api.world import Caller, World
+from tests.api.world import JSON, Answer, Caller, World
 
 
 def _of(preset: str) -> World:
@@ -82,6 +83,78 @@ def test_a_policy_adds_roles_and_groups(world: World) -> None:
         each["principal"]["id"]
         for each in world.owner.get(f"/v1/groups/{robots['id']}/members").json["items"]
     ]
+
+
+def _robots(world: World, **stated: Any) -> tuple[str, JSON]:
+    """State one more system group; return its path and what it is."""
+    group = {"name": "Robots", "kind": "group", "members": "chosen", "locked": []} | stated
+    set_policy(world, system_groups=[group])
+    path = f"/v1/{group['kind']}s"
+    found = next(each for each in world.owner.get(path).json["items"] if each["name"] == "Robots")
+    return f"{path}/{found['id']}", found
+
+
+@pytest.mark.parametrize("kind", ["group", "team"])
+@pytest.mark.parametrize(
+    ("members", "who"),
+    [
+        ("chosen", set()),
+        ("users", {"user"}),
+        ("service_accounts", {"service_account"}),
+        ("all", {"user", "service_account"}),
+    ],
+)
+def test_members_of_a_system_group_follow_its_rule(
+    world: World, kind: str, members: str, who: set[str]
+) -> None:
+    """
+    Everybody of the kinds that the policy says, and nobody where members are chosen.
+    """
+    world.account()
+    path, _ = _robots(world, kind=kind, members=members)
+
+    held = world.owner.get(f"{path}/members").json["items"]
+    assert who == {each["principal"]["kind"] for each in held}
+
+
+@pytest.mark.parametrize("part", ["membership", "name", "grants", "deletion"])
+def test_a_locked_part_is_locked_until_the_policy_unlocks_it(world: World, part: str) -> None:
+    """
+    Nobody changes it while the policy locks it, whatever they hold; afterwards it is as of any group.
+    """
+    account = world.account()
+    path, group = _robots(world, locked=[part])
+
+    def change() -> Answer:
+        return {
+            "membership": lambda: world.owner.post(f"{path}/add", {"members": [account.id]}),
+            "name": lambda: world.owner.patch(path, {"name": "Machines"}),
+            "grants": lambda: world.owner.post(
+                "/v1/grants", {"subject": group["id"], "permission": "report:read"}
+            ),
+            "deletion": lambda: world.owner.delete(path),
+        }[part]()
+
+    locked = change()
+    _robots(world, locked=[])
+
+    assert (409, "locked") == (locked.status, locked.code)
+    assert change().status in (200, 201)
+
+
+def test_the_rule_of_a_group_that_exists_stays(world: World) -> None:
+    """
+    Another rule would give what the group has to people whom nobody gave it: the policy is refused.
+    """
+    _robots(world, members="service_accounts")
+    group = {"name": "robots", "members": "all"}
+    answer = world.owner.patch("/v1/policy", {"set": {"system_groups": [group]}})
+
+    assert (409, "state_conflict", "overrides.system_groups") == (
+        answer.status, answer.code, (answer.field or "").removeprefix("body."),
+    )  # fmt: skip
+    assert "members stay service_accounts" in answer.json["detail"]
+    assert "service_accounts" == _robots(world, members="service_accounts")[1]["rule"]
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

@@ -7,6 +7,7 @@ from retinue.server.access.models import AccessPolicy, Group, Role
 from retinue.server.access.roles import ROLES
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.directory.rules import fold
+from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.policy import RoleTemplate, SystemGroup, policy_of
@@ -40,9 +41,11 @@ def set_up_organization(tx: Transaction, organization: Organization) -> None:
 def follow_policy(tx: Transaction, organization_id: str, before: Compiled, after: Compiled) -> None:
     """Make an organization have what its policy says now: new roles and groups, locks, and what is banned.
 
-    What the policy no longer names stays, as something of the organization's own.
+    What the policy no longer names stays, as something of the organization's own. Refuses another rule for
+    the members of a group that exists.
     """
     was, is_ = before.policy, after.policy
+    _check_rules(organization_id, was.system_groups, is_.system_groups)
     if (was.roles_templates, was.system_groups) != (is_.roles_templates, is_.system_groups):
         set_up_organization(tx, Organization.objects.get(id=organization_id))
         _lock_anew(tx, organization_id, is_.system_groups)
@@ -55,6 +58,28 @@ def follow_policy(tx: Transaction, organization_id: str, before: Compiled, after
     accounts = Principal.objects.filter(organization_id=organization_id, kind=Principal.SERVICE_ACCOUNT)
     for ident in accounts.values_list("id", flat=True):
         touching.subject(tx, organization_id, ident)
+
+
+def _check_rules(organization_id: str, was: tuple[SystemGroup, ...], wanted: tuple[SystemGroup, ...]) -> None:
+    """Refuse another rule: whoever joins by it would get what the group has, and nobody handed it out."""
+    known = {(each.kind, each.name, each.members) for each in was}
+    rows = Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True)
+    for each in wanted:
+        if (each.kind, each.name, each.members) in known:
+            continue
+        rule = _rule(each)
+        row = rows.filter(kind=each.kind, name_folded=fold(each.name)).exclude(rule=rule).first()
+        if row is not None:
+            raise Refused(
+                "state_conflict",
+                f"system_groups: {row.name} exists, and its members stay {row.rule or 'chosen'};"
+                " delete it, or take another name",
+                field="overrides.system_groups",
+            )
+
+
+def _rule(stated: SystemGroup) -> str:
+    return "" if stated.members == "chosen" else stated.members
 
 
 def _lock_anew(tx: Transaction, organization_id: str, wanted: tuple[SystemGroup, ...]) -> None:
@@ -104,7 +129,7 @@ def _group(tx: Transaction, organization: Organization, stated: SystemGroup) -> 
         kind=stated.kind,
         name=stated.name,
         name_folded=fold(stated.name),
-        rule="" if stated.members == "chosen" else stated.members,
+        rule=_rule(stated),
         locked=list(stated.locked),
         created_at=tx.now,
         created_by=tx.actor.id,

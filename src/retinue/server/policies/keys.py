@@ -303,7 +303,7 @@ _KEYS = (
             ),
             most=64,
         ),
-        "Groups and teams whose members follow a rule, and their locked parts.",
+        "Groups and teams whose members follow a rule, which stays once they exist, and their locked parts.",
     ),
     Key("default_groups", ListOf(_HANDLE), "Groups that every new service account joins, and may leave."),
     Key(
