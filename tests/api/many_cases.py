@@ -17,6 +17,11 @@ def many(world: World, act: str) -> Target:
     return "POST", f"/v1/bulk/service-accounts/{act}", {"accounts": [world.account("target").id]}
 
 
+def granted(world: World, act: str) -> Target:
+    account = world.account("target", permissions=("report:read",) if act == "take-back" else ()).id
+    return "POST", f"/v1/bulk/service-accounts/{act}", {"accounts": [account], "permission": "report:read"}
+
+
 def keys(world: World, act: str) -> Target:
     return "POST", f"/v1/bulk/keys/{act}", {"keys": [world.key(world.account("target"))[0].id]}
 

@@ -192,6 +192,16 @@ CASES: dict[str, Callable[[World], Case]] = {
     "enable_service_accounts": lambda world: _many(world, "enable", disabled=True),
     "disable_service_accounts": lambda world: _many(world, "disable"),
     "delete_service_accounts": lambda world: _many(world, "delete"),
+    "grant_to_service_accounts": lambda world: Case(
+        "/v1/bulk/service-accounts/grant",
+        [("grant.created", "etl/report:read")],
+        {"accounts": [world.account().id], "permission": "report:read"},
+    ),
+    "take_from_service_accounts": lambda world: Case(
+        "/v1/bulk/service-accounts/take-back",
+        [("grant.deleted", "etl/report:read")],
+        {"accounts": [world.account(permissions=("report:read",)).id], "permission": "report:read"},
+    ),
     "revoke_keys": lambda world: Case(
         "/v1/bulk/keys/revoke", [("key.revoked", "etl/k1")], {"keys": [_key(world).rpartition("/")[2]]}
     ),

@@ -181,6 +181,8 @@ CASES = (
     Case("enable_service_accounts", lambda world: many.many(world, "enable")),
     Case("disable_service_accounts", lambda world: many.many(world, "disable")),
     Case("delete_service_accounts", lambda world: many.many(world, "delete")),
+    Case("grant_to_service_accounts", lambda world: many.granted(world, "grant"), ("report:read",)),
+    Case("take_from_service_accounts", lambda world: many.granted(world, "take-back")),
     Case("revoke_keys", lambda world: many.keys(world, "revoke")),
     Case("import_keys", lambda world: ("POST", "/v1/bulk/keys/import", imported(world.account().id))),
     Case("delete_keys", lambda world: many.keys(world, "delete")),

@@ -264,6 +264,14 @@ SPECIMENS: dict[str, Make] = {
     "delete_service_accounts": lambda world, _: Specimen(
         "/v1/bulk/service-accounts/delete", _accounts(account(world))
     ),
+    "grant_to_service_accounts": lambda world, _: Specimen(
+        "/v1/bulk/service-accounts/grant",
+        _accounts(account(world)) | {"permission": GRANTED, "justification": "x"},
+    ),
+    "take_from_service_accounts": lambda world, _: Specimen(
+        "/v1/bulk/service-accounts/take-back",
+        _accounts(account(world, permissions=(GRANTED,))) | {"permission": GRANTED},
+    ),
     "revoke_keys": lambda world, _: Specimen("/v1/bulk/keys/revoke", _keys(key(world))),
     "import_keys": lambda world, _: Specimen("/v1/bulk/keys/import", imported(account(world))),
     "delete_keys": lambda world, _: Specimen("/v1/bulk/keys/delete", _keys(key(world, revoked=True))),

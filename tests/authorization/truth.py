@@ -206,6 +206,8 @@ NEEDS: dict[str, str] = {
     "enable_service_accounts": "service_account:enable",
     "disable_service_accounts": "service_account:disable",
     "delete_service_accounts": "service_account:delete",
+    "grant_to_service_accounts": "grant:create",
+    "take_from_service_accounts": "grant:delete",
     "revoke_keys": "credential:revoke",
     "delete_keys": "credential:delete",
     "import_keys": "credential:issue",

@@ -21,6 +21,7 @@ from retinue.server.api import (  # noqa: F401
     assignments,
     audit,
     bulk_accounts,
+    bulk_grants,
     bulk_keys,
     compromise,
     configuration,
