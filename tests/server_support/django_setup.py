@@ -7,6 +7,7 @@ organization, so tests share a database and never see each other's objects.
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import shutil
 import tempfile
@@ -50,6 +51,8 @@ def setup() -> Path:
     import django
 
     django.setup()
+    # As where it is served: a call's own time is for its work, not for loading the program.
+    importlib.import_module("retinue.server.urls")
     return home
 
 

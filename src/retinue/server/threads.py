@@ -10,8 +10,10 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from concurrent import futures
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
 from retinue.server.api.limits import MOST_HELD_THREADS
@@ -85,6 +87,7 @@ class Calls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, threads: futures.Executor) -> None:
         self._django = WSGIHandler()
+        import_module(settings.ROOT_URLCONF)  # now: the time of the first call is for its work
         self._loop = loop
         self._threads = threads
         self.is_ending = False
