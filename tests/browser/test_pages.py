@@ -17,6 +17,7 @@ ACCESS = tuple(
     f"access/{name}"
     for name in ("roles", "roles/new", "groups", "groups/new", "teams", "permissions", "explain")
 )
+SETTINGS = ("me/tokens", "me/tokens/new", "settings/users", "settings/users/invite", "settings/nodes")
 STANDARDS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 #: In the dark only the colours are others; in a narrow window everything else may be, and is not where it was.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
@@ -47,7 +48,7 @@ def pages(retinue: Installation) -> dict[str, str]:
         "list": "/accounts",
         "nothing found": "/accounts?search=nothing-of-this-name",
         "new": "/accounts/new",
-        **{name: f"/{name}" for name in (*LISTS, *ACCESS, "policies", "reviews/new")},
+        **{name: f"/{name}" for name in (*LISTS, *ACCESS, *SETTINGS, "policies", "reviews/new")},
         "overview": account,
         **tabs,
         "new key": f"{account}/keys/new",

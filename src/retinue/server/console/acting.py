@@ -13,15 +13,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from retinue.server.console import expiring, receipts, revealing
-from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, Act
+from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, MY_ACTS, Act
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import REASONS
 from retinue.server.traffic import queries as traffic
+from retinue.token import Kind
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 #: How long an old key may work beside the new one; the policy's own stands first.
 OVERLAPS = ("0s", "1h", "24h", "7d", "30d")
+#: The acts whose page shows how a key is used.
+IN_USE = ("revoke", "regenerate", "rotate", "finish", "delete")
+KINDS = {"api_key": Kind.API_KEY, "personal_access_token": Kind.PERSONAL}
 RENAMED = {"name": "key_name", "text": "reason", "confirm": "typed"}
 
 
@@ -56,27 +60,45 @@ def act_on_key(viewer: Viewer, key_id: str, name: str) -> HttpResponse:
     """Show an act on a key, or do it."""
     if name not in KEY_ACTS:
         raise Http404
-    act = KEY_ACTS[name]
-    key = viewer.get("get_key", {"key_id": key_id})
+    path = {"key_id": key_id}
+    key = viewer.get("get_key", path)
+    usual = viewer.url("account", key["account"]["id"], "keys")
+    others = _usable(viewer, key) if name in IN_USE else 0
+    return _act_on(viewer, KEY_ACTS[name], path, key, others, usual)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def act_on_my_token(viewer: Viewer, key_id: str, name: str) -> HttpResponse:
+    """Show an act on a personal access token of one's own, or do it."""
+    if name not in MY_ACTS:
+        raise Http404
+    path = {"token_id": key_id}
+    key = viewer.get("get_my_token", path)
+    mine = viewer.get("list_my_tokens", query={"limit": "200"})["items"] if name in IN_USE else []
+    others = sum(1 for each in mine if each["state"] == "active" and each["id"] != key["id"])
+    return _act_on(viewer, MY_ACTS[name], path, key, others, viewer.url("my_tokens"))
+
+
+def _act_on(
+    viewer: Viewer, act: Act, path: dict[str, str], key: dict[str, Any], others: int, usual: str
+) -> HttpResponse:
     form = Form.read(viewer.request.POST, (*act.fields, "once"))
     if viewer.request.method != "POST":
         form.values["once"] = secrets.token_hex(12)
-        form.values |= {"key_name": key["name"]} if name == "rename" else {}
+        form.values |= {"key_name": key["name"]} if act.name == "rename" else {}
     context = {
         "account": key["account"],
         "key": key,
         "subject": key["name"] or key["display"],
-        "evidence": _of_key(viewer, key)
-        if name in ("revoke", "regenerate", "rotate", "finish", "delete")
-        else None,
-        "overlaps": [each for each in OVERLAPS if name != "regenerate" or each in ("0s", "1h", "24h")],
+        "evidence": {**_of_key(viewer, key), "others": others} if act.name in IN_USE else None,
+        "overlaps": [each for each in OVERLAPS if act.name != "regenerate" or each in ("0s", "1h", "24h")],
         "causes": REASONS,
-        "choices": expiring.choices(viewer.policy),
+        "choices": expiring.choices(viewer.policy, kind=KINDS[key["kind"]]),
     }
-    usual = viewer.url("account", key["account"]["id"], "keys")
     if viewer.request.method != "POST":
         return _page(viewer, act, form, context, usual)
-    return _do(viewer, act, form, {"key_id": key_id}, context, usual)
+    return _do(viewer, act, form, path, context, usual)
 
 
 def _do(
@@ -116,7 +138,7 @@ def _page(
         "title": str(act.title) % {"name": context["subject"]},
         "missing": viewer.missing(act.operation),
         "back": _next(viewer, back),
-        "place": "accounts",
+        "place": "tokens" if act in MY_ACTS.values() else "accounts",
     }
     return viewer.render("act.html", status, **shown)
 
@@ -148,14 +170,18 @@ def _of_account(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
+def _usable(viewer: Viewer, key: dict[str, Any]) -> int:
+    """Return how many other keys of the same account work now."""
     query = {"status": "usable", "limit": "200"}
-    usable = viewer.get("list_keys_of_account", {"account_id": key["account"]["id"]}, query=query)["items"]
+    found = viewer.get("list_keys_of_account", {"account_id": key["account"]["id"]}, query=query)["items"]
+    return sum(1 for each in found if each["id"] != key["id"])
+
+
+def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
     return {
         "last_used_at": key["last_used_at"],
         **_uses(viewer, key["id"], "credential"),
         "networks": len(traffic.origins([key["id"]])[key["id"]]),
-        "others": sum(1 for each in usable if each["id"] != key["id"]),
     }
 
 

@@ -6,7 +6,7 @@ Each act has its own words. An act is an operation of the API; the form's fields
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext_lazy as lazy
@@ -191,4 +191,14 @@ KEY_ACTS: dict[str, Act] = {
             body=lambda _viewer, form: {"name": form.values["key_name"], "reason": form.values["reason"]},
         ),
     )
+}
+#: The same acts on a personal access token of one's own.
+MY_ACTS = {
+    name: replace(
+        act,
+        operation="finish_my_rotation"
+        if name == "finish"
+        else f"{act.operation.removesuffix('_key')}_my_token",
+    )
+    for name, act in KEY_ACTS.items()
 }

@@ -28,9 +28,9 @@ class Choice:
     why_not: str
 
 
-def choices(policy: Policy, environment: str = "") -> list[Choice]:
-    """Return what is offered for keys of accounts in an environment."""
-    now, bound = timezone.now(), bounds(policy, Kind.API_KEY, environment)
+def choices(policy: Policy, environment: str = "", kind: Kind = Kind.API_KEY) -> list[Choice]:
+    """Return what is offered for keys of accounts in an environment, or for another kind of credential."""
+    now, bound = timezone.now(), bounds(policy, kind, environment)
     offered = list(policy.expiry_choices)
     if bound.default_days not in offered:
         offered.insert(0, bound.default_days)

@@ -23,7 +23,8 @@ def shown_once(
     """Show a new token. It is in this answer, which nothing keeps, and nowhere else."""
     account = key["account"]
     permissions = None
-    if viewer.may("list_effective_permissions") and account is not None:
+    is_mine = key["kind"] == "personal_access_token"
+    if viewer.may("list_effective_permissions") and account is not None and not is_mine:
         permissions = viewer.get("list_effective_permissions", {"account_id": account["id"]})["items"]
     return viewer.render(
         "secret.html",
@@ -36,9 +37,11 @@ def shown_once(
         mask=MASK,
         recipes=recipes(account["name"] if account else key["name"], viewer.policy.credentials_schemes[0]),
         permissions=permissions,
+        is_mine=is_mine,
+        revoke_url=viewer.url("my_token_act" if is_mine else "key_act", key["id"], "revoke"),
         minutes=SHOWN_MINUTES,
         file_name=f"{_file_name(key['name'] or 'key')}-token.txt",
-        place="accounts",
+        place="tokens" if is_mine else "accounts",
     )
 
 
@@ -61,7 +64,12 @@ def test(viewer: Viewer) -> HttpResponse:
 @page
 def first_request(viewer: Viewer, key_id: str) -> HttpResponse:
     """Say whether the key was used yet, and what for; asked again and again while a token is shown."""
-    key = viewer.get("get_key", {"key_id": key_id})
+    is_mine = key_id.startswith("pat_")
+    key = (
+        viewer.get("get_my_token", {"token_id": key_id})
+        if is_mine
+        else viewer.get("get_key", {"key_id": key_id})
+    )
     request = None
     try:
         found = viewer.get("list_requests", query={"credential": key["id"], "limit": "1"})["items"]
