@@ -11,7 +11,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from retinue.server.ledger import feed as ledger
-from retinue.server.nodes import renewing, wake
+from retinue.server.ledger.models import AuditEvent
+from retinue.server.nodes import receipts, renewing, wake
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.renewing import Said
 from retinue.server.nodes.rules import PollRequest
@@ -40,6 +41,45 @@ def test_a_commit_answers_all_that_are_held(estate: Estate, together: Together) 
     assert {ledger.position().revision} == {getattr(answer_of(poll), "head", 0) for poll in held}
     assert max(together.seconds[id(poll)] for poll in held) - committed < 0.6
     assert 0 == together.rounds.held
+
+
+def test_a_receipt_that_is_complete_calls_nobody(estate: Estate, together: Together) -> None:
+    """
+    A key is revoked, the node confirms, and the event of its receipt is committed: the next poll is held
+    through that, and brings the next change at once.
+    """
+    (follower,) = followers_of(1)
+    key, _ = estate.key(estate.account())
+    revision = estate.revoke(key)
+    follower.catch_up()
+    held = together.hold([follower])
+    receipt = receipts.of_revision(revision)
+    assert receipt is not None
+    receipts._complete(receipts._Watch(receipt))  # without waiting for what other tests have left
+    time.sleep(0.1)
+    through = [ledger.position().revision > follower.meta.revision, together.rounds.held]
+    estate.account()
+    changed = time.monotonic()
+    together.wait(held)
+
+    assert [True, 1] == through
+    assert together.seconds[id(held[0])] - changed < 0.6
+    assert ledger.position().revision == getattr(answer_of(held[0]), "head", 0)
+
+
+@pytest.mark.parametrize("event", ["receipt.completed", "account.created"])
+def test_only_receipts_are_no_news(event: str, estate: Estate, together: Together) -> None:
+    """
+    Between two positions there is nothing else, or there is.
+    """
+    before = ledger.position().revision
+    estate.account()
+    after = ledger.position().revision
+    rows = AuditEvent.objects.filter(revision__gt=before, revision__lte=after)
+    types = set(rows.values_list("type", flat=True))
+
+    assert (types != {event}) is ledger.has_other(before, after, event)
+    assert not ledger.has_other(after, after, event)
 
 
 def test_a_held_poll_is_answered_when_its_time_is_over(estate: Estate, together: Together) -> None:

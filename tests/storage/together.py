@@ -11,8 +11,9 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import actions
 from retinue.server.nodes.answers import PollAnswer
 from retinue.server.nodes.models import Lease
+from retinue.server.nodes.polls import Poll
 from retinue.server.nodes.renewing import Said
-from retinue.server.nodes.rounds import Poll, Rounds
+from retinue.server.nodes.rounds import Rounds
 from retinue.server.nodes.rules import PollRequest
 from tests.storage.estate import Follower
 from tests.support.processes import wait_for

@@ -22,8 +22,9 @@ from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.nodes import feed
 from retinue.server.nodes.answers import PollAnswer
+from retinue.server.nodes.polls import Poll
 from retinue.server.nodes.renewing import Said
-from retinue.server.nodes.rounds import Poll, Rounds
+from retinue.server.nodes.rounds import Rounds
 from retinue.server.nodes.rules import PollRequest, check_poll
 
 PATH = "/v1/feed/poll"

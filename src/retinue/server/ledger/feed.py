@@ -100,6 +100,7 @@ _MOVED = {
     "sqlite": "false",
     "postgresql": "lineage <> '' AND right(lineage, 8) <> left(pg_walfile_name(pg_current_wal_lsn()), 8)",
 }
+_OTHER = "SELECT 1 FROM ledger_auditevent WHERE revision > %s AND revision <= %s AND type <> %s LIMIT 1"
 #: Greater than every key.
 LAST = "\x7f"
 
@@ -133,6 +134,13 @@ def pick(items: dict[str, Any], selection: Selection) -> list[str]:
     if isinstance(selection, Keys):
         return sorted(set(selection.keys) & items.keys(), key=str.encode)
     return sorted((key for key in items if key > selection.after), key=str.encode)[: selection.limit]
+
+
+def has_other(after: int, upto: int, event: str) -> bool:
+    """Tell whether there is another event than ``event`` after a revision, up to another. Both are young."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHER, [after, upto, event])
+        return cursor.fetchone() is not None
 
 
 def position() -> Position:

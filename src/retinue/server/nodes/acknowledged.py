@@ -14,7 +14,7 @@ from retinue.server.nodes.renewing import Place, Said
 from retinue.server.nodes.rules import acknowledged
 
 #: While some are missing, those who wait look so often at most.
-AGAIN_SECONDS = 0.005
+AGAIN_SECONDS = 0.01
 #: Who was not heard for so long is not waited for here; longer than any poll is held.
 LATELY_SECONDS = 25.0
 

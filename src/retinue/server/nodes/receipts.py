@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger("retinue.receipts")
+#: The event of a receipt that is complete.
+COMPLETED = "receipt.completed"
 #: Acknowledgements that other processes received are looked for so often (PostgreSQL).
 LOOK_SECONDS = 0.01
 #: The keeper looks so often for receipts that nobody waits for.
@@ -219,7 +221,7 @@ def _complete(watch: _Watch) -> Receipt:
         late = Lease.objects.filter(incarnation__in=delaying(receipt.nodes))
         late.update(waits=F("waits") + 1, waited_at=tx.now)
         tx.record(
-            "receipt.completed",
+            COMPLETED,
             receipt.id,
             organization=receipt.organization,
             name=f"{receipt.change} {receipt.subject}",

@@ -14,8 +14,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import msgspec
 from django.db import DatabaseError, connection
@@ -27,8 +25,9 @@ from retinue.server.ledger.transaction import one_writer, reading
 from retinue.server.nodes import feed, leases, measures, probing, renewing, wake
 from retinue.server.nodes.acknowledged import Acknowledged
 from retinue.server.nodes.answers import PollAnswer
-from retinue.server.nodes.renewing import Place, Said
-from retinue.server.nodes.rules import EARLY_SHARE, PollRequest, hold_seconds
+from retinue.server.nodes.polls import Like, News, Poll, kinds, like
+from retinue.server.nodes.renewing import Place
+from retinue.server.nodes.rules import EARLY_SHARE, hold_seconds
 
 _log = logging.getLogger("retinue.feed")
 #: Polls in one round, and polls that are held in this process; with more, polls are answered at once.
@@ -38,45 +37,6 @@ _encode = msgspec.json.Encoder().encode
 #: The answer begins with the incarnation; all that follows is the same for many.
 _HEAD = b'{"incarnation":"'
 _SKIPPED = len(_HEAD) + 32
-
-
-@dataclass(eq=False, slots=True)
-class Poll:
-    """One poll, by ``asker``. ``may`` tells whether its node may still poll; ``renews``, whether to renew its
-    credential. It is delivered with the body of its ``answer``, or without: then it is answered by itself.
-    """
-
-    said: Said
-    may: Callable[[], bool]
-    renews: bool
-    asker: Any
-    answer: bytes | None = None
-    clock: Clock = field(default_factory=Clock)
-    #: When it is answered at the latest (``time.monotonic``); 0 until it is held.
-    until: float = 0.0
-
-    @property
-    def request(self) -> PollRequest:
-        return self.said.request
-
-
-class _Like(NamedTuple):
-    """What polls with the same answer have in common."""
-
-    epoch: int
-    revision: int
-    after: str | None
-    relay: bool
-    is_slow: bool
-    renews: bool
-
-
-def _like(poll: Poll) -> _Like:
-    request = poll.request
-    applied = request.applied
-    return _Like(
-        applied.epoch, applied.revision, request.after, request.relay, poll.clock.is_slow, poll.renews
-    )
 
 
 class Rounds(threading.Thread):
@@ -199,7 +159,7 @@ class Rounds(threading.Thread):
             alone += [poll for poll in come if poll.said.place in known and not poll.may()]
             left = set(map(id, alone))
             asked = [poll for poll in (*come, *waiting) if id(poll) not in left]
-            answers = {like: self._read(poll, head) for like, poll in _kinds(asked)}
+            answers = {kind: self._read(poll, head) for kind, poll in kinds(asked)}
         self._acknowledged.look(head, time.monotonic())
         self._answer(asked, answers, alone, began)
 
@@ -215,10 +175,11 @@ class Rounds(threading.Thread):
     def _due(self, head: Position) -> list[Poll]:
         """Take the held polls that are answered now: all if something is new, or their time is over."""
         now = time.monotonic()
+        news = News(head)
         due = [
             poll
             for poll in self._held
-            if self._is_closed or poll.until <= now or not _is_at(poll, head) or not poll.may()
+            if self._is_closed or poll.until <= now or poll.request.applied in news or not poll.may()
         ]
         taken = set(map(id, due))
         self._held = [poll for poll in self._held if id(poll) not in taken]
@@ -233,25 +194,25 @@ class Rounds(threading.Thread):
     def _answer(
         self,
         asked: Sequence[Poll],
-        answers: dict[_Like, PollAnswer | None],
+        answers: dict[Like, PollAnswer | None],
         alone: list[Poll],
         began: float,
     ) -> None:
         """Give each poll its answer, or hold it; outside the read."""
-        bodies: dict[_Like, bytes] = {}
+        bodies: dict[Like, bytes] = {}
         told: Counter[str] = Counter()
         ready: list[Poll] = []
         for poll in asked:
-            like = _like(poll)
-            answer = answers[like]
+            kind = like(poll)
+            answer = answers[kind]
             if answer is None or _has_news(poll):
                 alone.append(poll)
             elif not poll.until and self._hold(poll, answer):
                 continue
             else:
-                if like not in bodies:
-                    bodies[like] = _body(answer, poll)
-                poll.answer = _HEAD + poll.request.incarnation.encode() + bodies[like]
+                if kind not in bodies:
+                    bodies[kind] = _body(answer, poll)
+                poll.answer = _HEAD + poll.request.incarnation.encode() + bodies[kind]
                 told[feed.result_of(answer)] += 1
                 ready.append(poll)
         self._deliver([*ready, *alone])
@@ -270,16 +231,6 @@ class Rounds(threading.Thread):
         self._held.append(poll)
         self._held_of[node] += 1
         return True
-
-
-def _kinds(polls: Iterable[Poll]) -> Iterable[tuple[_Like, Poll]]:
-    """Give one poll of each kind."""
-    return {_like(poll): poll for poll in polls}.items()
-
-
-def _is_at(poll: Poll, head: Position) -> bool:
-    applied = poll.request.applied
-    return (applied.epoch, applied.revision) == (head.epoch, head.revision)
 
 
 def _has_news(poll: Poll) -> bool:
