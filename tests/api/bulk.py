@@ -57,11 +57,11 @@ def _statements() -> list[str]:
         f"""INSERT INTO credentials_credential (id, kid, kind, brand, organization_id, principal_id, name, name_folded,
             digest, pepper_id, state, reason, reason_text, issued_at, issued_by, expires_at, retires_at,
             rotated_from, rotated_to, revoked_by, format, last_characters, scheme, previous, restrictions,
-            retires_on_first_use)
+            retires_on_first_use, has_expired)
         SELECT {_id("key")}, {_id("kid")}, 'sa', 'rtn', %(org)s, {account}, {_id("k")}, {_id("k")}, {_no_bytes()}, 'p',
             CASE WHEN i %% 7 = 0 THEN 'revoked' ELSE 'active' END, '', '', {_at()}, %(owner)s,
             CASE WHEN i %% 5 = 0 THEN {_at()} WHEN i %% 2500 = 2 THEN {_in_days(3)} ELSE {_in_days(300)} END,
-            CASE WHEN i %% 2500 = 1 THEN {_in_days(1)} END, '', '', '', 'native', '', '', '[]', '{{}}', false
+            CASE WHEN i %% 2500 = 1 THEN {_in_days(1)} END, '', '', '', 'native', '', '', '[]', '{{}}', false, false
         FROM {_numbers(KEYS)}""",
         f"""INSERT INTO traffic_usage (credential, account, first_used_at, last_used_at, last_address, last_client,
             last_node, count)
