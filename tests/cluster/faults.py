@@ -29,8 +29,9 @@ CONTROL = ("control stopped", "control killed", "control and supervisor killed")
 #: Of the machine: a wall clock that is set wrong and right again, a disk without room.
 STEPS = {"wall clock set forward": 1, "wall clock set back": -1}
 MACHINE = (*STEPS, "disk full")
-#: The control plane's is only set back: what it ends "now" must not lie ahead of every other clock.
-MACHINE_CONTROL = ("control's wall clock set back", "control's disk full")
+CONTROL_STEPS = {"control's wall clock set back": -1, "control's wall clock set forward": 1}
+CONTROL_DISK = "control's disk full"
+MACHINE_CONTROL = (*CONTROL_STEPS, CONTROL_DISK)
 KINDS = (*CUTS, *STOPS, *KILLS, *CONTROL, *MACHINE, *MACHINE_CONTROL, RESTORE)
 #: What a short run leaves to those of the other forms: together they see every kind.
 LEFT_OUT = {
@@ -55,7 +56,7 @@ def kinds(world: World, *, is_short: bool) -> tuple[str, ...]:
     found = [*KINDS, *world.database.outages]
     if world.database.has_standby:
         found += FAILOVERS
-        found.remove(MACHINE_CONTROL[1])  # nothing that grows is on that disk
+        found.remove(CONTROL_DISK)  # nothing that grows is on that disk
     form = "relay" if world.behind else "postgresql" if world.database.has_standby else "sqlite"
     return tuple(kind for kind in found if not (is_short and kind in LEFT_OUT[form]))
 
@@ -105,9 +106,9 @@ class Injector:
         if kind in FORGETTING:
             return self._restoring.run(kind)
         control = self._chance.choice(self._world.controls)
-        if kind == MACHINE_CONTROL[0]:
-            return self._step(control, -STEP_SECONDS, lambda: told_clock(control))
-        if kind == MACHINE_CONTROL[1]:
+        if kind in CONTROL_STEPS:
+            return self._step(control, CONTROL_STEPS[kind] * STEP_SECONDS, lambda: told_clock(control))
+        if kind == CONTROL_DISK:
             return self._fill(control)
         return self._strike_control(kind, control)
 
