@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from retinue.server.api import policy
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.traffic.actions import Entry, ingest
@@ -209,3 +210,18 @@ def test_an_environment_breaks_its_own(world: World) -> None:
 
     assert [ident] == [each["id"] for each in found]
     assert [] == world.owner.post("/v1/policy/check", body).json["broken"]
+
+
+def test_what_cannot_be_counted_in_time_is_refused_as_such(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A dry run, and a change, that takes too long says so and changes nothing; it is no failure of the database.
+    """
+    _account(world)
+    monkeypatch.setattr(policy, "SECONDS", -1.0)
+    stated = {"set": {"accounts.name_pattern": "svc-.*"}}
+    answers = [world.owner.post("/v1/policy/check", stated), world.owner.patch("/v1/policy", stated)]
+
+    assert [(413, "too_large")] * 2 == [(each.status, each.code) for each in answers]
+    assert 1 == world.owner.get("/v1/policy").json["version"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from django.db.models import Q, QuerySet
@@ -97,28 +97,43 @@ def holdings(principals: Sequence[Principal]) -> dict[str, rules.Held]:
     }
 
 
-def holdings_under(principals: Sequence[Principal], policy: Policy) -> dict[str, rules.Held]:
-    """Return what each principal of one organization would effectively hold under another policy."""
+def holdings_under(
+    principals: Sequence[Principal], *policies: Policy
+) -> Iterator[tuple[Principal, list[rules.Held]]]:
+    """Yield each principal of one organization with what it would effectively hold under each policy."""
     names, now = catalogue(), now_ms()
-    policies = {each.organization_id: policy for each in principals}
-    return {
-        principal.id: rules.held(parts, principal.kind, names, policy, now)
-        for principal, parts in paths_of(principals, policies)
-    }
+    for principal, parts in _paths(principals, lambda _: policies):
+        yield (
+            principal,
+            [
+                rules.held(each, principal.kind, names, policy, now)
+                for policy, each in zip(policies, parts, strict=True)
+            ],
+        )
 
 
 def paths_of(
     principals: Sequence[Principal], policies: Mapping[str, Policy]
 ) -> Iterator[tuple[Principal, list[Part]]]:
     """Yield each principal with every path by which it holds anything, what has expired included."""
+    for each, (parts,) in _paths(principals, lambda organization: (policies[organization],)):
+        yield each, parts
+
+
+def _paths(
+    principals: Sequence[Principal], policies: Callable[[str], Sequence[Policy]]
+) -> Iterator[tuple[Principal, list[list[Part]]]]:
     facts = loading.of_principals(
         {each.organization_id for each in principals}, [each.id for each in principals], deep=True
     )
     for each in principals:
-        policy = policies[each.organization_id]
+        who = subject_of(each)
         yield (
             each,
-            list(facts.paths(subject_of(each), each.organization_id, policy, is_operator=each.is_operator)),
+            [
+                list(facts.paths(who, each.organization_id, policy, is_operator=each.is_operator))
+                for policy in policies(each.organization_id)
+            ],
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from retinue.server.api import schemas
+from retinue.server.api import limits, schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, Refused, operation
@@ -21,6 +21,7 @@ from retinue.server.api.policy_shapes import (
     PolicyVersions,
 )
 from retinue.server.governance import breaking
+from retinue.server.governance.stock import Broken
 from retinue.server.policies import actions, enforced, keys, presets, queries, rules
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.rules import Compiled, Document
@@ -29,6 +30,8 @@ from retinue.server.policies.words import consequences
 TAG = "policy"
 #: A dry run tells so many of the objects that a change would break, and counts all of them.
 BROKEN_MAX = 1_000
+#: For how long it is looked for them: ten thousand accounts take one to two.
+SECONDS = 10.0
 
 
 @operation("GET", "/policy", permission="policy:read", response=Policy, tag=TAG)
@@ -49,7 +52,7 @@ def change_policy(call: Call, body: ChangePolicy) -> schemas.JSON:
 
     actions.change(call.tx, call.organization, make, expected=body.version)
     for before, after in seen:
-        found = breaking.broken(call.organization, before, after, call.now)
+        found = _broken(call, before, after)
         if len(found) > body.accept:
             raise Refused(
                 "state_conflict",
@@ -68,7 +71,7 @@ def check_policy(call: Call, body: PolicyChange) -> schemas.JSON:
     actions.check_expected(number, body.version)
     before = queries.in_force(call.organization)
     after = rules.compiled(changed_document(before.document, body))
-    found = breaking.broken(call.organization, before, after, call.now)
+    found = _broken(call, before, after)
     return {
         "version": number,
         "changed": [_changed(name, before, after) for name in rules.changed(before, after)],
@@ -83,6 +86,18 @@ def check_policy(call: Call, body: PolicyChange) -> schemas.JSON:
         "broken_total": len(found),
         "consequences": consequences(after.policy),
     }
+
+
+def _broken(call: Call, before: Compiled, after: Compiled) -> list[Broken]:
+    limits.allow(call.request, SECONDS)
+    try:
+        found = breaking.broken(call.organization, before, after, call.now)
+    except limits.OutOfTime:
+        limits.allow(call.request, limits.START_SECONDS)
+        detail = f"what it would break is not counted in {SECONDS:g} s; change fewer keys at a time"
+        raise Refused("too_large", detail) from None
+    limits.allow(call.request, limits.START_SECONDS)
+    return found
 
 
 @operation("GET", "/policy/presets", permission="policy:read", response=PolicyPresets, tag=TAG)

@@ -148,10 +148,7 @@ def _forbidden(stock: Stock) -> Iterator[Broken]:
 
 def _losses(stock: Stock, key: str, policy: Policy) -> Iterator[Broken]:
     """Yield the accounts that would hold less, by whichever path they hold it now."""
-    before = access.holdings_under(stock.accounts, stock.before.policy)
-    after = access.holdings_under(stock.accounts, policy)
-    for row in stock.accounts:
-        old, new = before[row.id], after[row.id]
+    for row, (old, new) in access.holdings_under(stock.accounts, stock.before.policy, policy):
         lost = sorted((old.names - new.names) | (old.anywhere - new.anywhere))
         if lost:
             more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
