@@ -107,14 +107,14 @@ def _apply(call: Call, tx: Transaction, steps: Sequence[Step], justification: st
     limits.allow(call.request, SECONDS)
     try:
         Applying(tx, call.organization, justification).apply(steps)
+        if not any(step.section == "policy" for step in steps):
+            return 0
+        after = policies.in_force(call.organization)
+        return len(breaking.broken(call.organization, before, after, call.now))
     except limits.OutOfTime:
         limits.allow(call.request, limits.START_SECONDS)
         detail = f"{len(steps)} changes are too many for one call; apply a part of the document at a time"
         raise Refused("too_large", detail, field="document") from None
-    if not any(step.section == "policy" for step in steps):
-        return 0
-    after = policies.in_force(call.organization)
-    return len(breaking.broken(call.organization, before, after, call.now))
 
 
 def _shown(steps: Sequence[Step]) -> list[schemas.JSON]:
