@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal)
 
-.PHONY: help run test check format formal bench conformance cluster-soak docs lock clean
+.PHONY: help run test check format formal bench conformance cluster-soak policy-keys docs lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench   measure (needs wrk for the load figures)"
 	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
+	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
 	@echo "make docs    check that the documents tell the truth"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 	@echo "make clean   remove what the other targets made (keeps retinue-data)"
@@ -69,6 +70,10 @@ conformance: $(VENV)/.test-stamp
 cluster-soak: $(VENV)/.test-stamp
 	RETINUE_TEST_SECONDS=1170 RETINUE_TEST_LEASE_SECONDS=10 RETINUE_TEST_REQUIRE=postgres \
 		$(BIN)/pytest -s tests/cluster/test_cluster.py
+
+# With each key pinned to its default in turn, the test that shows what it does must fail.
+policy-keys: $(VENV)/.test-stamp
+	RETINUE_TEST_DATABASE=sqlite $(BIN)/python -m tests.architecture.pinned
 
 docs: $(VENV)/.test-stamp
 	$(BIN)/pytest -q tests/architecture/test_docs.py

@@ -10,6 +10,7 @@ import pytest
 from retinue.server.errors import Refused
 from retinue.server.policies import keys
 from retinue.server.policies.patterns import is_pattern
+from tests.api.policies import set_policy
 from tests.api.world import Answer, World
 from tests.storage.estate import Task
 
@@ -122,7 +123,7 @@ def test_convention_is_refused_on_create_and_rename(world: World) -> None:
     A name must match the pattern; what stands already stays, and other changes of it are let through.
     """
     old = create(world, "old").json["id"]
-    policy(world, accounts__name_pattern="[a-z]+-(prod|dev)")
+    set_policy(world, accounts__name_pattern="[a-z]+-(prod|dev)")
     answers = [
         create(world, "loader"),
         create(world, "loader-prod"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from retinue.replica.records import Kind
@@ -143,6 +145,8 @@ def test_limits_are_per_user(world: World) -> None:
         first.status, first.json["expiry"]["because"], second.status, second.code,
     )  # fmt: skip
     assert (400, "body.expires") == (never.status, never.field)
+    ends = datetime.fromisoformat(first.json["key"]["expires_at"])
+    assert 20 == round((ends - datetime.now(UTC)) / timedelta(days=1))
     assert first.json["key"]["id"] in second.json["detail"]
 
 

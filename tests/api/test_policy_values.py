@@ -105,6 +105,28 @@ def test_an_environment_has_a_longest_lifetime(world: World) -> None:
     assert [7, 30] == [days_left(each.json["key"]["expires_at"]) for each in answers]
 
 
+@pytest.mark.parametrize("days", [30, 200])
+def test_no_key_lives_longer_than_the_policy_says(world: World, days: int) -> None:
+    """
+    ``expiry.max_days``: more is asked for, the maximum is what is given, and the answer says so.
+    """
+    set_policy(world, expiry__max_days=days)
+    made = world.owner.post(f"{ACCOUNTS}/{world.account().id}/keys", {"name": "k1", "expires": "300d"}).json
+
+    assert (days, "maximum") == (days_left(made["key"]["expires_at"]), made["expiry"]["because"])
+
+
+@pytest.mark.parametrize("days", [3, 10])
+def test_keys_are_rotated_so_long_before_they_end(world: World, days: int) -> None:
+    """
+    ``rotation.lead_days``: of a key that lives for 90 days.
+    """
+    set_policy(world, rotation__lead_days=days)
+    key, _ = world.key(world.account())
+
+    assert 90 - days == days_left(world.owner.get(f"/v1/keys/{key.id}").json["rotate_by"])
+
+
 @pytest.mark.parametrize("seconds", [60, 7_200])
 def test_the_old_token_lives_on_for_the_overlap(world: World, seconds: int) -> None:
     """

@@ -10,7 +10,7 @@ import pytest
 
 from retinue.server.policies.enforced import UNENFORCED
 from retinue.server.policies.keys import KEYS, members
-from tests.architecture.keys_shown import SHOWN_BY
+from tests.architecture.keys_shown import FIXED, SHOWN_BY
 
 TESTS = Path(__file__).parents[1]
 LEAVES = [
@@ -24,8 +24,6 @@ SHOWN = [
     for test, leaves in tests.items()
     for leaf in leaves
 ]
-#: Keys with one value alone, which no test can state otherwise.
-FIXED = {"credentials.reveal", "accounts.slug.case"}
 
 
 @cache
