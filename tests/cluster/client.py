@@ -176,7 +176,7 @@ class Client:
                 return reply
             # Who has ended its own access as well cannot ask for the answer that was lost.
             if (reply.body or {}).get("code") == "idempotency_used" or (
-                is_last is not None and reply.status == 401 and attempts > 1
+                is_last is not None and reply.status in (401, 403) and attempts > 1
             ):
                 raise Unanswered("made, and never promised")
             if (reply.status >= 300 and reply.status not in _AGAIN) or now() > give_up:
