@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.conformance.console import Visitor
     from tests.conformance.server import Server
 
 #: What became of the test of each row in this run: passed, failed, or xfailed.
@@ -22,6 +23,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     with serve(tmp_path_factory.mktemp("conformance") / "home") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def visitor(server: Server, request: pytest.FixtureRequest) -> Visitor:
+    """A person who is signed in to the console of an organization with the preset of the test's folder."""
+    from tests.conformance.console import Visitor
+
+    preset = request.path.parent.name
+    return Visitor(server.organization(preset, by_person=preset == "wavefront"))
 
 
 @pytest.fixture(scope="session")
