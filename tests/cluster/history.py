@@ -127,6 +127,8 @@ class History:
     #: The faults that the run is to see, and for how long they were injected.
     planned: tuple[str, ...] = ()
     seconds: float = 0.0
+    #: What was seen too little of for longest.
+    lacked: dict[str, int] = field(default_factory=dict)
     phase: str = "run"
     _flying: dict[int, Pass] = field(default_factory=dict)
     _ended: list[Pass] = field(default_factory=list)

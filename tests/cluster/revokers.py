@@ -51,6 +51,7 @@ class Draw:
         self._chance = random.Random(seed)  # noqa: S311
         self._bags: dict[int, list[str]] = {}
         self._rounds: list[str] = []
+        self._drawn = threading.local()
         self._lock = threading.Lock()
         self._guests: queue.SimpleQueue[Guest] = queue.SimpleQueue()
         for each in guests:
@@ -62,7 +63,17 @@ class Draw:
             bag = self._bags.setdefault(id(ways), [])
             if not bag:
                 bag += self._chance.sample(sorted(ways), len(ways))
-            return ways[bag.pop()]
+            name = bag.pop()
+            self._drawn.last = (bag, name)
+            return ways[name]
+
+    def put_back(self) -> None:
+        """What this thread has drawn last was never promised: it comes up again next."""
+        with self._lock:
+            bag, name = getattr(self._drawn, "last", (None, ""))
+            if bag is not None:
+                bag.append(name)
+            self._drawn.last = (None, "")
 
     def round(self) -> str:
         """Draw a kind of round."""
@@ -99,8 +110,10 @@ class Revoker(threading.Thread):
         while not self.stopping.is_set():
             kind = self._kind or self._draw.round()
             self.client.begin()
-            with suppress(Unanswered):  # it is a finding already
+            try:
                 self._rounds[kind]()
+            except Unanswered:  # it is a finding already, if it is one
+                self._draw.put_back()
         self.client.close()
 
     def keys(self) -> None:

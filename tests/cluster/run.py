@@ -79,7 +79,8 @@ def run(
             injector = Injector(world, history, lease, f"{seed}/faults")
             began = now()
             injector.run(began + seconds)
-            while shortfalls(history) and now() < began + seconds * MOST_TIMES:
+            while (short := shortfalls(history)) and now() < began + seconds * MOST_TIMES:
+                history.lacked = short
                 injector.run(now() + _MORE_SECONDS)
             history.seconds = now() - began
             history.rates |= _clock_rates(world, {"in the run": SLOW, "fast": FAST}, lease)

@@ -62,7 +62,9 @@ def test_nothing_is_allowed_after_its_end_was_promised(
 
 def _report(kind: str, history: History, findings: list[str]) -> None:
     print(f"{kind}: " + ", ".join(f"{count} {name}" for name, count in figures(history).items()))
-    print(f"faults for {history.seconds:.0f} s; {len(history.losses)} losses of the database")
+    print(
+        f"faults for {history.seconds:.0f} s; {len(history.losses)} losses of the database; seen last: {history.lacked}"
+    )
     waits = sorted(each.returned - each.began for each in history.endings if not each.group)
     if waits:
         at = {share: waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.9, 0.99, 1.0)}
