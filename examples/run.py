@@ -20,6 +20,7 @@ import urllib.request
 from pathlib import Path
 from types import FrameType
 
+from retinue.cli.exits import Exit
 from retinue.supervisor import SUPERVISED, SUPERVISOR_PID
 
 HOME = Path(os.environ.get("RETINUE_HOME") or "retinue-data").absolute()
@@ -99,9 +100,9 @@ def _cli(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([*_retinue(), *arguments], env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=True)
 
 
-def _is_so(*arguments: str) -> bool:
-    """Ask the command line something that has an exit code for yes."""
-    return subprocess.run([*_retinue(), *arguments], env=ENVIRONMENT, capture_output=True).returncode == 0
+def _asked(*arguments: str) -> int:
+    """Run the command line, say nothing, and return its exit code, which the caller judges."""
+    return subprocess.run([*_retinue(), *arguments], env=ENVIRONMENT, capture_output=True).returncode
 
 
 def _initialize() -> None:
@@ -120,13 +121,17 @@ def _initialize() -> None:
 def _sample_data() -> None:
     """One service account with a key, made through the command line like any other."""
     token = HOME / "demo-token"
-    if token.exists() and not _is_so("verify", "--file", str(token), "--need", "report:read"):
+    if token.exists() and _asked("verify", "--file", str(token), "--need", "report:read") == Exit.NEGATIVE:
         token.unlink()  # revoked or expired meanwhile
     if not token.exists():
-        if not _is_so("account", "get", "demo-etl"):
+        if _asked("account", "get", "demo-etl") == Exit.NOT_FOUND:
             stated = ["--owner", EMAIL, "--purpose", "Loads the sales reports every night"]
             _cli("account", "create", "demo-etl", "--permission", "report:read", *stated, "-q")
-        _cli("key", "issue", "demo-etl", "--name", "main", "--out", str(token), "-q")
+        issue = ("key", "issue", "demo-etl", "--name", "main", "--out", str(token), "-q")
+        if _asked(*issue) == Exit.CONFLICT:  # the file is lost, and what stood in it is shown to nobody again
+            _cli("key", "revoke", "demo-etl/main", "--yes", "-q")
+        if not token.exists():
+            _cli(*issue)
     header = HOME / "curl-header"
     header.unlink(missing_ok=True)
     _private(header, f"Authorization: Bearer {token.read_text().strip()}\n")

@@ -109,7 +109,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def test_make_run(checkout: Checkout) -> None:
     """
     The printed curl gives 200 with a header from a private file, also after a second start, which has the
-    data of the first; 401 after the printed revoke; and a third start prints one that works again.
+    data of the first; 401 after the printed revoke; and another start prints one that works again, also when the
+    file with the token is lost.
     """
     with checkout.running() as told:
         header = shlex.split(told["try it"])[2].removeprefix("@")
@@ -125,6 +126,9 @@ def test_make_run(checkout: Checkout) -> None:
         assert "401" == _status(checkout, told["try it"])
     with checkout.running() as told:
         assert token != Path(header).read_text()
+        assert "200" == _status(checkout, told["try it"])
+    Path(header).with_name("demo-token").unlink()
+    with checkout.running() as told:
         assert "200" == _status(checkout, told["try it"])
 
 
