@@ -24,7 +24,7 @@ ADDITIVE = {
     "accept_finding", "add_to_group", "add_to_team", "approve_access_policy",
     "approve_assignment", "approve_grant", "approve_member_of_group", "approve_member_of_team",
     "assign_role", "cancel_review", "clone_role", "create_access_policy",
-    "create_group", "create_role", "create_team", "decide_review_item",
+    "create_group", "grant_to_service_accounts", "create_role", "create_team", "decide_review_item",
     "enable_service_accounts", "export_review", "hand_out_grant", "import_keys",
     "issue_ingest_token", "issue_my_token", "open_review", "rename_ingest_token",
     "rename_my_token", "reopen_finding", "restore_ingest_token", "restore_key",

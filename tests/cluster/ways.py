@@ -114,6 +114,11 @@ def _take_grant_back(client: Client, account: Account) -> None:
     client.end("take_grant_back", "DELETE", path, None, passes(account))
 
 
+def _take_from_many(client: Client, account: Account) -> None:
+    path, body = f"{BULK}/service-accounts/take-back", {"accounts": [account.id], "permission": PERMISSION}
+    client.end("take_from_service_accounts", "POST", path, body, passes(account))
+
+
 def _compromise(client: Client, account: Account) -> None:
     path = f"{account.path}/compromise"
     count = client.get(path)["credentials"]
@@ -140,6 +145,7 @@ ENDING_ACCOUNTS: dict[str, EndAccount] = {
     "delete_service_accounts": _many_accounts("delete_service_accounts", "delete"),
     "delete_grant": _delete_grant,
     "take_grant_back": _take_grant_back,
+    "take_from_service_accounts": _take_from_many,
 }  # fmt: skip
 
 

@@ -85,7 +85,10 @@ class FollowerMachine(RuleBasedStateMachine):
     ) -> None:
         """One call: commits while it is under way, its answer lost, an older answer in its place, or a kill."""
         acts = [self.restore if each is None else partial(self.commit, each) for each in during]
-        self.host.wire.during, self.host.wire.fault, self.host.wire.repeat = acts, fault, repeat
+        wire = self.host.wire
+        if repeat is not None:
+            repeat = wire.oldest + repeat % (len(wire.answers) + 1 - wire.oldest)
+        wire.during, wire.fault, wire.repeat = acts, fault, repeat
         self.host.step()
 
     @rule(count=st.integers(1, 12))
