@@ -82,6 +82,10 @@ class Limited:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, self._hard))
 
 
+#: The namespaces of mounts that were made here.
+_OWN: set[Path] = set()
+
+
 def disk(folder: Path, pids: Callable[[], list[int]]) -> Disk:
     """Give a machine whose files are in ``folder``, which is empty, a disk. Call it on the thread that starts it."""
     if _has_own_mounts():
@@ -95,12 +99,14 @@ def _has_own_mounts() -> bool:
     """See to it that what this thread mounts is seen by nobody else."""
     if os.geteuid() != 0:
         return False
-    if Path("/proc/self/ns/mnt").readlink() != Path(f"/proc/{os.getppid()}/ns/mnt").readlink():
+    mounts = Path("/proc/thread-self/ns/mnt")
+    if mounts.readlink() in _OWN:
         return True
     if _libc.unshare(_CLONE_NEWNS) != 0:
         return False
     with suppress(subprocess.CalledProcessError):
         _mount("--make-rprivate", "/")
+        _OWN.add(mounts.readlink())
         return True
     return False
 
