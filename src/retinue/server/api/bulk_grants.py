@@ -19,21 +19,19 @@ from retinue.server.errors import Refused
 Act = Callable[[Principal], Principal | None]
 
 
-class BulkGrant(BulkAccounts):
-    """A permission, or a role, for service accounts; an item with the state `pending` waits for approval."""
-
-    permission: str = ""
-    role: str = Field("", description="Handle of a role, instead of a permission.")
-    resource: Any = Field("*", description=RESOURCE)
-    expires: str | None = Field(None, description=EXPIRES)
-    justification: str = ""
-
-
 class BulkTake(BulkAccounts):
     """A permission, or a role, that service accounts hold directly; on whichever resources."""
 
     permission: str = ""
     role: str = Field("", description="Handle of a role, instead of a permission.")
+
+
+class BulkGrant(BulkTake):
+    """A permission, or a role, for service accounts; an item with the state `pending` waits for approval."""
+
+    resource: Any = Field("*", description=RESOURCE)
+    expires: str | None = Field(None, description=EXPIRES)
+    justification: str = ""
 
 
 @operation("POST", f"{PATH}/grant", permission="grant:create", response=bulk.BulkResult, tag=TAG)

@@ -14,8 +14,12 @@ _known: ContextVar[dict[str, str] | None] = ContextVar("retinue_policies_known",
 
 @contextmanager
 def reads(is_read: bool = True) -> Iterator[None]:
-    """Remember, until the end of the block, which version stands in each organization."""
-    token = _known.set({} if is_read else None)
+    """Remember, until the end of the block, which version stands in each organization.
+
+    A read that is part of another one shares what that remembers.
+    """
+    outer = _known.get()
+    token = _known.set(({} if outer is None else outer) if is_read else None)
     try:
         yield
     finally:
