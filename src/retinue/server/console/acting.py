@@ -111,20 +111,17 @@ def _do(
         return _page(
             viewer, act, form.refused(outcome.body, RENAMED), context, usual, form.status(outcome.status)
         )
-    receipt = outcome.body.get("receipt")
-    told = None if receipt is None else receipts.told(receipt)
     back = _next(viewer, usual)
     if act.reveals and outcome.body.get("token"):
-        made = outcome.body
+        made, receipt = outcome.body, outcome.body.get("receipt")
+        told = None if receipt is None else receipts.told(receipt)
         return revealing.shown_once(viewer, made["key"], made["token"], made["expiry"], back, told)
-    more: dict[str, Any] = {"tone": "good"}
-    if told is not None:
-        more |= {"tone": "good" if told.is_complete else "warn", "detail": told.sentence, "receipt": told.id}
+    more = {}
     if act.name in ("disable", "enable") and "account_id" in path:
         other = "enable" if act.name == "disable" else "disable"
         if viewer.may(ACCOUNT_ACTS[other].operation):
             more["undo"] = viewer.url("account_act", path["account_id"], other)
-    viewer.say(str(act.done) % {"name": context["subject"]}, **more)
+    receipts.say(viewer, outcome, str(act.done) % {"name": context["subject"]}, **more)
     return viewer.leave(back)
 
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from retinue.server.access.queries import roles
+from retinue.server.access.queries import Role, roles
 from retinue.server.console import receipts
 from retinue.server.console.forms import Form
 from retinue.server.console.listing import Filter, Listing
@@ -30,6 +30,11 @@ ACTS = {
     "roles": ("update_user", lazy("The roles of %(name)s are saved.")),
     "reassign": ("reassign_accounts", lazy("The accounts of %(name)s have another owner.")),
 }
+
+
+def _roles(viewer: Viewer) -> list[Role]:
+    """Return the roles that a user can get, by name."""
+    return sorted(roles(viewer.person.organization_id).values(), key=lambda each: each.name)
 
 
 def _told(user: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def invite(viewer: Viewer) -> HttpResponse:
         status,
         form=form,
         made=made,
-        roles=sorted(roles(viewer.person.organization_id).values(), key=lambda each: each.name),
+        roles=_roles(viewer),
         missing=viewer.missing("invite_user"),
         place="settings",
         section="users",
@@ -87,7 +92,7 @@ def one(viewer: Viewer, user_id: str) -> HttpResponse:
         impact=impact,
         user=_told(impact["user"]),
         is_self=impact["user"]["id"] == viewer.person.id,
-        roles=sorted(roles(viewer.person.organization_id).values(), key=lambda each: each.name),
+        roles=_roles(viewer),
         place="settings",
         section="users",
     )

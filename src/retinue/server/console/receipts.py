@@ -76,19 +76,22 @@ def _clock(at: str | None) -> str:
     return "–" if at is None else f"{at[11:23]} UTC"
 
 
-def say(viewer: Viewer, outcome: Outcome, done: str) -> None:
-    """Keep for the next page what a call has done, and since when it holds; or why it was refused."""
+def say(viewer: Viewer, outcome: Outcome, done: str, **more: Any) -> None:
+    """Keep for the next page what a call has done, and since when it holds; or why it was refused.
+
+    ``more`` goes with what was done, as :meth:`Viewer.say` takes it.
+    """
     if not outcome.is_done:
         problem = outcome.body
         viewer.say(problem["title"], tone="bad", detail=problem.get("detail") or "")
         return
     receipt = outcome.body.get("receipt")
     if receipt is None:
-        viewer.say(done, tone="good")
+        viewer.say(done, tone="good", **more)
         return
     found = told(receipt)
     tone = "good" if found.is_complete else "warn"
-    viewer.say(done, tone=tone, detail=found.sentence, receipt=found.id)
+    viewer.say(done, tone=tone, detail=found.sentence, receipt=found.id, **more)
 
 
 @require_safe

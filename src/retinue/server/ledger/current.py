@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -37,19 +37,23 @@ def entered(transaction: Open) -> Iterator[None]:
         _open.reset(mark)
 
 
+@contextmanager
+def _marked(state: ContextVar[bool]) -> Iterator[None]:
+    mark = state.set(True)
+    try:
+        yield
+    finally:
+        state.reset(mark)
+
+
 def is_compacting() -> bool:
     """Tell whether old changes are being deleted here."""
     return _compacting.get()
 
 
-@contextmanager
-def compacting() -> Iterator[None]:
+def compacting() -> AbstractContextManager[None]:
     """Let old changes be deleted, and the head say so."""
-    mark = _compacting.set(True)
-    try:
-        yield
-    finally:
-        _compacting.reset(mark)
+    return _marked(_compacting)
 
 
 def is_expiring() -> bool:
@@ -57,14 +61,9 @@ def is_expiring() -> bool:
     return _expiring.get()
 
 
-@contextmanager
-def expiring() -> Iterator[None]:
+def expiring() -> AbstractContextManager[None]:
     """Let events go, inside a ledger transaction."""
-    mark = _expiring.set(True)
-    try:
-        yield
-    finally:
-        _expiring.reset(mark)
+    return _marked(_expiring)
 
 
 def is_suspended() -> bool:
@@ -72,11 +71,6 @@ def is_suspended() -> bool:
     return _suspended.get()
 
 
-@contextmanager
-def suspended() -> Iterator[None]:
+def suspended() -> AbstractContextManager[None]:
     """Switch the guard off while the schema changes."""
-    mark = _suspended.set(True)
-    try:
-        yield
-    finally:
-        _suspended.reset(mark)
+    return _marked(_suspended)

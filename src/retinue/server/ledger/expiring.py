@@ -12,11 +12,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from retinue.server.ledger import current
 from retinue.server.ledger.models import AuditEvent, PersonalPart
-from retinue.server.ledger.pruning import LOCK
+from retinue.server.ledger.pruning import is_our_turn
 from retinue.server.ledger.transaction import SYSTEM, transaction
 
 EXPIRED = "audit_log.expired"
@@ -39,7 +37,7 @@ def expire(organization_id: str, name: str, before: datetime, most: int) -> int:
     if not old.exists():
         return 0
     with transaction(SYSTEM, reason="the policy keeps events no longer (audit_log.retention_days)") as tx:
-        if not _is_our_turn():
+        if not is_our_turn():
             return 0
         rows = sorted(old.order_by("at", "revision")[:most], key=lambda row: (row.revision, row.n))
         with current.expiring():
@@ -65,12 +63,3 @@ def digest(rows: list[AuditEvent]) -> str:
         told = {name: getattr(row, name) for name in _TOLD} | {"at": row.at.isoformat()}
         whole.update(json.dumps(told, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     return whole.hexdigest()
-
-
-def _is_our_turn() -> bool:
-    """Of several processes one does it at a time; the lock ends with the transaction."""
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])

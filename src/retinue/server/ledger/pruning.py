@@ -21,7 +21,7 @@ from retinue.server.ledger.transaction import one_writer
 #: Changes are kept for so long; a node that is further behind loads a snapshot.
 CHANGES_KEPT = timedelta(days=7)
 #: PostgreSQL's advisory lock of whoever deletes: one process at a time.
-LOCK = 0x7265_7469_6E75_65
+_LOCK = 0x7265_7469_6E75_65
 
 
 def delete_some(rows: QuerySet[Any, Any], most: int) -> int:
@@ -66,9 +66,13 @@ def _last_before(instant: datetime) -> int:
 def _turn() -> Iterator[bool]:
     """A short transaction of its own; yields whether no other process deletes at this moment."""
     with one_writer(), database.atomic(durable=True):
-        if connection.vendor != "postgresql":
-            yield True
-            return
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-            yield cursor.fetchone()[0]
+        yield is_our_turn()
+
+
+def is_our_turn() -> bool:
+    """Tell whether no other process deletes at this moment; none begins before the open transaction ends."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])
