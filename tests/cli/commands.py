@@ -185,5 +185,6 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
         {words[:2] if words[0] not in _ALONE else words[:1] for words in COMMANDS.values()}
         | {("init",), ("serve",), ("version",), ("help",), ("log", "tail"), ("sa", "create"), ()}
         | {("export",), ("plan",), ("apply",)}
+        | {("routes", "check")}
     )
 )

@@ -29,6 +29,7 @@ _COMMANDS = (
     ("team", "team:app", "Teams, and the resources that belong to them.", _ACCESS),
     ("access-policy", "access_policy:app", "Access policies: rules that become grants.", _ACCESS),
     ("permission", "permission:app", "The permissions that can be given.", _ACCESS),
+    ("routes", "routes:app", "Which routes of a host application no rule covers.", _OBSERVE),
     ("explain", "explain:app", "May somebody, and why?", _OBSERVE),
     ("who-can", "explain:who_app", "Who may?", _OBSERVE),
     ("simulate", "simulate:app", "What would change if?", _OBSERVE),

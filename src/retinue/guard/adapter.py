@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retinue.guard.admission import Door, Request
-from retinue.guard.core import Admitted, Decider, Guard, GuardError
+from retinue.guard.admission import Door
+from retinue.guard.core import Decider, Guard, GuardError
 from retinue.guard.rules import PUBLIC, Requirement, RuleError, Rules, mark, requirement
 
 View = TypeVar("View", bound=Callable[..., Any])
 #: Returns what was decided about the request that a view is called with.
 Decided = Callable[[tuple[Any, ...]], tuple[Requirement, ...]]
+#: A route that does not say which methods it has, and those that are tried then.
+ANY = ("*",)
+_USUAL = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,29 @@ class Route:
     methods: tuple[str, ...]
     template: str
     required: tuple[Requirement, ...] | None
+    #: Whether a guard stands before it: without one whatever is stated has no effect.
+    is_guarded: bool = True
 
     @property
     def is_covered(self) -> bool:
         """Whether a rule says who may use it."""
         return self.required is not None
+
+    @property
+    def access(self) -> str:
+        """Who gets in: nobody (``uncovered``), anybody (``unguarded``, ``public``, ``optional``), or whom.
+
+        ``token`` is anybody with a genuine token, ``permission`` those who have the permissions.
+        """
+        if not self.is_guarded:
+            return "unguarded"
+        if self.required is None:
+            return "uncovered"
+        if any(each.is_public for each in self.required):
+            return "public"
+        if self.permissions:
+            return "permission"
+        return "optional" if all(each.is_optional for each in self.required) else "token"
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -66,6 +87,8 @@ class Adapter(Guard):
         super().__init__(organization, replica=replica, node_url=node_url, decider=decider)
         self.door = Door(self, trusted_proxies=trusted_proxies)
         self.rules = Rules(rules or {}, public)
+        #: Whether its routes are decided about; not so for one that only reads what they would require.
+        self.is_standing = True
 
     def requires(self, *permissions: str, resource: str | None = None) -> Callable[[View], View]:
         """Return a decorator: the view requires all of these permissions.
@@ -99,15 +122,18 @@ class Adapter(Guard):
         rule = self.rules.find(method, path)
         return None if rule is None else (rule.required,)
 
-    def let_in(self, request: Request, marked: tuple[Requirement, ...]) -> Admitted | None:
-        """Return the caller of a request to a route that exists; ``None`` if it needs none.
-
-        Raises ``Denied``, also for a route of which nothing says what it requires.
-        """
-        required = self.required(marked, request.method, request.path)
-        if required is None:
-            self.door.refuse(request)
-        return self.door.admit(request, required)
+    def stated(
+        self, methods: tuple[str, ...], template: str, marked: Callable[[str], tuple[Requirement, ...]]
+    ) -> Iterator[Route]:
+        """Yield a route with what it requires; in parts where its methods require different things."""
+        groups: dict[tuple[Requirement, ...] | None, list[str]] = {}
+        for method in _USUAL if methods == ANY else methods:
+            groups.setdefault(self.required(marked(method), method, template), []).append(method)
+        for required, names in groups.items():
+            if len(groups) == 1:
+                yield Route(methods, template, required, self.is_standing)
+            elif methods != ANY or required is not None:
+                yield Route(tuple(names), template, required, self.is_standing)
 
 
 def protecting(required: Requirement, decided: Decided) -> Callable[[View], View]:

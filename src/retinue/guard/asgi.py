@@ -34,21 +34,21 @@ class Protect:
         trusted_proxies: Iterable[str] = (),
     ) -> None:
         """Raises :class:`retinue.guard.rules.RuleError` for a rule that is none."""
-        self._app = app
+        self.app = app
         self._door = Door(guard, trusted_proxies=trusted_proxies)
-        self._rules = Rules(rules, public)
+        self.rules = Rules(rules, public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or connection."""
         if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         request = request_of(scope)
 
         def decide() -> Admitted | None:
-            return self._door.by_rules(self._rules, request)
+            return self._door.by_rules(self.rules, request)
 
-        await answer(self._app, self._door, decide, scope, receive, send)
+        await answer(self.app, self._door, decide, scope, receive, send)
 
 
 async def answer(

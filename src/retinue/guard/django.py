@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
@@ -21,9 +21,11 @@ from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RoutePattern
+from django.utils.module_loading import import_string
 
 from retinue.guard import asgi, wsgi
-from retinue.guard.adapter import Adapter, Route, View, protecting
+from retinue.guard.adapter import ANY, Adapter, Route, View, protecting
 from retinue.guard.admission import Request
 from retinue.guard.core import Log
 from retinue.guard.outcome import Caller, Denied
@@ -79,19 +81,21 @@ class Guard(Adapter):
 
     def routes(self, app: object = None) -> list[Route]:
         """Return the routes of the project with what they require."""
-        return list(self._listed(get_resolver().url_patterns, "/"))
+        return [route for _, found in self.views() for route in found]
 
-    def _listed(self, patterns: list[Any], before: str) -> Iterator[Route]:
+    def views(self) -> Iterator[tuple[Any, list[Route]]]:
+        """Yield each view of the project with its routes."""
+        yield from self._listed(get_resolver().url_patterns, "/")
+
+    def _listed(self, patterns: list[Any], before: str) -> Iterator[tuple[Any, list[Route]]]:
         for each in patterns:
-            template = before + str(each.pattern)
+            template = before + _template(each.pattern)
             if isinstance(each, URLResolver):
                 yield from self._listed(each.url_patterns, template)
             elif isinstance(each, URLPattern):
-                for methods in _methods(each.callback):
-                    method = "GET" if methods == ("*",) else methods[0]
-                    yield Route(
-                        methods, template, self.required(required_by(each.callback, method), method, template)
-                    )
+                marked = partial(_imagined, each.callback, template)
+                stated = [self.stated(methods, template, marked) for methods in _methods(each.callback)]
+                yield each.callback, [route for found in stated for route in found]
 
 
 @cache
@@ -102,6 +106,12 @@ def guard() -> Guard:
     if unknown:
         raise ImproperlyConfigured(f"RETINUE: unknown: {', '.join(unknown)}")
     return Guard(**{_SETTINGS[name]: value for name, value in stated.items()})
+
+
+def is_installed() -> bool:
+    """Tell whether the middleware is one of the project's."""
+    found = [import_string(each) for each in settings.MIDDLEWARE]
+    return any(isinstance(each, type) and issubclass(each, Middleware) for each in found)
 
 
 def _forget(*, setting: str, **_: Any) -> None:
@@ -255,6 +265,13 @@ def required_by(view: Any, method: str, request: HttpRequest | None = None) -> t
     return found
 
 
+def _imagined(view: Any, template: str, method: str) -> tuple[Requirement, ...]:
+    """Return what a view requires of a request by a method: permission classes may look at the request."""
+    request = HttpRequest()
+    request.method, request.path, request.path_info = method, template, template
+    return required_by(view, method, request)
+
+
 def _methods(view: Any) -> list[tuple[str, ...]]:
     """Return the methods of a view, one by one where it has a function for each."""
     actions = getattr(view, "actions", None)
@@ -266,4 +283,15 @@ def _methods(view: Any) -> list[tuple[str, ...]]:
         for name in getattr(owner, "http_method_names", ())
         if hasattr(owner, name) and name not in ("options", "head")
     ]
-    return [(name.upper(),) for name in names] or [("*",)]
+    return [(name.upper(),) for name in names] or [ANY]
+
+
+def _template(pattern: Any) -> str:
+    """Return a part of a path as a person would write it, also where it is a regular expression."""
+    text = str(pattern)
+    if isinstance(pattern, RoutePattern) or not any(each in text for each in "^$(?\\"):
+        return text
+    from django.contrib.admindocs.views import simplify_regex
+
+    simple: str = simplify_regex(text)
+    return simple.removeprefix("/")

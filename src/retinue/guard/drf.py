@@ -8,7 +8,8 @@ another one is not protected then, and the log has no status.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -20,6 +21,7 @@ from rest_framework.permissions import BasePermission, OperationHolderMixin
 from rest_framework.request import Request
 
 from retinue.guard import django
+from retinue.guard.adapter import Route
 from retinue.guard.core import GuardError
 from retinue.guard.outcome import Caller, Denied
 from retinue.guard.rules import PUBLIC, Requirement, requirement
@@ -144,6 +146,28 @@ def required_by(view: Any, method: str, request: HttpRequest | None) -> tuple[Re
     if actions:
         made.action = actions.get(method.lower())
     return _of_permissions(made.get_permissions())
+
+
+def routes(guard: django.Guard) -> Iterator[Route]:
+    """Yield the routes of a project without the middleware: views decide there by their authentication."""
+    for view, listed in guard.views():
+        for each in listed:
+            if _authenticates(view):
+                asked = HttpRequest()
+                asked.method = each.methods[0]
+                yield replace(each, required=required_by(view, each.methods[0], asked) or None)
+            else:
+                yield replace(each, is_guarded=False)
+
+
+def _authenticates(view: Any) -> bool:
+    """Tell whether the first that authenticates for a view is ours: another may let in before it."""
+    owner = getattr(view, "cls", None)
+    if owner is None or not hasattr(owner, "get_authenticators"):
+        return False
+    made = owner(**getattr(view, "initkwargs", {}))
+    made.request, made.action_map = None, getattr(view, "actions", None) or {}
+    return any(isinstance(each, TokenAuthentication) for each in made.get_authenticators()[:1])
 
 
 def _of_permissions(held: Any) -> tuple[Requirement, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from retinue.guard.rules import GENUINE, Requirement, marks
 __all__ = ["Caller", "Denied", "Guard", "caller"]
 
 _PLACE = "_retinue"
+#: Under this name an application keeps its guard among its extensions.
+EXTENSION = "retinue"
 
 
 class _Visit(NamedTuple):
@@ -38,6 +41,7 @@ class Guard(Adapter):
 
     def install(self, app: Flask) -> None:
         """Protect every view of an application, also later ones, before anything else runs."""
+        app.extensions[EXTENSION] = self
         app.before_request_funcs.setdefault(None, []).insert(0, self._before)
         app.after_request_funcs.setdefault(None, []).insert(0, self._after)
         app.teardown_request_funcs.setdefault(None, []).insert(0, self._teardown)
@@ -49,15 +53,15 @@ class Guard(Adapter):
 
     def routes(self, app: Flask) -> list[Route]:
         """Return the routes of an application with what they require."""
-        found = []
+        found: list[Route] = []
         for rule in app.url_map.iter_rules():
             view = app.view_functions.get(rule.endpoint)
             methods = sorted(
                 (rule.methods or set()) - {"HEAD"} - ({"OPTIONS"} if _answers_options(rule) else set())
             )
+            marked = functools.partial(_marks, view)
             for group in [(each,) for each in methods] if hasattr(view, "view_class") else [tuple(methods)]:
-                required = self.required(_marks(view, group[0]), group[0], rule.rule)
-                found.append(Route(group, rule.rule, required))
+                found += self.stated(group, rule.rule, marked)
         return found
 
     def _before(self) -> Response | None:
@@ -95,6 +99,12 @@ class Guard(Adapter):
         visit = _visit()
         if visit is not None:
             _finish(visit, None if error is None else 500)
+
+
+def installed(app: Flask) -> Guard | None:
+    """Return the guard that protects an application."""
+    found = app.extensions.get(EXTENSION)
+    return found if isinstance(found, Guard) else None
 
 
 def _finish(visit: _Visit, status: int | None) -> None:

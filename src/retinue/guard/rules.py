@@ -111,6 +111,16 @@ class Rules:
         self._rules = sorted(read, key=lambda rule: rule.weight, reverse=True)
         self._public = [Rule.read(text) for text in public]
 
+    @property
+    def protected(self) -> tuple[Rule, ...]:
+        """The rules, the most exact ones first."""
+        return tuple(self._rules)
+
+    @property
+    def public(self) -> tuple[Rule, ...]:
+        """The paths that need no token."""
+        return tuple(self._public)
+
     def find(self, method: str, path: str) -> Rule | None:
         """Return the rule for a request; ``None`` if there is none, or the path can be read in two ways."""
         if is_ambiguous(path.encode("utf-8", "surrogateescape")):

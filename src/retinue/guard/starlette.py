@@ -6,6 +6,7 @@ a route and asks the routes themselves which one it will be; what matches none n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Host, Match, Mount, Router
 
 from retinue.guard import asgi
-from retinue.guard.adapter import Adapter, Route
+from retinue.guard.adapter import ANY, Adapter, Route
 from retinue.guard.asgi import App, Receive, Scope, Send
 from retinue.guard.core import Admitted, GuardError
 from retinue.guard.outcome import Caller, Denied
@@ -78,14 +79,16 @@ class Guard(Adapter):
             template = before + str(getattr(route, "path_format", ""))
             inside = _inside(route)
             if inside is not None:
-                guard = _installed(inside) or self
+                guard = installed(inside) or self
                 template = template.removesuffix("/{path}")
                 yield from guard._listed(guard.flat(_router(inside)), template)
                 continue
+            marked = functools.partial(self.marks, route)
             for methods in self._methods(route):
+                # What a mount leads to is not known: a rule for all of it ends in an asterisk.
                 example = template.removesuffix("{path}") if isinstance(route, Mount) else template
-                required = self.required(self.marks(route, methods[0]), methods[0], example)
-                yield Route(methods, template, required)
+                for each in self.stated(methods, example, marked):
+                    yield replace(each, template=template)
 
     def _methods(self, route: Any) -> list[tuple[str, ...]]:
         """Return the methods of a route; one by one where an endpoint has a function for each."""
@@ -94,8 +97,8 @@ class Guard(Adapter):
         if not named and isinstance(endpoint, type):
             each = ("get", "post", "put", "patch", "delete", "options")
             named = [name.upper() for name in each if hasattr(endpoint, name)]
-            return [(name,) for name in named] or [("*",)]
-        return [tuple(named) or ("*",)]
+            return [(name,) for name in named] or [ANY]
+        return [tuple(named) or ANY]
 
 
 class _Found(NamedTuple):
@@ -189,7 +192,7 @@ def _inside(route: Any) -> Starlette | Router | None:
         return None
     app = route.app
     if isinstance(app, Starlette):
-        return app if _installed(app) is not None else None
+        return app if installed(app) is not None else None
     is_plain = isinstance(app, Router) and app.middleware_stack == app.app
     return app if is_plain else None  # type: ignore[return-value]
 
@@ -198,7 +201,7 @@ def _router(inside: Starlette | Router) -> Router:
     return inside.router if isinstance(inside, Starlette) else inside
 
 
-def _installed(app: Starlette | Router) -> Guard | None:
+def installed(app: object) -> Guard | None:
     """Return the guard that protects an application."""
     stack = app.router.middleware_stack if isinstance(app, Starlette) else None
     return stack.guard if isinstance(stack, _Gate) else None

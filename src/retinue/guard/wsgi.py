@@ -29,25 +29,25 @@ class Protect:
         trusted_proxies: Iterable[str] = (),
     ) -> None:
         """Raises :class:`retinue.guard.rules.RuleError` for a rule that is none."""
-        self._app = app
+        self.app = app
         self._door = Door(guard, trusted_proxies=trusted_proxies)
-        self._rules = Rules(rules, public)
+        self.rules = Rules(rules, public)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            admitted = self._door.by_rules(self._rules, request_of(environ))
+            admitted = self._door.by_rules(self.rules, request_of(environ))
         except Denied as denied:
             body = denied.body
             fields = [*denied.headers.items(), ("Content-Length", str(len(body)))]
             start_response(f"{denied.status} {_PHRASES.get(denied.status, 'Refused')}", fields)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
         if admitted is None:
-            return self._app(environ, start_response)
+            return self.app(environ, start_response)
         environ[CALLER] = admitted.caller
         told = _Telling(start_response, admitted)
         try:
-            found = self._app(environ, told)
+            found = self.app(environ, told)
         except BaseException:
             told.finish(500)
             raise
