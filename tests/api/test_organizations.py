@@ -69,6 +69,31 @@ def test_organization_may_be_held_by_a_service_account(operator: Caller) -> None
     assert made["organization"]["id"] == key.get("/v1/me").json["organization"]["id"]
 
 
+def test_the_first_owner_is_named_by_the_account_that_administers(operator: Caller) -> None:
+    """
+    The owner's role is for people, so the founding account names one person that has it, who then changes the
+    policy; a second one it cannot name, and a lesser account of the organization names nobody.
+    """
+    made = founded(operator, administrator=None, service_account="provisioner").json
+    key = caller_of(made["token"])
+    plain = key.post("/v1/users", {"email": f"p-{secrets.token_hex(4)}@x.example", "name": "Pat"}).json["id"]
+    fields = {"name": "lesser", "purpose": "x", "owners": [plain], "roles": ["access-manager"]}
+    lesser = key.post("/v1/service-accounts", {**fields, "justification": "x"}).json["id"]
+    small = caller_of(key.post(f"/v1/service-accounts/{lesser}/keys", {"name": "k"}).json["token"])
+
+    def invited(by: Caller) -> Answer:
+        email = f"u-{secrets.token_hex(4)}@x.example"
+        return by.post("/v1/invitations", {"email": email, "name": "Uma", "roles": ["owner"]})
+
+    by_small, first, second = invited(small), invited(key), invited(key)
+    again = key.patch(f"/v1/users/{first.json['user']['id']}", {"roles": ["owner", "auditor"]})
+
+    assert (403, "ceiling_exceeded") == (by_small.status, by_small.code)
+    assert (201, ["owner"]) == (first.status, first.json["user"]["roles"])
+    assert (403, "ceiling_exceeded") == (second.status, second.code)
+    assert (200, ["auditor", "owner"]) == (again.status, again.json["roles"])
+
+
 def test_somebody_must_hold_it(operator: Caller) -> None:
     """
     An organization that nobody could enter is not made.

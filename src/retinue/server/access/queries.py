@@ -82,6 +82,12 @@ def holders_of(organization_id: str, handle: str) -> QuerySet[RoleAssignment, st
     return rows.values_list("subject", flat=True)
 
 
+def is_assigned(organization_id: str, handle: str) -> bool:
+    """Tell whether anybody has a role, or waits for it, or had it to an end that has passed."""
+    rows = RoleAssignment.objects.filter(role__organization_id=organization_id, role__handle=handle)
+    return rows.filter(role__deleted_at__isnull=True).exists()
+
+
 def effective(principal: Principal) -> frozenset[str]:
     """Return the permissions that a principal may use where no resource is named, now."""
     return holdings([principal])[principal.id].names

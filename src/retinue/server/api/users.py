@@ -156,7 +156,8 @@ def create_user(call: Call, body: CreateUser) -> schemas.JSON:
 )
 def invite_user(call: Call, body: CreateUser) -> schemas.JSON:
     """Create a user, and an invitation with which the person chooses a password."""
-    return _invited(call, invitations.invite(call.tx, _created(call, body)))
+    with founding.naming_first(call.tx, call.organization, body.roles):
+        return _invited(call, invitations.invite(call.tx, _created(call, body)))
 
 
 @operation("GET", ONE, permission="user:read", response=User, tag=TAG)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from retinue.server.access import actions as access
+from retinue.server.access.handing import held_by
+from retinue.server.access.queries import is_assigned
 from retinue.server.access.queries import roles_of as held_roles
 from retinue.server.access.roles import ROLES, first_role
 from retinue.server.credentials import actions as credentials
@@ -90,6 +92,30 @@ def _invited(tx: Transaction, organization: Organization, person: tuple[str, str
             user = directory.create_user(tx, organization.id, email=email, name=person[1])
         access.assign_roles(tx, user, [first_role(policy)], _WHY)
         return Founded(organization, user, invitations.invite(tx, user))
+
+
+@contextmanager
+def naming_first(tx: Transaction, organization_id: str, roles: Sequence[str]) -> Iterator[None]:
+    """Let the first person who may do everything be named by who may do less: create and invite inside.
+
+    An organization that a service account has founded has nobody with the role that may do everything, and
+    the account cannot have it: it is for people. So as long as nobody has it, a service account that may do
+    all that an administrator may gives it, alone, to one new person; then the grant ceiling holds as ever.
+    """
+    policy = policy_of(organization_id)
+    first = first_role(policy)
+    if tx.actor.kind != Principal.SERVICE_ACCOUNT or list(roles) != [first]:
+        yield
+        return
+    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+    held = held_by(tx.actor)
+    needed = {each for each in ROLES["administrator"].patterns if "*" not in each}
+    needed -= set(policy.forbidden_for_service.permissions)
+    if is_assigned(organization_id, first) or held is None or not held.names >= needed:
+        yield
+        return
+    with _as_retinue(tx):
+        yield
 
 
 def check_may_go(tx: Transaction, user: Principal) -> None:
