@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -112,11 +113,15 @@ def test_warnings_are_header_fields(host: Host) -> None:
     """
     retiring = host.ask("GET", "/reports", "retiring").fields
     expiring = host.ask("GET", "/reports", "expiring").fields
+    due = host.ask("POST", "/reports", "due", body='{"a": 1}', Content_Type="application/json").fields
     plain = host.ask("GET", "/reports", "reader").fields
 
     assert ["retinue-token-retires"] == [name for name in retiring if name.startswith("retinue")]
     assert ["retinue-token-expires"] == [name for name in expiring if name.startswith("retinue")]
+    assert ["retinue-token-rotate-by"] == [name for name in due if name.startswith("retinue")]
     assert [] == [name for name in plain if name.startswith("retinue")]
+    for told in (retiring["retinue-token-retires"], due["retinue-token-rotate-by"]):
+        assert abs(datetime.fromisoformat(told) - datetime.now(UTC)) < timedelta(hours=1)
 
 
 def test_the_log_tells_what_was_answered(host: Host) -> None:

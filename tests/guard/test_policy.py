@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -68,6 +69,26 @@ def test_a_denial_is_told_as_the_organization_wants(guard: Guard, installation: 
         _policy(installation, unset=list(keys))
 
     assert [(404, 404), (403, 403)] == denials
+
+
+def test_a_rotated_key_is_told_its_end(guard: Guard, installation: Installation) -> None:
+    """
+    As an instant and as a header field, in process and over HTTP: the end of its overlap.
+    """
+    _, key, token = issue(installation, "report:read")
+    body = {"overlap": "2h"}
+    rotated = http("POST", f"{installation.url}/v1/keys/{key}/rotate", token=installation.token(), body=body)
+
+    def retires() -> bool:
+        return guard.verify(token, "report:read").retires_at is not None
+
+    assert rotated.status < 300, rotated.body
+    wait_for("the guard knows of the rotation", retires, seconds=10)
+    caller = guard.verify(token, "report:read")
+    assert caller.retires_at is not None
+    assert 7000 < (caller.retires_at - datetime.now(UTC)).total_seconds() <= 7200
+    assert "retiring" in caller.warnings
+    assert caller.headers["Retinue-Token-Retires"].startswith(f"{caller.retires_at:%Y-%m-%dT%H:%M:%S}")
 
 
 def test_a_host_has_one_budget(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,7 @@ def test_warnings_travel_with_the_decision(node: Node) -> None:
     assert ["expires_soon", "retiring", "rotation_due"] == decision["warnings"]
     assert decision["rotate_by"].endswith("Z")
     assert decision["expires_at"] > decision["rotate_by"]
+    assert decision["retires_at"] == decision["expires_at"]
 
 
 @pytest.mark.parametrize("organization", ["acme", "org_acme000000000000"])

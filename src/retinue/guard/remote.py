@@ -59,6 +59,7 @@ class _Answer(msgspec.Struct):
     permission: str | None = None
     revision: int | None = None
     expires_at: Any = None
+    retires_at: Any = None
     rotate_by: Any = None
     warnings: tuple[str, ...] = ()
     quota: Quota | None = None
@@ -188,7 +189,7 @@ def _decided(answer: _Answer) -> Decision:
             answer.credential_id or "",
             answer.revision or 0,
             _milliseconds(answer.expires_at),
-            0,
+            _milliseconds(answer.retires_at),
             _milliseconds(answer.rotate_by),
             tuple(Warning(each) for each in answer.warnings),
         )

@@ -88,6 +88,7 @@ class FakeDecider:
         state: str = "active",
         expires_in: timedelta | None = None,
         retires_in: timedelta | None = None,
+        rotate_in: timedelta | None = None,
     ) -> str:
         """Return the token of a new account that holds exactly ``permissions``."""
         self._declare(permissions)
@@ -113,6 +114,7 @@ class FakeDecider:
                     (digest,),
                     expires_at_ms=_from_now(expires_in),
                     retires_at_ms=_from_now(retires_in),
+                    rotate_by_ms=_from_now(rotate_in),
                 ),
             ),
         )
@@ -181,6 +183,10 @@ class Tokens:
     def retiring(self, *permissions: str) -> dict[str, str]:
         """A token that was rotated, within its overlap."""
         return _bearer(self._fake.issue(permissions, name="retiring", retires_in=timedelta(minutes=30)))
+
+    def rotation_due(self, *permissions: str) -> dict[str, str]:
+        """A token that had to be rotated a minute ago; it is good all the same."""
+        return _bearer(self._fake.issue(permissions, name="due", rotate_in=timedelta(minutes=-1)))
 
     def stale(self, *permissions: str) -> dict[str, str]:
         """A good token, at a node whose lease is over from now on."""

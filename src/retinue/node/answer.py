@@ -31,7 +31,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A decision as JSON. Everything about the account is null unless the token is genuine.
 
     ``quota`` stands there for an account with a limit, ``access_token`` if one was presented for the key,
-    ``terms`` in a denial that is told by other terms than the native ones.
+    ``retires_at`` for a key that was rotated, ``terms`` in a denial that is told by other terms than the
+    native ones.
     """
 
     allowed: bool
@@ -47,6 +48,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     quota: Quota | None = None
     access_token: bool = False
     terms: ToldTerms | None = None
+    retires_at: str | None = None
 
 
 def answer_for(decision: Decision, question: Question) -> Answer:
@@ -71,6 +73,7 @@ def answer_for(decision: Decision, question: Question) -> Answer:
         decision.quota,
         caller.access_until_ms > 0,
         terms,
+        _instant(caller.retires_at_ms),
     )
 
 

@@ -67,6 +67,7 @@ def _tokens(tokens: Tokens) -> dict[str, str]:
         "revoked": tokens.revoked(*both),
         "retiring": tokens.retiring(*both),
         "expiring": tokens.expiring(*both),
+        "due": tokens.rotation_due(*both),
     }
     return {name: fields["Authorization"] for name, fields in made.items()}
 
