@@ -31,6 +31,8 @@ REVEALS = {
     "src/retinue/node/announcing.py": "compared with the one that was used last",
     "src/retinue/node/feed_client.py": "the header of the node's own calls",
     "src/retinue/guard/testing.py": "tokens of a fake, for the tests of a host",
+    "src/retinue/demo/story.py": "the demo's private files, and the calls of its second administrator and its node",
+    "src/retinue/demo/run.py": "the demo's private file for a second terminal",
     "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
     "src/retinue/cli/user.py": "the file or the standard output that takes an invitation",
     "src/retinue/cli/organization.py": "the file or the standard output for a first administrator",

@@ -15,6 +15,7 @@ _OPERATE = Group("Operate", sort_key=4)
 _COMMANDS = (
     ("init", "init:app", "Create an installation on this host.", _START),
     ("serve", "serve:app", "Start control plane and node.", _START),
+    ("demo", "demo:app", "Try it: sample organizations in a temporary folder, until Ctrl-C.", _START),
     ("version", "about:version_app", "Print the version.", _START),
     ("whoami", "about:whoami_app", "Who I am, where, with which permissions, until when.", _START),
     ("help", "topics:app", "Explain: environment, exit-codes, formats, auth.", _START),

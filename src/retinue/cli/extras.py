@@ -20,6 +20,11 @@ def require_node() -> None:
     _require("node", "node", _NODE)
 
 
+def require_all() -> None:
+    """Raise if anything that runs control plane and node together is not installed."""
+    _require("demo", "all", (*_SERVER, *_NODE))
+
+
 def _require(what: str, extra: str, packages: tuple[str, ...]) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:

@@ -1,0 +1,214 @@
+"""One demo from its start to Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from retinue.client import Client, ClientError, credential_operations
+from retinue.client import operations as ops
+from retinue.client.models import Key
+from retinue.demo import story as stories
+from retinue.demo.checklist import STEPS, Watch
+from retinue.demo.files import private, temporary
+from retinue.demo.processes import DemoError, Processes
+from retinue.demo.samples import ACME, ADMIN
+
+FIRST_PORT = 8470
+PAUSE_SECONDS = 0.5
+LOOK_SECONDS = 3.0
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a demo is: its folder and its three addresses."""
+
+    folder: Path
+    ports: tuple[int, int, int]
+    host: str = "127.0.0.1"
+
+    @property
+    def urls(self) -> tuple[str, str, str]:
+        """Control plane, node, protected application: as this host reaches them."""
+        control, node, sample = (f"http://127.0.0.1:{port}" for port in self.ports)
+        return control, node, sample
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes get: nothing that was set for another installation."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RETINUE_")}
+        return {**kept, "RETINUE_HOME": str(self.folder / "home"), "RETINUE_WORKERS": "1"}
+
+
+def run(port: int | None, host: str, *, opens_browser: bool) -> int:
+    """Make it, tell where it is, wait for Ctrl-C, and take everything away. Raises :class:`DemoError`."""
+    with _interrupted_by_signals(), suppress(KeyboardInterrupt), temporary() as folder:
+        place = Place(folder, _ports(port, host), host)
+        processes = Processes(place.environment, folder / "demo.log")
+        try:
+            _run(place, processes, opens_browser)
+        finally:
+            with _undisturbed():
+                processes.stop()
+    return 0
+
+
+def _run(place: Place, processes: Processes, opens_browser: bool) -> None:
+    began = time.monotonic()
+    folder, (control, node, sample) = place.folder, place.urls
+    password = private(folder / "admin-password", secrets.token_urlsafe(12) + "\n")
+    token = folder / "admin-token"
+    processes.finish(
+        *("retinue.cli", "init", "--no-input", "--organization", ACME, "--admin-email", ADMIN),
+        *("--admin-name", "Demo Administrator"),
+        *("--admin-password-file", str(password), "--token-file", str(token)),
+    )
+    ports = ("--port", str(place.ports[0]), "--node-port", str(place.ports[1]))
+    # The node stays on loopback: nobody but the demo asks it.
+    serving = processes.start("retinue.cli", "serve", *ports, "--host", place.host)
+    processes.wait_for(f"{control}/readyz", serving)
+    processes.wait_for(f"{node}/readyz", serving)
+    app = processes.start("retinue.demo.host", "--port", str(place.ports[2]), "--host", place.host)
+    try:
+        story = stories.make(control, token.read_text().strip(), folder / "callers")
+    except ClientError as error:
+        raise DemoError(f"the sample could not be made: {error}") from error
+    processes.wait_for(f"{sample}/healthz", app)
+    processes.start(
+        "retinue.demo.callers", "--folder", str(folder / "callers"), "--port", str(place.ports[2])
+    )
+    header = stories.header(folder, story.token)
+    since = datetime.now(UTC).isoformat()
+    client = Client(control, token.read_text().strip())
+    environment = _environment_file(place, client)
+    _tell(place, client, story, header, environment, time.monotonic() - began)
+    if opens_browser:
+        webbrowser.open(control)
+    others = frozenset(issued.key.id for name, issued in story.issued.items() if name != "demo-etl/main")
+    _wait(processes, Watch(client, since, others))
+
+
+def _wait(processes: Processes, watch: Watch) -> None:
+    """Wait for Ctrl-C. On a terminal the checklist ticks meanwhile."""
+    look_at = time.monotonic() + LOOK_SECONDS
+    while True:
+        time.sleep(PAUSE_SECONDS)
+        if processes.ended():
+            raise DemoError(f"a process of the demo has ended: {processes.said()}")
+        if sys.stdout.isatty() and time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK_SECONDS
+            with suppress(ClientError):  # looked at again
+                for line in watch.look():
+                    print(line, flush=True)
+
+
+def _ports(port: int | None, host: str) -> tuple[int, int, int]:
+    """Return three free ports: those asked for, or the usual ones, or a free one for each that is taken.
+
+    Raises :class:`DemoError` if one was asked for and is taken.
+    """
+    found = []
+    for wanted in range(port or FIRST_PORT, (port or FIRST_PORT) + 3):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, wanted))
+            except OSError as error:
+                if port is not None:
+                    raise DemoError(f"port {wanted}: {error.strerror}") from None
+                probe.bind((host, 0))
+                print(f"  port {wanted} is in use; {probe.getsockname()[1]} is used instead", flush=True)
+            found.append(probe.getsockname()[1])
+    return found[0], found[1], found[2]
+
+
+def _environment_file(place: Place, client: Client) -> Path:
+    """Write what a second terminal sources, with a token of its own, and return where it is."""
+    issued = client.call(credential_operations.MINE.issue, body={"name": "terminal", "expires": "90d"})
+    if issued.token is None:
+        raise DemoError("a token was issued without its text")
+    token = private(place.folder / "terminal-token", issued.token.reveal() + "\n")
+    settings = {
+        "RETINUE_URL": place.urls[0],
+        "RETINUE_NODE_URL": place.urls[1],
+        "RETINUE_TOKEN_FILE": str(token),
+    }
+    text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    return private(place.folder / "env", text)
+
+
+def _counted(client: Client, story: stories.Story) -> str:
+    """Say how much there is: what the API lists here, and what was made in the other organization."""
+    accounts = sum(len(page.items) for page in client.pages(ops.LIST_ACCOUNTS)) + story.orbit_accounts
+    keys: list[Key] = [key for page in client.pages(ops.LIST_KEYS) for key in page.items]
+    return (
+        f"2 organizations, {accounts} service accounts, {len(keys) + story.orbit_keys} keys, "
+        f"30 days of requests ({story.requests:,})"
+    )
+
+
+def _tell(
+    place: Place, client: Client, story: stories.Story, header: Path, environment: Path, seconds: float
+) -> None:
+    control, _, sample = place.urls
+    password = place.folder / "admin-password"
+    # Where the output is kept (a log, a pipe) the password is not.
+    shown = password.read_text().strip() if sys.stdout.isatty() else f"in {password}"
+    beside = Path(sys.executable).with_name("retinue")
+    program = "retinue" if shutil.which("retinue") == str(beside) else shlex.quote(str(beside))
+    print(
+        f"""
+✓ console   {control}   sign in as {ADMIN}, password {shown}
+✓ sample    {_counted(client, story)}
+✓ other     Orbit, preset planhat: choose a password at {story.invitation}
+✓ try it    curl -H @{shlex.quote(str(header))} {sample}/reports
+  next      . {shlex.quote(str(environment))}; {program} key revoke demo-etl/main --yes
+            and run the curl again: 401
+
+  Ready after {seconds:.1f} s. Ctrl-C ends it and takes everything away: {place.folder}
+  To do yourself, in the console or with `{program}`:""",
+        flush=True,
+    )
+    for number, step in enumerate(STEPS, 1):
+        print(f"    {number}  {step}", flush=True)
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt."""
+    # SIGINT too: a shell starts background jobs with it ignored.
+    before = {number: signal.signal(number, _interrupt) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore further signals while everything is taken away."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
