@@ -89,9 +89,10 @@ def test_team_has_resources(signed_in: Browser, person: Person) -> None:
     team = str(signed_in.fill(_path(person, "teams/new"), name="Sales")["Location"])
     group = str(signed_in.fill(_path(person, "groups/new"), name="Data")["Location"])
     signed_in.fill(team, to=f"{team}/do/resources", add="report/emea, report/apac")
-    added = signed_in.text(team)
-    signed_in.fill(team, to=f"{team}/do/resources", remove="report/emea")
-    removed = signed_in.text(team)
+    tab = f"{team}?tab=resources"
+    added = signed_in.text(tab)
+    signed_in.fill(tab, to=f"{team}/do/resources", remove="report/emea")
+    removed = signed_in.text(tab)
 
     assert "report/emea</code>" in added
     assert "report/emea</code>" not in removed

@@ -56,7 +56,7 @@ def _answers(
     if target.resource is not None:
         key = f"{organization}/{target.resource}"
         teams = frozenset(TeamResource.objects.filter(key=key).values_list("team_id", flat=True))
-    facts = loading.of_principals([organization], [each.id for each in principals], deep=True)
+    facts = queries.facts_of([organization], [each.id for each in principals])
     for each in principals:
         subject = queries.subject_of(each)
         own = frozenset(
@@ -92,15 +92,13 @@ def covers(part: Part, reach: Reach) -> bool:
 def candidates(organization: str, permission: str) -> QuerySet[Principal]:
     """Return the principals of an organization who may hold a permission on something: nobody else does."""
     rows = Principal.objects.filter(organization_id=organization, state="enabled")
-    patterns = [
-        pattern
-        for pattern in Grant.objects.filter(organization_id=organization)
-        .values_list("permission", flat=True)
-        .distinct()
+    granted = Grant.objects.filter(organization_id=organization)
+    granted = granted.filter(Q(permission=permission) | Q(permission__contains="*"))
+    giving = {
+        subject
+        for subject, pattern in granted.values_list("subject", "permission")
         if covered(pattern, [permission])
-    ]
-    granted = Grant.objects.filter(organization_id=organization, permission__in=patterns)
-    giving = set(granted.values_list("subject", flat=True))
+    }
     for role in Role.objects.filter(organization_id=organization, deleted_at__isnull=True):
         if any(covered(each, [permission], role.like == "owner") for each in patterns_of(role)):
             giving.add(role.id)

@@ -15,6 +15,7 @@ from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
+from retinue.server.policies import remembering
 
 RULES = ("", "users", "service_accounts", "all", "condition")
 #: What may be changed of a group.
@@ -23,9 +24,8 @@ FIELDS = ("name", "description", "match", "conditions")
 
 def find(organization: str, ident: str, kind: str) -> Group:
     """Return a group or team of an organization by id. Raises :class:`NotFound`."""
-    found = Group.objects.filter(
-        organization_id=organization, id=ident, kind=kind, deleted_at__isnull=True
-    ).first()
+    rows = Group.objects.filter(organization_id=organization, id=ident, kind=kind, deleted_at__isnull=True)
+    found = remembering.once(("group", organization, kind, ident), rows.first)
     if found is None:
         raise NotFound(kind, ident)
     return found

@@ -116,9 +116,8 @@ def counts(groups: Iterable[Group]) -> dict[str, tuple[int, int]]:
         .values_list("group")
         .annotate(count=Count("id"))
     )
-    resources = dict(
-        Group.objects.filter(id__in=[row.id for row in rows]).values_list("id").annotate(Count("resources"))
-    )
+    teams = [row.id for row in rows if row.kind == Group.TEAM]
+    resources = dict(Group.objects.filter(id__in=teams).values_list("id").annotate(Count("resources")))
     return {
         row.id: (members_of(row).count() if row.rule else by_hand.get(row.id, 0), resources.get(row.id, 0))
         for row in rows

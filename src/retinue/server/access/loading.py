@@ -15,6 +15,7 @@ from retinue.server.access import conditions, selectors
 from retinue.server.access.conditions import Subject, texts
 from retinue.server.access.paths import Facts, Grant, Held, Link, Role, Rule
 from retinue.server.access.roles import ROLES
+from retinue.server.policies import remembering
 
 # An instant as records carry it, made by the database.
 _MILLISECONDS = {
@@ -59,7 +60,7 @@ FROM access_accesspolicy WHERE id IN ({ids}) AND is_enabled AND pending_by = '' 
 def of_principals(organizations: Collection[str], principals: Collection[str], *, deep: bool) -> Facts:
     """Return what these principals hold; ``deep`` also what their roles, groups and policies give."""
     facts = Facts()
-    _add_rules(facts, _select(_RULES, organizations, times=2))
+    _add_rules(facts, _rules(organizations))
     for subject, *row in _select(_HELD, principals):
         group, _, by, at, why, until, organization, kind, name, rule, match, stated, deleted = row
         # Who was in a group that is deleted still names it, and has nothing by it.
@@ -89,8 +90,14 @@ def of_holders(ids: Collection[str]) -> Facts:
 def rules_of(organizations: Collection[str]) -> list[Rule]:
     """Return the groups and teams with a rule, and the access policies, of these organizations."""
     facts = Facts()
-    _add_rules(facts, _select(_RULES, organizations, times=2))
+    _add_rules(facts, _rules(organizations))
     return [*facts.groups.values(), *facts.policies.values()]
+
+
+def _rules(organizations: Collection[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of groups with a rule, and of access policies; a page reads them once."""
+    key = ("rules", *sorted(organizations))
+    return remembering.once(key, lambda: _select(_RULES, organizations, times=2))
 
 
 def carrying(ids: Collection[str]) -> set[str]:

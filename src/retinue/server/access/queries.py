@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from django.db.models import Q, QuerySet
@@ -19,9 +19,10 @@ from retinue.server.access.models import (
     Role,
     RoleAssignment,
 )
-from retinue.server.access.paths import Link, Part
+from retinue.server.access.paths import Facts, Link, Part
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
+from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy, policy_of
 
 __all__ = [
@@ -56,11 +57,19 @@ def in_force(now: datetime | None = None) -> Q:
 
 def catalogue() -> dict[str, int]:
     """Return every permission that is declared now, with its index."""
-    return dict(Permission.objects.filter(is_withdrawn=False).values_list("name", "index"))
+    rows = Permission.objects.filter(is_withdrawn=False).values_list("name", "index")
+    return dict(remembering.once("catalogue", lambda: dict(rows)))
 
 
 def roles_of(subject_ids: Iterable[str]) -> dict[str, list[str]]:
     """Return the handles of the roles that each subject holds itself now, sorted."""
+    return remembering.by_id("roles of", subject_ids, _roles_of)
+
+
+def _roles_of(subject_ids: list[str]) -> dict[str, list[str]]:
+    known = _known_facts((), subject_ids)
+    if known is not None:
+        return {ident: _handles(known, ident) for ident in subject_ids}
     found: dict[str, list[str]] = {ident: [] for ident in subject_ids}
     rows = RoleAssignment.objects.filter(in_force(), subject__in=list(found), role__deleted_at__isnull=True)
     for subject, handle in rows.order_by("role__handle").values_list("subject", "role__handle"):
@@ -129,9 +138,7 @@ def paths_of(
 def _paths(
     principals: Sequence[Principal], policies: Callable[[str], Sequence[Policy]]
 ) -> Iterator[tuple[Principal, list[list[Part]]]]:
-    facts = loading.of_principals(
-        {each.organization_id for each in principals}, [each.id for each in principals], deep=True
-    )
+    facts = facts_of({each.organization_id for each in principals}, [each.id for each in principals])
     for each in principals:
         who = subject_of(each)
         yield (
@@ -141,6 +148,39 @@ def _paths(
                 for policy in policies(each.organization_id)
             ],
         )
+
+
+def facts_of(organizations: Collection[str], principals: Collection[str]) -> Facts:
+    """Return what these principals hold, in depth. A page that has read more of it reads nothing here."""
+    known = _known_facts(organizations, principals)
+    if known is None:
+        known = loading.of_principals(organizations, principals, deep=True)
+        _read().append((frozenset(organizations), frozenset(principals), known))
+    return known
+
+
+def _read() -> list[tuple[frozenset[str], frozenset[str], Facts]]:
+    """Return what the present read has read of whom: organizations, principals, facts."""
+    return remembering.once("facts", list)
+
+
+def _known_facts(organizations: Collection[str], principals: Collection[str]) -> Facts | None:
+    found = (
+        facts
+        for places, people, facts in _read()
+        if places.issuperset(organizations) and people.issuperset(principals)
+    )
+    return next(found, None)
+
+
+def _handles(facts: Facts, subject: str) -> list[str]:
+    """Return the handles of the roles that a subject holds itself now, sorted."""
+    now = now_ms()
+    return sorted(
+        facts.roles[held.id].handle
+        for held in facts.assigned.get(subject, ())
+        if held.id in facts.roles and (held.link.until_ms == 0 or now < held.link.until_ms)
+    )
 
 
 def subject_of(principal: Principal) -> Subject:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from retinue.server.access import conditions, loading
 from retinue.server.access.models import AccessPolicy, Group, Membership, Role, RoleAssignment
@@ -15,6 +15,7 @@ from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
 
+_Row = TypeVar("_Row", bound=Model)
 KINDS = ("user", "service_account", "group", "team", "role", "policy")
 
 
@@ -51,15 +52,21 @@ def named(organization: str | None, ids: list[str]) -> dict[str, Subject]:
     """Return subjects by id, those that are deleted included; unknown ids are left out."""
     bound = {} if organization is None else {"organization_id": organization}
     found: dict[str, Subject] = {}
-    for row in Principal.objects.filter(id__in=ids, **bound):
+    for row in _rows(Principal, ids, bound, "usr_", "sa_"):
         found[row.id] = Subject(row.id, row.kind, row.handle, row.state == "deleted")
-    for group in Group.objects.filter(id__in=ids, **bound):
+    for group in _rows(Group, ids, bound, "grp_", "tea_"):
         found[group.id] = Subject(group.id, group.kind, group.name, group.deleted_at is not None)
-    for role in Role.objects.filter(id__in=ids, **bound):
+    for role in _rows(Role, ids, bound, "rol_"):
         found[role.id] = Subject(role.id, "role", role.handle, role.deleted_at is not None)
-    for rule in AccessPolicy.objects.filter(id__in=ids, **bound):
+    for rule in _rows(AccessPolicy, ids, bound, "acp_"):
         found[rule.id] = Subject(rule.id, "policy", rule.name, rule.deleted_at is not None)
     return found
+
+
+def _rows(model: type[_Row], ids: list[str], bound: dict[str, str], *prefixes: str) -> Iterable[_Row]:
+    """Return the rows with those ids that begin as the ids of this table do; without such no query."""
+    own = [ident for ident in ids if ident.startswith(prefixes)]
+    return model._default_manager.filter(pk__in=own, **bound) if own else ()
 
 
 def role(organization: str, text: str, field: str = "roles") -> Role:

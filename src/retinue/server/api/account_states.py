@@ -16,7 +16,7 @@ from retinue.server.api.accounts import ONE, TAG, one
 from retinue.server.api.answers import instant
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
-from retinue.server.credentials import queries as credential_queries
+from retinue.server.credentials import needing
 from retinue.server.directory import actions, queries, rules
 from retinue.server.directory.queries import Principal
 from retinue.server.policies.policy import policy_of
@@ -71,7 +71,7 @@ def preview_disable(call: Call, account_id: str) -> schemas.JSON:
         "phrase": account.handle if asked == "typed" else None,
         "uses_24h": _uses(call, account),
         "last_used_at": instant(traffic.last_used_by_account([account.id]).get(account.id)),
-        "keys_usable": credential_queries.counts([account.id], call.now)[account.id][0],
+        "keys_usable": needing.counts([account.id], call.now, 0)[account.id].usable,
     }
 
 

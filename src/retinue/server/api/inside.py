@@ -27,6 +27,7 @@ from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import Actor
 from retinue.server.ledger.transaction import reading as one_state
+from retinue.server.policies import remembering
 from retinue.verifier import Question
 
 
@@ -133,7 +134,7 @@ def _is_in_doubt(request: HttpRequest, *, anew: bool) -> bool:
     """Tell whether the history is in doubt; a page that reads several times looks once."""
     known: bool | None = getattr(request, "retinue_in_doubt", None)
     if known is None or anew:
-        head = ledger.position()
+        head = ledger.position() if anew else remembering.once("head", ledger.position)
         known = head.is_recovering or head.has_moved
         request.retinue_in_doubt = known  # type: ignore[attr-defined]
     return known

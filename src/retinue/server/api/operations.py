@@ -96,8 +96,8 @@ class Operation:
             return self._rendered(self.handler(call, **given))
 
         if not self.changes:
-            # A node's poll changes nothing either, but waits: what it reads must be what stands then.
-            with remembering.reads(self.method == "GET"):
+            # What nodes call waits now and then: what it reads must be what stands then.
+            with remembering.reads(self.needs is not Access.NODE):
                 decide()
                 return json_answer(handle(), self.status)
         call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))

@@ -19,6 +19,7 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.policies.environments import warned_days
+from retinue.server.policies.policy import Policy
 from retinue.server.policies.queries import in_force
 from retinue.server.policies.rules import Compiled
 from retinue.server.traffic import queries as traffic
@@ -39,9 +40,9 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
     ids = [row.id for row in rows]
     owners = directory.owners_of(ids)
     roles = access.roles_of(ids)
-    counts = credentials.counts(ids, now)
+    policies = _policies(rows)
+    counts = _counts(policies, now)
     used = traffic.last_used_by_account(ids)
-    statuses = _statuses(rows, now, owners, used)
     creators = directory.principals(row.created_by for row in rows)
     return [
         {
@@ -58,48 +59,45 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
             "owners": [ref(owner) for owner in owners[row.id]],
             "roles": roles[row.id],
             "state": row.state,
-            "status": statuses[row.id],
+            "status": status.account(
+                state=row.state,
+                owners=len(owners[row.id]),
+                created_at=row.created_at,
+                last_used_at=used.get(row.id),
+                keys_needing_action=counts[row.id].needing,
+                idle_days=policies[row.id].idle_days,
+                now=now,
+            ),
             "status_reason": row.state_reason or None,
             "awaits_approval": row.awaits_approval,
             "created_at": instant(row.created_at),
             "created_by": ref(creators.get(row.created_by)),
             "updated_at": instant(row.updated_at),
-            "keys": dict(zip(("usable", "total"), counts[row.id], strict=True)),
+            "keys": {"usable": counts[row.id].usable, "total": counts[row.id].total},
             "last_used_at": instant(used.get(row.id)),
         }
         for row in rows
     ]
 
 
-def _statuses(
-    rows: Sequence[Principal],
-    now: datetime,
-    owners: dict[str, list[Principal]],
-    used: dict[str, datetime],
-) -> dict[str, str]:
+def _policies(rows: Sequence[Principal]) -> dict[str, Policy]:
+    """Return what is in force for each account, by its organization and environment."""
     held = {ident: in_force(ident) for ident in {row.organization_id for row in rows}}
-    policies = {row.id: held[row.organization_id].of(row.environment) for row in rows}
-    asking: dict[str, int] = {}
+    return {row.id: held[row.organization_id].of(row.environment) for row in rows}
+
+
+def _counts(policies: dict[str, Policy], now: datetime) -> dict[str, needing.Counts]:
+    """Return the counts of keys of accounts: one query for each number of days that policies warn ahead."""
+    found: dict[str, needing.Counts] = {}
     for days in {warned_days(policy) for policy in policies.values()}:
         own = [ident for ident, policy in policies.items() if warned_days(policy) == days]
-        asking |= needing.needing_action(own, now, days)
-    return {
-        row.id: status.account(
-            state=row.state,
-            owners=len(owners[row.id]),
-            created_at=row.created_at,
-            last_used_at=used.get(row.id),
-            keys_needing_action=asking[row.id],
-            idle_days=policies[row.id].idle_days,
-            now=now,
-        )
-        for row in rows
-    }
+        found |= needing.counts(own, now, days)
+    return found
 
 
 def keys(rows: Sequence[Credential], now: datetime) -> list[JSON]:
     """Return API keys as the API answers them. Rows carry their account and organization."""
-    usage = traffic.usage(row.id for row in rows)
+    usage = traffic.usage((row.id for row in rows), (row.principal_id or "" for row in rows))
     lost = credentials.without_permission(rows)
     people = directory.principals(
         ident for row in rows for ident in (row.issued_by, row.revoked_by, row.principal_id or "") if ident

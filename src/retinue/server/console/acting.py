@@ -184,7 +184,5 @@ def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
 
 def _uses(viewer: Viewer, ident: str, by: Any) -> dict[str, int]:
     now, organization = timezone.now(), viewer.organization.id
-    return {
-        "day": traffic.uses(organization, [ident], since=now - DAY, by=by).get(ident, 0),
-        "week": traffic.uses(organization, [ident], since=now - WEEK, by=by).get(ident, 0),
-    }
+    day, week = traffic.uses_since(organization, ident, now - DAY, now - WEEK, by=by)
+    return {"day": day, "week": week}

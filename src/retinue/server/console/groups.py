@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from retinue.server.access.queries import Role, roles
 from retinue.server.console import receipts
 from retinue.server.console.forms import Form, several
 from retinue.server.console.listing import Filter, Listing
@@ -16,6 +17,14 @@ from retinue.server.console.viewer import Viewer, page
 
 KINDS = ("group", "team")
 MANY = {"limit": "200"}
+TABS = {
+    "members": lazy("Members"),
+    "roles": lazy("Roles"),
+    "resources": lazy("Resources"),
+    "settings": lazy("Settings"),
+}
+#: Where an act on a group leads back to.
+TAB_OF = {"give": "roles", "take": "roles", "resources": "resources", "rename": "settings"}
 FIELDS = ("name", "description", "rule", "members", "justification")
 RULES = {
     "": lazy("Chosen members"),
@@ -72,28 +81,36 @@ def create(viewer: Viewer, kind: str) -> HttpResponse:
     )
 
 
-def _roles(viewer: Viewer) -> list[dict[str, Any]]:
-    outcome = viewer.call("list_roles", query=MANY)
-    return outcome.body["items"] if outcome.is_done else []
+def _roles(viewer: Viewer) -> list[Role]:
+    """Return the roles that can be given, by name."""
+    return sorted(roles(viewer.person.organization_id).values(), key=lambda each: each.name)
 
 
 @require_safe
 @page
 def one(viewer: Viewer, kind: str, group_id: str) -> HttpResponse:
-    """A group or team: its members, its roles, and a team's resources."""
+    """A group or team by tabs: its members; what it carries; a team's resources; its name and end."""
+    tab = viewer.request.GET.get("tab", "members")
+    if tab not in TABS or (tab == "resources" and kind != "team"):
+        raise Http404
     path = {f"{kind}_id": group_id}
     group = viewer.get(f"get_{kind}", path)
-    members = viewer.get(f"list_members_of_{kind}", path, query=MANY)
-    assigned = viewer.call("list_assignments", query={"subject": group["id"], **MANY})
-    resources = viewer.get("list_resources_of_team", path, query=MANY) if kind == "team" else None
+    members = viewer.get(f"list_members_of_{kind}", path, query=MANY) if tab == "members" else {"items": []}
+    assigned = None
+    if tab == "roles":
+        answer = viewer.call("list_assignments", query={"subject": group["id"], **MANY})
+        assigned = answer.body["items"] if answer.is_done else None
+    resources = viewer.get("list_resources_of_team", path, query=MANY) if tab == "resources" else None
     return viewer.render(
         "access/group.html",
         group=group,
         kind=kind,
         rows=members["items"],
         members=members,
-        assigned=assigned.body["items"] if assigned.is_done else None,
-        roles=_roles(viewer),
+        assigned=assigned,
+        roles=_roles(viewer) if tab == "roles" else [],
+        tab=tab,
+        tabs=[(name, label) for name, label in TABS.items() if name != "resources" or kind == "team"],
         resources=resources,
         found=resources["items"] if resources else [],
         may_delete=viewer.may(f"delete_{kind}"),
@@ -165,4 +182,7 @@ def act(viewer: Viewer, kind: str, group_id: str, name: str) -> HttpResponse:
     outcome = change(viewer, kind, {f"{kind}_id": group_id})
     receipts.say(viewer, outcome, str(done))
     is_gone = name == "delete" and outcome.is_done
-    return viewer.leave(viewer.url(f"{kind}s") if is_gone else viewer.url(kind, group_id))
+    if is_gone:
+        return viewer.leave(viewer.url(f"{kind}s"))
+    tab = f"?tab={TAB_OF[name]}" if name in TAB_OF else ""
+    return viewer.leave(viewer.url(kind, group_id) + tab)

@@ -36,6 +36,14 @@ def findings(viewer: Viewer) -> HttpResponse:
     )
 
 
+@require_safe
+@page
+def fleet(viewer: Viewer) -> HttpResponse:
+    """The nodes now: a part of the home page, asked for by itself."""
+    sees = "node:read" in viewer.held
+    return viewer.render("parts/fleet.html", fleet=queries.fleet() if sees else None)
+
+
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Keep which colours the pages have, in this browser, and go back to where it was chosen."""

@@ -79,7 +79,6 @@ class Overview:
     accounts: dict[str, int] | None
     decided: Decided | None
     keys: Keys | None
-    fleet: Fleet | None
     changes: list[Happened] | None
 
 
@@ -94,7 +93,6 @@ def overview(person: Principal, may: frozenset[str], now: datetime) -> Overview:
         accounts=_accounts(organization.id, now) if sees_accounts else None,
         decided=_decided(organization.id, now) if "request_log:read" in may else None,
         keys=_keys(organization.id, now) if "credential:read" in may else None,
-        fleet=_fleet() if "node:read" in may else None,
         changes=_changes(organization.id) if "audit_log:read" in may else None,
     )
 
@@ -117,7 +115,8 @@ def _keys(organization_id: str, now: datetime) -> Keys:
     return Keys(**live.aggregate(live=Count("id"), expiring=soon))
 
 
-def _fleet() -> Fleet:
+def fleet() -> Fleet:
+    """Return the nodes, and how far each has applied the changes."""
     seen = sorted(views(list(nodes())), key=lambda view: view.node.name)
     return Fleet(seen, max((view.revision + view.lag for view in seen), default=0))
 

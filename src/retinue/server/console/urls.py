@@ -56,6 +56,7 @@ urlpatterns = [
     path("theme/", pages.theme, name="console_theme"),
     path("o/<slug:handle>/", pages.home, name="console_organization"),
     path("o/<slug:handle>/findings/counts", pages.findings, name="console_findings"),
+    path("o/<slug:handle>/nodes/state", pages.fleet, name="console_fleet"),
     path("o/<slug:handle>/accounts", accounts.listed, name="console_accounts"),
     path("o/<slug:handle>/accounts/bulk", accounts.bulk, name="console_accounts_bulk"),
     path("o/<slug:handle>/accounts/new", account_form.create, name="console_account_new"),

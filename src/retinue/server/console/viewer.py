@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from retinue.server.access.queries import effective, roles, roles_of
+from retinue.server.access.queries import effective, facts_of, roles, roles_of
 from retinue.server.api import inside
 from retinue.server.api.inside import Outcome
 from retinue.server.console import sessions
@@ -21,6 +21,7 @@ from retinue.server.directory.queries import Login, Organization, Principal
 from retinue.server.ledger.transaction import Actor
 from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.queries import begin_read
 
 #: What the last change said, for the page that follows it.
 SAID = "retinue_said"
@@ -48,11 +49,16 @@ class Viewer:
     said: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Viewer:
-        """Return who is signed in."""
+    def of(cls, request: HttpRequest, about: str = "") -> Viewer:
+        """Return who is signed in; ``about`` is the account or user of the page, if it is one's page."""
         login = request.user
         assert isinstance(login, Login)  # noqa: S101 - nobody else is let through
-        return cls(request, login.principal, sessions.actor(request, login), effective(login.principal))
+        person = login.principal
+        remembering.learn("principals", {person.id: person})
+        begin_read(person.organization_id)
+        if about:  # what both hold is read together
+            facts_of([person.organization_id], [person.id, about])
+        return cls(request, person, sessions.actor(request, login), effective(person))
 
     @property
     def organization(self) -> Organization:
@@ -165,7 +171,7 @@ def page(view: Callable[Concatenate[Viewer, P], HttpResponse]) -> Page:
     @wraps(view)
     def shown(request: HttpRequest, handle: str = "", *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         with remembering.reads(request.method in ("GET", "HEAD")):
-            viewer = Viewer.of(request)
+            viewer = Viewer.of(request, str(kwargs.get("account_id") or kwargs.get("user_id") or ""))
             if handle and handle != viewer.organization.handle:
                 raise Http404
             try:

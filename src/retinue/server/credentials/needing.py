@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Count, Q
 
@@ -20,10 +21,25 @@ def needs_action(now: datetime, warned_days: int) -> Q:
     return Q(kind=Kind.API_KEY.value) & (expiring | (Q(state="suspended") & lasting))
 
 
-def needing_action(account_ids: Iterable[str], now: datetime, warned_days: int) -> dict[str, int]:
-    """Return how many API keys of each account need action, in one query."""
-    found = dict.fromkeys(account_ids, 0)
-    rows = Credential.objects.filter(needs_action(now, warned_days), principal_id__in=list(found))
-    for row in rows.values("principal_id").annotate(keys=Count("id")):
-        found[row["principal_id"]] = row["keys"]
+class Counts(NamedTuple):
+    """How many API keys an account has: usable, all but deleted ones, and those that need action."""
+
+    usable: int
+    total: int
+    needing: int
+
+
+def counts(account_ids: Iterable[str], now: datetime, warned_days: int) -> dict[str, Counts]:
+    """Return the counts of each account, in one query."""
+    found = dict.fromkeys(account_ids, Counts(0, 0, 0))
+    usable = Q(state="active") & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+    usable &= Q(retires_at__isnull=True) | Q(retires_at__gt=now)
+    rows = Credential.objects.filter(principal_id__in=list(found)).exclude(state="deleted")
+    counted = rows.values("principal_id").annotate(
+        usable=Count("id", filter=usable),
+        total=Count("id"),
+        needing=Count("id", filter=needs_action(now, warned_days)),
+    )
+    for row in counted:
+        found[row["principal_id"]] = Counts(row["usable"], row["total"], row["needing"])
     return found

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import GreaterThan, IsNull, LessThanOrEqual
 
 from retinue.decision import Reason
 from retinue.server.access import queries as access
 from retinue.server.credentials.models import Credential, ImportScheme
-from retinue.server.directory.queries import Principal
+from retinue.server.directory.queries import Principal, principals
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
 from retinue.server.policies.environments import warned_days, where
@@ -24,7 +24,6 @@ from retinue.verifier import PAT_ISSUE
 __all__ = [
     "Credential",
     "ImportScheme",
-    "counts",
     "credential",
     "credentials",
     "key",
@@ -216,8 +215,8 @@ def without_permission(rows: Iterable[Credential]) -> set[str]:
     bound = [row for row in rows if row.kind == Kind.PERSONAL and row.issued_by == row.principal_id]
     policies = {ident: policy_of(ident) for ident in {row.organization_id for row in bound}}
     bound = [row for row in bound if policies[row.organization_id].pat_on_permission_loss == "suspend"]
-    users = Principal.objects.filter(id__in={row.principal_id for row in bound if row.principal_id})
-    held = access.holdings(list(users)) if bound else {}
+    users = principals(row.principal_id for row in bound if row.principal_id)
+    held = access.holdings(list(users.values())) if bound else {}
     return {row.id for row in bound if PAT_ISSUE not in held[row.principal_id or ""].names}
 
 
@@ -271,17 +270,6 @@ def names(organization_id: str, ids: Iterable[str]) -> dict[str, str]:
     """Return the names of credentials of an organization by id, in one query; unknown ids are left out."""
     rows = Credential.objects.filter(organization_id=organization_id, id__in=set(ids))
     return dict(rows.values_list("id", "name"))
-
-
-def counts(account_ids: Iterable[str], now: datetime) -> dict[str, tuple[int, int]]:
-    """Return (usable, total) API keys of each account, in one query; deleted keys are not counted."""
-    found = dict.fromkeys(account_ids, (0, 0))
-    usable = Q(state="active") & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-    usable &= Q(retires_at__isnull=True) | Q(retires_at__gt=now)
-    rows = Credential.objects.filter(principal_id__in=list(found)).exclude(state="deleted")
-    for row in rows.values("principal_id").annotate(usable=Count("id", filter=usable), total=Count("id")):
-        found[row["principal_id"]] = (row["usable"], row["total"])
-    return found
 
 
 def _one(rows: QuerySet[Credential], noun: str, ident: str, lock: bool) -> Credential:

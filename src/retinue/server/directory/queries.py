@@ -11,6 +11,7 @@ from django.db.models import Max, Q, QuerySet
 from retinue.server.directory.models import Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
+from retinue.server.policies import remembering
 
 __all__ = [
     "Login",
@@ -27,6 +28,10 @@ __all__ = [
     "user",
     "users",
 ]
+
+
+#: How ids of principals begin; who else acts (Retinue itself) is none.
+PRINCIPAL_IDS = ("usr_", "sa_")
 
 
 def organization(organization_id: str) -> Organization:
@@ -79,7 +84,11 @@ def user(organization_id: str, user_id: str, *, lock: bool = False) -> Principal
 
 def _principal(organization_id: str, ident: str, kind: str, noun: str, lock: bool) -> Principal:
     rows = Principal.objects.filter(organization_id=organization_id, kind=kind, id=ident)
-    found = (rows.select_for_update(no_key=True) if lock else rows).first()
+    if lock:
+        found = rows.select_for_update(no_key=True).first()
+    else:
+        found = principals([ident]).get(ident)
+        found = found if found and (found.organization_id, found.kind) == (organization_id, kind) else None
     if found is None:
         raise NotFound(noun, ident)
     return found
@@ -87,7 +96,8 @@ def _principal(organization_id: str, ident: str, kind: str, noun: str, lock: boo
 
 def principals(ids: Iterable[str]) -> dict[str, Principal]:
     """Return principals by id, in one query; unknown ids are left out."""
-    return Principal.objects.in_bulk(list(set(ids)))
+    own = (each for each in ids if each.startswith(PRINCIPAL_IDS))
+    return remembering.by_id("principals", own, Principal.objects.in_bulk)
 
 
 def is_enabled(principal_id: str) -> bool:
@@ -98,6 +108,9 @@ def is_enabled(principal_id: str) -> bool:
 
 def id_of(organization_id: str, text: str) -> str:
     """Return the id of the principal whose id, else whose handle is ``text``; ``text`` if there is none."""
+    known = principals([text]).get(text)
+    if known is not None and known.organization_id == organization_id:
+        return known.id
     rows = Principal.objects.filter(organization_id=organization_id)
     found = rows.filter(Q(id=text) | Q(handle=fold(text))).values_list("id", flat=True)[:3]
     return found[0] if len(found) == 1 and text not in found else text
@@ -214,6 +227,7 @@ def owners_of(account_ids: Iterable[str]) -> dict[str, list[Principal]]:
     rows = Ownership.objects.filter(account_id__in=list(found)).exclude(owner__state="deleted")
     for held in rows.select_related("owner").order_by("id"):
         found[held.account_id].append(held.owner)
+    remembering.learn("principals", {row.id: row for rows in found.values() for row in rows})
     return found
 
 

@@ -12,6 +12,7 @@ from django.db.models import Model, Q, QuerySet
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.nodes.probing import CANARY
+from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy, policy_of
 from retinue.token import Kind
 
@@ -54,11 +55,18 @@ class Look:
 
     def _some(self, rows: QuerySet[_Row]) -> Iterator[list[_Row]]:
         if self.subject is not None:
-            found = list(rows.filter(pk=self.subject))
-            if found:
-                yield found
-            return
+            rows = rows.filter(pk=self.subject)
         last = self.after
-        while found := list(rows.filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
+        while found := self._after(rows, last):
             yield found
+            if len(found) < AT_ONCE:
+                return
             last = str(found[-1].pk)
+
+    def _after(self, rows: QuerySet[_Row], last: str) -> list[_Row]:
+        """Return the next rows. Most kinds look at the same ones: within a read the first are kept."""
+        wanted = rows.filter(pk__gt=last).order_by("pk")[:AT_ONCE]
+        if last:
+            return list(wanted)
+        key = ("looked at", rows.model.__name__, self.organization, self.now, self.subject)
+        return remembering.once(key, lambda: list(wanted))

@@ -12,6 +12,7 @@ from retinue.server.governance import account_findings, credential_findings
 from retinue.server.governance.looking import Look
 from retinue.server.governance.models import AcceptedFinding, Review, ReviewItem
 from retinue.server.governance.rules import KINDS, Found, parse_id
+from retinue.server.policies import remembering
 from retinue.server.policies.policy import policy_of
 
 __all__ = [
@@ -82,7 +83,8 @@ def finding(organization_id: str, ident: str, now: datetime) -> Found:
 def accepted(organization_id: str, now: datetime) -> dict[tuple[str, str], AcceptedFinding]:
     """Return the exceptions of an organization that have not ended, by kind and subject."""
     rows = AcceptedFinding.objects.filter(organization=organization_id, until__gt=now)
-    return {(row.kind, row.subject): row for row in rows}
+    found = remembering.once(("accepted", organization_id, now), lambda: list(rows))
+    return {(row.kind, row.subject): row for row in found}
 
 
 def reviews(organization_id: str, *, state: str | None = None) -> QuerySet[Review]:

@@ -145,10 +145,16 @@ def has_other(after: int, upto: int, event: str) -> bool:
 
 def position() -> Position:
     """Return the head."""
+    return position_beside("NULL")[0]
+
+
+def position_beside(value: str, *given: str) -> tuple[Position, Any]:
+    """Return the head, and in the same statement one more value: an expression of SQL with its arguments."""
     with connection.cursor() as cursor:
-        cursor.execute(_HEAD.format(moved=_MOVED[connection.vendor]))
-        epoch, revision, compacted, mark, is_recovering, has_moved = cursor.fetchone()
-    return Position(epoch, revision, compacted, mark, bool(is_recovering), bool(has_moved))
+        moved = f"{_MOVED[connection.vendor]}, {value}"
+        cursor.execute(_HEAD.format(moved=moved), given or None)
+        epoch, revision, compacted, mark, is_recovering, has_moved, found = cursor.fetchone()
+    return Position(epoch, revision, compacted, mark, bool(is_recovering), bool(has_moved)), found
 
 
 def knows(revision: int, mark: str) -> bool:

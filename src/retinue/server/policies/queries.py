@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from retinue.server.errors import NotFound, Refused
-from retinue.server.ledger import current
+from retinue.server.ledger import current, feed
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import remembering, rules, stored
 from retinue.server.policies.models import Standing, Version
@@ -60,12 +60,14 @@ def _check_standing(tx: Transaction, organization_id: str) -> None:
 
 
 def _standing(organization_id: str) -> str:
-    known = None if isinstance(current.get(), Transaction) else remembering.known()
-    if known is None:
-        return _read_standing(organization_id)
-    if organization_id not in known:
-        known[organization_id] = _read_standing(organization_id)
-    return known[organization_id]
+    return remembering.once(("standing", organization_id), lambda: _read_standing(organization_id))
+
+
+def begin_read(organization_id: str) -> None:
+    """Read the head and what is in force in one statement, for a page that needs both."""
+    head, version_id = feed.position_beside(f"({_STANDING})", organization_id)
+    remembering.once("head", lambda: head)
+    remembering.once(("standing", organization_id), lambda: NONE if version_id is None else str(version_id))
 
 
 def _read_standing(organization_id: str) -> str:

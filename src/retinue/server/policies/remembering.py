@@ -1,20 +1,27 @@
-"""Within one read of many parts, such as a page, the policy is looked up once.
+"""Within one read of many parts, such as a page, the same thing is looked up once.
 
 A change never uses this: what it has read holds until its commit (``queries.in_force``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar, cast
 
-_known: ContextVar[dict[str, str] | None] = ContextVar("retinue_policies_known", default=None)
+from retinue.server.ledger import current
+from retinue.server.ledger.transaction import Transaction
+
+#: What is remembered, by its kind and what it depends on.
+_known: ContextVar[dict[Hashable, Any] | None] = ContextVar("retinue_known", default=None)
+T = TypeVar("T")
+_ABSENT = object()
 
 
 @contextmanager
 def reads(is_read: bool = True) -> Iterator[None]:
-    """Remember, until the end of the block, which version stands in each organization.
+    """Remember, until the end of the block, what :func:`once` and :func:`by_id` have read.
 
     A read that is part of another one shares what that remembers.
     """
@@ -26,6 +33,39 @@ def reads(is_read: bool = True) -> Iterator[None]:
         _known.reset(token)
 
 
-def known() -> dict[str, str] | None:
-    """Return what is remembered, by organization; ``None`` outside of such a read."""
-    return _known.get()
+def _memory() -> dict[Hashable, Any] | None:
+    return None if isinstance(current.get(), Transaction) else _known.get()
+
+
+def once(key: Hashable, read: Callable[[], T]) -> T:
+    """Return what ``read`` returns; within one read it is called once for each ``key``.
+
+    Nobody may change what is returned.
+    """
+    memory = _memory()
+    if memory is None:
+        return read()
+    if key not in memory:
+        memory[key] = read()
+    return cast("T", memory[key])
+
+
+def learn(kind: str, found: Mapping[str, object]) -> None:
+    """Remember for :func:`by_id` what was read beside something else."""
+    memory = _memory()
+    if memory is not None:
+        memory.update({(kind, ident): row for ident, row in found.items()})
+
+
+def by_id(kind: str, ids: Iterable[str], read: Callable[[list[str]], Mapping[str, T]]) -> dict[str, T]:
+    """Return what ``read`` finds for ids; within one read it is asked for those that are new."""
+    wanted = dict.fromkeys(ids)
+    memory = _memory()
+    if memory is None:
+        return dict(read(list(wanted))) if wanted else {}
+    unknown = [each for each in wanted if (kind, each) not in memory]
+    if unknown:
+        found = read(unknown)
+        for each in unknown:
+            memory[kind, each] = found.get(each, _ABSENT)
+    return {each: memory[kind, each] for each in wanted if memory[kind, each] is not _ABSENT}

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
+from retinue.server.policies import remembering
 from retinue.server.traffic.models import Exercise, Origin, Request, SpoolProgress, Usage
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
 
 #: Ids in one statement: SQLite takes a limited number.
 _AT_ONCE = 10_000
+#: An account with more credentials than these, revoked ones included, is asked about in another way.
+_FEW = 500
 
 
 def requests(
@@ -68,9 +71,15 @@ def requests(
     return rows
 
 
-def usage(credential_ids: Iterable[str]) -> dict[str, Usage]:
-    """Return the counters of those credentials that were used, in one query."""
-    return Usage.objects.in_bulk(list(set(credential_ids)))
+def usage(credential_ids: Iterable[str], holders: Iterable[str] = ()) -> dict[str, Usage]:
+    """Return the counters of those credentials that were used, in one query.
+
+    ``holders`` are all who hold them: where this read knows every use of theirs, there is no query.
+    """
+    holders = set(holders)
+    if holders and _read_whole().issuperset(holders):
+        return remembering.by_id("usage", credential_ids, lambda _unused: {})
+    return remembering.by_id("usage", credential_ids, Usage.objects.in_bulk)
 
 
 def used_credentials() -> QuerySet[Usage, Any]:
@@ -100,8 +109,26 @@ def missing(nodes: Iterable[str]) -> dict[str, int]:
 
 def last_used_by_account(account_ids: Iterable[str]) -> dict[str, datetime]:
     """Return the last allowed use of each account that was used, in one query."""
-    rows = Usage.objects.filter(account__in=list(set(account_ids))).values("account")
+    ids = list(set(account_ids))
+    if len(ids) == 1 and (used := _whole(ids[0])) is not None:
+        return {ids[0]: max(row.last_used_at for row in used)} if used else {}
+    rows = Usage.objects.filter(account__in=ids).values("account")
     return {row["account"]: row["last"] for row in rows.annotate(last=Max("last_used_at"))}
+
+
+def _read_whole() -> set[str]:
+    """Return the accounts of which the present read knows the use of every credential."""
+    return remembering.once("usage by account", set)
+
+
+def _whole(account_id: str) -> list[Usage] | None:
+    """Return the use of every credential of an account, and remember it; ``None`` for too many."""
+    found = list(Usage.objects.filter(account=account_id)[: _FEW + 1])
+    if len(found) > _FEW:
+        return None
+    remembering.learn("usage", {row.credential: row for row in found})
+    _read_whole().add(account_id)
+    return found
 
 
 def exercised(account_ids: Iterable[str]) -> dict[str, dict[str, datetime]]:
@@ -115,10 +142,24 @@ def exercised(account_ids: Iterable[str]) -> dict[str, dict[str, datetime]]:
 
 def origins(credential_ids: Iterable[str]) -> dict[str, list[Origin]]:
     """Return the networks that each credential was used from, the latest first, in one query."""
+    return remembering.by_id("origins", credential_ids, _origins)
+
+
+def _origins(credential_ids: list[str]) -> dict[str, list[Origin]]:
     found: dict[str, list[Origin]] = {ident: [] for ident in credential_ids}
     for row in Origin.objects.filter(credential__in=list(found)).order_by("-last_used_at", "network"):
         found[row.credential].append(row)
     return found
+
+
+def uses_since(
+    organization_id: str, ident: str, *instants: datetime, by: Literal["account", "credential"]
+) -> list[int]:
+    """Return how often an account or credential was allowed something since each instant, in one query."""
+    rows = requests(organization_id, decision="allowed", since=min(instants)).filter(**{by: ident})
+    counted = {f"n{n}": Count("id", filter=Q(at__gte=at)) for n, at in enumerate(instants)}
+    found = rows.aggregate(**counted)
+    return [found[f"n{n}"] for n in range(len(instants))]
 
 
 def uses(
@@ -137,6 +178,10 @@ class Denials:
     first: datetime
     last: datetime
 
+    def beside(self, other: Denials) -> Denials:
+        """Return both together."""
+        return Denials(self.count + other.count, min(self.first, other.first), max(self.last, other.last))
+
     def evidence(self) -> dict[str, Any]:
         """Return what a finding says about them."""
         return {"denied": self.count, "last_denied_at": self.last.isoformat()}
@@ -146,8 +191,12 @@ def denials(
     organization_id: str, reason: str | None, *, since: datetime, by: Literal["account", "credential"]
 ) -> dict[str, Denials]:
     """Return the denials since an instant by account or credential, for one reason or (``None``) any."""
-    rows = requests(organization_id, decision="denied", since=since).exclude(**{by: ""})
-    if reason is not None:
-        rows = rows.filter(reason=reason)
-    counted = rows.values(by).annotate(count=Count("id"), first=Min("at"), last=Max("at")).order_by(by)
-    return {row[by]: Denials(row["count"], row["first"], row["last"]) for row in counted}
+    rows = requests(organization_id, decision="denied", since=since)
+    counted = rows.values("account", "credential", "reason").order_by()
+    counted = counted.annotate(count=Count("id"), first=Min("at"), last=Max("at"))
+    found: dict[str, Denials] = {}
+    for row in remembering.once(("denials", organization_id, since), lambda: list(counted)):
+        if row[by] and reason in (None, row["reason"]):
+            other = Denials(row["count"], row["first"], row["last"])
+            found[row[by]] = found[row[by]].beside(other) if row[by] in found else other
+    return dict(sorted(found.items()))

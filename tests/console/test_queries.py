@@ -1,0 +1,89 @@
+"""How many statements each page sends to the database, where there is much of everything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from retinue.server.console import groups
+from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, MY_ACTS
+from retinue.server.console.urls import urlpatterns
+from retinue.server.console.words import TABS
+from tests.console.browser import Browser
+from tests.console.crowd import Crowd, crowd
+
+MOST = 15
+#: What looks at every account and every credential, by some fifteen rules: one statement for each table.
+MOST_OF_FINDINGS = 21
+LOOKS_AT_ALL = ("console_findings", "console_findings_listed")
+#: Addresses without a page to read: forms that are only sent, files, what is read before the sign-in.
+NO_PAGE = re.compile(
+    r"theme/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|roles/\w+/delete|clone|delete)$"
+)
+#: What an address may ask for besides.
+QUERIES = {
+    "console_why": ("", "?permission=thing1:read", "?permission=thing1:read&principal=job-1"),
+    "console_group": tuple(f"?tab={name}" for name in groups.TABS if name != "resources"),
+    "console_team": tuple(f"?tab={name}" for name in groups.TABS),
+    "console_accounts": ("", "?view=attention", "?search=job&role=auditor", "?view=mine"),
+    "console_credentials": ("", "?status=active", "?account=job-1"),
+    "console_requests": ("", "?decision=denied", "?account=job-1"),
+    "console_account_handle": ("?name=job-1",),
+}
+
+
+def _values(made: Crowd, route: str, name: str) -> dict[str, tuple[str, ...]]:
+    """Return what stands for each part of an address."""
+    acts = {"console_account_act": ACCOUNT_ACTS, "console_key_act": KEY_ACTS, "console_my_token_act": MY_ACTS}
+    return {
+        "handle": (made.person.principal.organization.handle,),
+        "tab": tuple(TABS),
+        "name": tuple(acts.get(name, ())),
+        "group_id": (made.ids["team" if name.startswith("console_team") else "group"],),
+        "key_id": (made.ids["my_token" if "me/" in route else "key_id"],),
+        **{key: (value,) for key, value in made.ids.items() if key.endswith("_id") and key != "key_id"},
+    }
+
+
+def pages(made: Crowd) -> Iterator[tuple[str, str]]:
+    """Yield the name and the address of every page that somebody who is signed in can open."""
+    for pattern in urlpatterns:
+        route, name = str(pattern.pattern), pattern.name or ""
+        if NO_PAGE.match(route):
+            continue
+        parts = re.findall(r"<\w+:(\w+)>", route)
+        values = _values(made, route, name)
+        for chosen in product(*(values.get(part) or ("-",) for part in parts)):
+            path = route
+            for part, value in zip(parts, chosen, strict=True):
+                path = re.sub(rf"<\w+:{part}>", value, path)
+            yield from ((name, f"/{path}{query}") for query in QUERIES.get(name, ("",)))
+
+
+def test_no_page_asks_often(browser: Browser, server_database: str) -> None:
+    """
+    No page sends more than 15 statements, however many rows it shows; the findings, which look at everything
+    by each of their rules, send 21.
+    """
+    made = crowd(server_database)
+    browser.sign_in(made.person.email, made.person.password)
+    often, seen, sent_only = {}, set(), set()
+    for name, path in pages(made):
+        with CaptureQueriesContext(connection) as sent:
+            page = browser.get(path)
+        if page.status_code == 405:
+            sent_only.add(name)
+            continue
+        assert page.status_code in (200, 303), (path, page.status_code)
+        seen.add(name)
+        most = MOST_OF_FINDINGS if name in LOOKS_AT_ALL else MOST
+        if len(sent) > most:
+            often[path] = len(sent)
+
+    assert {} == often
+    named = {each.name for each in urlpatterns if each.name and not NO_PAGE.match(str(each.pattern))}
+    assert named == seen | sent_only
