@@ -46,16 +46,7 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
     creators = directory.principals(row.created_by for row in rows)
     return [
         {
-            "id": row.id,
-            "kind": row.kind,
-            "handle": row.handle,
-            "name": row.name,
-            "description": row.description,
-            "purpose": row.purpose,
-            "documentation": row.documentation,
-            "environment": row.environment,
-            "systems": row.systems,
-            "attributes": row.attributes,
+            **_stated(row),
             "owners": [ref(owner) for owner in owners[row.id]],
             "roles": roles[row.id],
             "state": row.state,
@@ -73,11 +64,17 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
             "created_at": instant(row.created_at),
             "created_by": ref(creators.get(row.created_by)),
             "updated_at": instant(row.updated_at),
-            "keys": {"usable": counts[row.id].usable, "total": counts[row.id].total},
+            "keys": counts[row.id].told,
             "last_used_at": instant(used.get(row.id)),
         }
         for row in rows
     ]
+
+
+def _stated(row: Principal) -> JSON:
+    """Return what is said of an account: its names, its purpose, and where it runs."""
+    names = ("id", "kind", "handle", "name", "description", "purpose", "documentation", "environment")
+    return {name: getattr(row, name) for name in (*names, "systems", "attributes")}
 
 
 def _policies(rows: Sequence[Principal]) -> dict[str, Policy]:

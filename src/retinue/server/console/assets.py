@@ -19,6 +19,7 @@ TYPES = {
     "icon.svg": "image/svg+xml",
     "app.js": _SCRIPT,
     "secret.js": _SCRIPT,
+    "identify.js": _SCRIPT,
     "htmx.js": _SCRIPT,
 }
 #: What a package brings instead of the folder.

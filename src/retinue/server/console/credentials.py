@@ -13,6 +13,8 @@ from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL, KINDS
 
+#: The statuses of a credential that works.
+WORKING = frozenset({"active", "idle", "never_used", "expiring", "retiring"})
 CREDENTIALS = Listing(
     "list_credentials",
     "credentials.html",
@@ -44,22 +46,41 @@ def listed(viewer: Viewer) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def identify(viewer: Viewer) -> HttpResponse:
-    """Say which credential of this organization a pasted token is. It is digested, and kept nowhere."""
+    """Say which credential of this organization a pasted token is, by its public key id.
+
+    The script of the page takes the key id out of the token. Without it, or where a token names no key id,
+    the whole token is sent; it is digested, and kept nowhere.
+    """
     missing = viewer.missing("identify_credential")
+    key_id = viewer.request.GET.get("key_id", "").strip()
+    token = viewer.request.POST.get("token", "").strip()
     found: dict[str, Any] | None = None
     problem: dict[str, Any] | None = None
-    token = viewer.request.POST.get("token", "").strip()
-    if token and not missing:
+    if key_id and not missing and not token:
+        found = _of_key_id(viewer, key_id)
+    elif token and not missing:
         outcome = viewer.call("identify_credential", body={"token": token})
         if outcome.is_done:
             found = {**outcome.body, "key": _told(outcome.body["key"])}
-        else:
+        elif outcome.code != "not_found":
             problem = outcome.body
     return viewer.render(
         "identify.html",
         found=found,
-        problem=None if problem is None or problem["code"] == "not_found" else problem,
-        is_unknown=problem is not None and problem["code"] == "not_found",
+        problem=problem,
+        is_unknown=bool(key_id or token) and found is None and problem is None and not missing,
+        key_id="" if token else key_id,
         missing=missing,
         place="credentials",
     )
+
+
+def _of_key_id(viewer: Viewer, key_id: str) -> dict[str, Any] | None:
+    """Return the credential with a key id, ended and deleted ones too, and whether it would be accepted."""
+    for state in ({}, {"state": "deleted"}):
+        query = {"search": key_id, "limit": "200", **state}
+        for item in viewer.get("list_credentials", query=query)["items"]:
+            if item["key_id"] == key_id:
+                accepted = item["status"] in WORKING
+                return {"key": _told(item), "accepted": accepted, "reason": item["reason"] or item["status"]}
+    return None

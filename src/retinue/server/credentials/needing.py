@@ -28,6 +28,11 @@ class Counts(NamedTuple):
     total: int
     needing: int
 
+    @property
+    def told(self) -> dict[str, int]:
+        """What the API says of them."""
+        return {"usable": self.usable, "total": self.total}
+
 
 def counts(account_ids: Iterable[str], now: datetime, warned_days: int) -> dict[str, Counts]:
     """Return the counts of each account, in one query."""
