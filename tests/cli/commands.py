@@ -184,7 +184,8 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
     sorted(
         {words[:2] if words[0] not in _ALONE else words[:1] for words in COMMANDS.values()}
         | {("init",), ("serve",), ("version",), ("help",), ("log", "tail"), ("sa", "create"), ()}
-        | {("export",), ("plan",), ("apply",)}
         | {("routes", "check")}
+        | {("export",), ("plan",), ("apply",), ("login",), ("logout",), ("open",)}
+        | {("profile", verb) for verb in ("list", "use", "add", "remove")}
     )
 )

@@ -50,6 +50,7 @@ def server(shared_server: FakeServer) -> FakeServer:
     """A control plane and node with fixed answers."""
     shared_server.calls.clear()
     shared_server.replies.clear()
+    shared_server.series.clear()
     return shared_server
 
 
@@ -73,6 +74,9 @@ def run(
     monkeypatch.setenv("RETINUE_URL", server.url)
     monkeypatch.setenv("RETINUE_NODE_URL", server.url)
     monkeypatch.setenv("RETINUE_TOKEN_FILE", str(token))
+    monkeypatch.setenv("RETINUE_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "system"))
+    monkeypatch.setattr("retinue.cli.store._keyring", lambda: None)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("retinue.cli.durations._now", lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
     monkeypatch.chdir(tmp_path)

@@ -18,7 +18,6 @@ from tests.cli.answers import (
     ALLOWED,
     EPOCH,
     ETL_ID,
-    ETL_REF,
     EVENT,
     FINDING,
     ISSUED,
@@ -41,19 +40,9 @@ from tests.cli.answers import (
     problem,
 )
 from tests.cli.answers import page as _page
-from tests.cli.organization_answers import (
-    CHECK,
-    DISABLING,
-    FOUNDED,
-    IMPACT,
-    INVITED,
-    ORGANIZATION,
-    POLICY,
-    POLICY_KEY,
-    PRESENTATION,
-    PRESET,
-    VERSION,
-)
+from tests.cli.calls import Call as Call
+from tests.cli.organization_answers import DISABLING
+from tests.cli.organization_routes import PEOPLE
 
 
 def _accounts(query: dict[str, str]) -> Reply:
@@ -64,27 +53,20 @@ def _accounts(query: dict[str, str]) -> Reply:
 
 
 @dataclass
-class Call:
-    """One request that arrived."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: Any
-
-
-@dataclass
 class FakeServer:
     """Fixed answers; :attr:`replies` puts others before them, by method and path."""
 
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
+    #: Answers that are given one after another, before all others.
+    series: dict[tuple[str, str], list[Reply]] = field(default_factory=dict)
 
     def answer(self, call: Call) -> Reply:
         """Record the call and return status and body."""
         self.calls.append(call)
+        if self.series.get((call.method, call.path)):
+            return self.series[call.method, call.path].pop(0)
         special = self.replies.get((call.method, call.path))
         if special is not None:
             return special
@@ -102,44 +84,6 @@ class FakeServer:
 def _key(call: Call, match: re.Match[str]) -> Reply:
     found = [item for item in KEYS if item["id"] == match[1]]
     return (200, found[0]) if found else problem(404, "not_found")
-
-
-def _checked(call: Call) -> Reply:
-    """Only one key is too few."""
-    is_small = (call.body.get("set") or {}).get("credentials.max_usable") == 1
-    return 200, CHECK if is_small else {**CHECK, "broken": [], "broken_total": 0}
-
-
-_O = "/v1/organizations"
-_PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
-    ("POST", "/v1/invitations", lambda c, m: (201, INVITED)),
-    ("POST", "/v1/users/(.+)/invite", lambda c, m: (201, INVITED)),
-    ("GET", "/v1/users/(.+)/impact", lambda c, m: (200, IMPACT)),
-    ("POST", "/v1/users/(.+)/reassign", lambda c, m: (200, {"items": [ETL_REF]})),
-    ("POST", "/v1/users/(.+)/enable", lambda c, m: (200, USER)),
-    (
-        "POST",
-        "/v1/users/(.+)/disable",
-        lambda c, m: (200, {**USER, "state": "disabled", "status": "disabled"}),
-    ),
-    ("DELETE", "/v1/users/(.+)", lambda c, m: (200, {**USER, "state": "deleted", "status": "deleted"})),
-    ("GET", _O, lambda c, m: _page([ORGANIZATION])),
-    ("POST", _O, lambda c, m: (201, FOUNDED)),
-    ("POST", f"{_O}/(.+)/administrator", lambda c, m: (201, FOUNDED)),
-    ("POST", f"{_O}/(.+)/enable", lambda c, m: (200, ORGANIZATION)),
-    ("POST", f"{_O}/(.+)/disable", lambda c, m: (200, {**ORGANIZATION, "state": "disabled"})),
-    ("GET", f"{_O}/(.+)", lambda c, m: (200, ORGANIZATION)),
-    ("GET", "/v1/organization", lambda c, m: (200, ORGANIZATION)),
-    ("PATCH", "/v1/organization", lambda c, m: (200, {**ORGANIZATION, "name": c.body["name"]})),
-    ("GET", "/v1/policy", lambda c, m: (200, POLICY)),
-    ("PATCH", "/v1/policy", lambda c, m: (200, POLICY)),
-    ("POST", "/v1/policy/check", lambda c, m: _checked(c)),
-    ("GET", "/v1/policy/keys", lambda c, m: _page([POLICY_KEY])),
-    ("GET", "/v1/presentation", lambda c, m: (200, PRESENTATION)),
-    ("GET", "/v1/policy/presets", lambda c, m: _page([PRESET])),
-    ("GET", "/v1/policy/versions", lambda c, m: _page([VERSION])),
-    ("GET", "/v1/policy/versions/(.+)", lambda c, m: (200, VERSION)),
-]
 
 
 def _ended(of: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +145,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
         lambda c, m: _page([USER] if c.query.get("email", USER["email"]) == USER["email"] else []),
     ),
     ("POST", "/v1/users", lambda c, m: (201, {**USER, "email": c.body["email"], "name": c.body["name"]})),
-    *_PEOPLE,
+    *PEOPLE,
     ("GET", "/v1/users/(.+)", lambda c, m: (200, USER)),
     ("GET", "/v1/me", lambda c, m: (200, ME)),
     *_tokens("/v1/me/tokens", PAT),
@@ -270,7 +214,8 @@ def serving() -> Iterator[FakeServer]:
             parts = urlsplit(self.path)
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = json.loads(data) if data else None
+            is_form = headers.get("content-type") == "application/x-www-form-urlencoded"
+            body = dict(parse_qsl(data.decode())) if is_form else json.loads(data) if data else None
             status, answer = fake.answer(
                 Call(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
             )

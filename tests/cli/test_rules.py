@@ -28,13 +28,14 @@ _ISSUING = [
 
 @pytest.mark.parametrize("words", [words for words in TREE if words], ids="-".join)
 def test_no_option_takes_a_token(words: tuple[str, ...]) -> None:
-    """No command has an option for a token or a password itself; those for their files end in -file."""
+    """No option takes a token or a password itself; those for their files end in -file, switches take nothing."""
     from retinue.cli.app import app
 
     command = app
     for word in words:
         command = command[word]
-    flags = [name for argument in command.assemble_argument_collection() for name in argument.names]
+    found = [argument for argument in command.assemble_argument_collection() if argument.hint is not bool]
+    flags = [name for argument in found for name in argument.names]
 
     secret = [name for name in flags if any(each in name for each in ("token", "password", "secret"))]
     assert [] == [name for name in secret if not name.endswith("-file")]

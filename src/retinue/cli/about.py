@@ -15,7 +15,7 @@ from retinue.client import operations as ops
 from retinue.client.api import Client
 from retinue.client.models import Me
 
-_ME = output.Shape[Me](
+ME = output.Shape[Me](
     columns=(
         output.Column("name", "principal.name"),
         output.Column("kind", "principal.kind"),
@@ -62,4 +62,4 @@ def whoami(
         me = Client(settings.url(), token, None, settings.timeout(), settings.ca_file()).call(ops.GET_ME)
     else:
         raise CommandError("whoami takes no argument but -", "", Exit.USAGE)
-    output.show_one(me, _ME, options)
+    output.show_one(me, ME, options)

@@ -16,8 +16,8 @@ Format = Literal["table", "json", "jsonl", "yaml", "csv", "tsv", "name", "id"]
 
 @Parameter(name="*", group=GROUP)
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """For every command that calls the API."""
+class FormOptions:
+    """For every command that shows data of a server."""
 
     output: Annotated[
         Format | None,
@@ -27,20 +27,30 @@ class Options:
         str | None,
         Parameter(help="Only these fields, comma-separated, dotted for inner ones.", metavar="A,B"),
     ] = None
+    profile: Annotated[
+        str | None, Parameter(help="Which server and sign-in. [env: RETINUE_PROFILE]", metavar="NAME")
+    ] = None
+    quiet: Annotated[
+        bool, Parameter(name=["--quiet", "-q"], negative="", help="No talk on standard error, errors only.")
+    ] = False
+    no_color: Annotated[bool, Parameter(negative="", help="No colour. [env: NO_COLOR]")] = False
+
+
+@Parameter(name="*", group=GROUP)
+@dataclass(frozen=True, kw_only=True)
+class Options(FormOptions):
+    """For every command that calls the API."""
+
     organization: Annotated[
         str | None,
         Parameter(
             name=["--org"], help="Organization, by handle or id. [env: RETINUE_ORG]", metavar="ORGANIZATION"
         ),
     ] = None
-    quiet: Annotated[
-        bool, Parameter(name=["--quiet", "-q"], negative="", help="No talk on standard error, errors only.")
-    ] = False
     verbose: Annotated[
         bool,
         Parameter(name=["--verbose", "-v"], negative="", help="Show each request with its status and id."),
     ] = False
-    no_color: Annotated[bool, Parameter(negative="", help="No colour. [env: NO_COLOR]")] = False
     print_curl: Annotated[
         bool, Parameter(negative="", help="Show the API call as a curl command and do not make it.")
     ] = False
@@ -69,6 +79,7 @@ class DangerOptions(ChangeOptions):
 
 
 #: What a command gets when no flag is given.
+FORM_DEFAULTS = FormOptions()
 DEFAULTS = Options()
 CHANGE_DEFAULTS = ChangeOptions()
 DANGER_DEFAULTS = DangerOptions()
@@ -88,7 +99,7 @@ LEADING_SWITCHES = frozenset(
         "--no-input",
     }
 )
-LEADING_VALUES = frozenset({"-o", "--output", "--fields", "--org", "--reason"})
+LEADING_VALUES = frozenset({"-o", "--output", "--fields", "--org", "--profile", "--reason"})
 
 
 def leading_flags_last(arguments: list[str]) -> list[str]:

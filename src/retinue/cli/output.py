@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.options import Options
+from retinue.cli.options import FormOptions
 
 T = TypeVar("T")
 
@@ -45,22 +45,23 @@ class Shape(Generic[T]):
     id: Callable[[T], str]
 
 
-def form(options: Options) -> str:
+def form(options: FormOptions) -> str:
     """Return the form to use: the flag, ``RETINUE_OUTPUT``, else table on a terminal and TSV in a pipe."""
     if options.output is not None:
         return options.output
-    preset = os.environ.get("RETINUE_OUTPUT")
-    if preset:
+    preset = settings.output()
+    if preset is not None:
         known = ("table", "json", "jsonl", "yaml", "csv", "tsv", "name", "id")
-        if preset not in known:
+        if preset.value not in known:
+            source = "RETINUE_OUTPUT=" if preset.source == "environment" else f"output of {preset.source}: "
             raise CommandError(
-                f"RETINUE_OUTPUT={preset}: unknown form", f"use one of {', '.join(known)}", Exit.USAGE
+                f"{source}{preset.value}: unknown form", f"use one of {', '.join(known)}", Exit.USAGE
             )
-        return preset
+        return preset.value
     return "table" if sys.stdout.isatty() else "tsv"
 
 
-def show_list(pages: Iterable[Any], shape: Shape[T], options: Options, following: bool = False) -> None:
+def show_list(pages: Iterable[Any], shape: Shape[T], options: FormOptions, following: bool = False) -> None:
     """Print a list. ``pages`` are read as they are printed; JSON, YAML and tables need all of them."""
     kind = form(options)
     if kind in ("json", "yaml"):
@@ -82,7 +83,7 @@ def show_list(pages: Iterable[Any], shape: Shape[T], options: Options, following
     _stream(pages, shape, options, "tsv" if kind == "table" else kind)
 
 
-def _stream(pages: Iterable[Any], shape: Shape[T], options: Options, kind: str) -> None:
+def _stream(pages: Iterable[Any], shape: Shape[T], options: FormOptions, kind: str) -> None:
     columns = columns_of(shape, options)
     headed = kind not in ("csv", "tsv")
     for page in pages:
@@ -95,7 +96,7 @@ def _stream(pages: Iterable[Any], shape: Shape[T], options: Options, kind: str) 
         sys.stdout.flush()
 
 
-def _line(item: T, columns: tuple[Column, ...], shape: Shape[T], options: Options, kind: str) -> str:
+def _line(item: T, columns: tuple[Column, ...], shape: Shape[T], options: FormOptions, kind: str) -> str:
     if kind == "name":
         return clean(shape.name(item)) + "\n"
     if kind == "id":
@@ -106,7 +107,7 @@ def _line(item: T, columns: tuple[Column, ...], shape: Shape[T], options: Option
     return _row([cell(value_at(plain, column.path)) for column in columns], kind)
 
 
-def show_one(item: T, shape: Shape[T], options: Options) -> None:
+def show_one(item: T, shape: Shape[T], options: FormOptions) -> None:
     """Print one object: in a table its fields below one another."""
     kind = form(options)
     if kind in ("json", "yaml"):
@@ -123,7 +124,7 @@ def show_one(item: T, shape: Shape[T], options: Options) -> None:
     _write(_line(item, columns, shape, options, kind))
 
 
-def show_object(plain: dict[str, Any], options: Options) -> None:
+def show_object(plain: dict[str, Any], options: FormOptions) -> None:
     """Print a plain object as JSON or YAML, or its top fields as ``name<tab>value`` lines."""
     kind = form(options)
     if kind in ("json", "yaml"):
@@ -136,19 +137,19 @@ def show_object(plain: dict[str, Any], options: Options) -> None:
         _write(_row([name, cell(value)], "tsv" if kind == "table" else kind))
 
 
-def columns_of(shape: Shape[Any], options: Options) -> tuple[Column, ...]:
+def columns_of(shape: Shape[Any], options: FormOptions) -> tuple[Column, ...]:
     """Return the columns to print: those of the shape, or the ones that ``--fields`` names."""
     if options.fields is None:
         return shape.columns
     return tuple(Column(path, path) for path in field_paths(options))
 
 
-def table_columns(shape: Shape[Any], options: Options) -> tuple[Column, ...]:
+def table_columns(shape: Shape[Any], options: FormOptions) -> tuple[Column, ...]:
     """Return the columns of a table of many rows."""
     return tuple(column for column in columns_of(shape, options) if not column.data_only)
 
 
-def field_paths(options: Options) -> list[str]:
+def field_paths(options: FormOptions) -> list[str]:
     """Return the paths in ``--fields``."""
     paths = [path.strip() for path in (options.fields or "").split(",")]
     if not all(paths):
@@ -158,7 +159,7 @@ def field_paths(options: Options) -> list[str]:
     return paths
 
 
-def chosen(plain: dict[str, Any], options: Options) -> dict[str, Any]:
+def chosen(plain: dict[str, Any], options: FormOptions) -> dict[str, Any]:
     """Return the object with the fields of ``--fields`` only, in that order; raises for an unknown one."""
     if options.fields is None:
         return plain

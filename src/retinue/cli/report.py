@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.client.errors import Problem, Unreachable, UnreadableAnswer
+
+if TYPE_CHECKING:
+    from retinue.cli.options import FormOptions
 
 _CODES = {
     400: Exit.USAGE,
@@ -23,7 +27,7 @@ _CODES = {
     504: Exit.UNREACHABLE,
 }
 _TODO = {
-    401: "check RETINUE_TOKEN_FILE; a token ends when it expires or is revoked (see: retinue help auth)",
+    401: "retinue login; a token ends when it expires or is revoked (see: retinue help auth)",
     404: "check the name, and with `retinue whoami` the organization",
     429: "wait, then try again",
     502: "try again; if it stays, look at the server's log",
@@ -50,6 +54,13 @@ def tell(error: Exception, subject: str = "") -> Exit:
     for line in _lines(error, prefix):
         print(_printable(line), file=sys.stderr)
     return exit_code(error)
+
+
+def talk(options: FormOptions, *lines: str) -> None:
+    """Tell a person something on standard error, unless asked to be quiet."""
+    if not options.quiet:
+        for line in lines:
+            print(_printable(line), file=sys.stderr)
 
 
 def _lines(error: Exception, prefix: str) -> list[str]:

@@ -6,11 +6,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import UNSET
 
-from retinue.cli import output, settings
+from retinue.cli import output, profiles, settings
 from retinue.cli.exits import CommandError, Exit, Shown
 from retinue.cli.options import Options
 from retinue.cli.report import tell
@@ -19,6 +19,9 @@ from retinue.client.errors import ClientError
 from retinue.client.models import Page, Receipt, Settled
 from retinue.client.operations import Operation
 from retinue.client.transport import Exchange
+
+if TYPE_CHECKING:
+    from retinue.cli.store import SignIn
 
 T = TypeVar("T")
 
@@ -35,7 +38,8 @@ class Session:
         self.options = options
         self._client: Client | None = None
         self._receipts: list[str] = []
-        self._organization = options.organization or os.environ.get("RETINUE_ORG") or None
+        profiles.choose(options.profile)
+        self._organization = options.organization or settings.organization()
         if options.print_permission:
             for permission in dict.fromkeys(need.permission for need in needs if need.permission):
                 print(permission)
@@ -46,16 +50,30 @@ class Session:
         """The client of the control plane, made on first use."""
         if self._client is None:
             url = settings.url()
-            _warn_of_clear_text(url)
+            warn_of_clear_text(url)
+            kept = None if settings.has_token_of_environment() else settings.sign_in()
             self._client = Client(
                 url,
-                settings.required_token(),
+                settings.required_token(kept),
                 self._organization,
                 settings.timeout(),
                 settings.ca_file(),
                 self._watch if self.options.verbose else None,
             )
+            self._look_after(kept)
         return self._client
+
+    def _look_after(self, kept: SignIn | None) -> None:
+        """Do what a sign-in that is kept needs; a run without one loads nothing for it."""
+        if kept is None and not profiles.keeps_sign_ins():
+            return
+        from retinue.cli import upkeep
+
+        if kept is None:
+            upkeep.note_override(self.options.quiet)
+        elif self._client is not None:
+            may_change = not self.options.print_curl
+            upkeep.look_after(self._client, kept, may_change=may_change, quiet=self.options.quiet)
 
     def look(self, operation: Operation[T], path: Mapping[str, str] | None = None, **query: Any) -> T:
         """Read something on the way to what the command does."""
@@ -202,7 +220,8 @@ def each(names: Iterable[str], act: Callable[[str], T]) -> tuple[list[T], int]:
     return done, code
 
 
-def _warn_of_clear_text(url: str) -> None:
+def warn_of_clear_text(url: str) -> None:
+    """Warn of an address over which a token can be read on the way."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)

@@ -1,7 +1,7 @@
-"""Where the CLI finds its servers and its own token: the environment.
+"""Where the CLI finds its servers and its own token: the environment, then the project, profile and system.
 
 A token is never taken from the command line. It comes from ``RETINUE_TOKEN_FILE`` (preferred) or
-``RETINUE_TOKEN``.
+``RETINUE_TOKEN``, else from the sign-in that ``retinue login`` has kept for the profile in use.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from retinue.cli import profiles
 from retinue.cli.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from retinue.cli.store import SignIn
 
 DEFAULT_URL = "http://127.0.0.1:8470"
 DEFAULT_NODE_URL = "http://127.0.0.1:8471"
@@ -23,12 +28,32 @@ _TOKEN_FILE_BYTES_MAX = 4096
 
 def url() -> str:
     """Return the control plane's address."""
-    return os.environ.get("RETINUE_URL") or DEFAULT_URL
+    return _text("url", "RETINUE_URL") or DEFAULT_URL
 
 
 def node_url() -> str:
     """Return the node's address."""
-    return os.environ.get("RETINUE_NODE_URL") or DEFAULT_NODE_URL
+    return _text("node_url", "RETINUE_NODE_URL") or DEFAULT_NODE_URL
+
+
+def organization() -> str | None:
+    """Return the organization to work in, by handle or id; ``None``: the token's own."""
+    return _text("org", "RETINUE_ORG")
+
+
+def replica() -> str | None:
+    """Return the replica of this host that is asked offline, if one is named."""
+    return _text("replica", "RETINUE_REPLICA")
+
+
+def output() -> profiles.Setting | None:
+    """Return the form of the data that is set, and where."""
+    return profiles.setting("output", "RETINUE_OUTPUT")
+
+
+def _text(name: str, environment: str) -> str | None:
+    found = profiles.setting(name, environment)
+    return None if found is None else found.value
 
 
 def home() -> Path:
@@ -38,12 +63,12 @@ def home() -> Path:
 
 def ca_file() -> str | None:
     """Return the file of certificate authorities to trust instead of the system's, if one is set."""
-    return os.environ.get("RETINUE_CA_FILE") or None
+    return _text("ca_file", "RETINUE_CA_FILE")
 
 
 def timeout() -> float:
     """Return how many seconds to wait for a server."""
-    text = os.environ.get("RETINUE_TIMEOUT") or str(DEFAULT_TIMEOUT_SECONDS)
+    text = _text("timeout", "RETINUE_TIMEOUT") or str(DEFAULT_TIMEOUT_SECONDS)
     try:
         value = float(text.removesuffix("s"))
     except ValueError:
@@ -58,24 +83,58 @@ def flag(name: str) -> bool:
     return os.environ.get(name, "").lower() not in ("", "0", "false", "no")
 
 
-def own_token() -> str | None:
-    """Return the CLI's own token, or ``None`` if none is set; the file comes before the variable."""
+def own_token(kept: SignIn | None = None) -> str | None:
+    """Return the CLI's own token, or ``None`` if there is none; the environment comes before a sign-in.
+
+    ``kept`` is the sign-in of the profile, if it was read already.
+    """
     path = os.environ.get("RETINUE_TOKEN_FILE")
-    if path:
-        return read_token(Path(path), "RETINUE_TOKEN_FILE")
     text = os.environ.get("RETINUE_TOKEN", "").strip()
-    if not text:
-        return None
-    return _single_line(text, "RETINUE_TOKEN")
+    if not path and not text:
+        found = kept or sign_in()
+        return None if found is None else _single_line(found.token, "the sign-in")
+    _check_address()
+    return read_token(Path(path), "RETINUE_TOKEN_FILE") if path else _single_line(text, "RETINUE_TOKEN")
 
 
-def required_token() -> str:
+def has_token_of_environment() -> bool:
+    """Tell whether the environment brings a token, which then comes before a sign-in."""
+    return bool(os.environ.get("RETINUE_TOKEN_FILE") or os.environ.get("RETINUE_TOKEN", "").strip())
+
+
+def sign_in() -> SignIn | None:
+    """Return the sign-in of the profile in use, if it is one at the server in use."""
+    from retinue.cli import store
+
+    name, address = profiles.current(), url()
+    found = store.load(name)
+    if found is not None and found.url.rstrip("/") != address.rstrip("/"):
+        raise CommandError(
+            f"profile {name} is signed in at {found.url}, and its token goes nowhere else than there",
+            f"sign in there: retinue login {address} --profile NAME",
+            Exit.NOT_SIGNED_IN,
+        )
+    return found
+
+
+def _check_address() -> None:
+    """A project's file was written by others: it does not send a token of the environment somewhere."""
+    found = profiles.setting("url", "RETINUE_URL")
+    if found is not None and found.source not in ("environment", "profile", "system"):
+        raise CommandError(
+            f"{found.source} names the server, and the token is one of the environment",
+            f"if it is meant for it, set RETINUE_URL={found.value} as well",
+            Exit.USAGE,
+        )
+
+
+def required_token(kept: SignIn | None = None) -> str:
     """Return the CLI's own token; raises with what to do if there is none."""
-    token = own_token()
+    token = own_token(kept)
     if token is None:
         raise CommandError(
-            "not signed in: no token is set",
-            "set RETINUE_TOKEN_FILE to a file that holds one (see: retinue help auth)",
+            "not signed in",
+            "retinue login, or set RETINUE_TOKEN_FILE (see: retinue help auth)",
             Exit.NOT_SIGNED_IN,
         )
     return token

@@ -55,12 +55,10 @@ def quick(arguments: list[str]) -> int | None:
     if form not in (None, "json", "jsonl") or len(files) + stdin != 1:
         return None
     if form is None:
-        import os
-
-        preset = os.environ.get("RETINUE_OUTPUT")
-        if preset not in (None, "", "table", "tsv", "json", "jsonl"):
+        preset = settings.output()
+        if preset is not None and preset.value not in ("table", "tsv", "json", "jsonl"):
             return None
-        form = preset or None
+        form = None if preset is None else preset.value
     need = tuple(given.pop("need", []))
     question = Question(need, **{name: values[-1] for name, values in given.items()})
     answer = ask(token_from(stdin, files[0] if files else None), question)

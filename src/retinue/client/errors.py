@@ -63,9 +63,10 @@ def problem_from(status: int, headers: dict[str, str], body: bytes) -> Problem:
     known: dict[str, Any] = document if isinstance(document, dict) else {}
     return Problem(
         status,
-        _text(known.get("code")) or f"http_{status}",
+        # OAuth has names of its own (RFC 6749, 5.2).
+        _text(known.get("code")) or _text(known.get("error")) or f"http_{status}",
         _text(known.get("title")),
-        _text(known.get("detail")),
+        _text(known.get("detail")) or _text(known.get("error_description")),
         _text(known.get("field")) or None,
         tuple(map(str, known.get("required") or ())),
         _text(known.get("request_id")) or headers.get("retinue-request-id"),

@@ -77,10 +77,12 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request and return the answer.
 
-        ``query`` entries that are ``None`` are left out; ``body`` is sent as JSON unless it is ``None``.
+        ``query`` entries that are ``None`` are left out; ``body`` is sent as JSON unless it is ``None``,
+        ``form`` as OAuth wants its parameters.
         Raises ``Problem`` for an error answer and ``Unreachable`` without an answer.
         """
         target = self._prefix + path + query_text(query)
@@ -89,6 +91,9 @@ class Transport:
         if body is not None:
             data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json"
+        elif form is not None:
+            data = urlencode(form).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
         started = time.monotonic()
         status, request_id = 0, None
         try:

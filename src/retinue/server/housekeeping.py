@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from retinue.server.api import idempotency
 from retinue.server.console import sessions
-from retinue.server.credentials import enforcing
+from retinue.server.credentials import device, enforcing
 from retinue.server.directory import retention
 from retinue.server.governance import keeping
 from retinue.server.ledger import pruning
@@ -36,6 +36,7 @@ FIRST_SECONDS = 5.0
 TASKS: dict[str, Callable[[datetime, int], int]] = {
     "idempotency records": idempotency.prune,
     "sessions": sessions.prune,
+    "device sign-ins": device.prune,
     "leases": leases.prune,
     "probes": probing.prune,
     "changes": pruning.compact,

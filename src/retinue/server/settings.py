@@ -87,9 +87,16 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
-# Failed sign-ins are counted by ``console.failures``, for all processes; guesses of the setup code by the
-# library, in the memory of each.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "setup": "20/5m/ip", "invitation": "20/5m/ip"}
+# Failed sign-ins are counted by ``console.failures``, for all processes; guesses of codes by the library, in
+# the memory of each.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": None,
+    "setup": "20/5m/ip",
+    "invitation": "20/5m/ip",
+    "device_begin": "30/5m/ip",
+    "device_code": "20/5m/ip,20/5m/user",
+}
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

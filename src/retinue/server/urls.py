@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from retinue.server.api import metrics, oauth, routes
+from retinue.server.api import device, metrics, oauth, routes
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", routes.healthz),
     path("readyz", routes.readyz),
     path("metrics", metrics.metrics),
+    path("v1/oauth/device", device.begin),
     path("v1/oauth/token", oauth.token),
     path("v1/", routes.API.urls),
     re_path(r"^v1(?:/(?P<rest>.*))?$", routes.unknown),

@@ -32,7 +32,7 @@ MAX_BODY_OF = {
 }
 MAX_URL = 8 << 10
 #: Where errors have the form of OAuth 2.0.
-OAUTH = "/v1/oauth/token"
+OAUTH = frozenset({"/v1/oauth/token", "/v1/oauth/device"})
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 _BAD_PATH = re.compile(r"//|(?:^|/)\.\.?(?:/|$)|\\|[\x00-\x1f\x7f]|%2f|%5c|%2e|%00", re.IGNORECASE)
@@ -64,7 +64,7 @@ class Intake:
 def _as_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """Give the framework's own refusals (unknown address, wrong method) the form of all others."""
     is_ours = "Retinue-Error" in answer or answer.get("Content-Type", "").startswith(problems.MEDIA_TYPE)
-    is_ours |= request.path == OAUTH and answer.get("Content-Type", "") == "application/json"
+    is_ours |= request.path in OAUTH and answer.get("Content-Type", "") == "application/json"
     if is_ours or answer.status_code not in _PLAIN:
         return answer
     made = problem_answer(request, _PLAIN[answer.status_code])

@@ -1,13 +1,14 @@
 """``POST /v1/oauth/token``: a key is exchanged for a short-lived access token (RFC 6749, 4.4).
 
 It is no operation of the API: form, answers and errors are those of OAuth 2.0. Nothing is written; the
-request log has the exchange under the account's name.
+request log has the exchange under the account's name. A terminal whose code was entered in the console gets
+its session at the same address (:mod:`~retinue.server.api.device`).
 """
 
 from __future__ import annotations
 
 import time
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus
 
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
@@ -16,8 +17,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from retinue.decision import Caller, Denied, Reason
 from retinue.presented import authorization
-from retinue.server.api import decided, errors, guard, limits
-from retinue.server.api.answers import denial_answer, json_answer, problem_answer
+from retinue.server.api import decided, device, errors, guard, oauth_form
+from retinue.server.api.answers import denial_answer, problem_answer
+from retinue.server.api.oauth_form import OAuthError
 from retinue.server.credentials import queries
 from retinue.server.credentials.exchanging import exchange
 from retinue.server.errors import Refused
@@ -25,21 +27,9 @@ from retinue.server.ledger.transaction import reading
 from retinue.token import SECRET_LENGTH, Kind, is_kid
 from retinue.verifier import Question
 
-_FORM = "application/x-www-form-urlencoded"
-_MOST_BYTES = 4_096
-_MOST_FIELDS = 16
 #: A key that is narrowed to parts of the host's API can be exchanged: its access token is narrowed so too.
 _LATER = frozenset({Reason.ENDPOINT_NOT_ALLOWED, Reason.METHOD_NOT_ALLOWED})
 _KINDS = frozenset({Kind.API_KEY.value})
-
-
-class OAuthError(Exception):
-    """An error of RFC 6749, 5.2."""
-
-    def __init__(self, code: str, description: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.description = description
 
 
 @csrf_exempt
@@ -50,41 +40,24 @@ def token(request: HttpRequest) -> HttpResponse:
         answer["Allow"] = "POST"
         return answer
     try:
-        form = _form(request)
+        form = oauth_form.read(request)
+        if form.get("grant_type") == device.GRANT:
+            return device.collect(request, form)
         _check_grant(form)
         return _granted(request, *_client(request, form))
     except OAuthError as error:
-        return _refused(error)
+        return oauth_form.refused(error)
     except guard.NotAllowed as denied:
         return denied.answer
     except (Refused, Error) as error:
         return errors.answer(request, error)
 
 
-def _form(request: HttpRequest) -> dict[str, str]:
-    """Read the parameters. None may stand twice, and none in the address: that is logged everywhere."""
-    if request.META.get("QUERY_STRING"):
-        raise OAuthError("invalid_request", "parameters belong in the body")
-    if request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != _FORM:
-        raise OAuthError("invalid_request", f"send {_FORM}")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > _MOST_BYTES:
-        raise OAuthError("invalid_request", f"at most {_MOST_BYTES} bytes")
-    body = limits.read_body(request, limits.FORMS, request.META.get("REMOTE_ADDR") or "")
-    try:
-        sent = body.decode("ascii")
-        pairs = parse_qsl(sent, keep_blank_values=True, strict_parsing=True, max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise OAuthError("invalid_request", f"no {_FORM}") from None
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise OAuthError("invalid_request", "a parameter stands twice")
-    return dict(pairs)
-
-
 def _check_grant(form: dict[str, str]) -> None:
     if "grant_type" not in form:
         raise OAuthError("invalid_request", "grant_type is required")
     if form["grant_type"] != "client_credentials":
-        raise OAuthError("unsupported_grant_type", "client_credentials is offered")
+        raise OAuthError("unsupported_grant_type", "client_credentials and device_code are offered")
     if form.get("scope"):
         raise OAuthError("invalid_scope", "an access token has the permissions of its account; name no scope")
 
@@ -146,7 +119,7 @@ def _exchanged(ident: str, caller: Caller) -> HttpResponse:
         made, seconds = exchange(key, timezone.now())
     except Refused as refused:
         raise OAuthError("unauthorized_client", refused.detail or refused.code) from None
-    return _answer({"access_token": made.reveal(), "token_type": "Bearer", "expires_in": seconds})
+    return oauth_form.answer({"access_token": made.reveal(), "token_type": "Bearer", "expires_in": seconds})
 
 
 def _denied(request: HttpRequest, decision: Denied, spent_us: int) -> Exception:
@@ -158,17 +131,3 @@ def _denied(request: HttpRequest, decision: Denied, spent_us: int) -> Exception:
     if decision.reason is Reason.RATE_LIMITED:
         return guard.NotAllowed(denial_answer(request, decision))
     return OAuthError("invalid_client", decision.reason.value)
-
-
-def _refused(error: OAuthError) -> HttpResponse:
-    status = 401 if error.code == "invalid_client" else 400
-    answer = _answer({"error": error.code, "error_description": error.description}, status)
-    if status == 401:
-        answer["WWW-Authenticate"] = 'Basic realm="retinue"'
-    return answer
-
-
-def _answer(body: dict[str, object], status: int = 200) -> HttpResponse:
-    answer = json_answer(body, status)
-    answer["Pragma"] = "no-cache"
-    return answer

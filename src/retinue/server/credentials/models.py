@@ -157,3 +157,35 @@ class ImportScheme(models.Model):
                 name="import_scheme_algorithm",
             ),
         ]
+
+
+class DeviceSignIn(models.Model):
+    """Somebody at a terminal asks for a session, which a person grants in the console (RFC 8628).
+
+    It gives nobody access: the session is issued by a ledger transaction, after one that says who granted it.
+    """
+
+    id = IdField(primary_key=True)
+    #: Keyed digests of the device code and of the code that a person enters.
+    device_digest = models.BinaryField(max_length=32, unique=True)
+    user_digest = models.BinaryField(max_length=32, unique=True)
+    #: Shown on both sides, for the person to compare.
+    words = models.CharField(max_length=64)
+    client_name = models.CharField(max_length=64)
+    address = models.CharField(max_length=64)
+    scope = models.CharField(max_length=16, blank=True)
+    state = models.CharField(max_length=16, default="pending")
+    principal = models.ForeignKey(
+        "directory.Principal", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    asked_at = models.DateTimeField()
+    polled_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "granted", "denied", "used"]),
+                name="device_sign_in_state",
+            ),
+        ]

@@ -11,7 +11,7 @@ from django.db.models.lookups import GreaterThan, IsNull, LessThanOrEqual
 
 from retinue.decision import Reason
 from retinue.server.access import queries as access
-from retinue.server.credentials.models import Credential, ImportScheme
+from retinue.server.credentials.models import Credential, DeviceSignIn, ImportScheme
 from retinue.server.directory.queries import Principal, principals
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
@@ -23,6 +23,7 @@ from retinue.verifier import PAT_ISSUE
 
 __all__ = [
     "Credential",
+    "DeviceSignIn",
     "ImportScheme",
     "credential",
     "credentials",

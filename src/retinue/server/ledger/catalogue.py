@@ -204,6 +204,20 @@ EVENTS: dict[str, EventType] = {
             "session.opened", "user", "A person signed in to the console.", additive=True, personal=("email",)
         ),
         EventType(
+            "device_sign_in.granted",
+            "user",
+            "A person granted a session to a terminal that had shown a code.",
+            additive=True,
+            personal=("email", "client_name", "address"),
+        ),
+        EventType(
+            "device_sign_in.denied",
+            "user",
+            "A person refused a session to a terminal that had shown a code.",
+            additive=True,
+            personal=("email", "client_name", "address"),
+        ),
+        EventType(
             "session.confirmed",
             "user",
             "A person who is signed in showed the password again.",

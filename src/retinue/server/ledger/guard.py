@@ -20,6 +20,7 @@ from retinue.server.ledger import current
 
 UNGUARDED = {
     "directory_login": "passwords and last sign-in belong to the sign-in library",
+    "credentials_devicesignin": "who asks for a session; it is issued through the door, like any token",
     "nodes_lease": "what nodes have acknowledged; written by every poll, need not survive a power cut",
     "nodes_journal": "whose journal is in, after a doubt; what follows from journals goes through the door",
     "nodes_lost": "what nodes know and the database lost; what is done about it goes through the door",
