@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from retinue.cli import output
+from retinue.cli import output, permission_files
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import GROUP, Format, Options
-from retinue.guard.adapter import Route
+from retinue.guard.adapter import ANY, Route
 from retinue.guard.discovery import DiscoveryError, find
+from retinue.guard.openapi import Operation, same_path
 
 app = App(name="routes", help="What the routes of a host application require.")
 
+#: The operations of a document by their path.
+Document = dict[str, list[Operation]]
 _UNSAFE = ("uncovered", "unguarded")
 _ROUTE = output.Shape[dict[str, Any]](
     columns=(
@@ -25,6 +29,7 @@ _ROUTE = output.Shape[dict[str, Any]](
         output.Column("path", "path"),
         output.Column("permissions", "permissions"),
         output.Column("resource", "resource", data_only=True),
+        output.Column("differs", "differs", data_only=True),
     ),
     name=lambda route: f"{','.join(route['methods'])} {route['path']}",
     id=lambda route: f"{','.join(route['methods'])} {route['path']}",
@@ -66,6 +71,12 @@ def check(
     factory: Annotated[
         bool, Parameter(negative="", help="NAME is a function that makes the application.")
     ] = False,
+    openapi: Annotated[
+        Path | None,
+        Parameter(
+            help="The API's OpenAPI document: what it says of a permission has to agree.", metavar="FILE"
+        ),
+    ] = None,
     app_dir: Annotated[
         Path, Parameter(help="Where modules are looked for first; the present folder if not given.")
     ] = Path(),
@@ -73,18 +84,20 @@ def check(
 ) -> int:
     """List the routes that no rule covers, and those that are public; exit 7 if one is not covered.
 
-    The module is imported, so its code runs, with the rights of whoever calls this; no server is started.
-    An uncovered route is refused to everybody; an unguarded one has no guard before it, so that everybody
-    gets in. Applications of FastAPI, Starlette, Flask, Django and Django REST framework, or what stands in
-    asgi.Protect or wsgi.Protect.
+    The module is imported, so its code runs, with the rights of whoever calls this; no server is
+    started. An uncovered route is refused to everybody; an unguarded one has no guard before it, so
+    that everybody gets in. Applications of FastAPI, Starlette, Flask, Django and Django REST
+    framework, or what stands in asgi.Protect or wsgi.Protect.
     """
-    host = _found(application, app_dir, factory)
-    shown = [each for each in host if every or each.access in (*_UNSAFE, "public")]
+    document = None if openapi is None else _by_path(permission_files.read(openapi, None).operations)
+    found = [told(each, document) for each in _found(application, app_dir, factory)]
+    wrong = [each for each in found if each["access"] in _UNSAFE or each["differs"]]
+    shown = [each for each in found if every or each in wrong or each["access"] == "public"]
     given = Options(output=options.output, fields=options.fields, no_color=options.no_color)
-    output.show_list([_Page([told(each) for each in shown])], _ROUTE, given)
-    wrong = [each for each in host if each.access in _UNSAFE]
+    output.show_list([_Page(shown)], _ROUTE, given)
     if not options.quiet:
-        print(_summary(host), file=sys.stderr)
+        for line in (_summary(found), *(text for each in found for text in each["differs"])):
+            print(output.clean(line), file=sys.stderr)
     return Exit.NEGATIVE if wrong else Exit.DONE
 
 
@@ -98,8 +111,15 @@ def _found(application: str, folder: Path, is_factory: bool) -> list[Route]:
     return sorted(host.routes, key=lambda each: (each.template, each.methods))
 
 
-def told(route: Route) -> dict[str, Any]:
-    """Return what is told of a route."""
+def _by_path(operations: Iterable[Operation]) -> Document:
+    found: Document = {}
+    for each in operations:
+        found.setdefault(same_path(each.path), []).append(each)
+    return found
+
+
+def told(route: Route, document: Document | None = None) -> dict[str, Any]:
+    """Return what is told of a route, and where it differs from what a document says of it."""
     required = route.required or ()
     resources = [each.resource for each in required if each.resource is not None]
     return {
@@ -109,11 +129,22 @@ def told(route: Route) -> dict[str, Any]:
         "permissions": list(route.permissions),
         "any": any(each.is_any for each in required),
         "resource": resources[0] if resources else None,
+        "differs": [] if document is None else list(_differences(route, document)),
     }
 
 
-def _summary(routes: list[Route]) -> str:
+def _differences(route: Route, document: Document) -> Iterator[str]:
+    """Yield what an API's document says otherwise than the route; what it leaves out is no difference."""
+    here = " ".join(route.permissions) or route.access
+    for each in document.get(same_path(route.template), ()):
+        is_same = each.method in route.methods or route.methods == ANY
+        if is_same and set(each.need or ()) != set(route.permissions):
+            there = " ".join(each.need or ()) or "no permission"
+            yield f"{each.text}: {here}, in the document {there}"
+
+
+def _summary(routes: list[dict[str, Any]]) -> str:
     kinds = ("uncovered", "unguarded", "public", "optional", "token", "permission")
-    counts = {kind: sum(each.access == kind for each in routes) for kind in kinds}
+    counts = {kind: sum(each["access"] == kind for each in routes) for kind in kinds}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     return f"{len(routes)} routes" + (f": {told}" if told else "")
