@@ -64,6 +64,23 @@ class _Table:
         self._counts.pop(key, None)
 
 
+class Allowance:
+    """So many of something for one party in a window of time, as one process counts. Thread-safe."""
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._taken = _Table(most, seconds, renews=False)
+
+    def take(self, party: str) -> int:
+        """Take one; return 0, or the seconds after which ``party`` may ask again."""
+        with self._lock:
+            left = self._taken.left(party, self._clock)
+            if not left:
+                self._taken.add(party, self._clock())
+            return left
+
+
 class Attempts:
     """The failures that one process has seen. Safe to use from several threads."""
 

@@ -141,6 +141,7 @@ KEYS = {
     "control.plain_http": Key(bool, flag),
     "control.probe_seconds": Key(int, number(0, 86_400)),
     "control.trusted_proxies": Key(list, proxies),
+    "leaks.keys_file": Key(str, Path),
     "node.host": Key(str, host),
     "node.port": Key(int, port),
     "node.relay_host": Key(str, host),

@@ -14,7 +14,7 @@ from retinue.server.credentials.models import Credential
 from retinue.server.directory.models import Ownership, Principal
 from retinue.server.ledger.guard import suspended_for_schema_changes
 from retinue.server.traffic.actions import Entry, ingest
-from tests.api.world import World
+from tests.api.world import STRANGER, World
 
 
 def days(count: float) -> datetime:
@@ -167,6 +167,19 @@ def _pat_in_production(world: World) -> str:
     return token.id
 
 
+def _unexpected_use(world: World) -> str:
+    account = documented(world)
+    key = issued(world, account)
+    use(world, account, key, days(1), allowed=False, reason="endpoint_not_allowed")
+    return key.id
+
+
+def _leaked(world: World) -> str:
+    key, token = world.key(documented(world))
+    assert 202 == STRANGER.post("/v1/leaks/revoke", {"tokens": [token.reveal()]}).status
+    return key.id
+
+
 CASES: dict[str, Callable[[World], str]] = {
     "ownerless": ownerless,
     "undocumented": _undocumented,
@@ -186,4 +199,6 @@ CASES: dict[str, Callable[[World], str]] = {
     "shared_token": _shared_token,
     "new_network": _new_network,
     "pat_in_production": _pat_in_production,
+    "unexpected_use": _unexpected_use,
+    "leaked": _leaked,
 }

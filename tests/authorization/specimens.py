@@ -157,6 +157,8 @@ def _governed(make: Callable[[World, str], tuple[str, JSON | None]]) -> Make:
 
 SPECIMENS: dict[str, Make] = {
     "get_openapi": lambda world, _: Specimen("/v1/openapi.json"),
+    "report_leaked_tokens": lambda world, _: Specimen("/v1/leaks/revoke", {"tokens": ["no token"]}),
+    "verify_found_tokens": lambda world, _: Specimen("/v1/leaks/verify", {"tokens": ["no token"]}),
     "list_identity_keys": lambda world, _: Specimen("/v1/identity-keys"),
     "poll_feed": lambda world, _: Specimen("/v1/feed/poll", _poll()),
     "get_snapshot": lambda world, _: Specimen("/v1/feed/snapshot"),

@@ -63,6 +63,8 @@ CONFIGURATION = (
 NEEDS: dict[str, str] = {
     "get_openapi": PUBLIC,
     "list_identity_keys": PUBLIC,
+    "report_leaked_tokens": PUBLIC,
+    "verify_found_tokens": "credential:read",
     "poll_feed": NODE,
     "claim_token": NODE,
     "get_snapshot": NODE,

@@ -60,6 +60,8 @@ class Installation:
     trusted_proxies: tuple[Network, ...]
     #: Seconds between two probes of the nodes; 0 is never.
     probe_seconds: int
+    #: The public keys of those whose signed leak reports are believed.
+    leak_keys_file: Path | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
@@ -87,6 +89,9 @@ class Installation:
                 "RETINUE_PROBE_SECONDS",
                 settings.number(0, 86_400),
                 file.get("control.probe_seconds", PROBE_SECONDS),
+            ),
+            leak_keys_file=variable(
+                environment, "RETINUE_LEAK_KEYS_FILE", Path, file.get("leaks.keys_file", None)
             ),
         )
 

@@ -29,6 +29,10 @@ MAX_BODY_OF = {
     "/v1/feed/poll": 256 << 10,
     "/v1/configuration/plan": 8 << 20,
     "/v1/configuration/apply": 8 << 20,
+    # A thousand tokens.
+    "/v1/leaks/revoke": 256 << 10,
+    "/v1/leaks/verify": 256 << 10,
+    "/v1/leaks/github": 256 << 10,
 }
 MAX_URL = 8 << 10
 #: Where errors have the form of OAuth 2.0.

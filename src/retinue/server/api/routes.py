@@ -37,6 +37,7 @@ from retinue.server.api import (  # noqa: F401
     importing,
     ingest_tokens,
     keys,
+    leaks,
     me,
     my_tokens,
     nodes,

@@ -258,6 +258,11 @@ def by_ids(ids: Iterable[str]) -> dict[str, Credential]:
     return Credential.objects.in_bulk(list(set(ids)))
 
 
+def known_kids(kids: Iterable[str]) -> set[str]:
+    """Return those key ids that belong to a credential, in one query."""
+    return set(Credential.objects.filter(kid__in=list(kids)).values_list("kid", flat=True))
+
+
 def of_accounts(account_ids: Iterable[str]) -> dict[str, list[Credential]]:
     """Return the API keys of each account, deleted ones left out, the oldest first, in one query."""
     found: dict[str, list[Credential]] = {ident: [] for ident in account_ids}

@@ -121,7 +121,7 @@ def elevated_unjustified(look: Look) -> Iterator[Found]:
 
 def disabled_in_use(look: Look) -> Iterator[Found]:
     """Disabled accounts whose keys are still presented."""
-    denied = traffic.denials(look.organization, "account_disabled", since=look.now - RECENT, by="account")
+    denied = traffic.denials(look.organization, {"account_disabled"}, since=look.now - RECENT, by="account")
     for rows in look.accounts():
         for row in rows:
             if row.state == "disabled" and row.id in denied:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.rules import bounds
-from retinue.server.governance.looking import Look
+from retinue.server.governance import leaks
+from retinue.server.governance.looking import AT_ONCE, Look
 from retinue.server.governance.rules import (
     AUTOMATED_USES,
+    BROWSER,
     DAY,
     DENIALS,
+    OUT_OF_PLACE,
     RECENT,
     SHARED_NETWORKS,
     STALLED_SHARE,
@@ -133,7 +136,7 @@ def rotation_stalled(look: Look) -> Iterator[Found]:
 
 def expired_in_use(look: Look) -> Iterator[Found]:
     """Expired credentials that somebody still presents."""
-    return _denied(look, "expired_in_use", "credential_expired", look.now - RECENT, 1)
+    return _denied(look, "expired_in_use", {"credential_expired"}, look.now - RECENT, 1)
 
 
 def repeated_denials(look: Look) -> Iterator[Found]:
@@ -141,11 +144,49 @@ def repeated_denials(look: Look) -> Iterator[Found]:
     return _denied(look, "repeated_denials", None, look.now - DAY, DENIALS)
 
 
-def _denied(look: Look, kind: str, reason: str | None, since: datetime, least: int) -> Iterator[Found]:
-    denied = traffic.denials(look.organization, reason, since=since, by="credential")
-    for subject in sorted(denied):
-        if subject <= look.after or (look.subject is not None and subject != look.subject):
-            continue
+def unexpected_use(look: Look) -> Iterator[Found]:
+    """Credentials that were tried where they are refused, and keys that a browser used last."""
+    since = look.now - RECENT
+    denied = traffic.denials(look.organization, OUT_OF_PLACE, since=since, by="credential")
+    rows = Credential.objects.filter(
+        organization_id=look.organization,
+        kind=Kind.API_KEY.value,
+        state="active",
+        id__in=traffic.used_by(BROWSER, since),
+    )
+    used = traffic.usage(rows.values_list("id", flat=True))
+    for subject in look.of_these(denied.keys() | used.keys()):
+        begun = [denied[subject].first] if subject in denied else []
+        evidence = denied[subject].evidence() if subject in denied else {}
+        if subject in used:
+            begun.append(used[subject].last_used_at)
+            evidence["client"] = used[subject].last_client
+        yield Found("unexpected_use", subject, min(begun), evidence)
+
+
+def leaked(look: Look) -> Iterator[Found]:
+    """Credentials whose token was found and reported, until they are deleted."""
+    reported = look.of_these(leaks.leaked(look.organization))
+    since, reasons = look.now - RECENT, {"credential_revoked"}
+    denied = traffic.denials(look.organization, reasons, since=since, by="credential") if reported else {}
+    for start in range(0, len(reported), AT_ONCE):
+        some = reported[start : start + AT_ONCE]
+        reports, held = leaks.of(look.organization, some), credentials.by_ids(some)
+        for subject in some:
+            if held[subject].state == "deleted":
+                continue
+            first, last = reports[subject][0], reports[subject][-1]
+            evidence = {"reports": len(reports[subject]), "source": last.source, "url": last.url}
+            if subject in denied:
+                evidence |= denied[subject].evidence()
+            yield Found("leaked", subject, first.reported_at, evidence)
+
+
+def _denied(
+    look: Look, kind: str, reasons: Collection[str] | None, since: datetime, least: int
+) -> Iterator[Found]:
+    denied = traffic.denials(look.organization, reasons, since=since, by="credential")
+    for subject in look.of_these(denied):
         if denied[subject].count >= least:
             yield Found(kind, subject, denied[subject].first, denied[subject].evidence())
 

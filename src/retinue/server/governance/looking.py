@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -52,6 +52,10 @@ class Look:
             state="active",
         )
         return self._some(rows.select_related("principal"))
+
+    def of_these(self, idents: Iterable[str]) -> list[str]:
+        """Return those of some ids that are looked at, in their order."""
+        return sorted(each for each in idents if each > self.after and self.subject in (None, each))
 
     def _some(self, rows: QuerySet[_Row]) -> Iterator[list[_Row]]:
         if self.subject is not None:

@@ -28,6 +28,24 @@ class AcceptedFinding(models.Model):
         ]
 
 
+class Leak(models.Model):
+    """A report that the token of a credential was found: by whom, and where."""
+
+    id = IdField(primary_key=True)
+    organization = IdField()
+    credential = IdField()
+    source = models.CharField(max_length=64, blank=True)
+    url = models.CharField(max_length=2048, blank=True)
+    reported_at = models.DateTimeField()
+    #: Who reported it, if they said who they are.
+    reported_by = IdField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "credential", "reported_at"], name="leak_of_credential")
+        ]
+
+
 class Review(models.Model):
     """An access review: a frozen list of service accounts, each with a reviewer and a decision."""
 

@@ -18,6 +18,18 @@ SHARED_NETWORKS = 3
 AUTOMATED_USES = 1_000
 #: So many denials within a day are no accident.
 DENIALS = 50
+#: Whoever is refused for one of these tries a credential where it is not meant for.
+OUT_OF_PLACE = frozenset(
+    {
+        "kind_not_accepted",
+        "network_not_allowed",
+        "endpoint_not_allowed",
+        "method_not_allowed",
+        "time_not_allowed",
+    }
+)
+#: Every browser says first that it is one; programs do not.
+BROWSER = "Mozilla/"
 #: A successor that is unused after this share of the overlap is not deployed.
 STALLED_SHARE = 0.75
 RECENT = timedelta(days=7)
@@ -150,6 +162,21 @@ KINDS: dict[str, FindingKind] = {
             "medium",
             "investigate",
             "The credential was used from a network for the first time within the last seven days.",
+        ),
+        FindingKind(
+            "unexpected_use",
+            "credential",
+            "high",
+            "investigate",
+            "Within the last seven days a browser used a key, or a credential was tried where it is refused: "
+            "as another kind, from a network, at an endpoint, by a method or at a time that it is not for.",
+        ),
+        FindingKind(
+            "leaked",
+            "credential",
+            "high",
+            "replace and delete",
+            "Somebody found the token where it does not belong and reported it; the credential was revoked.",
         ),
         FindingKind(
             "pat_in_production",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Personal wherever they appear: the free text may name people.
-_TEXT = ("reason", "justification")
+_TEXT = ("reason", "justification", "url")
 _PERSON = ("email", "name", "handle", *_TEXT)
 
 
@@ -45,6 +45,8 @@ _CREDENTIAL_LIFE = (
     ("expiry_shortened", "{} ends earlier than before.", False),
     ("expiry_extended", "{} ends later than before.", True),
     ("suspended", "{} was suspended, because the policy says so.", False),
+    # What the report ends, another event says.
+    ("leaked", "{}: its token was found where it does not belong, and reported.", True),
     ("revoked", "{} was revoked.", False),
     ("restored", "{} was restored: it is used as before.", True),
     ("deleted", "{} was deleted after its end; a tombstone stays.", False),

@@ -194,8 +194,10 @@ FINDING_KINDS = (
     "pat_in_production",
     "shared_token",
     "new_network",
+    "unexpected_use",
     "repeated_denials",
     "elevated_unjustified",
+    "leaked",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -26,6 +26,7 @@ __all__ = [
     "origins",
     "requests",
     "usage",
+    "used_by",
     "used_credentials",
     "uses",
 ]
@@ -80,6 +81,11 @@ def usage(credential_ids: Iterable[str], holders: Iterable[str] = ()) -> dict[st
     if holders and _read_whole().issuperset(holders):
         return remembering.by_id("usage", credential_ids, lambda _unused: {})
     return remembering.by_id("usage", credential_ids, Usage.objects.in_bulk)
+
+
+def used_by(client: str, since: datetime) -> QuerySet[Usage, Any]:
+    """Return the ids of credentials last used since then, by a client whose name begins so; for a query."""
+    return Usage.objects.filter(last_client__startswith=client, last_used_at__gt=since).values("credential")
 
 
 def used_credentials() -> QuerySet[Usage, Any]:
@@ -188,15 +194,19 @@ class Denials:
 
 
 def denials(
-    organization_id: str, reason: str | None, *, since: datetime, by: Literal["account", "credential"]
+    organization_id: str,
+    reasons: Collection[str] | None,
+    *,
+    since: datetime,
+    by: Literal["account", "credential"],
 ) -> dict[str, Denials]:
-    """Return the denials since an instant by account or credential, for one reason or (``None``) any."""
+    """Return the denials since an instant by account or credential, for these reasons or (``None``) any."""
     rows = requests(organization_id, decision="denied", since=since)
     counted = rows.values("account", "credential", "reason").order_by()
     counted = counted.annotate(count=Count("id"), first=Min("at"), last=Max("at"))
     found: dict[str, Denials] = {}
     for row in remembering.once(("denials", organization_id, since), lambda: list(counted)):
-        if row[by] and reason in (None, row["reason"]):
+        if row[by] and (reasons is None or row["reason"] in reasons):
             other = Denials(row["count"], row["first"], row["last"])
             found[row[by]] = found[row[by]].beside(other) if row[by] in found else other
     return dict(sorted(found.items()))
