@@ -12,10 +12,28 @@ from tests.support.installation import Installation, http
 from tests.support.requirements import requires
 
 pytestmark = requires("chromium")
-LISTS = ("credentials", "credentials/identify", "requests", "audit", "findings", "reviews")
+LISTS = (
+    "credentials",
+    "credentials/identify",
+    "credentials/compromise",
+    "requests",
+    "audit",
+    "findings",
+    "reviews",
+)
 ACCESS = tuple(
     f"access/{name}"
-    for name in ("roles", "roles/new", "groups", "groups/new", "teams", "permissions", "explain")
+    for name in (
+        "roles",
+        "roles/new",
+        "groups",
+        "groups/new",
+        "teams",
+        "policies",
+        "policies/new",
+        "permissions",
+        "explain",
+    )
 )
 SETTINGS = ("me/tokens", "me/tokens/new", "settings/users", "settings/users/invite", "settings/nodes")
 STANDARDS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}

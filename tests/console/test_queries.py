@@ -38,13 +38,20 @@ QUERIES = {
 
 def _values(made: Crowd, route: str, name: str) -> dict[str, tuple[str, ...]]:
     """Return what stands for each part of an address."""
-    acts = {"console_account_act": ACCOUNT_ACTS, "console_key_act": KEY_ACTS, "console_my_token_act": MY_ACTS}
+    acts = {
+        "console_account_act": ACCOUNT_ACTS,
+        "console_key_act": KEY_ACTS,
+        "console_my_token_act": MY_ACTS,
+        "console_ingest_token_act": MY_ACTS,
+    }
     return {
         "handle": (made.person.principal.organization.handle,),
         "tab": tuple(TABS),
         "name": tuple(acts.get(name, ())),
         "group_id": (made.ids["team" if name.startswith("console_team") else "group"],),
-        "key_id": (made.ids["my_token" if "me/" in route else "key_id"],),
+        "key_id": (
+            made.ids["my_token" if "me/" in route else "ingest_token" if "ingest/" in route else "key_id"],
+        ),
         **{key: (value,) for key, value in made.ids.items() if key.endswith("_id") and key != "key_id"},
     }
 

@@ -6,6 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from retinue.server.console import expiring, receipts, revealing
-from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, MY_ACTS, Act
+from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, MY_ACTS, NARROWED, Act
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import REASONS
@@ -25,8 +26,13 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 OVERLAPS = ("0s", "1h", "24h", "7d", "30d")
 #: The acts whose page shows how a key is used.
 IN_USE = ("revoke", "regenerate", "rotate", "finish", "delete")
-KINDS = {"api_key": Kind.API_KEY, "personal_access_token": Kind.PERSONAL}
-RENAMED = {"name": "key_name", "text": "reason", "confirm": "typed"}
+KINDS = {"api_key": Kind.API_KEY, "personal_access_token": Kind.PERSONAL, "ingest_token": Kind.INGEST}
+PLACES = {"api_key": "accounts", "personal_access_token": "tokens", "ingest_token": "credentials"}
+RENAMED = {
+    "name": "key_name",
+    "text": "reason",
+    "confirm": "typed",
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -64,7 +70,7 @@ def act_on_key(viewer: Viewer, key_id: str, name: str) -> HttpResponse:
     key = viewer.get("get_key", path)
     usual = viewer.url("account", key["account"]["id"], "keys")
     others = _usable(viewer, key) if name in IN_USE else 0
-    return _act_on(viewer, KEY_ACTS[name], path, key, others, usual)
+    return act_on_credential(viewer, KEY_ACTS[name], path, key, others, usual)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,16 +83,18 @@ def act_on_my_token(viewer: Viewer, key_id: str, name: str) -> HttpResponse:
     key = viewer.get("get_my_token", path)
     mine = viewer.get("list_my_tokens", query={"limit": "200"})["items"] if name in IN_USE else []
     others = sum(1 for each in mine if each["state"] == "active" and each["id"] != key["id"])
-    return _act_on(viewer, MY_ACTS[name], path, key, others, viewer.url("my_tokens"))
+    return act_on_credential(viewer, MY_ACTS[name], path, key, others, viewer.url("my_tokens"))
 
 
-def _act_on(
+def act_on_credential(
     viewer: Viewer, act: Act, path: dict[str, str], key: dict[str, Any], others: int, usual: str
 ) -> HttpResponse:
+    """Show an act on a credential of any kind, or do it."""
     form = Form.read(viewer.request.POST, (*act.fields, "once"))
     if viewer.request.method != "POST":
         form.values["once"] = secrets.token_hex(12)
         form.values |= {"key_name": key["name"]} if act.name == "rename" else {}
+        form.values |= _narrowed(key) if act.name == "restrict" else {}
     context = {
         "account": key["account"],
         "key": key,
@@ -99,6 +107,13 @@ def _act_on(
     if viewer.request.method != "POST":
         return _page(viewer, act, form, context, usual)
     return _do(viewer, act, form, path, context, usual)
+
+
+def _narrowed(key: dict[str, Any]) -> dict[str, str]:
+    """Return the restrictions of a credential as its form shows them."""
+    given = key["restrictions"]
+    shown = {name: ", ".join(given.get(name) or ()) for name in NARROWED}
+    return {**shown, "times": msgspec.json.encode(given.get("times") or []).decode()}
 
 
 def _do(
@@ -135,7 +150,8 @@ def _page(
         "title": str(act.title) % {"name": context["subject"]},
         "missing": viewer.missing(act.operation),
         "back": _next(viewer, back),
-        "place": "tokens" if act in MY_ACTS.values() else "accounts",
+        "place": PLACES[context["key"]["kind"]] if "key" in context else "accounts",
+        "restrictions": viewer.policy.credentials_restrictions,
     }
     return viewer.render("act.html", status, **shown)
 

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from django.utils.translation import gettext_lazy as lazy
 
 from retinue.server.console import expiring
-from retinue.server.console.forms import Form
+from retinue.server.console.forms import Form, several
 from retinue.server.console.viewer import Viewer
 
 Body = dict[str, Any]
+#: To what a credential can be narrowed, as fields of a form.
+NARROWED = ("networks", "endpoints", "methods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,13 @@ def _regenerate(_viewer: Viewer, form: Form) -> Body:
 
 def _revoke(_viewer: Viewer, form: Form) -> Body:
     return {"reason": form.values["cause"] or "no_longer_needed", "text": form.values["reason"]}
+
+
+def _restrict(_viewer: Viewer, form: Form) -> Body:
+    """All restrictions from now on; times of day, which no field shows, stay as the form got them."""
+    given = {name: several(form.values[name]) for name in NARROWED}
+    times = msgspec.json.decode(form.values["times"] or "[]")
+    return {"restrictions": {**given, "times": times}, "reason": form.values["reason"]}
 
 
 def _expire(_viewer: Viewer, form: Form) -> Body:
@@ -156,6 +166,17 @@ KEY_ACTS: dict[str, Act] = {
             body=_expire,
         ),
         Act(
+            "restrict",
+            "restrict_key",
+            lazy("Restrict %(name)s"),
+            lazy(
+                "It can only be used from, for and with these. They narrow what it may, and never widen it."
+            ),
+            lazy("%(name)s has these restrictions now."),
+            fields=(*NARROWED, "times", "reason"),
+            body=_restrict,
+        ),
+        Act(
             "revoke",
             "revoke_key",
             lazy("Revoke %(name)s"),
@@ -192,13 +213,24 @@ KEY_ACTS: dict[str, Act] = {
         ),
     )
 }
-#: The same acts on a personal access token of one's own.
-MY_ACTS = {
-    name: replace(
-        act,
-        operation="finish_my_rotation"
-        if name == "finish"
-        else f"{act.operation.removesuffix('_key')}_my_token",
-    )
-    for name, act in KEY_ACTS.items()
-}
+
+
+def _of(finish: str, kind: str) -> dict[str, Act]:
+    """Return the same acts on another kind of credential."""
+    return {
+        name: replace(
+            act,
+            operation=finish if name == "finish" else f"{act.operation.removesuffix('_key')}_{kind}",
+        )
+        for name, act in KEY_ACTS.items()
+    }
+
+
+#: The same acts on a personal access token of one's own, and on an ingest token.
+MY_ACTS = _of("finish_my_rotation", "my_token")
+INGEST_ACTS = _of("finish_ingest_rotation", "ingest_token")
+
+
+def operations(acts: dict[str, Act]) -> dict[str, str]:
+    """Return the operation of each act, for menus."""
+    return {name: act.operation for name, act in acts.items()}

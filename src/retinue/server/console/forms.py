@@ -31,6 +31,7 @@ class Form:
     def refused(self, problem: Mapping[str, Any], places: Mapping[str, str] | None = None) -> Form:
         """Put what the API refused beside the field that it names; ``places`` are fields of other names."""
         named = str(problem.get("field") or "").removeprefix("body.").removeprefix("query.")
+        named = named.removeprefix("restrictions.")
         place = (places or {}).get(named) or named.partition(".")[0]
         if place in self.values or place in self.lists:
             self.errors[place] = str(problem.get("detail") or problem["title"])

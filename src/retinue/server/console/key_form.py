@@ -29,15 +29,8 @@ def issue(viewer: Viewer, account_id: str) -> HttpResponse:
     form = Form.read(viewer.request.POST, FIELDS)
     outcome = viewer.call("issue_key", {"account_id": account_id}, body=_body(form), once=form.values["once"])
     if not outcome.is_done:
-        places = {
-            "name": "key_name",
-            **{f"restrictions.{name}": name for name in ("networks", "endpoints", "methods")},
-        }
-        refused = dict(outcome.body)
-        field = str(refused.get("field") or "")
-        if field.startswith("body.restrictions."):
-            refused["field"] = "body." + field.split(".")[2]
-        return _page(viewer, account, form.refused(refused, places), form.status(outcome.status))
+        refused = form.refused(outcome.body, {"name": "key_name"})
+        return _page(viewer, account, refused, form.status(outcome.status))
     made = outcome.body
     return revealing.shown_once(
         viewer, made["key"], made["token"], made["expiry"], viewer.url("account", account_id, "keys")

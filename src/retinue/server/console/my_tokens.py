@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from retinue.server.console import expiring, revealing
+from retinue.server.console.acts import MY_ACTS, operations
 from retinue.server.console.forms import Form
 from retinue.server.console.listing import Listing
 from retinue.server.console.viewer import Viewer, page
@@ -27,7 +28,9 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 @page
 def listed(viewer: Viewer) -> HttpResponse:
     """One's own tokens."""
-    return TOKENS.show(viewer, told=_told, is_allowed=viewer.policy.pat_enabled)
+    return TOKENS.show(
+        viewer, told=_told, is_allowed=viewer.policy.pat_enabled, operations=operations(MY_ACTS)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,6 +15,13 @@ from retinue.server.console.viewer import Trouble, Viewer, page
 
 #: After so long the token hides itself.
 SHOWN_MINUTES = 10
+#: The address of acts on each kind of credential, and its place in the rail.
+ACTS_OF = {
+    "api_key": ("key_act", "accounts"),
+    "personal_access_token": ("my_token_act", "tokens"),
+    "ingest_token": ("ingest_token_act", "credentials"),
+}
+READS_OF = {"pat_": ("get_my_token", "token_id"), "ing_": ("get_ingest_token", "token_id")}
 
 
 def shown_once(
@@ -23,6 +30,7 @@ def shown_once(
     """Show a new token. It is in this answer, which nothing keeps, and nowhere else."""
     account = key["account"]
     permissions = None
+    act, place = ACTS_OF[key["kind"]]
     is_mine = key["kind"] == "personal_access_token"
     if viewer.may("list_effective_permissions") and account is not None and not is_mine:
         permissions = viewer.get("list_effective_permissions", {"account_id": account["id"]})["items"]
@@ -38,10 +46,11 @@ def shown_once(
         recipes=recipes(account["name"] if account else key["name"], viewer.policy.credentials_schemes[0]),
         permissions=permissions,
         is_mine=is_mine,
-        revoke_url=viewer.url("my_token_act" if is_mine else "key_act", key["id"], "revoke"),
+        revoke_url=viewer.url(act, key["id"], "revoke"),
         minutes=SHOWN_MINUTES,
         file_name=f"{_file_name(key['name'] or 'key')}-token.txt",
-        place="tokens" if is_mine else "accounts",
+        place=place,
+        is_ingest=key["kind"] == "ingest_token",
     )
 
 
@@ -64,12 +73,8 @@ def test(viewer: Viewer) -> HttpResponse:
 @page
 def first_request(viewer: Viewer, key_id: str) -> HttpResponse:
     """Say whether the key was used yet, and what for; asked again and again while a token is shown."""
-    is_mine = key_id.startswith("pat_")
-    key = (
-        viewer.get("get_my_token", {"token_id": key_id})
-        if is_mine
-        else viewer.get("get_key", {"key_id": key_id})
-    )
+    operation, name = READS_OF.get(key_id[:4], ("get_key", "key_id"))
+    key = viewer.get(operation, {name: key_id})
     request = None
     try:
         found = viewer.get("list_requests", query={"credential": key["id"], "limit": "1"})["items"]

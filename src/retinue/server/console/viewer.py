@@ -8,7 +8,7 @@ from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -26,7 +26,7 @@ from retinue.server.policies.queries import begin_read
 #: What the last change said, for the page that follows it.
 SAID = "retinue_said"
 P = ParamSpec("P")
-Page = Callable[..., HttpResponse]
+Page = Callable[..., HttpResponseBase]
 
 
 class Trouble(Exception):
@@ -161,7 +161,7 @@ class Viewer:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
 
 
-def page(view: Callable[Concatenate[Viewer, P], HttpResponse]) -> Page:
+def page(view: Callable[Concatenate[Viewer, P], HttpResponseBase]) -> Page:
     """Make a page for people who are signed in; its address names their own organization.
 
     What an operation refuses while a page is read becomes a page that says so.
@@ -169,7 +169,7 @@ def page(view: Callable[Concatenate[Viewer, P], HttpResponse]) -> Page:
 
     @login_required
     @wraps(view)
-    def shown(request: HttpRequest, handle: str = "", *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def shown(request: HttpRequest, handle: str = "", *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         with remembering.reads(request.method in ("GET", "HEAD")):
             viewer = Viewer.of(request, str(kwargs.get("account_id") or kwargs.get("user_id") or ""))
             if handle and handle != viewer.organization.handle:
