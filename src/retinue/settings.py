@@ -79,6 +79,13 @@ def origin(text: str) -> str:
     return _matching(_ORIGIN, text, "scheme, host and perhaps port, such as https://retinue.example")
 
 
+def second_factor(text: str) -> str:
+    """Whether people must sign in with more than a password."""
+    if text not in ("required", "offered"):
+        raise ValueError("required or offered")
+    return text
+
+
 def proxies(text: str) -> tuple[Network, ...]:
     """Networks, separated by commas; none trusts nobody."""
     try:
@@ -140,6 +147,7 @@ KEYS = {
     "control.origins": Key(list, origin),
     "control.plain_http": Key(bool, flag),
     "control.probe_seconds": Key(int, number(0, 86_400)),
+    "control.second_factor": Key(str, second_factor),
     "control.trusted_proxies": Key(list, proxies),
     "leaks.keys_file": Key(str, Path),
     "node.host": Key(str, host),

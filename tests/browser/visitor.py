@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,9 +22,10 @@ document.addEventListener("securitypolicyviolation",
 class Visitor:
     """One window, and what went wrong in it."""
 
-    def __init__(self, page: Page, retinue: Installation) -> None:
+    def __init__(self, page: Page, retinue: Installation, url: str = "") -> None:
         self.page = page
         self.retinue = retinue
+        self.url = url or retinue.url
         self.wrong: list[str] = []
         page.context.add_init_script(_LISTEN)
         page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
@@ -32,11 +34,16 @@ class Visitor:
 
     @classmethod
     @contextmanager
-    def open(cls, browser: Browser, retinue: Installation, state: Any, **options: Any) -> Iterator[Visitor]:
-        """Open a window with what a browser kept; at its end nothing may have gone wrong."""
-        context = browser.new_context(base_url=retinue.url, storage_state=state, **options)
+    def open(
+        cls, browser: Browser, retinue: Installation, state: Any, *, url: str = "", **options: Any
+    ) -> Iterator[Visitor]:
+        """Open a window with what a browser kept, perhaps under another name of the installation.
+
+        At its end nothing may have gone wrong.
+        """
+        context = browser.new_context(base_url=url or retinue.url, storage_state=state, **options)
         context.set_default_timeout(15_000)
-        found = cls(context.new_page(), retinue)
+        found = cls(context.new_page(), retinue, url)
         try:
             yield found
             assert not found.wrong, found.wrong
@@ -48,6 +55,11 @@ class Visitor:
         self.page.goto(f"/o/{ORGANIZATION}{path}")
         return self.page
 
+    def picture(self, name: str) -> None:
+        """Take a picture of the whole page, where RETINUE_PICTURES names a folder for them."""
+        if folder := os.environ.get("RETINUE_PICTURES"):
+            self.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
     def _note(self, what: str) -> None:
         # A form that is refused comes back with a status that says so; browsers report it as an error.
         if "the server responded with a status of 4" not in what:
@@ -55,7 +67,7 @@ class Visitor:
 
     def _watch(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" != self.retinue.url:
+        if parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" != self.url:
             self.wrong.append(f"a request left the host: {url}")
 
 

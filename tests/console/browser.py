@@ -47,9 +47,7 @@ class Browser:
 
     def form_token(self, path: str = "/login/") -> str:
         """Return the CSRF token of the form on a page."""
-        found = _TOKEN.search(self.get(path).content.decode())
-        assert found is not None
-        return found[1]
+        return token_on(self.get(path))
 
     def sign_in(self, email: str, password: str, **fields: str) -> Any:
         """Fill in the sign-in form and send it."""
@@ -63,6 +61,13 @@ class Browser:
         """The key of the session that the browser holds."""
         cookie = self.client.cookies.get(settings.SESSION_COOKIE_NAME)
         return cookie.value if cookie is not None and cookie.value else None
+
+
+def token_on(page: HttpResponse) -> str:
+    """Return the CSRF token of a form on a page."""
+    found = _TOKEN.search(page.content.decode())
+    assert found is not None
+    return found[1]
 
 
 def without_token(page: HttpResponse) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.test import RequestFactory
 
 from retinue.server.api import inside
 from retinue.server.console import sessions
+from retinue.server.console.store import SessionStore
 from retinue.server.directory.queries import Login
 from retinue.server.ledger.queries import latest
 from retinue.server.ledger.transaction import SYSTEM, transaction

@@ -145,6 +145,7 @@ def test_token_of_a_service_account_is_refused_and_kept_nowhere(
 
     assert [200, 200, 200] == [answer.status_code for answer in answers]
     assert browser.session is None
+    assert [True, True] == ["This is a token, not a password." in without_token(a) for a in answers[:2]]
     assert token.reveal() not in said
     assert token.reveal() not in answers[0].content.decode()
 
@@ -154,7 +155,8 @@ def test_session_key_changes_at_sign_in(browser: Browser, person: Person) -> Non
     A session key that was planted in the browser beforehand is not the one that is signed in.
     """
     from django.conf import settings
-    from django.contrib.sessions.backends.db import SessionStore
+
+    from retinue.server.console.store import SessionStore
 
     planted = SessionStore()
     planted["seen"] = True

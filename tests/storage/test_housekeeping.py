@@ -8,13 +8,13 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
 from retinue.server import housekeeping
 from retinue.server.api.models import IdempotencyRecord
 from retinue.server.console import sessions
+from retinue.server.directory.models import BrowserSession
 from retinue.server.ledger import current, pruning
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.guard import UnguardedWrite
@@ -135,10 +135,12 @@ def test_sessions_go_when_they_have_ended() -> None:
     now = timezone.now()
     keys = [secrets.token_hex(8) for _ in range(2)]
     for key, hours in zip(keys, (-1, 1), strict=True):
-        Session.objects.create(session_key=key, session_data="", expire_date=now + timedelta(hours=hours))
+        BrowserSession.objects.create(
+            session_key=key, session_data="", expire_date=now + timedelta(hours=hours)
+        )
 
     assert 1 <= sessions.prune(now, 1_000)
-    assert [keys[1]] == [row.session_key for row in Session.objects.filter(session_key__in=keys)]
+    assert [keys[1]] == [row.session_key for row in BrowserSession.objects.filter(session_key__in=keys)]
 
 
 def test_leases_go_when_their_follower_was_superseded_long_ago() -> None:

@@ -30,7 +30,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         """
         brand = "acme"
         control = { host = "::1", port = 1, hosts = ["r.example"], origins = ["https://r.example:8443"],
-                    plain_http = true, trusted_proxies = ["10.0.0.0/8", "::1"], probe_seconds = 5 }
+                    plain_http = true, trusted_proxies = ["10.0.0.0/8", "::1"], probe_seconds = 5,
+                    second_factor = "offered" }
         node.host = "localhost"
         node.port = 65535
         node.relay_host = "::1"
@@ -47,6 +48,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "control.plain_http": True,
         "control.trusted_proxies": (networks("10.0.0.0/8"), networks("::1")),
         "control.probe_seconds": 5,
+        "control.second_factor": "offered",
         "node.host": "localhost",
         "node.port": 65535,
         "node.relay_host": "::1",

@@ -62,6 +62,8 @@ class Installation:
     probe_seconds: int
     #: The public keys of those whose signed leak reports are believed.
     leak_keys_file: Path | None
+    #: Whether people must sign in with more than a password: ``required`` or ``offered``.
+    second_factor: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
@@ -92,6 +94,13 @@ class Installation:
             ),
             leak_keys_file=variable(
                 environment, "RETINUE_LEAK_KEYS_FILE", Path, file.get("leaks.keys_file", None)
+            ),
+            second_factor=variable(
+                environment,
+                "RETINUE_SECOND_FACTOR",
+                settings.second_factor,
+                # Who gives the control plane a name has others come to it.
+                file.get("control.second_factor", "required" if hosts else "offered"),
             ),
         )
 

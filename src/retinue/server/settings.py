@@ -25,10 +25,10 @@ LANGUAGES = [("en", "English")]
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "retinue.server.ledger",
     "retinue.server.policies",
     "retinue.server.directory",
@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "retinue.server.console.sessions.SessionLimits",
+    "retinue.server.console.second_step.EnrolFirst",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
@@ -71,7 +72,7 @@ TEMPLATES = [
     }
 ]
 
-# --- sign-in: people only, by password through django-allauth -----------------------------------------
+# --- sign-in: people only, through django-allauth -------------------------------------------------------
 AUTH_USER_MODEL = "directory.Login"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -94,9 +95,21 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": None,
     "setup": "20/5m/ip",
     "invitation": "20/5m/ip",
+    "passkey": "60/5m/ip",
     "device_begin": "30/5m/ip",
     "device_code": "20/5m/ip,20/5m/user",
 }
+MFA_ADAPTER = "retinue.server.console.factors.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 12
+# Clocks of phones differ: the code before and the next one are taken too, each code once.
+MFA_TOTP_TOLERANCE = 1
+MFA_TOTP_ISSUER = "Retinue"
+# The library takes subdomains for us too, and http://localhost for nobody; ``proving.check_origin`` takes the
+# very origin of the page, and browsers know passkeys only where a page is secure.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
@@ -105,6 +118,7 @@ LOGIN_REDIRECT_URL = "/"
 
 # --- cookies: __Host- and Secure everywhere but on loopback, or where the operator says so explicitly ---
 _SECURE = INSTALLATION.secure_cookies
+SESSION_ENGINE = "retinue.server.console.store"
 SESSION_COOKIE_NAME = "__Host-retinue-session" if _SECURE else "retinue-session"
 SESSION_COOKIE_SECURE = _SECURE
 SESSION_COOKIE_HTTPONLY = True
@@ -131,6 +145,7 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "CRITICAL", "propagate": False},
         "django.security": {"level": "CRITICAL", "propagate": False},
+        "fido2": {"level": "WARNING"},
     },
     "root": {"level": "INFO", "handlers": ["stderr"]},
 }

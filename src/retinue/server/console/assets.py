@@ -20,6 +20,8 @@ TYPES = {
     "app.js": _SCRIPT,
     "secret.js": _SCRIPT,
     "identify.js": _SCRIPT,
+    "passkey.js": _SCRIPT,
+    "codes.js": _SCRIPT,
     "htmx.js": _SCRIPT,
 }
 #: What a package brings instead of the folder.

@@ -29,15 +29,24 @@ class Origin:
 
     email: str
     address: str
+    #: Whether the password was right and something more is asked for. That counts by itself: whoever has the
+    #: password can sign in again and again, and each time would forget the wrong codes before it.
+    is_second: bool = False
 
     @property
     def limits(self) -> dict[str, int]:
         """The keys that are counted, with the most failures of each in a window."""
         network = neighbourhood(self.address)
-        return {
-            _key(network, self.email): rules.MOST_OF_ADDRESS,
-            _key(network): rules.MOST_OF_NETWORK,
-        }
+        own = {self.own: rules.MOST_OF_ADDRESS}
+        if self.is_second:
+            return own | {_key("second", self.email): rules.MOST_OF_PERSON}
+        return own | {_key(network): rules.MOST_OF_NETWORK}
+
+    @property
+    def own(self) -> str:
+        """The key of this address from this network."""
+        network = neighbourhood(self.address)
+        return _key("second", network, self.email) if self.is_second else _key(network, self.email)
 
 
 def paused_until(origin: Origin, now: datetime) -> datetime | None:
@@ -65,8 +74,8 @@ def count(origin: Origin, now: datetime) -> None:
 
 
 def forget(origin: Origin) -> None:
-    """The address was signed in to: its failures from this network are over; the network's own stay."""
-    SigninFailures.objects.filter(key=_key(neighbourhood(origin.address), origin.email)).delete()
+    """The address was signed in to: its failures from this network are over; all others stay."""
+    SigninFailures.objects.filter(key=origin.own).delete()
 
 
 def _key(*parts: str) -> str:

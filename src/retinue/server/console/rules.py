@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 #: Failures in a window for one e-mail address from one network, and from one network in all.
 MOST_OF_ADDRESS, MOST_OF_NETWORK = 5, 20
+#: Wrong codes in a window after the right password, from wherever: nobody gets so far without it.
+MOST_OF_PERSON = 20
 WINDOW = timedelta(minutes=5)
 #: The pause after a window that was used up; it doubles with each further one.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=1)

@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import logout
-from django.contrib.sessions.models import Session
+from django.contrib.auth import logout, update_session_auth_hash
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from retinue.server.console.refusals import BUDGET
 from retinue.server.console.security import Answer, is_page
+from retinue.server.console.store import ADDRESS, AGENT, OPENED_AT, SEEN_AT
 from retinue.server.credentials.queries import Credential
-from retinue.server.directory.queries import Login, installation
+from retinue.server.directory.queries import BrowserSession, Login, installation
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import SYSTEM, Actor, transaction
 
@@ -24,7 +25,9 @@ IDLE_SECONDS = 30 * 60
 ABSOLUTE_SECONDS = 12 * 3600
 #: The time of the last request is written at most once in so many seconds.
 SEEN_EVERY_SECONDS = 60
-OPENED_AT, SEEN_AT, SIGNED_IN_AT = "retinue_opened_at", "retinue_seen_at", "retinue_signed_in_at"
+SIGNED_IN_AT = "retinue_signed_in_at"
+#: Set while a person must set up a second factor before anything else.
+MUST_ENROL = "retinue_must_enrol"
 #: Subject of a refused sign-in whose e-mail address belongs to nobody.
 NOBODY = "unknown"
 
@@ -55,22 +58,28 @@ def _signed_in_at(request: HttpRequest) -> datetime | None:
     return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
-def opened(request: HttpRequest, login: Login) -> None:
-    """Write down that a person signs in. Called before the session exists: none stays unrecorded."""
-    _record("session.opened", actor(request, login), login, {"email": login.email, "method": "password"})
+def opened(request: HttpRequest, login: Login, method: str) -> None:
+    """Write down that a person signs in, and how. Called before the session exists: none stays unrecorded."""
+    _record("session.opened", actor(request, login), login, {"email": login.email, "method": method})
 
 
 def begin_clock(request: HttpRequest) -> None:
     """Start the clocks of the present session."""
     session, now = request.session, wall_clock()
     session[OPENED_AT] = session[SEEN_AT] = session[SIGNED_IN_AT] = now
+    session[ADDRESS], session[AGENT] = address(request), request.headers.get("User-Agent", "")[:200]
 
 
-def confirmed(request: HttpRequest, login: Login) -> None:
-    """Write down that who is signed in has shown the password once more. The session gets another key."""
-    _record("session.confirmed", actor(request, login), login, {"email": login.email, "method": "password"})
+def confirmed(request: HttpRequest, login: Login, method: str) -> None:
+    """Write down that who is signed in has shown once more who it is. The session gets another key."""
+    _record("session.confirmed", actor(request, login), login, {"email": login.email, "method": method})
     request.session[SIGNED_IN_AT] = wall_clock()
     request.session.cycle_key()
+
+
+def keep(request: HttpRequest, login: Login) -> None:
+    """Keep the present session after its person has another password; all others end by that."""
+    update_session_auth_hash(request, login)
 
 
 def close(request: HttpRequest, cause: str) -> None:
@@ -93,7 +102,7 @@ def _record(event: str, who: Actor, login: Login, after: dict[str, object]) -> N
 
 
 def refused(request: HttpRequest, email: str, cause: str) -> None:
-    """Write down a refused sign-in: ``credentials``, ``disabled`` or ``rate_limited``.
+    """Write down a refused sign-in: ``credentials``, ``disabled``, ``factor`` or ``rate_limited``.
 
     Neither the password nor anything about it is kept. The same queries run whether or not the address is
     known, so that the time of the answer tells nothing. Over the budget it is only counted.
@@ -196,8 +205,32 @@ class SessionLimits:
         return self._answer(request)
 
 
+def end(who: Actor, login: Login, rows: QuerySet[BrowserSession]) -> int:
+    """End sessions of a person, and write down how many; their browsers are strangers from now on."""
+    with transaction(who) as tx:
+        count = rows.filter(login=login).delete()[0]
+        if count:
+            tx.record(
+                "session.closed",
+                login.principal_id,
+                name=login.email,
+                organization=login.principal.organization_id,
+                after={"email": login.email, "cause": "ended", "sessions": count},
+            )
+    return count
+
+
+def is_over(opened_at: datetime | None, seen_at: datetime | None) -> bool:
+    """Tell whether a session that is still kept opens nothing any more."""
+    opened, seen = (None if at is None else at.timestamp() for at in (opened_at, seen_at))
+    return _cause(opened, seen, wall_clock()) is not None
+
+
 def _over(request: HttpRequest, now: float) -> str | None:
-    opened_at, seen_at = request.session.get(OPENED_AT), request.session.get(SEEN_AT)
+    return _cause(request.session.get(OPENED_AT), request.session.get(SEEN_AT), now)
+
+
+def _cause(opened_at: float | None, seen_at: float | None, now: float) -> str | None:
     if opened_at is None or seen_at is None or now - opened_at >= ABSOLUTE_SECONDS:
         return "age"
     return "idle" if now - seen_at >= IDLE_SECONDS else None
@@ -205,4 +238,4 @@ def _over(request: HttpRequest, now: float) -> str | None:
 
 def prune(now: datetime, most: int) -> int:
     """Delete at most ``most`` sessions that have ended by themselves; return how many went."""
-    return delete_some(Session.objects.filter(expire_date__lt=now), most)
+    return delete_some(BrowserSession.objects.filter(expire_date__lt=now), most)

@@ -1,7 +1,7 @@
 """Sign-in for people, through django-allauth: what it may do here, and what it may not.
 
-Only an e-mail address with a password opens a session. There is no sign-up: ``init`` and invitations make
-users. A service account has no login, so its token is a wrong password like any other.
+A password, what was set up beside it, or a passkey opens a session. There is no sign-up: ``init`` and
+invitations make users. A service account has no login, so its token is a wrong password like any other.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import LoginForm
 from allauth.account.views import LoginView, LogoutView
+from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -21,26 +22,18 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
-from retinue.server.console import failures, hashing, sessions
+from retinue.server.console import factors, failures, hashing, proving, sessions, waits
 from retinue.server.credentials import setup_code
 from retinue.server.directory.queries import Login
 from retinue.server.directory.rules import email_address
 from retinue.server.errors import Refused
+from retinue.token import parse
 
-TOO_MANY, BUSY = "too_many_login_attempts", "busy"
 WRONG = "email_password_mismatch"
-_WAITS = {
-    TOO_MANY: ngettext_lazy(
-        "Too many attempts. Try again in %(minutes)s minute.",
-        "Too many attempts. Try again in %(minutes)s minutes.",
-        "minutes",
-    ),
-    BUSY: _("Too many people sign in at this moment. Try again."),
-}
-#: The status of a page that says so.
-STATUSES = {TOO_MANY: 429, BUSY: 503}
+TOKEN = _(
+    "This is a token, not a password. A service account never signs in here: a program sends it to the API."
+)
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -76,11 +69,11 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
             with hashing.place():
                 login, cause, until = self._judged(request, origin, credentials)
         except hashing.Busy:
-            raise _wait(BUSY, 1) from None
+            raise waits.error(waits.BUSY, 1) from None
         if cause:
             sessions.refused(request, email, cause)
         if until is not None:
-            raise _wait(TOO_MANY, math.ceil((until - timezone.now()).total_seconds()))
+            raise waits.error(waits.TOO_MANY, math.ceil((until - timezone.now()).total_seconds()))
         return login
 
     def _judged(
@@ -100,20 +93,27 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         failures.forget(origin)
         return login, "", None
 
+    def pre_login(self, request: HttpRequest, user: Login, **_: Any) -> HttpResponse | None:
+        """Before the second step: what the browser held until now is no key to what follows."""
+        if not user.is_active:
+            return redirect("account_login")
+        if request.session.session_key is not None:
+            request.session.cycle_key()
+        return None
+
     def login(self, request: HttpRequest, user: Login) -> None:
         """Open a session under a new key."""
-        sessions.opened(request, user)
+        if not user.is_active:  # disabled between the steps
+            raise ImmediateHttpResponse(redirect("account_login"))
+        sessions.opened(request, user, factors.method_of(request, user))
         super().login(request, user)
         sessions.begin_clock(request)
+        if is_second_factor_due(user):
+            request.session[sessions.MUST_ENROL] = True
 
     def logout(self, request: HttpRequest) -> None:
         """Close the session; its key is worth nothing afterwards."""
         sessions.close(request, "sign_out")
-
-
-def _wait(code: str, seconds: int) -> ValidationError:
-    minutes = math.ceil(seconds / 60)
-    return ValidationError(_WAITS[code], code, params={"seconds": seconds, "minutes": minutes})
 
 
 class SigninForm(LoginForm):  # type: ignore[misc]
@@ -134,12 +134,24 @@ class SigninForm(LoginForm):  # type: ignore[misc]
         self.fields["password"].widget.attrs.pop("placeholder", None)
         self.order_fields(["login", "password"])
 
+    def clean(self) -> dict[str, Any]:
+        """Sign in; a token is refused with words, before anything is hashed or looked up."""
+        if any(parse(str(self.data.get(name, "")).strip(), _brands()) for name in ("login", "password")):
+            sessions.refused(self.request, self.cleaned_data.get("login", ""), "token")
+            raise ValidationError(TOKEN, "token")
+        given: dict[str, Any] = super().clean()
+        return given
+
     def clean_login(self) -> str:
         """Return the folded address; a text that is none (a token, say) is refused and looked up nowhere."""
         try:
             return email_address(self.cleaned_data["login"])
         except Refused:
             raise ValidationError(_("Enter an e-mail address, such as ada@acme.example.")) from None
+
+
+def _brands() -> tuple[str, ...]:
+    return (settings.INSTALLATION.brand,)
 
 
 class Signin(LoginView):  # type: ignore[misc]
@@ -158,16 +170,17 @@ class Signin(LoginView):  # type: ignore[misc]
 
     def form_invalid(self, form: SigninForm) -> HttpResponse:
         """Show the form again, without the password."""
-        page: HttpResponse = super().form_invalid(form)
-        for error in form.errors.as_data().get(NON_FIELD_ERRORS, ()):
-            if error.code in STATUSES:
-                page.status_code = STATUSES[error.code]
-                page["Retry-After"] = str(error.params["seconds"])
-        return page
+        return waits.mark(super().form_invalid(form), form.errors.as_data().get(NON_FIELD_ERRORS, ()))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return what the page shows beside the form."""
-        return {**super().get_context_data(**kwargs), "ended": self.request.GET.get("ended")}
+        asked = self.request.GET
+        return {
+            **super().get_context_data(**kwargs),
+            "ended": asked.get("ended"),
+            "refused": asked.get("refused"),
+            "has_passkeys": proving.can_use_passkeys(self.request),
+        }
 
 
 class Signout(LogoutView):  # type: ignore[misc]
@@ -175,6 +188,11 @@ class Signout(LogoutView):  # type: ignore[misc]
 
     template_name = "console/logout.html"
     http_method_names = ["get", "head", "post"]
+
+
+def is_second_factor_due(login: Login) -> bool:
+    """Tell whether a person must set up a second factor before anything else."""
+    return bool(settings.INSTALLATION.second_factor == "required" and not factors.of(login).is_protected)
 
 
 def is_plain(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Addresses of the console. Nothing of the sign-in library is reachable but two."""
+"""Addresses of the console. None of the sign-in library is reachable but through pages of ours."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ from retinue.server.console import (
     invitation,
     key_form,
     logs,
+    my_security,
+    my_sessions,
     my_tokens,
     pages,
+    passkeys,
     people,
     policies,
     problems,
@@ -34,6 +37,7 @@ from retinue.server.console import (
     revealing,
     reviews,
     roles,
+    second_step,
     setup,
     signin,
 )
@@ -128,11 +132,33 @@ urlpatterns = [
     path(f"{_REVIEW}/<str:how>", reviews.end, name="console_review_end"),
     path("login/", signin.Signin.as_view(), name="account_login"),
     path("login", RedirectView.as_view(url="/login/", query_string=True)),
+    path("login/second/", second_step.SecondStep.as_view(), name="mfa_authenticate"),
+    path("login/passkey/", passkeys.sign_in, name="mfa_login_webauthn"),
     path("logout/", signin.Signout.as_view(), name="account_logout"),
     path("confirm/", confirmation.confirm, name="console_confirm"),
     path("confirm", RedirectView.as_view(url="/confirm/", query_string=True)),
     path("device/", device.enter, name="console_device"),
     path("device", RedirectView.as_view(url="/device/")),
+    path("me/security/", my_security.shown, name="console_my_security"),
+    path("me/security/password/", my_security.password, name="console_my_password"),
+    path("me/security/app/", my_security.app, name="console_my_app"),
+    path("me/security/app/remove", my_security.remove_app, name="console_my_app_remove"),
+    path("me/security/codes", my_security.codes, name="console_my_codes"),
+    path("me/security/passkeys/new/", passkeys.add, name="console_my_passkey_new"),
+    path(
+        "me/security/passkeys/<int:number>/remove",
+        passkeys.change,
+        {"name": "remove"},
+        name="console_my_passkey_remove",
+    ),
+    path(
+        "me/security/passkeys/<int:number>/rename",
+        passkeys.change,
+        {"name": "rename"},
+        name="console_my_passkey_rename",
+    ),
+    path("me/sessions/", my_sessions.listed, name="console_my_sessions"),
+    path("me/sessions/end", my_sessions.end, name="console_my_sessions_end"),
     path("setup/", setup.setup, name="console_setup"),
     path("setup", RedirectView.as_view(url="/setup/")),
     path("invitation/", invitation.choose, name="console_invitation"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 
 from retinue.server.fields import IdField
@@ -138,3 +139,13 @@ class Login(AbstractBaseUser):
         """A login works while its user and the organization are enabled; that of anybody but a user never."""
         who = self.principal
         return who.kind == who.USER and who.state == "enabled" and who.organization.state == "enabled"
+
+
+class BrowserSession(AbstractBaseSession):
+    """A session of the console. ``session_key`` is a digest: the key itself is in the browser alone."""
+
+    login = models.ForeignKey(Login, null=True, on_delete=models.CASCADE, related_name="sessions")
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    opened_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)

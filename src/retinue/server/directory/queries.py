@@ -8,12 +8,13 @@ from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
-from retinue.server.directory.models import Login, Organization, Ownership, Principal
+from retinue.server.directory.models import BrowserSession, Login, Organization, Ownership, Principal
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
 from retinue.server.policies import remembering
 
 __all__ = [
+    "BrowserSession",
     "Login",
     "Organization",
     "Principal",

@@ -21,6 +21,7 @@ from retinue.server.ledger import current
 UNGUARDED = {
     "directory_login": "passwords and last sign-in belong to the sign-in library",
     "credentials_devicesignin": "who asks for a session; it is issued through the door, like any token",
+    "directory_browsersession": "who opens or ends one is recorded; the last use is written each minute",
     "nodes_lease": "what nodes have acknowledged; written by every poll, need not survive a power cut",
     "nodes_journal": "whose journal is in, after a doubt; what follows from journals goes through the door",
     "nodes_lost": "what nodes know and the database lost; what is done about it goes through the door",

@@ -1,0 +1,140 @@
+"""The page of sessions: where one is signed in, and the end of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from retinue.server.console import agents, sessions
+from retinue.server.directory.queries import BrowserSession
+from retinue.server.ledger.queries import latest
+from tests.console.browser import Browser
+from tests.console.people import Person, colleague, disable
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_ID = re.compile(r'name="id" value="([0-9a-f]+)"')
+
+
+def _elsewhere(person: Person, agent: str = FIREFOX) -> Browser:
+    browser = Browser(address="198.51.100.7")
+    browser.client.defaults["HTTP_USER_AGENT"] = agent
+    browser.sign_in(person.email, person.password)
+    return browser
+
+
+def test_sessions_are_listed(signed_in: Browser, person: Person) -> None:
+    """
+    Each with browser, system and address; the present one is marked and has no button; nobody else's stands here.
+    """
+    _elsewhere(person)
+    other = colleague(person, "grace")
+    Browser(address="203.0.113.9").sign_in(other.email, other.password)
+    page = signed_in.text("/me/sessions/")
+
+    assert "Firefox · Linux" in page
+    assert "198.51.100.7" in page
+    assert "203.0.113.9" not in page
+    assert (1, 1) == (page.count("This one"), len(_ID.findall(page)))
+
+
+def test_one_session_is_ended(signed_in: Browser, person: Person) -> None:
+    """
+    Its browser is a stranger's with the next request; the others go on; it is written down.
+    """
+    gone, stays = _elsewhere(person), Browser()
+    page = signed_in.get("/me/sessions/").content.decode()
+    stays.sign_in(person.email, person.password)
+    answer = signed_in.fill("/me/sessions/", "/me/sessions/end", id=_ID.findall(page)[0])
+    said = [e.after for e in latest(person.principal.organization_id, 9) if e.type == "session.closed"]
+
+    assert 303 == answer.status_code
+    assert [302, 200, 200] == [each.get("/").status_code for each in (gone, stays, signed_in)]
+    assert [("ended", 1)] == [(each["cause"], each["sessions"]) for each in said]
+
+
+def test_all_others_are_ended(signed_in: Browser, person: Person) -> None:
+    """
+    The browser in which that was asked goes on.
+    """
+    others = [_elsewhere(person) for _ in range(3)]
+    signed_in.fill("/me/sessions/", "/me/sessions/end")
+
+    assert [302] * 3 == [each.get("/").status_code for each in others]
+    assert "3 sessions ended." in signed_in.text("/me/sessions/")
+
+
+def test_session_of_another_is_not_ended(signed_in: Browser, person: Person) -> None:
+    """
+    Its id, if somebody knew it, ends nothing.
+    """
+    other = colleague(person, "grace")
+    browser = Browser()
+    browser.sign_in(other.email, other.password)
+    row = BrowserSession.objects.get(login__email=other.email)
+    signed_in.fill("/me/sessions/", "/me/sessions/end", id=row.session_key)
+
+    assert 200 == browser.get("/").status_code
+    assert "There was none to end." in signed_in.text("/me/sessions/")
+
+
+def test_session_that_is_over_is_not_listed(
+    signed_in: Browser, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What has been idle for half an hour opens nothing, so it is not shown.
+    """
+    with monkeypatch.context() as earlier:
+        now = sessions.wall_clock
+        earlier.setattr(sessions, "wall_clock", lambda: now() - sessions.IDLE_SECONDS - 1)
+        _elsewhere(person)
+
+    assert "198.51.100.7" not in signed_in.text("/me/sessions/")
+
+
+def test_disabled_person_has_no_session(signed_in: Browser, person: Person) -> None:
+    """
+    All sessions of a user end at once with the user.
+    """
+    other = _elsewhere(person)
+    disable(person)
+
+    assert [302, 302] == [each.get("/me/sessions/").status_code for each in (signed_in, other)]
+
+
+def test_browser_cannot_write_into_the_page(signed_in: Browser, person: Person) -> None:
+    """
+    What a browser calls itself is shown as text, and cut.
+    """
+    _elsewhere(person, 'curl/8 "><script>alert(1)</script>' + "x" * 9000)
+    page = signed_in.text("/me/sessions/")
+
+    assert "<script>alert" not in page
+    assert "curl" in page
+    assert "x" * 201 not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "agent"),
+    [
+        ("Firefox · Linux", FIREFOX),
+        (
+            "Edge · Windows",
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+        ),
+        (
+            "Chrome · Android",
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+        ),
+        (
+            "Safari · iPhone",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1",
+        ),
+        ("", "nothing that is known"),
+    ],
+)
+def test_browsers_have_names(name: str, agent: str) -> None:
+    """
+    Most browsers also name others; the one that it is counts.
+    """
+    assert name == agents.named(agent)
