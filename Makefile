@@ -15,7 +15,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 	$$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 
 # What is checked, besides the package itself.
-CODE := $(wildcard src tests examples bench formal)
+CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
 .PHONY: help run test check format formal bench conformance cluster-soak policy-keys docs lock clean
 
@@ -30,6 +30,7 @@ help:
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
 	@echo "make docs    check that the documents tell the truth"
+	@echo "make site    build the documents that the control plane serves at /docs"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 	@echo "make clean   remove what the other targets made (keeps retinue-data)"
 
@@ -78,6 +79,11 @@ policy-keys: $(VENV)/.test-stamp
 docs: $(VENV)/.test-stamp
 	$(BIN)/pytest -q tests/architecture/test_docs.py
 
+# The documents as the control plane serves them at /docs; an install makes them too.
+.PHONY: site
+site: $(VENV)/.test-stamp
+	$(BIN)/python hatch_build.py src/retinue/server/site
+
 # --- set-up ------------------------------------------------------------------------------------------
 
 $(BIN)/python:
@@ -114,6 +120,8 @@ $(UV): requirements/lock.txt | $(BIN)/python
 lock: $(UV)
 	$(LOCK) pyproject.toml --extra all --group build --group test --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --extra all --group build --constraint requirements/test.txt --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra all --constraint requirements/test.txt --output-file requirements/all.txt
+	$(LOCK) --group package --output-file requirements/package.txt
 	$(LOCK) --group lock --output-file requirements/lock.txt
 
 clean:

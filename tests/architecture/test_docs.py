@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retinue.cli.app import app
 from retinue.server.access.catalogue import INSTALLATION, MANAGEMENT
 from retinue.server.console.problems import explained
 from retinue.server.governance.rules import KINDS as FINDINGS
@@ -20,6 +21,7 @@ from retinue.server.policies.keys import Key
 from retinue.server.policies.keys import members as members_of
 from retinue.server.policies.policy import NATIVE
 from retinue.settings import KEYS, read
+from tests.architecture import reference
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -150,6 +152,33 @@ def test_every_policy_key_is_documented() -> None:
         (ROOT / "docs" / "reference" / "policy-keys.md").write_text(text)
 
     assert text == _reference("policy-keys.md")
+
+
+def test_every_command_is_documented() -> None:
+    """
+    The page of commands is what the program says of itself: each command with its flags, and each of them says what
+    it does. RETINUE_TEST_SNAPSHOT=write writes it anew.
+    """
+    assert [] == reference.undescribed(app)
+
+    assert _written("cli.md", reference.cli(app)) == _reference("cli.md")
+
+
+def test_every_operation_is_documented() -> None:
+    """
+    The page of the HTTP API has each operation of the OpenAPI document that is reviewed, with its permission and
+    fields. RETINUE_TEST_SNAPSHOT=write writes it anew.
+    """
+    document = json.loads((ROOT / "tests/api/snapshots/openapi.json").read_text())
+
+    assert _written("api.md", reference.api(document)) == _reference("api.md")
+
+
+def _written(name: str, text: str) -> str:
+    """Return ``text``, after it was written into the reference if that is asked for."""
+    if os.environ.get("RETINUE_TEST_SNAPSHOT") == "write":
+        (ROOT / "docs" / "reference" / name).write_text(text)
+    return text
 
 
 def _policy_row(key: Key) -> str:

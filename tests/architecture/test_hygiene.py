@@ -93,7 +93,7 @@ def test_lock_files_name_no_index() -> None:
     locks = [path for path in tracked_files() if path.parts[0] == "requirements" and path.suffix == ".txt"]
     found = {str(path): _INDEX.findall((ROOT / path).read_text()) for path in locks}
 
-    assert len(locks) == 3
+    assert len(locks) == 5
     assert {} == {path: hits for path, hits in found.items() if hits}
 
 

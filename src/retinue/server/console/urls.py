@@ -25,6 +25,7 @@ from retinue.server.console import (
     invitation,
     key_form,
     logs,
+    manual,
     my_security,
     my_sessions,
     my_tokens,
@@ -166,5 +167,8 @@ urlpatterns = [
     path("docs/errors", problems.listed, name="console_problems"),
     path("docs/errors/", RedirectView.as_view(url="/docs/errors")),
     path("docs/errors/<str:code>", problems.one, name="console_problem"),
+    path("docs", RedirectView.as_view(url="/docs/")),
+    path("docs/", manual.serve, name="console_manual"),
+    path("docs/<path:name>", manual.serve),
     path("static/<str:name>", assets.serve, name="console_asset"),
 ]
