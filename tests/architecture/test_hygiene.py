@@ -36,6 +36,7 @@ REVEALS = {
     "src/retinue/cli/issuing.py": "the file or the standard output that the person named",
     "src/retinue/cli/user.py": "the file or the standard output that takes an invitation",
     "src/retinue/cli/organization.py": "the file or the standard output for a first administrator",
+    "src/retinue/cli/run.py": "the environment, or the file, of the program that it was issued for",
     "src/retinue/cli/node.py": "the token file of an enrolled node",
     "src/retinue/server/api/device.py": "the answer to a terminal whose code was entered",
     "src/retinue/server/api/oauth.py": "the answer to a client that exchanges its key",

@@ -185,7 +185,7 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
         {words[:2] if words[0] not in _ALONE else words[:1] for words in COMMANDS.values()}
         | {("init",), ("serve",), ("version",), ("help",), ("log", "tail"), ("sa", "create"), ()}
         | {("routes", "check")}
-        | {("export",), ("plan",), ("apply",), ("login",), ("logout",), ("open",)}
+        | {("export",), ("plan",), ("apply",), ("login",), ("logout",), ("open",), ("run",)}
         | {("profile", verb) for verb in ("list", "use", "add", "remove")}
     )
 )

@@ -119,13 +119,13 @@ def create(
         _created(session, made)
         first = account_access.first_key(made)
         if first is not None:
-            with Handover(None).ready() as handover:
+            with session.handover(None).ready() as handover:
                 hand_key_over(session, first, handover, {"account": account_access.account_of(made)})
             return Exit.DONE
         session.show_change([account_access.account_of(made)], ACCOUNT)
         session.next(f"retinue key issue {made.handle} --out FILE")
         return Exit.DONE
-    with Handover(out).ready() as handover:
+    with session.handover(out).ready() as handover:
         return _create_with_key(session, body, key or None, handover)
 
 
@@ -142,6 +142,9 @@ def _create_with_key(session: Session, body: dict[str, Any], key: str | None, ha
     made = session.perform(ops.CREATE_ACCOUNT, None, body)
     _created(session, made)
     issued = account_access.first_key(made)
+    if session.is_try and issued is None:
+        session.show_change([account_access.account_of(made)], ACCOUNT)
+        return Exit.DONE
     try:
         if issued is None:
             issued = session.perform(ops.ISSUE_KEY, {"id": made.id}, {"name": key})

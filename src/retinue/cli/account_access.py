@@ -8,7 +8,6 @@ import msgspec
 from cyclopts import Parameter
 
 from retinue.cli import lookup, output
-from retinue.cli.handover import Handover
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Options
 from retinue.cli.output import Column, Shape
@@ -73,7 +72,7 @@ def duplicate(
     session.say(f"created service account {copy.handle} ({copy.id}), as {account}")
     first = first_key(made)
     if first is not None:
-        with Handover(None).ready() as handover:
+        with session.handover(None).ready() as handover:
             hand_key_over(session, first, handover, {"account": copy})
         return
     session.show_change([copy], ACCOUNT)

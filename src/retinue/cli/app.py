@@ -48,6 +48,7 @@ _COMMANDS = (
     ("audit", "audit:app", "The audit log: who changed what.", _OBSERVE),
     ("finding", "finding:app", "What is not as it should be.", _OBSERVE),
     ("review", "review:app", "Access reviews.", _OBSERVE),
+    ("run", "run:app", "Run a program with a short-lived token.", _OPERATE),
     ("export", "configuration:export_app", "The organization's access as YAML.", _OPERATE),
     ("plan", "configuration:plan_app", "What a document would change.", _OPERATE),
     ("apply", "configuration:apply_app", "Make the organization what a document says.", _OPERATE),

@@ -20,7 +20,7 @@ def one(act: str, name: str, evidence: list[str], options: DangerOptions, confir
 
     ``--yes`` says so, ``--confirm NAME`` says so, or a person does, who sees ``evidence``.
     """
-    if options.print_curl or _confirmed(confirm, name) or options.yes:
+    if options.print_curl or options.dry_run or _confirmed(confirm, name) or options.yes:
         return
     if not may_ask(options.no_input):
         raise CommandError(
@@ -33,7 +33,7 @@ def one(act: str, name: str, evidence: list[str], options: DangerOptions, confir
 
 def typed(act: str, phrase: str, evidence: list[str], options: DangerOptions, confirm: str | None) -> None:
     """Make sure that ``act`` is meant: ``phrase`` is typed, or given by ``--confirm``; never ``--yes``."""
-    if options.print_curl or _confirmed(confirm, phrase):
+    if options.print_curl or options.dry_run or _confirmed(confirm, phrase):
         return
     if not may_ask(options.no_input):
         raise CommandError(
@@ -60,7 +60,7 @@ def several(
     A person sees ``evidence``; the names, if there is none.
     """
     count = str(len(names))
-    if options.print_curl or _confirmed(confirm, count):
+    if options.print_curl or options.dry_run or _confirmed(confirm, count):
         return
     if not may_ask(options.no_input):
         raise CommandError(

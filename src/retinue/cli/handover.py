@@ -19,15 +19,17 @@ TokenFormat = Literal["raw", "json", "env"]
 class Handover:
     """A place for one token, made ready before the token exists, so that none is lost to a bad path."""
 
-    def __init__(self, out: str | None, form: TokenFormat = "raw") -> None:
+    def __init__(self, out: str | None, form: TokenFormat = "raw", *, nothing: bool = False) -> None:
         self._out = out
+        #: There will be no token, as after a dry run.
+        self._nothing = nothing
         self._form = form
         self._descriptor: int | None = None
 
     @property
     def to_file(self) -> bool:
         """Whether the token goes into a file, so that standard output is free for data."""
-        return self._out not in (None, "-")
+        return self._out not in (None, "-") and not self._nothing
 
     @property
     def path(self) -> str:
@@ -40,6 +42,9 @@ class Handover:
 
         Not ``needed`` is a place where no token is told: then a file makes no sense.
         """
+        if self._nothing:
+            yield self
+            return
         if needed:
             self._reserve()
         elif self._out is not None:
@@ -54,6 +59,8 @@ class Handover:
 
     def give(self, token: str, facts: dict[str, Any]) -> None:
         """Hand the token over; ``facts`` is the object that the form ``json`` shows with it."""
+        if self._nothing:
+            return
         text = self._text(token, facts)
         if self._descriptor is None:
             sys.stdout.write(text)

@@ -43,7 +43,7 @@ def hand_key_over(
     facts = {name: msgspec.to_builtins(item) for name, item in (more or {}).items()}
     facts |= {"key": msgspec.to_builtins(key), "expiry": msgspec.to_builtins(issued.expiry)}
     asked = session.options.output
-    token = _token(issued, held)
+    token = None if session.is_try else _token(issued, held)
     if token is None:
         _data(session, issued, facts)
     elif handover.to_file:

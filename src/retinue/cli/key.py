@@ -11,7 +11,7 @@ from retinue.cli import confirm as ask
 from retinue.cli import durations, held, key_import, key_life, lookup, output
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.handover import Handover, TokenFormat
+from retinue.cli.handover import TokenFormat
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, restrictions
 from retinue.cli.options import (
@@ -106,7 +106,7 @@ def issue(
         "restrictions": restrictions(network, endpoint, method, read_only, time),
         "digest": held.read(digest, prefix) if digest else _digest(made),
     }
-    with Handover(out, format_).ready(needed=digest is None) as handover:
+    with session.handover(out, format_).ready(needed=digest is None) as handover:
         path = {"id": lookup.account_id(session, account)}
         hand_key_over(session, session.perform(ops.ISSUE_KEY, path, body), handover, held=made)
 
@@ -172,7 +172,7 @@ def rotate(
         "compromised": compromised or None,
         "digest": _digest(made),
     }
-    with Handover(out, format_).ready() as handover:
+    with session.handover(out, format_).ready() as handover:
         issued = session.perform(ops.ROTATE_KEY, {"id": old.id}, body)
         hand_key_over(session, issued, handover, done="rotated: new", held=made)
 
@@ -208,7 +208,7 @@ def regenerate(
         "compromised": compromised or None,
         "digest": _digest(made),
     }
-    with Handover(out, format_).ready() as handover:
+    with session.handover(out, format_).ready() as handover:
         issued = session.perform(ops.REGENERATE_KEY, {"id": old.id}, body)
         hand_key_over(session, issued, handover, done="regenerated", held=made)
 

@@ -10,7 +10,6 @@ from cyclopts import App, Parameter
 from retinue.cli import confirm, lookup, output
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.handover import Handover
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -68,7 +67,7 @@ def enrol(
 ) -> None:
     """Enrol a further node. Its token is told once: into --out FILE, or alone on standard output."""
     session = Session(options, ops.ENROL_NODE)
-    with Handover(out).ready() as handover:
+    with session.handover(out).ready() as handover:
         made = session.perform(ops.ENROL_NODE, None, {"name": name, "relay": relay})
         facts = {"node": msgspec.to_builtins(made.node)}
         as_object = options.output in ("json", "jsonl", "yaml")

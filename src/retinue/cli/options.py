@@ -65,6 +65,9 @@ class ChangeOptions(Options):
     """For commands that change something."""
 
     reason: Annotated[str | None, Parameter(help="Why, in words, for the audit log.", metavar="TEXT")] = None
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Let the server try it, show what it would answer, change nothing.")
+    ] = False
 
 
 @Parameter(name="*", group=GROUP)
@@ -94,6 +97,7 @@ LEADING_SWITCHES = frozenset(
         "--no-color",
         "--print-curl",
         "--print-permission",
+        "--dry-run",
         "--yes",
         "-y",
         "--no-input",
@@ -103,7 +107,10 @@ LEADING_VALUES = frozenset({"-o", "--output", "--fields", "--org", "--profile", 
 
 
 def leading_flags_last(arguments: list[str]) -> list[str]:
-    """Return ``arguments`` with global flags that stand before the noun moved behind everything else."""
+    """Return ``arguments`` with global flags that stand before the noun moved behind everything else.
+
+    They stay before a ``--``, behind which the words of another program begin.
+    """
     leading: list[str] = []
     rest = list(arguments)
     while rest:
@@ -114,4 +121,5 @@ def leading_flags_last(arguments: list[str]) -> list[str]:
             leading += [rest.pop(0), rest.pop(0)]
         else:
             break
-    return rest + leading
+    end = rest.index("--") if "--" in rest else len(rest)
+    return rest[:end] + leading + rest[end:]

@@ -90,7 +90,7 @@ def create(
         "administrator": None if admin is None else _person(admin, admin_name),
         "service_account": account,
     }
-    with Handover(out).ready() as handover:
+    with session.handover(out).ready() as handover:
         made = session.perform(ops.CREATE_ORGANIZATION, None, body)
         _hand_over(session, made, handover)
 
@@ -107,7 +107,7 @@ def invite(
 ) -> None:
     """Invite the first administrator anew, while nobody can enter the organization yet."""
     session = Session(options, ops.INVITE_ADMINISTRATOR)
-    with Handover(out).ready() as handover:
+    with session.handover(out).ready() as handover:
         body = _person(admin, admin_name)
         made = session.perform(ops.INVITE_ADMINISTRATOR, {"id": organization}, body)
         _hand_over(session, made, handover)

@@ -7,7 +7,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, durations, lookup, output, token_life
-from retinue.cli.handover import Handover
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, restrictions
 from retinue.cli.options import (
@@ -110,7 +109,7 @@ def convert(
         "justification": justification,
         "overlap": "0s" if overlap == "now" else overlap and durations.checked(overlap, "--overlap"),
     }
-    with Handover(out, format_).ready() as handover:
+    with session.handover(out, format_).ready() as handover:
         made = session.perform(ops.CONVERT_TOKEN, {"id": ident}, body)
         session.say(f"created service account {made.account.handle} ({made.account.id})")
         issued = IssuedKey(key=made.key, token=made.token, expiry=made.expiry, receipt=made.receipt)

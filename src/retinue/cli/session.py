@@ -12,9 +12,10 @@ from msgspec import UNSET
 
 from retinue.cli import output, profiles, settings
 from retinue.cli.exits import CommandError, Exit, Shown
+from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.options import Options
 from retinue.cli.report import tell
-from retinue.client.api import Client, address, sent_body
+from retinue.client.api import DRY_RUN, Client, address, sent_body
 from retinue.client.errors import ClientError
 from retinue.client.models import Page, Receipt, Settled
 from retinue.client.operations import Operation
@@ -38,6 +39,7 @@ class Session:
         self.options = options
         self._client: Client | None = None
         self._receipts: list[str] = []
+        self._has_tried = False
         profiles.choose(options.profile)
         self._organization = options.organization or settings.organization()
         if options.print_permission:
@@ -75,6 +77,15 @@ class Session:
             may_change = not self.options.print_curl
             upkeep.look_after(self._client, kept, may_change=may_change, quiet=self.options.quiet)
 
+    @property
+    def is_try(self) -> bool:
+        """Whether the server is asked to change nothing and say what it would answer."""
+        return bool(getattr(self.options, "dry_run", False))
+
+    def handover(self, out: str | None, form: TokenFormat = "raw") -> Handover:
+        """Return the place for a new token; a dry run has none to hand over."""
+        return Handover(out, form, nothing=self.is_try)
+
     def look(self, operation: Operation[T], path: Mapping[str, str] | None = None, **query: Any) -> T:
         """Read something on the way to what the command does."""
         return self.client.call(operation, path, query)
@@ -102,10 +113,15 @@ class Session:
             query = {"reason": reason, **(query or {})}
         elif reason is not None:
             body = {operation.reason: reason, **(body or {})}
+        if self.is_try and operation.in_earnest:
+            raise CommandError("this has no dry run", "leave --dry-run out; nothing was done", Exit.USAGE)
         if self.options.print_curl:
             self.show_curl(operation, path, query, body)
             raise Shown
-        answer = self.client.call(operation, path, query, body)
+        answer = self.client.call(operation, path, query, body, dry_run=self.is_try)
+        if self.is_try and not self._has_tried:
+            self._has_tried = True
+            self.say("nothing is changed; this is what would be")
         receipt = getattr(answer, "receipt", UNSET)
         if isinstance(receipt, Receipt):
             self._receipts.append(in_words(receipt))
@@ -143,6 +159,8 @@ class Session:
         parts = ["curl -sS -H @-", f"-X {operation.method}"]
         if self._organization:
             parts.append("-H " + shlex.quote(f"Retinue-Organization: {self._organization}"))
+        if self.is_try:
+            parts.append(f"-H '{DRY_RUN}: true'")
         sent = sent_body(operation, body)
         if sent is not None:
             import json
@@ -154,13 +172,14 @@ class Session:
     def say(self, text: str) -> None:
         """Tell a person something, unless asked to be quiet; then where the change holds that it tells of."""
         if not self.options.quiet:
-            for line in (text, *self._receipts):
+            for line in (f"dry run: {text}" if self.is_try else text, *self._receipts):
                 print(output.clean(line), file=sys.stderr)
         self._receipts.clear()
 
     def next(self, command: str) -> None:
-        """Tell a person what to do next, in one line."""
-        self.say(f"next: {command}")
+        """Tell a person what to do next, in one line; after a dry run there is nothing."""
+        if not self.is_try:
+            self.say(f"next: {command}")
 
     def show_change(self, items: list[T], shape: output.Shape[T], many: bool = False) -> None:
         """Print what a change resulted in; on a terminal the line of talk is enough unless -o is given."""

@@ -11,7 +11,7 @@ from retinue.cli import confirm as ask
 from retinue.cli import durations, lookup, output
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.handover import Handover, TokenFormat
+from retinue.cli.handover import TokenFormat
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, in_words, restrictions
 from retinue.cli.options import (
@@ -65,7 +65,7 @@ def issued(
 ) -> None:
     """Issue a token and hand it over."""
     session = Session(options, noun.ops.issue)
-    with Handover(out, form).ready() as handover:
+    with session.handover(out, form).ready() as handover:
         made = session.perform(noun.ops.issue, None, body)
         hand_key_over(session, made, handover, noun=noun.called)
 
@@ -152,7 +152,7 @@ def _add_rotate(app: App, noun: Noun) -> None:
             _show(session, noun, "retired", session.perform(ops.finish, {"id": old.id}))
             return
         ends = durations.checked(expires, "--expires", never=True) if expires else None
-        with Handover(out, format_).ready() as handover:
+        with session.handover(out, format_).ready() as handover:
             made = session.perform(
                 ops.rotate, {"id": old.id}, {"overlap": wanted, "name": name, "expires": ends}
             )
@@ -176,7 +176,7 @@ def _add_regenerate(app: App, noun: Noun) -> None:
         session = Session(options, ops.regenerate, ops.listed)
         old = find(session, noun, token)
         ask.one("regenerate", token, _evidence(old), options)
-        with Handover(out, format_).ready() as handover:
+        with session.handover(out, format_).ready() as handover:
             made = session.perform(ops.regenerate, {"id": old.id}, {"overlap": _overlap(overlap)})
             hand_key_over(session, made, handover, done="regenerated", noun=noun.called)
 

@@ -9,7 +9,6 @@ from cyclopts import App, Parameter
 
 from retinue.cli import account_access, lookup, output
 from retinue.cli import confirm as ask
-from retinue.cli.handover import Handover
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -107,7 +106,7 @@ def invite(
         "roles": list(role) or None,
         "justification": justification,
     }
-    with Handover(out).ready() as handover:
+    with session.handover(out).ready() as handover:
         if path is None:
             made = session.perform(ops.INVITE_USER, None, body)
         else:

@@ -15,6 +15,8 @@ from retinue.client.operations import Operation
 from retinue.client.transport import Exchange, Transport
 
 T = TypeVar("T")
+#: The header with which a change is tried only.
+DRY_RUN = "Retinue-Dry-Run"
 #: The largest page that the API gives.
 PAGE_ITEMS_MAX = 200
 
@@ -46,9 +48,15 @@ class Client:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        *,
+        dry_run: bool = False,
     ) -> T:
-        """Perform ``operation`` and return its answer; body fields that are ``None`` are left out."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())} if operation.creates else {}
+        """Perform ``operation`` and return its answer; body fields that are ``None`` are left out.
+
+        ``dry_run`` lets the control plane try it only; then a token in the answer is empty.
+        """
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if operation.creates and not dry_run else {}
+        headers |= {DRY_RUN: "true"} if dry_run else {}
         answer = self._transport.send(
             operation.method, address(operation, path), query, sent_body(operation, body), headers
         )

@@ -63,7 +63,7 @@ class Lost(Struct, kw_only=True):
 
 _EPOCHS, _EPOCH = "/v1/epochs", "/v1/epochs/{epoch}"
 LIST_EPOCHS: Operation[Page[Epoch]] = Operation("GET", _EPOCHS, "epoch:read", Page[Epoch])
-BEGIN_EPOCH: Operation[Epoch] = Operation("POST", _EPOCHS, "epoch:create", Epoch, True)
+BEGIN_EPOCH: Operation[Epoch] = Operation("POST", _EPOCHS, "epoch:create", Epoch, True, in_earnest=True)
 GET_EPOCH: Operation[Epoch] = Operation("GET", _EPOCH, "epoch:read", Epoch)
-SKIP_JOURNALS: Operation[Epoch] = Operation("POST", f"{_EPOCH}/skip", "epoch:update", Epoch)
+SKIP_JOURNALS: Operation[Epoch] = Operation("POST", f"{_EPOCH}/skip", "epoch:update", Epoch, in_earnest=True)
 LIST_LOST: Operation[Page[Lost]] = Operation("GET", f"{_EPOCH}/lost", "epoch:read", Page[Lost])

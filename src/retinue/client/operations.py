@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Operation(Generic[T]):
     """One line of the table: how to call, what it needs, and what it answers."""
 
-    __slots__ = ("answer", "creates", "method", "path", "permission", "reason")
+    __slots__ = ("answer", "creates", "in_earnest", "method", "path", "permission", "reason")
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Operation(Generic[T]):
         answer: Any,
         creates: bool = False,
         reason: str = "reason",
+        in_earnest: bool = False,
     ) -> None:
         self.method = method
         self.path = path
@@ -36,6 +37,8 @@ class Operation(Generic[T]):
         self.creates = creates
         #: Field of the body that says in words why it is done.
         self.reason = reason
+        #: It cannot be tried: it reaches beyond what a dry run takes back.
+        self.in_earnest = in_earnest
 
 
 _ACCOUNTS = "/v1/service-accounts"
@@ -175,5 +178,5 @@ LIST_AUDIT_EVENTS: Operation[m.Page[m.AuditEvent]] = Operation(
 LIST_NODES: Operation[m.Page[n.Node]] = Operation("GET", "/v1/nodes", "node:read", m.Page[n.Node])
 GET_NODE: Operation[n.Node] = Operation("GET", "/v1/nodes/{id}", "node:read", n.Node)
 ENROL_NODE: Operation[n.EnrolledNode] = Operation("POST", "/v1/nodes", "node:enrol", n.EnrolledNode, True)
-CREATE_PROBE: Operation[n.Probe] = Operation("POST", "/v1/probes", "node:enrol", n.Probe)
+CREATE_PROBE: Operation[n.Probe] = Operation("POST", "/v1/probes", "node:enrol", n.Probe, in_earnest=True)
 REMOVE_NODE: Operation[n.Node] = Operation("DELETE", "/v1/nodes/{id}", "node:remove", n.Node)

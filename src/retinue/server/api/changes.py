@@ -15,7 +15,7 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError
 from django.http import HttpResponse
 
-from retinue.server.api import idempotency, limits, refusals, waiting
+from retinue.server.api import idempotency, limits, refusals, trying, waiting
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
@@ -45,7 +45,8 @@ def run(
     :class:`Refused`; by then nothing is written but the event that says so.
     """
     wanted = waiting.preferred_wait(call.request)
-    key = idempotency.key_of(call.request)
+    is_try = trying.is_wanted(call.request, operation)
+    key = None if is_try else idempotency.key_of(call.request)
     if key is not None:
         idempotency.look(call.actor.id, key)
     replayed: idempotency.Replay | None = None
@@ -59,10 +60,15 @@ def run(
                 replayed = idempotency.claim(tx, key, operation, mark)
             if replayed is None:
                 body = handle()
+                if is_try:
+                    raise trying.Tried(body)
                 if key is not None:
                     idempotency.remember(tx, key, status, body, call.credential)
+    except trying.Tried as tried:
+        return trying.answer(tried, status)
     except Refused as refused:
-        refusals.note(call.actor, operation, refused, objects)
+        if not is_try or trying.is_noted(refused):
+            refusals.note(call.actor, operation, refused, objects)
         raise
     except IntegrityError as error:
         # Two callers at once took the same name: the constraint decided, and this one lost. PostgreSQL gives

@@ -14,6 +14,7 @@ from pydantic import create_model
 
 from retinue import __version__
 from retinue import problem as problems
+from retinue.server.api import trying
 from retinue.server.api.operations import Access, Operation
 from retinue.server.api.schemas import JSON, ProblemBody
 from retinue.server.api.waiting import Receipt
@@ -55,6 +56,13 @@ _IDEMPOTENCY_KEY: JSON = {
     "required": False,
     "description": "Makes a retry safe: the change happens once, the answer is given again.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+_DRY_RUN: JSON = {
+    "name": trying.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "`true`: the answer is what would be answered, and nothing is done; its token is empty.",
+    "schema": {"type": "string", "enum": ["true", "false"]},
 }
 _ORGANIZATION: JSON = {
     "name": "Retinue-Organization",
@@ -138,6 +146,8 @@ def _parameters(each: Operation) -> list[JSON]:
         found.append(_ORGANIZATION)
     if each.changes:
         found.append(_IDEMPOTENCY_KEY)
+    if each.changes and each.name not in trying.IN_EARNEST:
+        found.append(_DRY_RUN)
     if each.reduces or each.answer is Receipt:
         found.append(_PREFER)
     return found
