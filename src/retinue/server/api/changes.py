@@ -71,9 +71,7 @@ def run(
             refusals.note(call.actor, operation, refused, objects)
         raise
     except IntegrityError as error:
-        # Two callers at once took the same name: the constraint decided, and this one lost. PostgreSQL gives
-        # the class of the violation (23505), SQLite only a text.
-        if getattr(error.__cause__, "sqlstate", "") != "23505" and "UNIQUE constraint" not in str(error):
+        if not _is_lost_race(error):
             raise
         lost = Refused("duplicate_name", "another change took this name at the same moment")
         refusals.note(call.actor, operation, lost, objects)
@@ -87,6 +85,14 @@ def run(
     answer = _answer(replayed.body, replayed.status, revision, standing, wanted)
     answer["Idempotency-Replayed"] = "true"
     return answer
+
+
+def _is_lost_race(error: IntegrityError) -> bool:
+    """Two callers at once took the same name: the constraint decided, and this one lost.
+
+    PostgreSQL gives the class of the violation (23505), SQLite only a text.
+    """
+    return getattr(error.__cause__, "sqlstate", "") == "23505" or "UNIQUE constraint" in str(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 
 from retinue.server.access.catalogue import MANAGEMENT
-from retinue.server.api import changes, counting, decided, guard, limits, reading
+from retinue.server.api import changes, counting, decided, guard, limits, reading, trying
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
@@ -96,6 +96,7 @@ class Operation:
             return self._rendered(self.handler(call, **given))
 
         if not self.changes:
+            trying.is_wanted(call.request, self.name)
             # What nodes call waits now and then: what it reads must be what stands then.
             with remembering.reads(self.needs is not Access.NODE):
                 decide()
