@@ -77,8 +77,7 @@ def run(
         refusals.note(call.actor, operation, lost, objects)
         raise lost from None
     revision = tx.revision or (0 if replayed is None else replayed.revision)
-    told = body if replayed is None else replayed.body
-    ended = told.get("id") if reduces and not revision else None
+    ended = (replayed.body if replayed else body).get("id") if reduces and not revision else None
     standing = _await_nodes(call, revision, ended, wanted, reduces=reduces)
     if replayed is None:
         return _answer(body, status, revision, standing, wanted)
