@@ -187,5 +187,6 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
         | {("routes", "check")}
         | {("export",), ("plan",), ("apply",), ("login",), ("logout",), ("open",), ("run",)}
         | {("profile", verb) for verb in ("list", "use", "add", "remove")}
+        | {("gateway", verb) for verb in ("config", "test", "echo")}
     )
 )

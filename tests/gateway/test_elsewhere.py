@@ -1,32 +1,29 @@
-"""A gateway whose node is on another host, as the how-to says: it identifies itself, and nobody else does for it."""
+"""A gateway whose node is on another host identifies itself; and one whose node is gone lets nobody in."""
 
 from __future__ import annotations
 
-import re
 import shutil
-import stat
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.conftest import ROOT, Gateway
+from retinue.guard import Denied, Guard
+from tests.gateway.conftest import Accounts
 from tests.serve.serving import serving
+from tests.support.echo import Echo
+from tests.support.gateways import NAMES, parameters, start_gateway
 from tests.support.installation import http
-from tests.support.nginx import start_nginx
 from tests.support.processes import free_port
-from tests.support.requirements import requires
+from tests.support.requirements import need
 
-pytestmark = requires("nginx")
-HOW_TO = ROOT / "docs" / "how-to" / "protect-an-api-behind-nginx.md"
+RULES = ("/reports/*=report:read",)
 
 
 @pytest.fixture(scope="module")
-def node_port(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def node_port(accounts: Accounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A node that listens to other hosts too, with a home of its own."""
-    installation, folder = gateway.installation, tmp_path_factory.mktemp("elsewhere")
+    installation, folder = accounts.installation, tmp_path_factory.mktemp("elsewhere")
     home, port = folder / "home", free_port()
     home.mkdir(mode=0o700)
     shutil.copy2(installation.home / "pepper", home / "pepper")
@@ -39,51 +36,68 @@ def node_port(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield port
 
 
-def _caller_file(folder: Path, token: str) -> Path:
-    """Write the file with the line of the how-to."""
-    (folder / "gateway-token").write_text(token + "\n")
-    line = re.search(r"^ *(\(umask 077; printf .*\))$", HOW_TO.read_text(), re.MULTILINE)
-    assert line is not None
-    subprocess.run(["bash", "-ec", line[1]], cwd=folder, check=True)
-    return folder / "retinue_caller.conf"
-
-
-def test_gateway_identifies_itself(gateway: Gateway, node_port: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gateway_identifies_itself(
+    name: str, accounts: Accounts, echo: Echo, node_port: int, tmp_path: Path
+) -> None:
     """
-    With its own token in the included file the gateway gets decisions: allowed, denied, and no more after a revoke.
+    With its own token the gateway gets decisions, allowed and denied; the token goes no further.
     """
-    own, token = gateway.account("gateway", "decision:ask"), gateway.account("client", "report:read")
-    caller = _caller_file(tmp_path, own)
-    application = int(gateway.application.rpartition(":")[2])
+    need(name)
+    own, token = accounts.token("gateway", "decision:ask"), accounts.token("reader", "report:read")
+    wanted = parameters(RULES, node_port=node_port, application_port=echo.port, asks_caller=True)
+    with start_gateway(name, tmp_path, wanted, caller=own) as url:
+        allowed = http("GET", f"{url}/reports/{name}", token=token, headers={"Retinue-Caller": "x"})
+        denied = http("GET", f"{url}/reports/{name}", token=accounts.token("powerless"))
 
-    assert 0o600 == stat.S_IMODE(caller.stat().st_mode)
-    with start_nginx(
-        tmp_path / "nginx", node_port=node_port, application_port=application, caller=caller
-    ) as url:
-        assert 200 == http("GET", f"{url}/reports", token=token).status
-        denied = http("GET", f"{url}/exports/reports.csv", token=token)
-        assert (403, "permission_missing") == (denied.status, denied.json()["code"])
-        gateway.installation.cli("key", "revoke", "client/k1", "--yes")
-        assert 401 == http("GET", f"{url}/reports", token=token).status
+    assert (200, 403, "permission_missing") == (allowed.status, denied.status, denied.json()["code"])
+    assert own not in repr(echo.about(f"/reports/{name}"))
+    assert "Bearer" not in repr(echo.about(f"/reports/{name}"))
 
 
-def test_without_it_nothing_is_decided(gateway: Gateway, node_port: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gateway_that_may_not_ask(
+    name: str, accounts: Accounts, echo: Echo, node_port: int, tmp_path: Path
+) -> None:
     """
-    A gateway that says nothing, or may not ask, answers 503, which is no word about the client's token; and a
-    client that sends the header in its place is not heard.
+    With a token that may not ask nobody is let in, and a client that sends the header in its place is not heard.
     """
-    own, token = gateway.account("asker", "decision:ask"), gateway.account("caller", "report:read")
-    mistaken = _caller_file(tmp_path, token)
-    application = int(gateway.application.rpartition(":")[2])
-    answers = []
-    with ExitStack() as stack:
-        for name, caller in (("silent", None), ("mistaken", mistaken)):
-            url = stack.enter_context(
-                start_nginx(tmp_path / name, node_port=node_port, application_port=application, caller=caller)
-            )
-            answers.append(http("GET", f"{url}/reports", token=token, headers={"Retinue-Caller": own}))
+    need(name)
+    own, token = accounts.token("gateway", "decision:ask"), accounts.token("reader", "report:read")
+    wanted = parameters(RULES, node_port=node_port, application_port=echo.port, asks_caller=True)
+    with start_gateway(name, tmp_path, wanted, caller=token) as url:
+        answer = http("GET", f"{url}/reports/refused", token=token, headers={"Retinue-Caller": own})
 
-    assert [(503, "caller_required"), (503, "caller_forbidden")] == [
-        (answer.status, answer.json()["code"]) for answer in answers
-    ]
-    assert "http://127.0.0.1:8470/docs/errors/caller_required" == answers[0].json()["type"]
+    assert 503 == answer.status
+    assert [] == echo.about("/reports/refused")
+
+
+def test_a_guard_identifies_itself(
+    accounts: Accounts, node_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A guard that asks the same node shows the token in its file, and gets decisions; without it there are none.
+    """
+    file = tmp_path / "token"
+    file.write_text(accounts.token("gateway", "decision:ask") + "\n")
+    token, url = accounts.token("reader", "report:read"), f"http://127.0.0.1:{node_port}"
+    silent = Guard(node_url=url)
+    monkeypatch.setenv("RETINUE_CALLER_TOKEN_FILE", str(file))
+
+    assert "reader" == Guard(node_url=url).verify(token, "report:read").name
+    with pytest.raises(Denied, match="replica_stale"):
+        silent.verify(token, "report:read")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_node(name: str, accounts: Accounts, echo: Echo, tmp_path: Path) -> None:
+    """
+    A gateway whose node is gone refuses with a status that says so, and never asks the application.
+    """
+    need(name)
+    wanted = parameters(RULES, node_port=free_port(), application_port=echo.port)
+    with start_gateway(name, tmp_path, wanted) as url:
+        answer = http("GET", f"{url}/reports/gone", token=accounts.token("reader", "report:read"))
+
+    assert answer.status in (500, 502, 503)
+    assert [] == echo.about("/reports/gone")

@@ -47,7 +47,8 @@ def test_an_application_can_check_it(node: Node) -> None:
         "org": ORGANIZATION,
         "cred": f"key_{token.kid}",
         "perm": "report:read",
-    } == {name: value for name, value in claims.items() if name not in ("iat", "exp")}
+    } == {name: value for name, value in claims.items() if name not in ("iat", "exp", "rev")}
+    assert 0 < claims["rev"]
     assert before <= claims["iat"] <= time.time()
     assert 0 < claims["exp"] - claims["iat"] <= 60
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,9 +52,19 @@ def valkey_program() -> str | None:
     return str(programs[0]) if programs else None
 
 
+def _packaged_program(name: str) -> str | None:
+    """Return a program of the system, or the one that a package of the test environment has brought."""
+    beside = Path(sys.executable).parent / name
+    return shutil.which(name) or (str(beside) if os.access(beside, os.X_OK) else None)
+
+
 _FIND: dict[str, Callable[[], object | None]] = {
     "postgres": postgres_folder,
     "nginx": nginx_program,
+    "caddy": lambda: _packaged_program("caddy"),
+    "traefik": lambda: _packaged_program("traefik"),
+    "envoy": lambda: _packaged_program("envoy"),
+    "haproxy": lambda: shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin"),
     "valkey": valkey_program,
     "wrk": lambda: shutil.which("wrk"),
     "curl": lambda: shutil.which("curl"),
@@ -67,6 +78,14 @@ _FIND: dict[str, Callable[[], object | None]] = {
 def has(component: str) -> bool:
     """Tell whether this machine has ``component``. Raises ``KeyError`` for a name that is not listed here."""
     return _FIND[component]() is not None
+
+
+def program(component: str) -> str:
+    """Return the path of a component that is a program. Raises ``FileNotFoundError`` if it is missing."""
+    found = _FIND[component]()
+    if found is None:
+        raise FileNotFoundError(component)
+    return str(found)
 
 
 def is_required(component: str) -> bool:

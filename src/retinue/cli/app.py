@@ -53,6 +53,7 @@ _COMMANDS = (
     ("plan", "configuration:plan_app", "What a document would change.", _OPERATE),
     ("apply", "configuration:apply_app", "Make the organization what a document says.", _OPERATE),
     ("node", "node:app", "The nodes that decide.", _OPERATE),
+    ("gateway", "gateway:app", "Gateways: their configuration, and probes of one.", _OPERATE),
     ("epoch", "epoch:app", "Histories: what a restore lost, and what was done about it.", _OPERATE),
 )
 

@@ -70,7 +70,7 @@ class Door:
 
     def presented(self, request: Request) -> Presented:
         """Return the token that a request presents, and how."""
-        return presented.read(request.fields, self._header_names())
+        return self.guard.presented(request.fields, self._header_names())
 
     def question(
         self,

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from msgspec import structs
 
-from retinue import decision, settings
+from retinue import decision, presented, settings
 from retinue.decision import Allowed, Decision, Reason
 from retinue.guard.local import Local, Places
 from retinue.guard.outcome import Caller, Denied, caller_of
 from retinue.guard.remote import Remote
+from retinue.presented import Presented
 from retinue.token import DEFAULT_BRAND
 from retinue.verifier import API_KINDS, Question
 
@@ -102,7 +103,7 @@ class Guard:
         """
         question = Question(
             token,
-            _needed(need),
+            needed(need),
             self.organization,
             resource,
             address,
@@ -150,7 +151,7 @@ class Guard:
     def _caller(self, decided: Allowed, question: Question) -> Caller:
         def ask(need: str) -> Caller:
             # The same call, which has been counted.
-            return self.answer(structs.replace(question, need=_needed(need), counts=False))
+            return self.answer(structs.replace(question, need=needed(need), counts=False))
 
         return caller_of(decided, ask)
 
@@ -173,14 +174,21 @@ class Guard:
     @property
     def is_remote(self) -> bool:
         """Whether a decision waits for the network: then it does not belong into an event loop's thread."""
-        return isinstance(self._decider, Remote)
+        return isinstance(self._decider, Remote) or bool(getattr(self._decider, "waits", False))
+
+    def presented(self, fields: Mapping[bytes, bytes], names: Iterable[bytes]) -> Presented:
+        """Return the one credential in ``fields`` of a request; ``names`` are further places for one."""
+        own = getattr(self._decider, "presented", None)
+        found: Presented = presented.read(fields, names) if own is None else own(fields)
+        return found
 
     def close(self) -> None:
         """Let go of what is open."""
         self._decider.close()
 
 
-def _needed(need: Need) -> tuple[str, ...]:
+def needed(need: Need) -> tuple[str, ...]:
+    """Return the permissions that are asked for."""
     if need is None:
         return ()
     return (need,) if isinstance(need, str) else tuple(need)

@@ -129,7 +129,7 @@ class Remote:
         fields = {"Content-Type": "application/json", "Host": self._parts.netloc}
         if self._caller_token_file is not None:
             # Read each time: a token that is rotated in its file is used from then on.
-            fields["Retinue-Caller"] = f"Bearer {self._caller_token_file.read_text().strip()}"
+            fields["Retinue-Caller"] = self._caller_token_file.read_text().strip()
         path = self._parts.path.rstrip("/") + "/v1/verify"
         for is_last in (False, True):
             connection = self._connection()

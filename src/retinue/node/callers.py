@@ -68,8 +68,12 @@ class Callers:
 
     def _refuse(self, request: Request, code: str, detail: str | None) -> bytes:
         required = (PERMISSION,) if code == "caller_forbidden" else ()
-        found = problem(code, detail=detail, required=required, request_id=self._decisions.ids.next())
-        if request.target.startswith(FORWARD_AUTH):
+        # A gateway passes the status on to its client, whose token was not looked at: no decision, 503.
+        is_gateway = request.target.startswith(FORWARD_AUTH)
+        status = 503 if is_gateway else None
+        ident = self._decisions.ids.next()
+        found = problem(code, status=status, detail=detail, required=required, request_id=ident)
+        if is_gateway:
             return self._responses.forwarded_problem(found)
         challenge = ((b"WWW-Authenticate", b'Retinue-Caller realm="retinue"'),) if found.status == 401 else ()
         return self._responses.problem(found, *challenge)

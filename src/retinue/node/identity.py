@@ -38,7 +38,10 @@ class IdentityError(Exception):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What the application is told. ``org`` and ``sub`` are ids, ``cred`` the credential's id."""
+    """What the application is told. ``org`` and ``sub`` are ids, ``cred`` the credential's id.
+
+    ``rev`` is the revision that was decided by: what is said of a caller is what was true then.
+    """
 
     iss: str
     sub: str
@@ -47,6 +50,7 @@ class Claims(msgspec.Struct, frozen=True):
     org: str
     cred: str
     perm: str | None
+    rev: int
     iat: int
     exp: int
 
@@ -77,8 +81,8 @@ class IdentityKey:
     def sign(self, claims: Claims) -> bytes:
         """Return the compact JWS over ``claims``; ASCII, whatever the account is called.
 
-        Ed25519 is deterministic: the same claims (the same caller, permission and second) give the same
-        bytes, so they are signed once.
+        Ed25519 is deterministic: the same claims (the same caller, permission, revision and second) give the
+        same bytes, so they are signed once.
         """
         return self._signed(_encode(claims))
 
@@ -97,6 +101,7 @@ class IdentityKey:
                 caller.organization,
                 caller.credential_id,
                 permission,
+                caller.revision,
                 now,
                 now + LIFETIME_SECONDS,
             )

@@ -1,20 +1,71 @@
-"""A real API behind a real nginx: who is let through, what is told to whom, and that a revoke holds."""
+"""The sample API behind nginx: who is let through, what is told to whom, and that a revoke holds."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import Gateway
-from tests.support.installation import http
-from tests.support.nginx import start_nginx
-from tests.support.processes import free_port, wait_for
+from tests.gateway.conftest import ROOT
+from tests.support.gateways import parameters, start_gateway
+from tests.support.installation import Answer, Installation, http
+from tests.support.processes import end_with_parent, free_port, status_of, stop, wait_for
 from tests.support.requirements import requires
 
 pytestmark = requires("nginx")
+#: Without a part in a path nginx takes exact and longest places, and no regular expression.
+RULES = ("/reports*=report:read", "/exports/reports.csv=report:export", "GET,POST /entries=report:write")
+
+
+@dataclass
+class Gateway:
+    """The protected API as its callers see it, and the installation behind it."""
+
+    url: str
+    application: str
+    installation: Installation
+    folder: Path
+
+    def account(self, handle: str, *permissions: str) -> str:
+        """Create a service account with one key ``k1`` by the command line; returns the token."""
+        granted = [text for each in permissions for text in ("--permission", each)]
+        stated = ["--owner", "admin@acme.example", "--purpose", "Calls the reports", "-o", "json"]
+        self.installation.cli("account", "create", handle, *granted, *stated)
+        file = self.folder / f"{handle}-token"
+        self.installation.cli("key", "issue", handle, "--name", "k1", "--out", str(file))
+        return file.read_text().strip()
+
+    def call(
+        self, path: str, token: str | None = None, *, method: str = "GET", body: object = None, **headers: str
+    ) -> Answer:
+        """Call the API through nginx; ``Retinue_Identity="x"`` sends that header with dashes."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return http(method, f"{self.url}{path}", token=token, body=body, headers=named)
+
+
+@pytest.fixture(scope="module")
+def gateway(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The sample API behind a running nginx."""
+    folder = tmp_path_factory.mktemp("sample")
+    port = free_port()
+    command = [sys.executable, "-m", "examples.sample_api", "--mode", "gateway", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--node-url", installation.node_url], cwd=ROOT, preexec_fn=end_with_parent()
+    )
+    application = f"http://127.0.0.1:{port}"
+    wanted = parameters(RULES, node_port=installation.node_port, application_port=port)
+    try:
+        wait_for("the sample API answers", lambda: status_of(f"{application}/healthz") == 200)
+        with start_gateway("nginx", folder / "nginx", wanted) as url:
+            yield Gateway(url, application, installation, folder)
+    finally:
+        stop(process)
 
 
 def _listed(gateway: Gateway, *arguments: str) -> list[dict[str, Any]]:
@@ -46,7 +97,7 @@ def test_from_nothing_to_a_revoked_key(gateway: Gateway) -> None:
 
     revoked = [event for event in _listed(gateway, "audit", "list") if event["type"] == "key.revoked"]
     key = logged[0]["credential_id"]
-    assert [("user", key)] == [(event["actor"]["kind"], event["subject"]["id"]) for event in revoked]
+    assert ["user"] == [event["actor"]["kind"] for event in revoked if event["subject"]["id"] == key]
 
 
 def test_without_a_token_the_challenge_names_the_realm_only(gateway: Gateway) -> None:
@@ -67,7 +118,7 @@ def test_a_missing_permission_is_named(gateway: Gateway) -> None:
     """
     A genuine token without the permission: 403 that names what is missing.
     """
-    token = gateway.account("reader", "report:read")
+    token = gateway.account("sample-reader", "report:read")
 
     answer = gateway.call("/exports/reports.csv", token)
 
@@ -152,16 +203,6 @@ def test_a_regenerated_key_ends_the_old_token(gateway: Gateway) -> None:
         gateway.call("/reports", old).status,
         gateway.call("/reports", answer.json()["token"]).status,
     )
-
-
-def test_without_a_node_nothing_is_allowed(tmp_path: Path) -> None:
-    """
-    A gateway whose node is dead answers 503 and never asks the application.
-    """
-    with start_nginx(tmp_path / "dead", node_port=free_port(), application_port=free_port()) as url:
-        answer = http("GET", f"{url}/reports", token="rtnsa_0EXAMPLE0KID_x")
-
-    assert (503, "replica_stale") == (answer.status, answer.json()["code"])
 
 
 def test_an_undeclared_permission_closes_the_door(gateway: Gateway) -> None:

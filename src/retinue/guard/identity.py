@@ -1,0 +1,288 @@
+"""Tells who calls an API behind a gateway, from the signed header ``Retinue-Identity`` alone and offline.
+
+The gateway has asked a node, and the node has signed whom it let in: ``Guard(decider=Identities(URL))``
+believes that signature, in every adapter. Nothing is asked per request; public keys are read now and then.
+
+What a signature says holds for at most 60 s, whatever is revoked meanwhile, and it is bound to a permission,
+not to a request: who gets hold of a header can repeat it for so long, for what needs the same permission. So
+no one but the gateway may reach the application, and the header belongs into no log.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwk import OKPKey
+from joserfc.util import urlsafe_b64decode
+
+from retinue import decision, presented
+from retinue.decision import Allowed, Decision, Reason
+from retinue.guard.core import Log, Need, needed
+from retinue.guard.outcome import Caller, Denied, caller_of
+from retinue.presented import Presented
+from retinue.verifier import Question
+
+HEADER = "Retinue-Identity"
+TYPE = "retinue-identity+jwt"
+KEYS_PATH = "/v1/identity-keys"
+#: How long the signature of a node may say that it holds; what claims more is refused.
+LIFETIME_SECONDS = 60
+#: Clocks of two hosts may differ by so much.
+SKEW_SECONDS = 5
+#: The list of keys is read again after so long, or for a key that is not in it, but at most once a second.
+REFRESH_SECONDS = 60.0
+AGAIN_SECONDS = 1.0
+#: Without a list for so long nothing is believed any more: a key may have been taken back.
+FORGET_SECONDS = 3600.0
+TIMEOUT_SECONDS = 2.0
+_LONGEST = 4096
+_MOST_KEYS_BYTES = 1 << 20
+_ALGORITHM = "EdDSA"
+_REMEMBERED = 1024
+_log = logging.getLogger("retinue.guard")
+_STALE = decision.Denied(Reason.REPLICA_STALE)
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
+    """The protected header: which key signed it, and what it is."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
+class _Claims(msgspec.Struct):
+    """What a node says of a caller."""
+
+    iss: str
+    sub: str
+    name: str
+    kind: str
+    org: str
+    cred: str
+    iat: int
+    exp: int
+    perm: str | None = None
+    rev: int = 0
+
+
+class _Registry(jws.JWSRegistry):
+    """The one algorithm. (The library warns of its name, which RFC 9864 would have be Ed25519.)"""
+
+    def get_alg(self, name: str) -> Any:
+        """Return the algorithm. Raises ``UnsupportedAlgorithmError`` for any other."""
+        if name != _ALGORITHM:
+            raise UnsupportedAlgorithmError(name)
+        return self.algorithms[name]
+
+
+_REGISTRY = _Registry()
+
+
+class IdentityError(Exception):
+    """A header proves nothing. ``reason`` is what the client is told, the message is for the operator."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Keys:
+    """The public keys of the nodes, by their ids, from a URL or a file with a JSON Web Key Set (RFC 7517)."""
+
+    def __init__(self, source: str | Path) -> None:
+        """``source``: ``http://HOST:PORT`` of a node or of the control plane, or the path of a file."""
+        self._source = source
+        if isinstance(source, str) and "://" in source:
+            parts = urlsplit(source)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{source!r}: an http or https URL, or the path of a file with keys")
+        self._lock = threading.Lock()
+        self._keys: dict[str, OKPKey] = {}
+        self._read_at = self._tried_at = float("-inf")
+
+    def find(self, kid: str) -> OKPKey:
+        """Return the key. Raises :class:`IdentityError` if there is none, or no list that is new enough."""
+        now = time.monotonic()
+        if now - self._read_at > REFRESH_SECONDS or kid not in self._keys:
+            self._refresh(now, kid)
+        if time.monotonic() - self._read_at > FORGET_SECONDS:
+            raise IdentityError(Reason.REPLICA_STALE, f"no list of keys from {self._source}")
+        found = self._keys.get(kid)
+        if found is None:
+            raise IdentityError(Reason.TOKEN_UNKNOWN, "no node has this key")
+        return found
+
+    def _refresh(self, now: float, kid: str) -> None:
+        """Read the list again. Who has what it needs in the old one does not wait for that."""
+        if kid in self._keys:
+            is_mine = self._lock.acquire(blocking=False)
+        else:
+            is_mine = self._lock.acquire(timeout=TIMEOUT_SECONDS)
+        if not is_mine:
+            return
+        try:
+            if self._read_at > now or time.monotonic() - self._tried_at < AGAIN_SECONDS:
+                return
+            self._tried_at = time.monotonic()
+            self._keys = _read_keys(self._load())
+            self._read_at = time.monotonic()
+        except (OSError, http.client.HTTPException, ValueError, JoseError) as error:
+            _log.warning("the keys of the nodes cannot be read from %s: %s", self._source, error)
+        finally:
+            self._lock.release()
+
+    def _load(self) -> bytes:
+        if not (isinstance(self._source, str) and "://" in self._source):
+            return Path(self._source).read_bytes()
+        parts = urlsplit(self._source)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        assert parts.hostname is not None  # noqa: S101  (looked at in the constructor)
+        connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", parts.path.rstrip("/") + KEYS_PATH)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise ValueError(f"status {answer.status}")
+            return answer.read(_MOST_KEYS_BYTES)
+        finally:
+            connection.close()
+
+
+class Identities:
+    """Decides from ``Retinue-Identity``, for a guard or by :meth:`caller`. Safe with threads."""
+
+    #: The list of keys may be waited for.
+    waits = True
+
+    def __init__(
+        self, keys: str | Path | Keys, *, issuer: str = "retinue", organization: str | None = None
+    ) -> None:
+        """``keys`` as in :class:`Keys`; ``issuer`` is the nodes' ``RETINUE_ISSUER``.
+
+        ``organization`` is the id of the one that is protected: whoever is of another one is unknown then.
+        """
+        self._keys = keys if isinstance(keys, Keys) else Keys(keys)
+        self._issuer = issuer
+        self._organization = organization
+        #: Headers whose signature holds, and by which key; what they say is looked at each time.
+        self._verified: dict[str, tuple[OKPKey, _Claims]] = {}
+
+    def caller(self, header: str | None, need: Need = None) -> Caller:
+        """Return who calls by the value of the header, if it was signed for ``need``. Raises :class:`Denied`.
+
+        Several lines of the header, joined by commas, are none.
+        """
+        decided = self.decide(Question(header, needed(need)))
+        if isinstance(decided, Allowed):
+            return caller_of(decided, None)
+        raise Denied(decided)
+
+    def decide(self, question: Question) -> Decision:
+        """Decide; what is not proved is denied, and the log says why."""
+        if not question.token:
+            return decision.Denied(Reason.TOKEN_MISSING)
+        try:
+            claims = self._proved(question.token)
+        except IdentityError as error:
+            _log.warning("%s refused: %s", HEADER, error)
+            return _STALE if error.reason is Reason.REPLICA_STALE else decision.Denied(error.reason)
+        told = (claims.kind, claims.sub, claims.name, claims.org, claims.cred, claims.rev)
+        caller = decision.Caller(*told)
+        for name in question.need:
+            # What was signed for another permission opens nothing here.
+            if name != claims.perm:
+                _log.warning("%s refused: signed for %s, not for %s", HEADER, claims.perm, name)
+                return decision.Denied(Reason.PERMISSION_MISSING, caller, name)
+        if question.resource is not None:
+            return decision.Denied(Reason.RESOURCE_NOT_COVERED, caller, claims.perm)
+        return Allowed(caller, claims.perm)
+
+    def hold(self, question: Question) -> tuple[Decision, Log]:
+        """Decide. The node has logged the request already."""
+        return self.decide(question), _log_nothing
+
+    def presented(self, fields: Mapping[bytes, bytes]) -> Presented:
+        """Return the one credential that counts here; a token of the client is no business of this one."""
+        value = fields.get(HEADER.lower().encode(), b"").strip(b" \t")
+        return Presented(value.decode("latin-1"), "identity") if value else presented.NOTHING
+
+    def schemes(self, organization: str | None) -> tuple[str, ...]:
+        """Return the schemes of tokens: none is accepted here."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _proved(self, text: str) -> _Claims:
+        """Return what a header says, if a node says it now. Raises :class:`IdentityError`."""
+        head = _head(text)
+        key = self._keys.find(head.kid)
+        known = self._verified.get(text)
+        if known is not None and known[0] is key:
+            claims = known[1]
+        else:
+            claims = _signed(text, key)
+            if len(self._verified) >= _REMEMBERED:
+                self._verified.clear()
+            self._verified[text] = key, claims
+        self._check(claims)
+        return claims
+
+    def _check(self, claims: _Claims) -> None:
+        now = time.time()
+        if claims.iss != self._issuer:
+            raise IdentityError(Reason.TOKEN_UNKNOWN, f"from {claims.iss!r}, not from {self._issuer!r}")
+        if self._organization is not None and claims.org != self._organization:
+            raise IdentityError(Reason.TOKEN_UNKNOWN, f"of the organization {claims.org!r}")
+        if not 0 < claims.exp - claims.iat <= LIFETIME_SECONDS:
+            raise IdentityError(Reason.TOKEN_UNKNOWN, "holds for longer than a node says")
+        if now >= claims.exp + SKEW_SECONDS:
+            raise IdentityError(Reason.CREDENTIAL_EXPIRED, "over; do the clocks agree?")
+        if now < claims.iat - SKEW_SECONDS:
+            raise IdentityError(Reason.TOKEN_UNKNOWN, "from the future; do the clocks agree?")
+
+
+def _read_keys(body: bytes) -> dict[str, OKPKey]:
+    """Return the Ed25519 keys of a list by their ids. Other kinds are not for us."""
+    listed: dict[str, Any] = json.loads(body)
+    return {
+        each["kid"]: OKPKey.import_key({name: each[name] for name in ("kty", "crv", "x", "kid")})
+        for each in listed.get("keys", ())
+        if each.get("kty") == "OKP" and each.get("crv") == "Ed25519" and each.get("kid")
+    }
+
+
+def _head(text: str) -> _Head:
+    if len(text) > _LONGEST or text.count(".") != 2 or not text.isascii():
+        raise IdentityError(Reason.TOKEN_MALFORMED, "not one compact JWS")
+    try:
+        head = msgspec.json.decode(urlsafe_b64decode(text.partition(".")[0].encode()), type=_Head)
+    except (ValueError, JoseError) as error:
+        raise IdentityError(Reason.TOKEN_MALFORMED, f"its header: {error}") from None
+    if head.alg != _ALGORITHM or head.typ != TYPE:
+        raise IdentityError(Reason.TOKEN_MALFORMED, f"{head.alg} {head.typ}, not {_ALGORITHM} {TYPE}")
+    return head
+
+
+def _signed(text: str, key: OKPKey) -> _Claims:
+    try:
+        verified = jws.deserialize_compact(text, key, registry=_REGISTRY)
+        return msgspec.json.decode(verified.payload, type=_Claims)
+    except (JoseError, ValueError) as error:
+        raise IdentityError(Reason.TOKEN_UNKNOWN, f"{error}") from None
+
+
+def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
+    """The node has logged it."""

@@ -1,0 +1,106 @@
+"""An application behind a gateway that shows what reached it: every request as it came, byte by byte."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request. Header fields in their order, names as they came."""
+
+    method: str
+    target: str
+    fields: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of all lines of a field, whatever the case of its name."""
+        return [value for each, value in self.fields if each.lower() == name.lower()]
+
+
+@dataclass
+class Echo:
+    """The application: a listening socket, and what it has seen."""
+
+    listener: socket.socket
+    seen: list[Seen] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where it listens on the loopback."""
+        return int(self.listener.getsockname()[1])
+
+    def about(self, mark: str) -> list[Seen]:
+        """Return the requests that mention ``mark`` anywhere."""
+        return [each for each in list(self.seen) if mark in repr(each)]
+
+    def serve(self) -> None:
+        """Answer connections until the listener is closed."""
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError, ValueError, EOFError):
+            stream = connection.makefile("rb")
+            while True:
+                seen = _read(stream)
+                self.seen.append(seen)
+                told = {
+                    "retinue_echo": 1,
+                    "method": seen.method,
+                    "target": seen.target,
+                    "headers": seen.fields,
+                }
+                body = json.dumps(told).encode()
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + (b"" if seen.method == "HEAD" else body))
+
+
+def _read(stream: BinaryIO) -> Seen:
+    line = _line(stream)
+    method, target, _ = line.split(" ", 2)
+    fields: list[tuple[str, str]] = []
+    while line := _line(stream):
+        name, _, value = line.partition(":")
+        fields.append((name, value.strip()))
+    named = {name.lower(): value for name, value in fields}
+    body = b""
+    if "chunked" in named.get("transfer-encoding", "").lower():
+        while size := int(_line(stream).partition(";")[0], 16):
+            body += stream.read(size)
+            _line(stream)
+        _line(stream)
+    elif length := int(named.get("content-length", "0")):
+        body = stream.read(length)
+    return Seen(method, target, tuple(fields), body)
+
+
+def _line(stream: BinaryIO) -> str:
+    line = stream.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip(b"\r\n").decode("latin-1")
+
+
+@contextmanager
+def start_echo() -> Iterator[Echo]:
+    """Start the application on a port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        echo = Echo(listener)
+        thread = threading.Thread(target=echo.serve, daemon=True)
+        thread.start()
+        yield echo
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
