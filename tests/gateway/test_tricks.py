@@ -130,6 +130,11 @@ def _smuggled(token: str, mark: str) -> dict[str, bytes]:
     bearer = f"Authorization: Bearer {token}"
     inner = f"GET /entries?{mark} HTTP/1.1\r\nHost: node\r\nX-Mark: {mark}\r\nRetinue-Identity: e30.e30.AAAA\r\n\r\n"
     start = ("POST /reports/7 HTTP/1.1", "Host: node", f"X-Mark: {mark}", bearer)
+    return {**_coded(start, inner), **_counted(start, inner), **_turned(start, inner, mark)}
+
+
+def _coded(start: tuple[str, ...], inner: str) -> dict[str, bytes]:
+    """By a length and a transfer coding."""
     chunk = f"{len(inner):x}\r\n{inner}\r\n0\r\n\r\n"
     size = len(inner)
     return {
@@ -149,23 +154,36 @@ def _smuggled(token: str, mark: str) -> dict[str, bytes]:
         ),
         "TE identity": _lines(*start, "Transfer-Encoding: identity", "Content-Length: 0", body=inner),
         "TE upper": _lines(*start, "Transfer-Encoding: xchunked", f"Content-Length: {size}", body=inner),
+        "a large chunk": _lines(*start, "Transfer-Encoding: chunked", body=f"1{'0' * 16}{size:x}\r\n{inner}"),
+        "chunk extension": _lines(
+            *start, "Transfer-Encoding: chunked", body=f"{size:x};a=\n\r\n{inner}\r\n0\r\n\r\n"
+        ),
+        "HTTP/1.0 chunked": _lines(
+            start[0].replace("1.1", "1.0"), *start[1:], "Transfer-Encoding: chunked", body=chunk
+        ),
+    }  # fmt: skip
+
+
+def _counted(start: tuple[str, ...], inner: str) -> dict[str, bytes]:
+    """By lengths."""
+    size = len(inner)
+    return {
         "two lengths": _lines(*start, "Content-Length: 0", f"Content-Length: {size}", body=inner),
         "lengths in one": _lines(*start, f"Content-Length: 0, {size}", body=inner),
         "length with a sign": _lines(*start, f"Content-Length: +{size}", body=inner),
         "length of underscores": _lines(*start, f"Content_Length: {size}", "Content-Length: 0", body=inner),
         "GET with a body": _lines(
-            "GET /reports/7 HTTP/1.1", "Host: node", f"X-Mark: {mark}", bearer, f"Content-Length: {size}", body=inner
+            start[0].replace("POST", "GET"), *start[1:], f"Content-Length: {size}", body=inner
         ),
-        "chunk extension": _lines(
-            *start, "Transfer-Encoding: chunked", body=f"{size:x};a=\n\r\n{inner}\r\n0\r\n\r\n"
-        ),
-        "a large chunk": _lines(*start, "Transfer-Encoding: chunked", body=f"1{'0' * 16}{size:x}\r\n{inner}"),
-        "HTTP/1.0 chunked": _lines(
-            "POST /reports/7 HTTP/1.0", "Host: node", f"X-Mark: {mark}", bearer, "Transfer-Encoding: chunked", body=chunk
-        ),
+    }  # fmt: skip
+
+
+def _turned(start: tuple[str, ...], inner: str, mark: str) -> dict[str, bytes]:
+    """By what comes behind a whole request, and by another protocol."""
+    return {
         "pipelined": _lines(*start, "Content-Length: 0", body=inner),
         "HTTP/0.9": f"GET /entries?{mark}\r\n\r\n".encode(),
-        "in the target": f"GET /reports/7?{mark} HTTP/1.1\r\nX: HTTP/1.1\r\nHost: node\r\n{bearer}\r\n\r\n".encode(),
+        "in the target": f"GET /reports/7?{mark} HTTP/1.1\r\nX: HTTP/1.1\r\nHost: node\r\n{start[-1]}\r\n\r\n".encode(),
         "an upgrade": _lines(
             *start, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA",
             "Content-Length: 0", body=inner,

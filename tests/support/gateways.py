@@ -78,6 +78,15 @@ def parameters(
     )
 
 
+def _write(name: str, folder: Path, wanted: Parameters, caller: str | None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in gateways.render(name, wanted).items():
+        (folder / file).write_text(text)
+    if caller is not None:
+        line = f'proxy_set_header Retinue-Caller "{caller}";\n'
+        (folder / "retinue_caller.conf").write_text(line)
+
+
 @contextmanager
 def start_gateway(
     name: str, folder: Path, wanted: Parameters, *, caller: str | None = None, **environment: str
@@ -87,13 +96,9 @@ def start_gateway(
     ``caller`` is the token that it presents as its own.
     """
     need(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in gateways.render(name, wanted).items():
-        (folder / file).write_text(text)
+    _write(name, folder, wanted, caller)
     if caller is not None:
         environment["RETINUE_CALLER_TOKEN"] = caller
-        line = f'proxy_set_header Retinue-Caller "{caller}";\n'
-        (folder / "retinue_caller.conf").write_text(line)
     own = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,51 +25,62 @@ app.command(
 Form = Literal["nginx", "caddy", "traefik", "envoy", "haproxy"]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What differs from one gateway to the next."""
+
+    rule: Annotated[
+        tuple[str, ...],
+        Parameter(help="METHODS PATH=PERMISSION: 'GET /reports/*=report:read'.", metavar="RULE", negative=""),
+    ] = ()
+    node: Annotated[str, Parameter(help="The node.", metavar="HOST:PORT")] = "127.0.0.1:8471"
+    application: Annotated[str, Parameter(help="Your application.", metavar="HOST:PORT")] = "127.0.0.1:8000"
+    listen: Annotated[str, Parameter(help="Where the gateway listens.", metavar="HOST:PORT")] = (
+        "127.0.0.1:8080"
+    )
+    organization: Annotated[str | None, Parameter(help="Accept tokens of this organization only.")] = None
+    caller: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="The node is on another host: the gateway identifies itself by RETINUE_CALLER_TOKEN.",
+        ),
+    ] = False
+    pages: Annotated[str, Parameter(help="Where people read about a problem.", metavar="URL")] = (
+        "http://127.0.0.1:8470/docs/errors"
+    )
+
+    def read(self) -> Parameters:
+        """Return the parameters. Raises ``ParametersError`` for what cannot stand in a configuration."""
+        return Parameters(
+            tuple(map(Rule.read, self.rule)),
+            node=Address.read(self.node, "--node"),
+            application=Address.read(self.application, "--application"),
+            listen=Address.read(self.listen, "--listen"),
+            organization=self.organization,
+            asks_caller=self.caller,
+            pages=self.pages,
+        )
+
+
 @app.command
 def config(
     form: Form,
     /,
     *,
-    rule: Annotated[
-        tuple[str, ...],
-        Parameter(help="METHODS PATH=PERMISSION: 'GET /reports/*=report:read'.", metavar="RULE", negative=""),
-    ] = (),
-    node: Annotated[str, Parameter(help="The node.", metavar="HOST:PORT")] = "127.0.0.1:8471",
-    application: Annotated[str, Parameter(help="Your application.", metavar="HOST:PORT")] = "127.0.0.1:8000",
-    listen: Annotated[
-        str, Parameter(help="Where the gateway listens.", metavar="HOST:PORT")
-    ] = "127.0.0.1:8080",
-    organization: Annotated[str | None, Parameter(help="Accept tokens of this organization only.")] = None,
-    asks_caller: Annotated[
-        bool,
-        Parameter(
-            name="--caller",
-            negative="",
-            help="The node is on another host: the gateway identifies itself by RETINUE_CALLER_TOKEN.",
-        ),
-    ] = False,
-    pages: Annotated[
-        str, Parameter(help="Where people read about a problem.", metavar="URL")
-    ] = "http://127.0.0.1:8470/docs/errors",
+    wanted: Wanted = Wanted(),
     out: Annotated[
         str | None, Parameter(help="Folder for the files; none is overwritten.", metavar="FOLDER")
     ] = None,
 ) -> None:
     """Print the configuration of a gateway, as it was tested. What has no rule is refused.
 
-    A rule names methods (or none: all), a path, and the permission that is needed there. * at the end of the
-    path is anything, {id} a part; the most exact rule that fits is taken. GET is HEAD, too.
+    A rule names methods (or none: all), a path, and the permission that is needed there. An asterisk at the
+    end of the path is anything, {id} a part. The most exact rule that fits is taken. GET is HEAD, too.
     """
     try:
-        parameters = Parameters(
-            tuple(map(Rule.read, rule)),
-            node=Address.read(node, "--node"),
-            application=Address.read(application, "--application"),
-            listen=Address.read(listen, "--listen"),
-            organization=organization,
-            asks_caller=asks_caller,
-            pages=pages,
-        )
+        parameters = wanted.read()
     except ParametersError as error:
         raise CommandError(str(error), "retinue gateway config --help", Exit.USAGE) from None
     files = gateways.render(form, parameters)
