@@ -3,10 +3,11 @@
 ``python -m bench.revoke``, from the root of the repository. The control plane is a real one, with the
 durability of production; the followers speak the real protocol from one process (``bench.followers``), so
 the figures are the control plane's, not theirs. The floor stands beside them: the CPU time of two feed
-requests for each node, the answer that brings the change and the poll that confirms it. CPU time is disturbed
+requests for each node, the answer that brings a change and the poll that confirms it. CPU time is disturbed
 less by other work on the machine: of issuing and revoking one key, and the part of a core that the polls
-take while nothing happens. ``--quick`` makes fewer revokes; ``--postgres`` takes PostgreSQL; ``--faults``
-shows what the fault harness finds of availability (minutes).
+take while nothing happens. The load of the machine ends each line. ``--quick`` makes
+fewer revokes; ``--postgres`` takes PostgreSQL; ``--faults`` shows what the fault harness finds of
+availability (minutes).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _LOAD_CONNECTIONS = 16
 _STILL_SECONDS = 4.0
 _COLUMNS = (
     ("nodes", 5), ("load", 9), ("revoke", 15), ("CPU", 6),
-    ("floor", 6), ("read", 15), ("alone", 15), ("polls", 6),
+    ("floor", 6), ("read", 15), ("alone", 15), ("polls", 6), ("machine", 7),
 )  # fmt: skip
 LEASES = (2, 10)
 
@@ -67,6 +68,7 @@ def main() -> int:
         with measured(options.postgres) as estate:
             found = []
             with _followed(estate, count) as followers:
+                changed = estate.change_ms()
                 share = estate.cpu_of(lambda: time.sleep(_STILL_SECONDS)) / _STILL_SECONDS
                 for load in (False, True):
                     with _loaded(estate, load) as name:
@@ -76,10 +78,12 @@ def main() -> int:
                         found.append(
                             (name, reads, alone, waits, "" if load else f"{spent / revokes * 1e3:.0f}")
                         )
-            # Last, and without the others: a node that measures it would be waited for.
-            floor = estate.floor_ms(count)
+            floor = max(changed - estate.change_ms(), 0.0)
         for name, reads, alone, waits, cpu in found:
-            told = count, name, _pair(waits), cpu, f"{floor:.0f}", _pair(reads), _pair(alone), f"{share:.1%}"
+            told = (
+                *(count, name, _pair(waits), cpu, f"{floor:.1f}", _pair(reads), _pair(alone)),
+                *(f"{share:.1%}", f"{os.getloadavg()[0]:.1f}"),
+            )
             print(
                 " ".join(f"{each:>{width}}" for each, (_, width) in zip(told, _COLUMNS, strict=True)),
                 flush=True,

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 from django.db import OperationalError, connection
 
+from retinue.replica.clocks import Clock
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.models import AuditEvent
-from retinue.server.nodes import receipts, renewing, wake
+from retinue.server.nodes import receipts, renewing, rounds, wake
 from retinue.server.nodes.models import Lease
 from retinue.server.nodes.renewing import Said
 from retinue.server.nodes.rules import PollRequest
@@ -41,6 +42,50 @@ def test_a_commit_answers_all_that_are_held(estate: Estate, together: Together) 
     assert {ledger.position().revision} == {getattr(answer_of(poll), "head", 0) for poll in held}
     assert max(together.seconds[id(poll)] for poll in held) - committed < 0.6
     assert 0 == together.rounds.held
+
+
+def test_who_was_told_together_is_recorded_together(
+    estate: Estate, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A change answers twenty polls. Their nodes poll again one after the other: one statement records them all.
+    """
+    monkeypatch.setattr(rounds, "GAP_SECONDS", 2.0)
+    monkeypatch.setattr(rounds, "GATHER_SECONDS", 10.0)
+    monkeypatch.setattr(rounds, "RETURN_SECONDS", 10.0)
+    followers = followers_of(20)
+    held = together.hold(followers)
+    estate.account()
+    together.wait(held)
+    recorded: list[int] = []
+
+    def record(polls: Sequence[Said]) -> dict[renewing.Place, Clock]:
+        recorded.append(len(polls))
+        return plain(polls)
+
+    plain = renewing.record
+    monkeypatch.setattr(renewing, "record", record)
+    polls = []
+    for each in followers:
+        each.catch_up()
+        polls += together.put((each, each.request()))
+    together.wait(polls)
+
+    assert [20] == recorded
+
+
+def test_who_does_not_come_back_is_hardly_waited_for(estate: Estate, together: Together) -> None:
+    """
+    Of three that were told one is gone: the others are answered as soon as nobody comes any more.
+    """
+    followers = followers_of(3)
+    held = together.hold(followers)
+    estate.account()
+    together.wait(held)
+    began = time.monotonic()
+    together.ask(*((each, each.request()) for each in followers[:2]))
+
+    assert time.monotonic() - began < 0.5
 
 
 def test_a_receipt_that_is_complete_calls_nobody(estate: Estate, together: Together) -> None:

@@ -11,6 +11,8 @@ from retinue.token import BASE62
 ID_LENGTH = 16
 #: So many more than the id holds that each of its digits is as likely as any other, but for 1 in 2^32.
 RANDOM_BITS = 128
+#: Each answer has an id: two digits at a time, the lower one first.
+_PAIRS = tuple(low + high for high in BASE62 for low in BASE62)
 
 
 def new_id(prefix: str) -> str:
@@ -29,7 +31,7 @@ def numbered_id(prefix: str, number: int) -> str:
 
 def _digits(number: int) -> str:
     text = ""
-    for _ in range(ID_LENGTH):
-        number, digit = divmod(number, len(BASE62))
-        text += BASE62[digit]
+    for _ in range(ID_LENGTH // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        text += _PAIRS[pair]
     return text

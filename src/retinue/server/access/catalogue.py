@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -168,11 +169,14 @@ def expand(
     named = frozenset(name for name in given if name in names)
     if not wild:
         return named
-    return named | {
-        name
-        for name in names
-        if any(covers(pattern, name, reaches_management=reaches_management) for pattern in wild)
-    }
+    declared = frozenset(names)
+    return named.union(*(_matched(pattern, declared, reaches_management) for pattern in wild))
+
+
+# Each call decides by patterns of roles, over names that hardly ever change.
+@lru_cache(maxsize=4096)
+def _matched(pattern: str, names: frozenset[str], reaches_management: bool) -> frozenset[str]:
+    return frozenset(name for name in names if covers(pattern, name, reaches_management=reaches_management))
 
 
 def covered(pattern: str, names: Collection[str], reaches_management: bool = False) -> frozenset[str]:

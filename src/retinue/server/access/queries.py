@@ -24,6 +24,7 @@ from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
 from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.prepared import Prepared
 
 __all__ = [
     "AccessPolicy",
@@ -49,6 +50,9 @@ __all__ = [
 ]
 
 
+_CATALOGUE = Prepared(lambda: Permission.objects.filter(is_withdrawn=False).values_list("name", "index"))
+
+
 def in_force(now: datetime | None = None) -> Q:
     """Return the condition of what was handed out, has not ended and waits for nobody."""
     at = now or datetime.now(UTC)
@@ -57,8 +61,7 @@ def in_force(now: datetime | None = None) -> Q:
 
 def catalogue() -> dict[str, int]:
     """Return every permission that is declared now, with its index."""
-    rows = Permission.objects.filter(is_withdrawn=False).values_list("name", "index")
-    return dict(remembering.once("catalogue", lambda: dict(rows)))
+    return dict(remembering.once("catalogue", lambda: dict(_CATALOGUE.all())))
 
 
 def roles_of(subject_ids: Iterable[str]) -> dict[str, list[str]]:

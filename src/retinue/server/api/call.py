@@ -33,7 +33,7 @@ class Call:
     caller: Caller | None = None
     principal: Principal | None = None
     node: Node | None = None
-    #: Of a node: the head of the read in which it was admitted.
+    #: The head of the read in which the caller was admitted by its token.
     admitted_at: Position | None = None
     transaction: Transaction | None = None
     #: Why the change is made, as the caller says.

@@ -120,7 +120,7 @@ def _await_nodes(
     limits.allow(call.request, BARRIER_SECONDS + limits.START_SECONDS)
     try:
         if revision:
-            receipt = receipts.of_revision(revision)
+            receipt = receipts.opened_by(call.tx) if call.tx.revision else receipts.of_revision(revision)
         elif reduces:
             receipt = receipts.pending_of(call.organization, ended)
             if receipt is None and ended is not None:

@@ -7,6 +7,7 @@ is refused before either is asked.
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from enum import Enum
 from functools import cache
 
@@ -24,7 +25,7 @@ from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
 from retinue.server.api.counting import counting
 from retinue.server.api.forwarded import guesser
-from retinue.server.credentials import queries as credentials
+from retinue.server.credentials import present
 from retinue.server.credentials.actions import peppers
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
@@ -37,6 +38,8 @@ from retinue.verifier import CALLER_KINDS, Question, Verifier
 
 #: Header fields in which nobody presents a token; where there are no others, none is looked for.
 _USUAL = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in TAKEN)
+#: So long ago may a decision be that no end by the clock has come since which anybody could tell.
+JUST_NOW = timedelta(seconds=0.25)
 NODE_KINDS = frozenset({Kind.NODE.value})
 
 #: What is answered while the history is in doubt; a credential may be in force that was revoked meanwhile.
@@ -128,6 +131,7 @@ def admit(
             return _node(request, decision)
         if not isinstance(decision, Denied):
             call = _person(request, decision.caller)
+            call.admitted_at = ledger.position() if changes else None
             call.permission, call.decision_us, call.quota = decision.permission, spent_us, decision.quota
             return call
     if decision.reason is Reason.REPLICA_STALE:
@@ -176,6 +180,15 @@ def count(origin: tuple[str | None, str | None], decision: Decision) -> None:
         attempts.succeeded(network, kid)
 
 
+def stands(call: Call) -> bool:
+    """Tell, inside the transaction of a change, whether what was decided about the caller still holds: it was
+    decided just now, and nothing has been committed since. Then there is nothing to decide again.
+    """
+    if call.admitted_at is None or call.now - call.started > JUST_NOW:
+        return False
+    return ledger.position() == call.admitted_at
+
+
 def confirm(call: Call) -> None:
     """Decide again, inside the transaction of a change: between the headers and now a body was awaited.
 
@@ -184,7 +197,7 @@ def confirm(call: Call) -> None:
     if call.caller is None:
         _confirm_person(call)
         return
-    reason = credentials.ended(call.actor.credential, call.now)
+    reason = present.ended(call.actor.credential, call.now)
     if reason is not None:
         raise NotAllowed(denial_answer(call.request, Denied(reason, call.caller)))
 

@@ -86,7 +86,7 @@ class Operation:
         given |= {} if body is None else {"body": body}
 
         def decide() -> None:
-            if self.changes:
+            if self.changes and not guard.stands(call):
                 guard.confirm(call)
                 self.check_needs(call)
             self._check_also(call, body)

@@ -69,7 +69,9 @@ class Polling:
         self._gateways = Gateways(settings.INSTALLATION.trusted_proxies)
         self._rounds = Rounds(admitted.memory.check, self._deliver)
         self._come: list[Poll] = []
-        self._taking = 0
+        #: Who takes a body, and since when (the loop's clock).
+        self._taking: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
         self._places = asyncio.Semaphore(MOST_ALONE)
         self._hosts: set[str] = set()
         self.is_ending = False
@@ -77,12 +79,13 @@ class Polling:
     def start(self) -> None:
         """Begin."""
         self._rounds.start()
+        self._look()
 
     async def answer(self, scope: Any, protocol: Any) -> None:
         """Answer one poll."""
         fields = scope.headers.items()
         given = dict(fields)
-        is_plain = len(given) == len(fields) and _is_announced(given) and self._taking < MOST_TAKEN
+        is_plain = len(given) == len(fields) and _is_announced(given) and len(self._taking) < MOST_TAKEN
         if not is_plain:
             await self._calls.answer(scope, protocol)
             return
@@ -103,15 +106,30 @@ class Polling:
 
     async def _take(self, protocol: Any) -> bytes | None:
         """Return the body; ``None`` if it does not come."""
-        self._taking += 1
+        task = asyncio.current_task(self._loop)
+        assert task is not None  # noqa: S101  (a coroutine of the loop)
+        self._taking[task] = self._loop.time()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                sent: bytes = await protocol()
-                return sent
+            sent: bytes = await protocol()
+            return sent
         except Exception:
             return None
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            self._overdue.discard(task)
+            task.uncancel()
+            return None
         finally:
-            self._taking -= 1
+            del self._taking[task]
+
+    def _look(self) -> None:
+        """End what takes too long; once a second, for all: a timer for each poll costs more than its body."""
+        last = self._loop.time() - BODY_SECONDS
+        for task in [task for task, since in self._taking.items() if since < last]:
+            self._overdue.add(task)
+            task.cancel()
+        self._loop.call_later(1.0, self._look)
 
     async def _in_round(self, node: Admitted, request: PollRequest) -> bytes | None:
         """Return the answer to what is usual; ``None`` if the poll must be answered by itself."""

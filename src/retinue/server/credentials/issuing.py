@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from retinue.server.access import actions as access
-from retinue.server.credentials import narrowing, owners, queries, rules, writing
+from retinue.server.credentials import narrowing, owners, present, rules, writing
 from retinue.server.credentials.models import Credential
 from retinue.server.credentials.owners import Owner
 from retinue.server.credentials.writing import Issued, Secret
@@ -75,7 +75,7 @@ def check_in_force(tx: Transaction) -> None:
 
     Without it the call of a thief would wait for the end of a compromise, and get a token then.
     """
-    if tx.actor.credential and queries.ended(tx.actor.credential, tx.now) is not None:
+    if tx.actor.credential and present.ended(tx.actor.credential, tx.now) is not None:
         raise Refused("state_conflict", "the credential that calls has ended meanwhile")
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import GreaterThan, IsNull, LessThanOrEqual
 
-from retinue.decision import Reason
 from retinue.server.access import queries as access
 from retinue.server.credentials.models import Credential, DeviceSignIn, ImportScheme
 from retinue.server.directory.queries import Principal, principals
@@ -18,6 +17,7 @@ from retinue.server.errors import NotFound
 from retinue.server.policies.environments import warned_days, where
 from retinue.server.policies.policy import policy_of
 from retinue.server.policies.rules import Compiled
+from retinue.server.prepared import Prepared
 from retinue.token import Kind
 from retinue.verifier import PAT_ISSUE
 
@@ -38,8 +38,20 @@ __all__ = [
 
 def key(organization_id: str, ident: str, *, lock: bool = False) -> Credential:
     """Return an API key by its id or its key id. Raises :class:`NotFound`."""
+    if lock:
+        return _one(_keys(organization_id, ident), "key", ident, lock)
+    found = _KEY.first(organization_id, ident)
+    if found is None:
+        raise NotFound("key", ident)
+    return found
+
+
+def _keys(organization_id: str, ident: str) -> QuerySet[Credential]:
     rows = Credential.objects.filter(organization_id=organization_id, kind=Kind.API_KEY.value)
-    return _one(rows.filter(Q(id=ident) | Q(kid=ident)), "key", ident, lock)
+    return rows.filter(Q(id=ident) | Q(kid=ident))
+
+
+_KEY = Prepared(lambda *given: _keys(*given).select_related("principal", "organization").order_by("id")[:1])
 
 
 def keys(
@@ -124,29 +136,6 @@ def with_status(
             return live.exclude(soon).filter(was_used_lately)
         case _:
             return rows.filter(state=status)
-
-
-def ended(ident: str, now: datetime) -> Reason | None:
-    """Return why a credential is not in force any more, as the verifier says it; ``None`` while it is.
-
-    For a call that was let in some time ago; one query, inside whatever transaction is open.
-    """
-    rows = Credential.objects.filter(id=ident)
-    found = rows.values_list(
-        "state", "expires_at", "retires_at", "principal__state", "organization__state"
-    ).first()
-    if found is None:
-        return Reason.TOKEN_UNKNOWN
-    state, expires_at, retires_at, account, organization = found
-    if organization != "enabled":
-        return Reason.ORGANIZATION_DISABLED
-    if account not in (None, "enabled"):
-        return Reason.ACCOUNT_DELETED if account == "deleted" else Reason.ACCOUNT_DISABLED
-    if state in ("revoked", "deleted") or (retires_at is not None and retires_at <= now):
-        return Reason.CREDENTIAL_REVOKED
-    if state != "active":
-        return Reason.CREDENTIAL_SUSPENDED
-    return Reason.CREDENTIAL_EXPIRED if expires_at is not None and expires_at <= now else None
 
 
 def credentials(

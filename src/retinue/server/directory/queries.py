@@ -12,6 +12,7 @@ from retinue.server.directory.models import BrowserSession, Login, Organization,
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
 from retinue.server.policies import remembering
+from retinue.server.prepared import Prepared
 
 __all__ = [
     "BrowserSession",
@@ -95,10 +96,17 @@ def _principal(organization_id: str, ident: str, kind: str, noun: str, lock: boo
     return found
 
 
+_PRINCIPALS = Prepared(lambda *ids: Principal.objects.filter(id__in=ids))
+
+
 def principals(ids: Iterable[str]) -> dict[str, Principal]:
     """Return principals by id, in one query; unknown ids are left out."""
     own = (each for each in ids if each.startswith(PRINCIPAL_IDS))
-    return remembering.by_id("principals", own, Principal.objects.in_bulk)
+    return remembering.by_id("principals", own, _by_id)
+
+
+def _by_id(ids: Iterable[str]) -> dict[str, Principal]:
+    return {each.id: each for each in _PRINCIPALS.any_of(ids)}
 
 
 def is_enabled(principal_id: str) -> bool:

@@ -14,7 +14,7 @@ from retinue.server.nodes.renewing import Place, Said
 from retinue.server.nodes.rules import acknowledged
 
 #: While some are missing, those who wait look so often at most.
-AGAIN_SECONDS = 0.01
+AGAIN_SECONDS = 0.05
 #: Who was not heard for so long is not waited for here; longer than any poll is held.
 LATELY_SECONDS = 25.0
 
@@ -37,6 +37,7 @@ class Acknowledged:
             if before is None or before[0] != at:
                 self._has_news = True
             self._reached[each.place] = at, now
+        wake.acknowledgements.is_fed = bool(self._reached)
 
     def look(self, head: Position, now: float) -> None:
         """Tell those who wait, if there is something new and all have come to the head; or a little later."""
@@ -47,6 +48,7 @@ class Acknowledged:
         for place in behind:
             if now - self._reached[place][1] > LATELY_SECONDS:
                 del self._reached[place]
+        wake.acknowledgements.is_fed = bool(self._reached)
         if any(place in self._reached for place in behind):
             self.due = self.due or now + AGAIN_SECONDS
             return

@@ -7,16 +7,18 @@ of the organization waits for that. A longer lease may be in use from its commit
 
 from __future__ import annotations
 
-from django.db.models import Max, QuerySet
+from django.db import connection
 
 from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.nodes.models import Receipt
 from retinue.server.policies import queries as policies
 from retinue.server.policies.actions import LEASE_BEFORE
 
 #: What these belong to is no organization's: a change of theirs may touch decisions about any.
 INSTALLATION = frozenset({"permission", "node", "node_credential", "identity_key", "setup_code"})
+# The state is no parameter: SQLite takes the index of pending receipts only for a condition that it can read.
+_SHORTENED = "SELECT MAX(lease_before_seconds) FROM nodes_receipt WHERE state = 'pending'"
+_SHORTENED_IN = f"{_SHORTENED} AND organization = %s"
 
 
 def shortest_seconds() -> int:
@@ -26,13 +28,12 @@ def shortest_seconds() -> int:
 
 def longest_seconds() -> int:
     """Return the longest lease that may be in use on some node, for some organization."""
-    return max(policies.lease_range()[1], _shortened(Receipt.objects.filter(state="pending")))
+    return max(policies.lease_range()[1], _shortened(None))
 
 
 def awaited_seconds(organization: str) -> int:
     """Return the longest lease that may be in use on some node for one organization."""
-    pending = Receipt.objects.filter(organization=organization, state="pending")
-    return max(policies.lease_of(organization), _shortened(pending))
+    return max(policies.lease_of(organization), _shortened(organization))
 
 
 def of_change(tx: Transaction) -> int:
@@ -51,9 +52,15 @@ def of_change(tx: Transaction) -> int:
 def shortened_from(tx: Transaction, organization: str) -> int:
     """Return the longer lease that was in force before this very change; 0 if it shortens none."""
     before = int(tx.kept.get((LEASE_BEFORE, organization), "0"))
-    return before if before > policies.lease_of(organization) else 0
+    return before if before and before > policies.lease_of(organization) else 0
 
 
-def _shortened(pending: QuerySet[Receipt]) -> int:
-    found: int | None = pending.aggregate(most=Max("lease_before_seconds"))["most"]
+def _shortened(organization: str | None) -> int:
+    """Return the longest lease that was shortened by a receipt that is pending; 0 if there is none."""
+    with connection.cursor() as cursor:
+        if organization is None:
+            cursor.execute(_SHORTENED)
+        else:
+            cursor.execute(_SHORTENED_IN, [organization])
+        (found,) = cursor.fetchone()
     return found or 0

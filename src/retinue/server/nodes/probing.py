@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -51,6 +52,10 @@ _LOOK_SECONDS = 0.1
 #: By so much the wall clocks of hosts of the control plane may differ.
 MARGIN_MS = 20
 KEPT = timedelta(days=1)
+_STARTED = """
+SELECT id, sealed FROM nodes_probe WHERE state = 'started' AND started_at > %s
+ORDER BY started_at DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +168,11 @@ def canary_for(changes: Iterable[Change]) -> Canary | None:
     """Return the canary that nodes verify now, for one that gets a credential: the canary's is among them."""
     if not any(change.kind is Kind.CREDENTIAL for change in changes):
         return None
-    young = timezone.now() - LEFT_BEHIND
-    found = Probe.objects.filter(state="started", started_at__gt=young).order_by("started_at").last()
-    return None if found is None or found.sealed is None else Canary(found.id, bytes(found.sealed))
+    young = connection.ops.adapt_datetimefield_value(timezone.now() - LEFT_BEHIND)
+    with connection.cursor() as cursor:
+        cursor.execute(_STARTED, [young])
+        found = cursor.fetchone()
+    return None if found is None or found[1] is None else Canary(found[0], bytes(found[1]))
 
 
 def take(node: Node, incarnation: str, reports: Iterable[ProbeReport]) -> None:

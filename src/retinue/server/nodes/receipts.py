@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from retinue.replica.lease import boot_clock_ns
@@ -26,9 +26,10 @@ from retinue.server.ids import new_id
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger import transaction as door
 from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
-from retinue.server.nodes import freshness, leases, measures, wake
-from retinue.server.nodes.models import Lease, Receipt
-from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, delaying, outlook
+from retinue.server.nodes import freshness, leases, measures, receipt_rows, wake
+from retinue.server.nodes.models import Receipt
+from retinue.server.nodes.receipt_rows import PENDING, of_object, of_revision, opened_by, pending_of
+from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, outlook
 
 __all__ = [
     "Receipt",
@@ -38,6 +39,7 @@ __all__ = [
     "of_object",
     "of_revision",
     "open_for",
+    "opened_by",
     "pending_of",
     "stop",
     "subscribe",
@@ -48,8 +50,12 @@ _log = logging.getLogger("retinue.receipts")
 COMPLETED = "receipt.completed"
 #: Acknowledgements that other processes received are looked for so often (PostgreSQL).
 LOOK_SECONDS = 0.01
+#: Nodes that poll in this process confirm within this time, as a rule.
+FIRST_SECONDS = 0.02
 #: The keeper looks so often for receipts that nobody waits for.
 KEEP_SECONDS = 0.25
+#: No organization may state a longer one.
+LONGEST_LEASE_SECONDS = 3_600
 #: The keeper leaves a young receipt to the call that opened it.
 YOUNG = timedelta(seconds=0.5)
 _ROWS = """
@@ -70,9 +76,9 @@ def subscribe() -> None:
 def open_for(tx: Transaction, revision: int) -> None:
     """Open the receipt of the transaction that takes ``revision``; it is pending until :func:`follow`."""
     said, lease = tx.reducing()[0], freshness.of_change(tx)
-    Receipt.objects.create(
+    receipt = Receipt(
         id=new_id("rcp"),
-        epoch=ledger.position().epoch,
+        epoch=tx.epoch,
         revision=revision,
         organization=said.organization,
         change=said.event,
@@ -83,6 +89,7 @@ def open_for(tx: Transaction, revision: int) -> None:
         lease_seconds=lease,
         lease_before_seconds=freshness.shortened_from(tx, said.organization) or None,
     )
+    receipt_rows.add(tx, receipt)
 
 
 def get(ident: str, organization: str, actor: str = "", *, is_operator: bool = False) -> Receipt:
@@ -98,29 +105,6 @@ def get(ident: str, organization: str, actor: str = "", *, is_operator: bool = F
     return found
 
 
-def of_object(ident: str, organization: str) -> Receipt | None:
-    """Return the latest receipt about an object of an organization, or about another organization.
-
-    For a call that may end it, and finds it already ended.
-    """
-    found = Receipt.objects.filter(subject=ident, organization__in=[organization, ident])
-    return found.order_by("-revision").first()
-
-
-def pending_of(organization: str, ident: str | None = None) -> Receipt | None:
-    """Return an organization's newest receipt that is not complete: once it is, all before it hold too.
-
-    Or one of another organization, ``ident``, which an operator has ended.
-    """
-    rows = Receipt.objects.filter(organization__in=[organization, ident or organization], state="pending")
-    return rows.order_by("-revision").first()
-
-
-def of_revision(revision: int) -> Receipt | None:
-    """Return the receipt of a revision; ``None`` if it took no access away."""
-    return Receipt.objects.filter(revision=revision).first()
-
-
 def follow(receipt: Receipt, seconds: float) -> Receipt:
     """Wait until the receipt is complete, at most so long; return it as it is then.
 
@@ -128,6 +112,10 @@ def follow(receipt: Receipt, seconds: float) -> Receipt:
     """
     until = time.monotonic() + seconds
     watch = _Watch(receipt)
+    if seconds > 0 and wake.acknowledgements.is_fed:
+        # First of all the nodes get the change: a look now would only take the time from the polls.
+        wake.release_connection()
+        wake.acknowledgements.wait(wake.acknowledgements.ticket(), min(FIRST_SECONDS, seconds))
     while True:
         ticket = wake.acknowledgements.ticket()
         if watch.look():
@@ -211,15 +199,10 @@ class _Watch:
 def _complete(watch: _Watch) -> Receipt:
     """Write down that the change holds everywhere; if somebody else did, return what they wrote."""
     with transaction(SYSTEM, reason=f"revision {watch.receipt.revision}") as tx:
-        receipt = Receipt.objects.select_for_update(no_key=True).get(id=watch.receipt.id)
+        receipt = receipt_rows.locked(watch.receipt.id)
         if receipt.state == "complete":
             return receipt
-        receipt.state = "complete"
-        receipt.completed_at = tx.now
-        receipt.nodes = watch.settled
-        receipt.save()
-        late = Lease.objects.filter(incarnation__in=delaying(receipt.nodes))
-        late.update(waits=F("waits") + 1, waited_at=tx.now)
+        receipt_rows.complete(tx, receipt, watch.settled)
         tx.record(
             COMPLETED,
             receipt.id,
@@ -238,7 +221,9 @@ def _quiet_until_ns() -> int:
     On SQLite they are written without waiting for the disk, so a power cut may take some. Whatever they gave
     has ended one bound after the boot, and the clock began with the boot.
     """
-    return bound_ns(freshness.longest_seconds()) if connection.vendor == "sqlite" else 0
+    if connection.vendor != "sqlite" or boot_clock_ns() >= bound_ns(LONGEST_LEASE_SECONDS):
+        return 0
+    return bound_ns(freshness.longest_seconds())
 
 
 class _Keeper(threading.Thread):
@@ -265,7 +250,7 @@ class _Keeper(threading.Thread):
 
     def _round(self) -> bool:
         """Look once after each pending receipt; tell whether there are any."""
-        pending = list(Receipt.objects.filter(state="pending", committed_at__lt=timezone.now() - YOUNG))
+        pending = list(Receipt.objects.filter(PENDING, committed_at__lt=timezone.now() - YOUNG))
         self._watches = {each.id: self._watches.get(each.id) or _Watch(each) for each in pending}
         for watch in list(self._watches.values()):
             if watch.look():

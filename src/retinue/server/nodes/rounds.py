@@ -33,6 +33,12 @@ _log = logging.getLogger("retinue.feed")
 #: Polls in one round, and polls that are held in this process; with more, polls are answered at once.
 MOST_IN_A_ROUND = 500
 MOST_HELD = 4_096
+#: Nodes that were told of a change poll again at once, and a round for all of them costs hardly more than one
+#: for a single node. So a round waits for those that were told, as long as they keep coming.
+GATHER_SECONDS = 0.01
+GAP_SECONDS = 0.001
+#: Who does not come back within this time is not waited for.
+RETURN_SECONDS = 0.05
 _encode = msgspec.json.Encoder().encode
 #: The answer begins with the incarnation; all that follows is the same for many.
 _HEAD = b'{"incarnation":"'
@@ -57,6 +63,10 @@ class Rounds(threading.Thread):
         self._held: list[Poll] = []
         self._held_of: Counter[str] = Counter()
         self._acknowledged = Acknowledged()
+        #: How many have been told of a change and have not come back, until when, and how many end the wait.
+        self._told = 0
+        self._told_until = 0.0
+        self._enough = 1
 
     @property
     def held(self) -> int:
@@ -90,7 +100,8 @@ class Rounds(threading.Thread):
         """Answer these, now or when there is something new; from any thread."""
         with self._condition:
             self._come += polls
-            self._condition.notify()
+            if len(self._come) >= self._enough:
+                self._condition.notify()
 
     def run(self) -> None:
         """Go round until stopped."""
@@ -114,6 +125,7 @@ class Rounds(threading.Thread):
                     break
                 wake.release_connection()
                 self._condition.wait(left)
+            self._gather()
             if self._is_ending and not (self._come or self._held):
                 return None
             self._has_changed = False
@@ -127,6 +139,23 @@ class Rounds(threading.Thread):
                     later.append(poll)
             self._come = later
             return list(taken.values())
+
+    def _gather(self) -> None:
+        """Wait for those who were told of a change, while they keep coming; with the condition held."""
+        now = time.monotonic()
+        if now >= self._told_until:
+            self._told = 0
+        ends = min(now + GATHER_SECONDS, self._told_until)
+        count = 0
+        self._enough = self._told
+        while (
+            count < len(self._come) < self._told and now < ends and not (self._has_changed or self._is_ending)
+        ):
+            count = len(self._come)
+            self._condition.wait(min(GAP_SECONDS, ends - now))
+            now = time.monotonic()
+        self._enough = 1
+        self._told = max(self._told - len(self._come), 0)
 
     def _pause(self) -> float | None:
         ends = [poll.until for poll in self._held]
@@ -216,6 +245,9 @@ class Rounds(threading.Thread):
                 told[feed.result_of(answer)] += 1
                 ready.append(poll)
         self._deliver([*ready, *alone])
+        if ready:
+            self._told += len(ready)
+            self._told_until = time.monotonic() + RETURN_SECONDS
         for result, count in told.items():
             measures.answered((time.perf_counter() - began) / len(ready), result, count)
 

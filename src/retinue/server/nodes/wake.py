@@ -48,6 +48,8 @@ class Wake:
         self._pulses = 0
         self._held: Counter[str] = Counter()
         self._is_closed = False
+        #: Nodes poll in this process, and a pulse comes when they have confirmed a change.
+        self.is_fed = False
         #: Called, from any thread, when something may have happened.
         self.listeners: list[Callable[[], object]] = []
 

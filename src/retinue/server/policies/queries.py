@@ -16,6 +16,7 @@ from retinue.server.policies import remembering, rules, stored
 from retinue.server.policies.models import Standing, Version
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.rules import Compiled, Document
+from retinue.server.prepared import Prepared
 
 __all__ = ["Version", "in_force", "in_force_in", "version", "version_row", "versions"]
 
@@ -23,9 +24,13 @@ _log = logging.getLogger("retinue.policies")
 #: An organization without a document of its own has the native preset.
 NONE = ""
 _STANDING = "SELECT version_id FROM policies_standing WHERE organization = %s"
+_LEASE = "SELECT lease_seconds FROM policies_standing WHERE organization = %s"
 _LEASES = """
 SELECT (SELECT MIN(lease_seconds) FROM policies_standing), (SELECT MAX(lease_seconds) FROM policies_standing)
 """
+_VERSIONS = Prepared(
+    lambda *ids: Standing.objects.filter(organization__in=ids).values_list("organization", "version_id")
+)
 _NATIVE = rules.compiled(Document())
 
 
@@ -49,8 +54,7 @@ def in_force(organization_id: str) -> Compiled:
 def in_force_in(organization_ids: Iterable[str]) -> dict[str, Compiled]:
     """Return what is in force in each of some organizations now, in one query; for reads, not for changes."""
     found: dict[str, Compiled] = dict.fromkeys(organization_ids, _NATIVE)
-    rows = Standing.objects.filter(organization__in=list(found)).values_list("organization", "version_id")
-    return found | {organization: version(version_id) for organization, version_id in rows}
+    return found | {organization: version(ident) for organization, ident in _VERSIONS.any_of(found)}
 
 
 def _check_standing(tx: Transaction, organization_id: str) -> None:
@@ -94,8 +98,10 @@ def _version(version_id: str) -> Compiled:
 
 def lease_of(organization_id: str) -> int:
     """Return ``freshness.lease_seconds`` of an organization, as it stands now."""
-    rows = Standing.objects.filter(organization=organization_id)
-    return rows.values_list("lease_seconds", flat=True).first() or NATIVE.freshness_lease_seconds
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASE, [organization_id])
+        row = cursor.fetchone()
+    return NATIVE.freshness_lease_seconds if row is None else int(row[0])
 
 
 def lease_range() -> tuple[int, int]:

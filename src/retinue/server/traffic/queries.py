@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
 from retinue.server.policies import remembering
+from retinue.server.prepared import Prepared
 from retinue.server.traffic.models import Exercise, Origin, Request, SpoolProgress, Usage
 
 __all__ = [
@@ -72,6 +73,9 @@ def requests(
     return rows
 
 
+_USAGE = Prepared(lambda *ids: Usage.objects.filter(credential__in=ids))
+
+
 def usage(credential_ids: Iterable[str], holders: Iterable[str] = ()) -> dict[str, Usage]:
     """Return the counters of those credentials that were used, in one query.
 
@@ -80,7 +84,11 @@ def usage(credential_ids: Iterable[str], holders: Iterable[str] = ()) -> dict[st
     holders = set(holders)
     if holders and _read_whole().issuperset(holders):
         return remembering.by_id("usage", credential_ids, lambda _unused: {})
-    return remembering.by_id("usage", credential_ids, Usage.objects.in_bulk)
+    return remembering.by_id("usage", credential_ids, _counters)
+
+
+def _counters(credential_ids: Iterable[str]) -> dict[str, Usage]:
+    return {each.credential: each for each in _USAGE.any_of(credential_ids)}
 
 
 def used_by(client: str, since: datetime) -> QuerySet[Usage, Any]:
