@@ -17,7 +17,7 @@ server. Each row below has one test in `tests/conformance/`, named by its id. Th
 running control plane and one node, in organizations of the preset of their system.
 
 This page is written by `make conformance` from that run, and held equal to it by a test. *Missing* rows have a
-test that is known to fail. Rows about pages are shown by the tests of the console.
+test that is known to fail.
 """
 
 
@@ -27,11 +27,11 @@ def render() -> str:
 
 
 def _summary() -> Iterator[str]:
-    yield "| system | preset | shown | missing | owed to the console |"
-    yield "|---|---|---|---|---|"
+    yield "| system | preset | shown | missing |"
+    yield "|---|---|---|---|"
     for system, (preset, name) in SYSTEMS.items():
         states = [_state(row) for row in _binding(system)]
-        numbers = [sum(state.startswith(word) for state in states) for word in ("`", "missing", "owed")]
+        numbers = [sum(state.startswith(word) for state in states) for word in ("`", "missing")]
         yield f"| {name} | `{preset}` | {' | '.join(map(str, numbers))} |"
     yield ""
 
@@ -53,7 +53,7 @@ def _binding(system: str) -> list[Row]:
 def _state(row: Row) -> str:
     test = shown().get(row.id)
     if test is None:
-        return "owed to the console" if row.is_of_the_console else "missing: it has no test"
+        return "missing: it has no test"
     return f"missing: {test.missing}" if test.missing else f"`{test.path}`"
 
 

@@ -45,11 +45,6 @@ class Row:
         """Whether the system's own text states or implies it."""
         return self.source in ("stated", "implied")
 
-    @property
-    def is_of_the_console(self) -> bool:
-        """Whether it is about pages: those are shown by the tests of the console."""
-        return self.kind == "console"
-
 
 @dataclass(frozen=True)
 class Shown:

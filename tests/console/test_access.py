@@ -143,3 +143,22 @@ def test_who_may_not_change_sees_why(browser: Browser, person: Person) -> None:
     assert "You need role:create" in browser.text(_path(person, "roles"))
     assert 403 == refused.status_code
     assert "mine" not in roles(person.principal.organization_id)
+
+
+def test_account_is_put_into_a_group_and_taken_out(signed_in: Browser, person: Person) -> None:
+    """
+    From the account's own page: it holds what the group carries, and nothing of it once it is taken out.
+    """
+    account = account_of(person, "etl")
+    _role(signed_in, person, "audit_log:read")
+    group = str(signed_in.fill(_path(person, "groups/new"), name="Data", roles=["reader"])["Location"])
+    page = f"/o/{person.principal.organization.handle}/accounts/{account.id}"
+    ident = group.rpartition("/")[2]
+    signed_in.fill(f"{page}/access", to=f"{page}/collections", kind="group", id=ident)
+    inside, text = effective(account), signed_in.text(f"{page}/access")
+    signed_in.fill(f"{page}/access", to=f"{page}/collections", kind="group", id=ident, remove="yes")
+
+    assert "audit_log:read" in inside
+    assert f'href="{group}">Data</a>' in text
+    assert "Holds since" in text
+    assert "audit_log:read" not in effective(account)

@@ -87,3 +87,18 @@ def test_PL18_the_name_in_a_row_opens_the_account(visitor: Visitor) -> None:
     assert f'href="/o/{visitor.organization.handle}/accounts/{account["id"]}">Opened</a>' in visitor.see(
         "/accounts"
     )
+
+
+def test_PL7_the_menu_of_the_avatar_leads_to_the_accounts(visitor: Visitor) -> None:
+    """
+    Service accounts stand in the menu of the person, at the bottom, and neither in the navigation nor among users.
+    """
+    visitor.organization.account("Apart")
+    page = visitor.see("/")
+    navigation, _sep, menu = page.partition('<div class="person">')
+    link = f'href="/o/{visitor.organization.handle}/accounts"'
+
+    assert "Service accounts</a>" in menu
+    assert link in menu
+    assert f'<a class="nav-link" {link}' not in navigation
+    assert "Apart" not in visitor.see("/settings/users")

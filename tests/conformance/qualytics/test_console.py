@@ -39,3 +39,21 @@ def test_QU18_menu_of_a_token_revokes_and_deletes(visitor: Visitor) -> None:
 
     assert f"/keys/{key['id']}/do/delete" in revoked
     assert "to-end" not in visitor.see(f"/accounts/{account['id']}/keys")
+
+
+def test_QU16_users_create_accounts_and_generate_tokens(visitor: Visitor) -> None:
+    """
+    The page of users in the settings has service accounts among them with a badge, creates one, and generates a
+    token from its row.
+    """
+    account = visitor.organization.account("among-users")
+    page = visitor.see("/settings/users")
+    services = visitor.see("/settings/users?kind=service_account")
+    shown = visitor.fill(f"/accounts/{account['id']}/keys/new", key_name="a", expires="30d")
+
+    assert f'href="/o/{visitor.organization.handle}/accounts/new"' in page
+    assert "Vera Visitor" in page
+    assert "Vera Visitor</a>" not in services
+    assert "Service account</span>" in services
+    assert f"/accounts/{account['id']}/keys/new" in services
+    assert "Copy this token now. It is shown once." in shown

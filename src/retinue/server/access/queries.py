@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db.models import Q, QuerySet
@@ -19,7 +20,7 @@ from retinue.server.access.models import (
     Role,
     RoleAssignment,
 )
-from retinue.server.access.paths import Facts, Link, Part
+from retinue.server.access.paths import Facts, Link, Part, Rule
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
 from retinue.server.policies import remembering
@@ -201,6 +202,42 @@ def subject_of(principal: Principal) -> Subject:
 def now_ms() -> int:
     """Return the present instant as records carry it."""
     return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A group, team or access policy that a principal is in; ``by_rule`` without being a member by hand."""
+
+    id: str
+    kind: str
+    name: str
+    by_rule: bool
+
+
+def collections_of(principal: Principal) -> list[Joined]:
+    """Return the groups, teams and access policies that a principal is in now, by name."""
+    organization, now = principal.organization_id, now_ms()
+    facts = facts_of([organization], [principal.id])
+    by_hand = {each.id for each in facts.memberships.get(principal.id, ())}
+    found = {
+        each.id: Joined(each.id, each.link.kind, each.link.name, each.id not in by_hand)
+        for each in facts.holders(subject_of(principal), organization, policy_of(organization))
+        if each.link.kind != "role" and (each.link.until_ms == 0 or now < each.link.until_ms)
+    }
+    return sorted(found.values(), key=lambda each: each.name)
+
+
+def collections(organization_id: str, kind: str) -> list[Group]:
+    """Return the groups or teams of an organization to which members are added by hand, by name."""
+    rows = Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True, rule="")
+    every = remembering.once(("collections", organization_id), lambda: list(rows.order_by("name")))
+    return [row for row in every if row.kind == kind]
+
+
+def rules_of(organization_id: str) -> list[Rule]:
+    """Return the access policies that are in force, by name."""
+    found = (rule for rule in loading.rules_of([organization_id]) if rule.kind == "policy")
+    return sorted(found, key=lambda each: each.name)
 
 
 def sources(principal: Principal) -> dict[str, list[Part]]:

@@ -9,13 +9,14 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from retinue.server.access.queries import roles
+from retinue.server.access.queries import collections, collections_of, roles, rules_of
 from retinue.server.api.inside import Outcome
 from retinue.server.console import events, matrix
 from retinue.server.console.accounts import shown
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL, TABS
+from retinue.server.directory.queries import principals
 from retinue.server.traffic import queries as traffic
 
 MANY = "200"
@@ -112,6 +113,32 @@ def _access(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
         "roles": sorted(roles(viewer.person.organization_id).values(), key=lambda each: each.name),
         "sources": viewer.policy.grants_sources,
         "banned": viewer.policy.forbidden_for_service.roles,
+        **_collections(viewer, account),
+    }
+
+
+def _collections(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
+    """Return the groups, teams and access policies of an account, and those that it could be put into."""
+    held = collections_of(principals([account["id"]])[account["id"]])
+    inside = {each.id for each in held}
+    return {
+        "collections": [
+            {
+                "kind": kind,
+                "held": [each for each in held if each.kind == kind],
+                "others": [row for row in collections(viewer.organization.id, kind) if row.id not in inside]
+                if viewer.may(f"add_to_{kind}")
+                else [],
+                "may": viewer.may(f"add_to_{kind}"),
+                "why_not": viewer.missing(f"add_to_{kind}"),
+            }
+            for kind in ("group", "team")
+            if kind in viewer.policy.grants_sources
+        ],
+        "rules": [each for each in held if each.kind == "policy"],
+        "other_rules": [each for each in rules_of(viewer.organization.id) if each.id not in inside]
+        if viewer.may("update_access_policy")
+        else [],
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from retinue.server.api.inside import Outcome
 from retinue.server.console import account_page, receipts
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
@@ -74,6 +75,39 @@ def grant(viewer: Viewer, account_id: str) -> HttpResponse:
         said = _("%(name)s is granted.") % {"name": sent.get("permission", "")}
     receipts.say(viewer, outcome, said)
     return viewer.leave(viewer.url("account", account_id, "access"))
+
+
+@require_POST
+@page
+def join(viewer: Viewer, account_id: str) -> HttpResponse:
+    """Put an account into a group, team or access policy, or take it out."""
+    sent = viewer.request.POST
+    kind, ident = sent.get("kind", ""), sent.get("id", "-")
+    takes = bool(sent.get("remove"))
+    if kind not in ("group", "team", "policy"):
+        raise Http404
+    if kind == "policy":
+        outcome = _named_by(viewer, ident, account_id, takes=takes)
+    else:
+        body: dict[str, Any] = {"members": [account_id]}
+        if sent.get("justification") and not takes:
+            body["justification"] = sent["justification"].strip()
+        outcome = viewer.call(
+            f"remove_from_{kind}" if takes else f"add_to_{kind}", {f"{kind}_id": ident}, body=body
+        )
+    said = _("It is taken out. What came by this is gone.") if takes else _("It belongs to it now.")
+    receipts.say(viewer, outcome, said)
+    return viewer.leave(viewer.url("account", account_id, "access"))
+
+
+def _named_by(viewer: Viewer, policy_id: str, account_id: str, *, takes: bool) -> Outcome:
+    """Have an access policy name an account, or not any more."""
+    path = {"policy_id": policy_id}
+    present = viewer.get("get_access_policy", path)
+    named = [each["id"] for each in present["subjects"] if each["id"] != account_id]
+    return viewer.call(
+        "update_access_policy", path, body={"subjects": named if takes else [*named, account_id]}
+    )
 
 
 @require_POST

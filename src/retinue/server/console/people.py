@@ -21,6 +21,18 @@ USERS = Listing(
     "settings",
     (Filter("search", lazy("Name or e-mail")), Filter("state", lazy("State"), STATES)),
 )
+#: Where accounts stand among the users, with a badge.
+TOGETHER = Listing(
+    "list_principals",
+    "settings/together.html",
+    "settings",
+    (
+        Filter("search", lazy("Name or e-mail")),
+        Filter("kind", lazy("Type"), {"user": lazy("User"), "service_account": lazy("Service")}),
+        Filter("state", lazy("State"), STATES),
+        Filter("role", lazy("Role")),
+    ),
+)
 NODES = Listing("list_nodes", "settings/nodes.html", "settings")
 FIELDS = ("email", "name", "justification")
 ACTS = {
@@ -44,7 +56,9 @@ def _told(user: dict[str, Any]) -> dict[str, Any]:
 @require_safe
 @page
 def listed(viewer: Viewer) -> HttpResponse:
-    """All users."""
+    """All users; where the policy wants it, the service accounts stand among them."""
+    if viewer.policy.accounts_list_with_users == "badged":
+        return TOGETHER.show(viewer, told=_told, section="users")
     return USERS.show(viewer, told=_told, section="users")
 
 

@@ -78,6 +78,7 @@ urlpatterns = [
     path(f"{_ACCOUNT}/save", editing.settings, name="console_account_save"),
     path(f"{_ACCOUNT}/grants", editing.grant, name="console_account_grants"),
     path(f"{_ACCOUNT}/roles", editing.hold_roles, name="console_account_roles"),
+    path(f"{_ACCOUNT}/collections", editing.join, name="console_account_join"),
     path(f"{_ACCOUNT}/keys/new", key_form.issue, name="console_key_new"),
     path(f"{_ACCOUNT}/do/<str:name>", acting.act_on_account, name="console_account_act"),
     path(f"{_ACCOUNT}/compromise", compromising.account, name="console_account_compromise"),
