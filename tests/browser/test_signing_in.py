@@ -73,6 +73,7 @@ def _code(secret: str, step: int = 0) -> str:
 
 
 def _sign_out(page: Page) -> None:
+    page.get_by_role("button", name="Your menu").first.click()
     page.get_by_role("button", name="Sign out").first.click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 

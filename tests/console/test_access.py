@@ -157,8 +157,10 @@ def test_account_is_put_into_a_group_and_taken_out(signed_in: Browser, person: P
     signed_in.fill(f"{page}/access", to=f"{page}/collections", kind="group", id=ident)
     inside, text = effective(account), signed_in.text(f"{page}/access")
     signed_in.fill(f"{page}/access", to=f"{page}/collections", kind="group", id=ident, remove="yes")
+    after = signed_in.text(f"{page}/access")
 
     assert "audit_log:read" in inside
     assert f'href="{group}">Data</a>' in text
-    assert "Holds since" in text
+    assert f'href="{group}">Data</a>' not in after
+    assert "Holds since" in after
     assert "audit_log:read" not in effective(account)
