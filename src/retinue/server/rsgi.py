@@ -26,6 +26,9 @@ from retinue.server.api.polling import PATH, Polling  # noqa: E402  (Django must
 from retinue.server.console.security import TRANSPORT_POLICY  # noqa: E402
 from retinue.server.threads import MOST_THREADS, Calls  # noqa: E402  (Django must be set up before)
 
+#: Nodes that are in touch confirm a change within this time. A little later the process listens no more.
+LAST_SECONDS = 0.25
+
 
 class Application:
     """Answers requests, until SIGUSR1: from then on it is not ready, holds no poll, closes connections."""
@@ -61,9 +64,9 @@ class Application:
             self._calls.is_ending = self._polling.is_ending = True
         housekeeping.stop()
         prober.stop()
-        receipts.stop()
         recovery.stop()
         wake.commits.close()
+        receipts.end(LAST_SECONDS)
 
 
 def _start() -> None:

@@ -33,6 +33,7 @@ from retinue.server.nodes.settling import Awaited, Row, bound_ns, confirmed, out
 
 __all__ = [
     "Receipt",
+    "end",
     "follow",
     "get",
     "keep",
@@ -108,7 +109,8 @@ def get(ident: str, organization: str, actor: str = "", *, is_operator: bool = F
 def follow(receipt: Receipt, seconds: float) -> Receipt:
     """Wait until the receipt is complete, at most so long; return it as it is then.
 
-    Call it after the commit, outside a transaction. No database connection is held between looks.
+    Call it after the commit, outside a transaction. No database connection is held between looks. While the
+    process ends (:func:`end`) it is not waited for long: whoever follows the receipt finds it elsewhere.
     """
     until = time.monotonic() + seconds
     watch = _Watch(receipt)
@@ -120,7 +122,7 @@ def follow(receipt: Receipt, seconds: float) -> Receipt:
         ticket = wake.acknowledgements.ticket()
         if watch.look():
             return _complete(watch)
-        left = until - time.monotonic()
+        left = min(until, _ending.last) - time.monotonic()
         if left <= 0:
             return watch.pending()
         wake.release_connection()
@@ -270,8 +272,27 @@ def keep() -> None:
         _keeper.start()
 
 
+class _Ending:
+    #: Until then a receipt is waited for, at most (``time.monotonic``).
+    last = float("inf")
+
+
+_ending = _Ending()
+
+
+def end(seconds: float) -> None:
+    """Wait for receipts so long at most, and end the thread that goes on with them: the process ends.
+
+    Soon no node reaches it any more, so that only the end of a lease would complete a receipt here, and that
+    may be longer than a process has for its end.
+    """
+    _ending.last = time.monotonic() + seconds
+    wake.acknowledgements.pulse()
+    stop()
+
+
 def stop() -> None:
-    """End that thread; for the end of the process."""
+    """End that thread."""
     global _keeper
     if _keeper is not None:
         _keeper.ending.set()
