@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from retinue.network import Network, networks
 from retinue.token import is_brand
@@ -22,6 +23,7 @@ _NODE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 _LISTENING = re.compile(r"[A-Za-z0-9._:%-]{1,255}", re.ASCII)
 _HOST = r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])"
 _PUBLIC = re.compile(_HOST, re.ASCII)
+_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 _ORIGIN = re.compile(rf"https?://{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
 
 
@@ -83,6 +85,27 @@ def second_factor(text: str) -> str:
     """Whether people must sign in with more than a password."""
     if text not in ("required", "offered"):
         raise ValueError("required or offered")
+    return text
+
+
+def issuer(text: str) -> str:
+    """Who signs people in, as its own tokens name it. In plain text only on this machine."""
+    parts = urlsplit(text)
+    is_near = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if (parts.scheme != "https" and not is_near) or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("an address such as https://id.example, without query; http on loopback alone")
+    return text
+
+
+def domain(text: str) -> str:
+    """What stands behind the @ of an e-mail address."""
+    return _matching(_DOMAIN, text, "a domain in lower case, such as acme.example")
+
+
+def line(text: str) -> str:
+    """A short text on one line."""
+    if not text.strip() or not text.isprintable() or len(text) > 200:
+        raise ValueError("1 to 200 printable characters")
     return text
 
 
@@ -150,6 +173,12 @@ KEYS = {
     "control.second_factor": Key(str, second_factor),
     "control.trusted_proxies": Key(list, proxies),
     "leaks.keys_file": Key(str, Path),
+    "oidc.issuer": Key(str, issuer),
+    "oidc.client_id": Key(str, line),
+    "oidc.client_secret_file": Key(str, Path),
+    "oidc.name": Key(str, line),
+    "oidc.domains": Key(list, domain),
+    "oidc.ca_file": Key(str, Path),
     "node.host": Key(str, host),
     "node.port": Key(int, port),
     "node.relay_host": Key(str, host),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
     from tests.console.browser import Browser
     from tests.console.pending import Pending
     from tests.console.people import Person
+    from tests.console.provider import Served
 
+ROOT = Path(__file__).parents[2]
 # Before any test module is imported: they import models.
 django_setup.setup()
 
@@ -85,3 +90,37 @@ def pending(organization: Organization) -> Pending:
     from tests.console.pending import wait
 
     return wait(organization)
+
+
+@pytest.fixture(scope="module")
+def provider_process() -> Iterator[Served]:
+    """The identity provider, on a port of its own."""
+    from tests.console.provider import Served
+
+    command = [sys.executable, "-m", "tests.support.identity_provider", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        yield Served(running.stdout.readline().strip())
+        running.terminate()
+
+
+@pytest.fixture
+def served(provider_process: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
+    """The provider, of an installation that trusts it with the addresses of one domain."""
+    from retinue.server.provider import Provider
+    from tests.console.provider import install
+    from tests.support.identity_provider import CLIENT, SECRET
+
+    secret = tmp_path / "client-secret"
+    secret.write_text(f"{SECRET}\n")
+    secret.chmod(0o600)
+    install(monkeypatch, Provider(provider_process.issuer, CLIENT, secret, "Acme ID", ("sso.example",), None))
+    return provider_process
+
+
+@pytest.fixture
+def invited(person: Person) -> str:
+    """The address of somebody who was invited, and has no way to sign in yet."""
+    from tests.console.people import make_invited
+
+    return make_invited(person, "sso.example")

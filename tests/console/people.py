@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from retinue.server.access import actions as access
+from retinue.server.credentials import invitations
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
@@ -76,3 +77,13 @@ def set_policy(person: Person, keys: Mapping[str, Any]) -> None:
             person.principal.organization_id,
             lambda document: replace(document, overrides={**document.overrides, **keys}),
         )
+
+
+def make_invited(person: Person, domain: str) -> str:
+    """Invite a new user of a person's organization; returns the address."""
+    email = f"grace-{secrets.token_hex(6)}@{domain}"
+    with transaction(SYSTEM, reason="test") as tx:
+        user = directory.create_user(tx, person.principal.organization_id, email=email, name="Grace")
+        access.assign_roles(tx, user, ["owner"], "test")
+        invitations.invite(tx, user)
+    return email

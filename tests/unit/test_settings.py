@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,39 +22,54 @@ def _file(folder: Path, text: str) -> Path:
     return path
 
 
+EVERY_KEY = """
+brand = "acme"
+control = { host = "::1", port = 1, hosts = ["r.example"], origins = ["https://r.example:8443"],
+            plain_http = true, trusted_proxies = ["10.0.0.0/8", "::1"], probe_seconds = 5,
+            second_factor = "offered" }
+oidc.issuer = "https://id.example/realms/a"
+oidc.client_id = "retinue"
+oidc.client_secret_file = "s"
+oidc.name = "Acme ID"
+oidc.domains = ["acme.example"]
+oidc.ca_file = "c"
+leaks.keys_file = "k"
+node.host = "localhost"
+node.port = 65535
+node.relay_host = "::1"
+node.relay_port = 8472
+"""
+EVERY_VALUE = {
+    "brand": "acme",
+    "control.host": "::1",
+    "control.port": 1,
+    "control.hosts": ("r.example",),
+    "control.origins": ("https://r.example:8443",),
+    "control.plain_http": True,
+    "control.trusted_proxies": (networks("10.0.0.0/8"), networks("::1")),
+    "control.probe_seconds": 5,
+    "control.second_factor": "offered",
+    "oidc.issuer": "https://id.example/realms/a",
+    "oidc.client_id": "retinue",
+    "oidc.client_secret_file": Path("s"),
+    "oidc.name": "Acme ID",
+    "oidc.domains": ("acme.example",),
+    "oidc.ca_file": Path("c"),
+    "leaks.keys_file": Path("k"),
+    "node.host": "localhost",
+    "node.port": 65535,
+    "node.relay_host": "::1",
+    "node.relay_port": 8472,
+}
+
+
 def test_every_key_is_read(tmp_path: Path) -> None:
     """
     A file with every key in it gives every value, by dotted key.
     """
-    path = _file(
-        tmp_path,
-        """
-        brand = "acme"
-        control = { host = "::1", port = 1, hosts = ["r.example"], origins = ["https://r.example:8443"],
-                    plain_http = true, trusted_proxies = ["10.0.0.0/8", "::1"], probe_seconds = 5,
-                    second_factor = "offered" }
-        node.host = "localhost"
-        node.port = 65535
-        node.relay_host = "::1"
-        node.relay_port = 8472
-        """.replace("\n                    ", " "),
-    )
+    path = _file(tmp_path, re.sub(r",\n +", ", ", EVERY_KEY))
 
-    assert settings.read(path) == {
-        "brand": "acme",
-        "control.host": "::1",
-        "control.port": 1,
-        "control.hosts": ("r.example",),
-        "control.origins": ("https://r.example:8443",),
-        "control.plain_http": True,
-        "control.trusted_proxies": (networks("10.0.0.0/8"), networks("::1")),
-        "control.probe_seconds": 5,
-        "control.second_factor": "offered",
-        "node.host": "localhost",
-        "node.port": 65535,
-        "node.relay_host": "::1",
-        "node.relay_port": 8472,
-    }
+    assert EVERY_VALUE == settings.read(path)
     assert settings.KEYS.keys() == settings.read(path).keys()
 
 

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retinue import pepper, settings
 from retinue.network import LOOPBACK, Network
+from retinue.server.provider import InstallationError as InstallationError
+from retinue.server.provider import Provider
 from retinue.settings import SettingError, variable
 from retinue.token import DEFAULT_BRAND
 
@@ -40,10 +42,6 @@ DEAD_PEER = {
 }
 
 
-class InstallationError(Exception):
-    """The installation is missing, incomplete or weak; the text says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Installation:
     """Where an installation keeps its files, and what it is told by the environment."""
@@ -64,6 +62,8 @@ class Installation:
     leak_keys_file: Path | None
     #: Whether people must sign in with more than a password: ``required`` or ``offered``.
     second_factor: str
+    #: Who else signs people in.
+    provider: Provider | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
@@ -102,6 +102,7 @@ class Installation:
                 # Who gives the control plane a name has others come to it.
                 file.get("control.second_factor", "required" if hosts else "offered"),
             ),
+            provider=Provider.from_settings(environment, file, home),
         )
 
     @property
@@ -118,6 +119,8 @@ class Installation:
             if not path.exists():
                 raise InstallationError(f"{path} is missing: {todo}")
         pepper.load(self.pepper_file)
+        if self.provider is not None:
+            self.provider.check()
 
     @property
     def permissions_file(self) -> Path:

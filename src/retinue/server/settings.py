@@ -96,6 +96,7 @@ ACCOUNT_RATE_LIMITS = {
     "setup": "20/5m/ip",
     "invitation": "20/5m/ip",
     "passkey": "60/5m/ip",
+    "sso": "60/5m/ip",
     "device_begin": "30/5m/ip",
     "device_code": "20/5m/ip,20/5m/user",
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -100,6 +101,7 @@ def _page(request: HttpRequest, login: Login, form: Any = None) -> HttpResponse:
         "form": form if isinstance(form, PasswordForm) else blank,
         "code_form": form if isinstance(form, CodeForm) else CodeForm(user=login) if has_code else None,
         "options": proving.options(login) if found.passkeys and is_named else "",
+        "provider": settings.INSTALLATION.provider if login.identities.exists() else None,
         "passkey_error": isinstance(form, proving.PasskeyForm),
         "next": request.POST.get("next") or request.GET.get("next", ""),
     }

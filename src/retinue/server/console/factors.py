@@ -133,6 +133,11 @@ def started(secret: str, counter: int) -> dict[str, Any]:
     return {"secret": Adapter().encrypt(secret), _LAST: counter}
 
 
+def is_proven(request: HttpRequest, login: Login) -> bool:
+    """Tell whether somebody else asked for more than a password before this session."""
+    return any(each.get("proven") for each in get_authentication_records(request, login))
+
+
 def method_of(request: HttpRequest, login: Login) -> str:
     """Return how a person has signed in, for the audit log: ``password+totp``, say."""
     records = get_authentication_records(request, login)

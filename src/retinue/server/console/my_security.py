@@ -7,6 +7,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django import forms
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from retinue.server.console import enrolling, factors, failures, passwords, proving, sessions
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.directory import actions as directory
-from retinue.server.directory.queries import Login
+from retinue.server.directory.queries import Identity, Login
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import transaction
 
@@ -78,6 +79,8 @@ def shown(viewer: Viewer) -> HttpResponse:
         "me/security.html",
         factors=factors.of(login),
         has_password=login.has_usable_password(),
+        provider=settings.INSTALLATION.provider,
+        is_connected=Identity.objects.filter(login=login).exists(),
         must_enrol=sessions.MUST_ENROL in viewer.request.session,
         place="security",
     )

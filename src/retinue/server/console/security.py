@@ -26,6 +26,8 @@ PAGE_HEADERS = {
 }
 #: What programs call: their answers are no pages, and no browser keeps a session there.
 PROGRAM_PATHS = ("/v1/", "/healthz", "/readyz")
+#: Pages whose forms lead to the identity provider: browsers hold the policy against the redirect too.
+LEAVING_PATHS = ("/login/", "/confirm/", "/me/security/")
 ASSET_PATH = "/static/"
 #: What everybody may read, signed in or not, and also while the database is away.
 PUBLIC_PATH = "/docs/"
@@ -58,6 +60,11 @@ class SecurityHeaders:
         if not request.path.startswith(PROGRAM_PATHS):
             for name, value in PAGE_HEADERS.items():
                 headers[name] = value
+            known = settings.INSTALLATION.provider
+            if known is not None and request.path in LEAVING_PATHS:
+                headers["Content-Security-Policy"] = CONTENT_POLICY.replace(
+                    "form-action 'self'", f"form-action 'self' {known.origin}"
+                )
         # Behind a proxy that ends TLS the request itself looks plain; secure cookies say what browsers see.
         if request.is_secure() or settings.SESSION_COOKIE_SECURE:
             headers["Strict-Transport-Security"] = TRANSPORT_POLICY

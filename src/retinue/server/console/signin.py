@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
-from retinue.server.console import factors, failures, hashing, proving, sessions, waits
+from retinue.server.console import factors, failures, hashing, proving, sessions, single_sign_on, waits
 from retinue.server.credentials import setup_code
 from retinue.server.directory.queries import Login
 from retinue.server.directory.rules import email_address
@@ -108,7 +108,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         sessions.opened(request, user, factors.method_of(request, user))
         super().login(request, user)
         sessions.begin_clock(request)
-        if is_second_factor_due(user):
+        if is_second_factor_due(user) and not factors.is_proven(request, user):
             request.session[sessions.MUST_ENROL] = True
 
     def logout(self, request: HttpRequest) -> None:
@@ -178,7 +178,10 @@ class Signin(LoginView):  # type: ignore[misc]
         return {
             **super().get_context_data(**kwargs),
             "ended": asked.get("ended"),
-            "refused": asked.get("refused"),
+            "refused": single_sign_on.TEXTS.get(asked.get("refused", "")),
+            "refused_passkey": asked.get("refused") == "passkey",
+            "provider": settings.INSTALLATION.provider,
+            "left_provider": asked.get("ended") == "provider",
             "has_passkeys": proving.can_use_passkeys(self.request),
         }
 
@@ -188,6 +191,14 @@ class Signout(LogoutView):  # type: ignore[misc]
 
     template_name = "console/logout.html"
     http_method_names = ["get", "head", "post"]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """End the session. Who came through the provider is still signed in there, and is told so."""
+        came = isinstance(request.user, Login) and single_sign_on.METHOD in factors.method_of(
+            request, request.user
+        )
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return redirect("/login/?ended=provider") if came else answer
 
 
 def is_second_factor_due(login: Login) -> bool:

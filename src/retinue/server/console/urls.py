@@ -41,6 +41,7 @@ from retinue.server.console import (
     second_step,
     setup,
     signin,
+    single_sign_on,
 )
 
 _ACCOUNT = "o/<slug:handle>/accounts/<str:account_id>"
@@ -136,6 +137,9 @@ urlpatterns = [
     path("login", RedirectView.as_view(url="/login/", query_string=True)),
     path("login/second/", second_step.SecondStep.as_view(), name="mfa_authenticate"),
     path("login/passkey/", passkeys.sign_in, name="mfa_login_webauthn"),
+    path("login/sso/", single_sign_on.begin, name="console_sso"),
+    path("login/sso/done/", single_sign_on.done, name="console_sso_done"),
+    path("login/sso/out/", single_sign_on.leave, name="console_sso_out"),
     path("logout/", signin.Signout.as_view(), name="account_logout"),
     path("confirm/", confirmation.confirm, name="console_confirm"),
     path("confirm", RedirectView.as_view(url="/confirm/", query_string=True)),
@@ -159,6 +163,7 @@ urlpatterns = [
         {"name": "rename"},
         name="console_my_passkey_rename",
     ),
+    path("me/security/sso/disconnect", single_sign_on.disconnect, name="console_sso_disconnect"),
     path("me/sessions/", my_sessions.listed, name="console_my_sessions"),
     path("me/sessions/end", my_sessions.end, name="console_my_sessions_end"),
     path("setup/", setup.setup, name="console_setup"),

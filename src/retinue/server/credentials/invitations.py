@@ -100,6 +100,11 @@ def redeem(tx: Transaction, text: str, password: str) -> Principal:
     return user
 
 
+def end(tx: Transaction, user: Principal) -> None:
+    """End the invitation of a user who signs in in another way; says nothing where there is none."""
+    _end_present(tx, user, "no_longer_needed", "used")
+
+
 def _end_present(tx: Transaction, user: Principal, reason: str, verb: str) -> None:
     rows = Credential.objects.select_for_update(no_key=True).filter(
         principal=user, kind=Kind.INVITATION.value, state="active"

@@ -149,3 +149,18 @@ class BrowserSession(AbstractBaseSession):
     agent = models.CharField(max_length=200, blank=True)
     opened_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
+
+
+class Identity(models.Model):
+    """A person at an identity provider: its issuer and its name for that person, never an e-mail address."""
+
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    login = models.ForeignKey(Login, on_delete=models.CASCADE, related_name="identities", db_index=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="identity_once"),
+            models.UniqueConstraint(fields=["login", "issuer"], name="identity_once_a_login"),
+        ]

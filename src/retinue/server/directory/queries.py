@@ -8,7 +8,14 @@ from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
-from retinue.server.directory.models import BrowserSession, Login, Organization, Ownership, Principal
+from retinue.server.directory.models import (
+    BrowserSession,
+    Identity,
+    Login,
+    Organization,
+    Ownership,
+    Principal,
+)
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
 from retinue.server.policies import remembering
@@ -16,6 +23,7 @@ from retinue.server.prepared import Prepared
 
 __all__ = [
     "BrowserSession",
+    "Identity",
     "Login",
     "Organization",
     "Principal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from retinue.replica.records import Kind
 from retinue.server.directory import rules, states
 from retinue.server.directory.models import Login, Principal
+from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 
 
@@ -29,6 +30,16 @@ def rename(tx: Transaction, user: Principal, name: str) -> Principal:
     )
     tx.touch(Kind.PRINCIPAL, user.id)
     return user
+
+
+def without_password(tx: Transaction, user: Principal) -> Login:
+    """Give a user a way to sign in that no password opens. Refuses a service account."""
+    if user.kind != Principal.USER:
+        raise Refused("forbidden_for_service", f"{user.handle} is a service account: it never signs in")
+    login = Login(principal=user, email=user.email)
+    login.set_unusable_password()
+    login.save()
+    return login
 
 
 def forget_password(user: Principal) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 #: Personal wherever they appear: the free text may name people.
 _TEXT = ("reason", "justification", "url")
+_SIGNING_IN = ("email", "label", "subject", *_TEXT)
 _PERSON = ("email", "name", "handle", *_TEXT)
 
 
@@ -219,58 +220,21 @@ EVENTS: dict[str, EventType] = {
             additive=True,
             personal=("email", "client_name", "address"),
         ),
-        EventType(
-            "session.confirmed",
-            "user",
-            "A person who is signed in showed the password again.",
-            additive=True,
-            personal=("email",),
-        ),
-        EventType(
-            "session.closed",
-            "user",
-            "A person signed out, or sessions were ended.",
-            additive=True,
-            personal=("email",),
-        ),
-        EventType("session.refused", "user", "A sign-in was refused.", additive=True, personal=("email",)),
-        EventType(
-            "password.changed", "user", "A person chose another password.", additive=True, personal=("email",)
-        ),
-        EventType(
-            "factor.added",
-            "user",
-            "A person set up an authenticator app or a passkey.",
-            additive=True,
-            personal=("email", "label"),
-        ),
-        EventType(
-            "factor.renamed",
-            "user",
-            "A person gave a passkey another name.",
-            additive=True,
-            personal=("email", "label"),
-        ),
-        EventType(
-            "factor.removed",
-            "user",
-            "What a person signed in with beside the password was removed.",
-            additive=True,
-            personal=("email", "label"),
-        ),
-        EventType(
-            "recovery_codes.issued",
-            "user",
-            "A person got recovery codes; the ones before ended.",
-            additive=True,
-            personal=("email",),
-        ),
-        EventType(
-            "recovery_codes.used",
-            "user",
-            "A person signed in with a recovery code.",
-            additive=True,
-            personal=("email",),
+        *(
+            EventType(name, "user", meaning, additive=True, personal=_SIGNING_IN)
+            for name, meaning in (
+                ("session.confirmed", "A person who is signed in showed again who it is."),
+                ("session.closed", "A person signed out, or sessions were ended."),
+                ("session.refused", "A sign-in was refused."),
+                ("password.changed", "A person chose another password."),
+                ("factor.added", "A person set up an authenticator app or a passkey."),
+                ("factor.renamed", "A person gave a passkey another name."),
+                ("factor.removed", "What a person signed in with beside the password was removed."),
+                ("identity.linked", "A person signs in through the identity provider from now on."),
+                ("identity.unlinked", "A person signs in through the identity provider no more."),
+                ("recovery_codes.issued", "A person got recovery codes; the ones before ended."),
+                ("recovery_codes.used", "A person signed in with a recovery code."),
+            )
         ),
         EventType("finding.accepted", "finding", "Somebody answers for it until a date.", additive=True),
         EventType("review.opened", "review", "An access review was opened.", additive=True),
