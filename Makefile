@@ -30,6 +30,8 @@ help:
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
 	@echo "make docs    check that the documents tell the truth"
+	@echo "make package  build wheel and sdist, reproducibly; make package-check tries them"
+	@echo "make sbom    list what is shipped (CycloneDX)"
 	@echo "make site    build the documents that the control plane serves at /docs"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 	@echo "make clean   remove what the other targets made (keeps retinue-data)"
@@ -78,6 +80,28 @@ policy-keys: $(VENV)/.test-stamp
 
 docs: $(VENV)/.test-stamp
 	$(BIN)/pytest -q tests/architecture/test_docs.py
+
+# Wheel and sdist, the same bytes from the same commit wherever they are built.
+.PHONY: package sbom package-check
+package: $(VENV)/.test-stamp
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -t sdist -t wheel
+
+# What a release consists of, as CycloneDX: the locked packages of retinue[all].
+sbom: .tools/package/.stamp
+	@mkdir -p dist
+	.tools/package/bin/cyclonedx-py requirements requirements/all.txt --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --output-file dist/retinue.cdx.json
+
+# Installs the wheel into an empty environment and runs the demo from it; checks what is for containers and systemd.
+package-check: package sbom
+	$(BIN)/pytest -q tests/examples/test_package.py
+	.tools/package/bin/hadolint deploy/Dockerfile
+
+.tools/package/.stamp: requirements/package.txt | $(BIN)/python
+	$(BIN)/python -m venv .tools/package
+	.tools/package/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/package.txt
+	@touch $@
 
 # The documents as the control plane serves them at /docs; an install makes them too.
 .PHONY: site

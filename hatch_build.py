@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _STYLE = re.compile(
     r'let (\w+)=\w+\(\),\w+=document\.createElement\("div"\);.{0,400}?'
     r'appendChild\((\w+)\("style",\{\},(\w+)\.toString\(\)\)\)'
 )
+#: Stands in the settings for the pages of a folder that are not named.
+_REST = re.compile(r"# the rest of ([a-z-]+)\n")
 #: A link out of the documents leads to a copy of the file.
 _OUTSIDE = re.compile(r"\]\(\.\./\.\./(examples/[^)]+)\)")
 
@@ -37,8 +40,9 @@ def build(root: Path, to: Path) -> None:
     """Build the documents of the checkout ``root`` into the folder ``to``, which is replaced."""
     with tempfile.TemporaryDirectory(prefix="retinue-site-") as folder:
         work = Path(folder)
-        shutil.copy(root / "zensical.toml", work)
         shutil.copytree(root / "docs", work / "docs")
+        settings = (root / "zensical.toml").read_text()
+        (work / "zensical.toml").write_text(_REST.sub(_rest(root / "docs", settings), settings))
         _bring_examples(root, work / "docs")
         subprocess.run(
             [sys.executable, "-m", "zensical", "build", "--strict"],
@@ -54,6 +58,16 @@ def build(root: Path, to: Path) -> None:
             _take_style_out(bundle, site)
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(site, to, copy_function=shutil.copyfile)
+
+
+def _rest(docs: Path, settings: str) -> Callable[[re.Match[str]], str]:
+    """Return what stands for "the rest of" a folder: its pages that the settings do not name."""
+
+    def named(found: re.Match[str]) -> str:
+        pages = (path.relative_to(docs).as_posix() for path in sorted((docs / found[1]).glob("*.md")))
+        return "".join(f'"{page}",\n' for page in pages if f'"{page}"' not in settings)
+
+    return named
 
 
 def _bring_examples(root: Path, docs: Path) -> None:
@@ -108,6 +122,10 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg, unused-igno
         site = Path(self.directory) / "site"
         build(ROOT, site)
         build_data["force_include"][str(site)] = INSIDE
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Called when the wheel is written."""
+        shutil.rmtree(Path(self.directory) / "site", ignore_errors=True)
 
 
 if __name__ == "__main__":

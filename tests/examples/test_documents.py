@@ -35,7 +35,7 @@ SHOWN = {
     "docs/how-to/organizations-and-their-policy.md": 3,
     "docs/how-to/permissions-from-openapi.md": 3,
     "docs/how-to/protect-a-python-api.md": 4,
-    "docs/how-to/protect-an-api-behind-nginx.md": 4,
+    "docs/how-to/protect-an-api-behind-a-gateway.md": 6,
     "docs/how-to/relay.md": 1,
     "docs/how-to/restore-a-backup.md": 1,
     "docs/how-to/review-accounts.md": 2,

@@ -1,0 +1,225 @@
+"""What is shipped: wheel and sdist, the container's files, and the units of systemd."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.installation import PROGRAM
+from tests.support.processes import end_with_parent, free_ports, status_of, stop, wait_for
+from tests.support.requirements import requires
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+SECONDS = 120
+
+
+def _copy(to: Path) -> Path:
+    """Copy what is tracked, as it stands now, and return where it is."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+    return to
+
+
+def _build(source: Path, *targets: str) -> dict[str, Path]:
+    """Build in a source tree without network; return the artefacts by their ending."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1580601600"}
+    flags = [flag for target in targets for flag in ("-t", target)]
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", *flags],
+        cwd=source, env=environment, check=True, capture_output=True, timeout=SECONDS,
+    )  # fmt: skip
+    return {path.suffix: path for path in sorted((source / "dist").iterdir())}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Wheel and sdist of this tree."""
+    return _build(_copy(tmp_path_factory.mktemp("first")), "sdist", "wheel")
+
+
+def test_build_is_reproducible(built: dict[str, Path], tmp_path: Path) -> None:
+    """
+    Another place gives the same bytes, and so does the wheel that is built from the sdist.
+    """
+    again = _build(_copy(tmp_path / "a longer path"), "sdist", "wheel")
+    with tarfile.open(built[".gz"]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.glob("retinue-*")
+
+    assert [_digest(built[ending]) for ending in (".gz", ".whl")] == [
+        _digest(again[ending]) for ending in (".gz", ".whl")
+    ]
+    assert _digest(built[".whl"]) == _digest(_build(unpacked, "wheel")[".whl"])
+
+
+def test_wheel_holds_what_it_needs(built: dict[str, Path]) -> None:
+    """
+    The wheel has the package with its types, templates and documents, the licence, and nothing else.
+    """
+    names = zipfile.ZipFile(built[".whl"]).namelist()
+
+    assert {
+        "retinue/py.typed",
+        "retinue/server/site/index.html",
+        "retinue/server/site/search.json",
+        "retinue/server/console/templates/console/base.html",
+        "retinue/demo/run.py",
+    } <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"retinue"} == {name.partition("/")[0].partition("-")[0] for name in names}
+    assert [] == [name for name in names if "__pycache__" in name or name.endswith((".db", ".pyc"))]
+
+
+@requires("curl")
+def test_wheel_runs_the_demo(built: dict[str, Path], tmp_path: Path) -> None:
+    """
+    In an empty environment the locked packages and the wheel are all that `retinue demo` needs.
+    """
+    place = tmp_path / "clean"
+    venv.create(place)
+    # Nothing is compiled beforehand: what the demo needs is, when it needs it.
+    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install", "--no-compile"]
+    pip += ["--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements/all.txt")], check=True)
+    subprocess.run([*pip, "--no-deps", str(built[".whl"])], check=True)
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        demo = subprocess.Popen(
+            [str(place / "bin/retinue"), "demo"],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            cwd=tmp_path,
+            stdout=out,
+            stderr=out,
+            preexec_fn=end_with_parent(),
+        )
+    try:
+        told = wait_for("the curl", lambda: re.search(r"try it +(curl .+)", log.read_text()), seconds=SECONDS)
+        answer = subprocess.run(
+            ["bash", "-c", f"{told[1] if told else None} -sS"], capture_output=True, text=True, check=True
+        )
+
+        assert '"caller": "demo-etl"' in answer.stdout
+    finally:
+        stop(demo)
+
+
+@pytest.fixture
+def entered(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """The container's entry, run outside of one: its folder, and where its control plane is."""
+    port, node_port = free_ports(2)
+    environment = {
+        "PATH": f"{Path(PROGRAM).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "RETINUE_HOME": str(tmp_path / "home"),
+        "RETINUE_PORT": str(port),
+        "RETINUE_NODE_PORT": str(node_port),
+        "RETINUE_WORKERS": "1",
+    }
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(DEPLOY / "start")], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=end_with_parent(),
+        )  # fmt: skip
+    try:
+        yield tmp_path, f"http://127.0.0.1:{port}"
+    finally:
+        assert 0 == stop(process), (tmp_path / "log").read_text()
+
+
+def test_entry_of_the_container(entered: tuple[Path, str]) -> None:
+    """
+    The first start makes an installation and leaves the setup code in a private file; SIGTERM ends it with code 0.
+    """
+    folder, url = entered
+    wait_for("it is ready", lambda: status_of(f"{url}/readyz") == 200, seconds=60)
+    code = folder / "setup-code"
+
+    assert 0o600 == stat.S_IMODE(code.stat().st_mode)
+    assert code.read_text().strip() not in (folder / "log").read_text()
+    assert 200 == status_of(f"{url}/setup/")
+
+
+def test_dockerfile() -> None:
+    """
+    The image is built from locked packages, names no moving tag, runs as a user without rights, and tells its health.
+    """
+    text = (DEPLOY / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
+    sources = [name for line in copied for name in line.split()]
+
+    assert [] == [line for line in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if "latest" in line]
+    assert re.search(r"^ARG PYTHON=3\.\d+\.\d+-", text, re.MULTILINE)
+    assert [] == re.findall(r"pip install(?!.*(?:--require-hashes|--no-deps)).*", text)
+    assert text.rindex("USER 10001") > text.rindex("RUN ")
+    assert "HEALTHCHECK" in text
+    assert [] == [name for name in sources if not list(ROOT.glob(name))]
+    assert os.access(DEPLOY / "start", os.X_OK)
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.postgresql.yaml"])
+def test_compose(name: str) -> None:
+    """
+    Services drop every right, listen on loopback of the host alone, and keep their data in volumes that are declared.
+    """
+    document: dict[str, Any] = yaml.safe_load((DEPLOY / name).read_text())
+    own = {key: each for key, each in document["services"].items() if each["image"] == "retinue"}
+    volumes = {each.partition(":")[0] for each in _listed(document, "volumes")}
+
+    assert [] == [port for port in _listed(document, "ports") if not port.startswith("127.0.0.1:")]
+    assert volumes == set(document["volumes"])
+    assert {"ALL"} == {right for each in own.values() for right in each["cap_drop"]}
+    assert all(
+        each["read_only"] and "no-new-privileges:true" in each["security_opt"] for each in own.values()
+    )
+    assert all(
+        (DEPLOY / each["build"]["context"] / each["build"]["dockerfile"]).is_file() for each in own.values()
+    )
+    asked = {other for each in document["services"].values() for other in each.get("depends_on", ())}
+    assert asked <= set(document["services"])
+
+
+def _listed(document: dict[str, Any], field: str) -> list[str]:
+    return [each for service in document["services"].values() for each in service.get(field, ())]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+@pytest.mark.parametrize("unit", ["retinue.service", "retinue-node.service"])
+def test_units_of_systemd(unit: str, tmp_path: Path) -> None:
+    """
+    systemd understands every line of the unit, and rates what it leaves open as little.
+    """
+    text = (DEPLOY / "systemd" / unit).read_text()
+    copy = tmp_path / unit
+    copy.write_text(text.replace("/opt/retinue/bin/retinue", PROGRAM))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60
+    )
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(copy)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert (0, "") == (verified.returncode, verified.stderr)
+    assert 0 == rated.returncode, rated.stdout[-400:]
