@@ -1,4 +1,4 @@
-"""The list of service accounts: views, search, sort and pages in the address, and acts on many at once."""
+"""The list of service accounts: views, search, sort and pages in the address."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponse
-from django.utils.translation import gettext as _
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as lazy
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from retinue.server.console import receipts
+from retinue.server.console import exporting
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import ACCOUNT
 
@@ -27,12 +26,16 @@ VIEWS: dict[str, tuple[object, dict[str, str]]] = {
     "deleted": (lazy("Deleted"), {"status": "deleted"}),
 }
 SORTS = ("name", "-name", "created_at", "-created_at")
-#: For more rows than these, their number is typed.
-UNTYPED = 10
-BULK = {
-    "enable": "enable_service_accounts",
-    "disable": "disable_service_accounts",
-    "delete": "delete_service_accounts",
+COLUMNS = (
+    "id", "handle", "name", "status", "description", "purpose", "owners", "roles", "environment", "systems",
+    "usable_keys", "last_used_at", "created_at",
+)  # fmt: skip
+#: The views of which a filter of the API says the same to acts on many: all of it can be meant at once.
+WHOLE: dict[str, dict[str, str]] = {
+    "all": {},
+    "mine": {},
+    "disabled": {"state": "disabled"},
+    "deleted": {"state": "deleted"},
 }
 
 
@@ -107,6 +110,7 @@ def listed(viewer: Viewer) -> HttpResponse:
         matching=numbers.get(asked.view),
         views=views,
         total=total,
+        may_mean_all=asked.view in WHOLE,
         is_narrowed=bool(asked.search or asked.role or asked.owner),
         sorts=_sorts(asked),
         place="accounts",
@@ -139,38 +143,15 @@ def _sorts(asked: Asked) -> dict[str, dict[str, str]]:
     return found
 
 
-@require_POST
+@require_safe
 @page
-def bulk(viewer: Viewer) -> HttpResponse:
-    """Preview an act on the chosen accounts, then do it; what failed is listed row by row."""
-    sent = viewer.request.POST
-    act, chosen = sent.get("act", ""), sent.getlist("account")
-    back = viewer.url("accounts") + Asked.of(sent).address()
-    if act not in BULK or not chosen:
-        viewer.say(_("Choose what to do, and at least one row."), tone="warn")
-        return viewer.leave(back)
-    is_typed = len(chosen) > UNTYPED or (
-        act == "disable" and viewer.policy.accounts_disable_confirm == "typed"
-    )
-    is_right = not is_typed or sent.get("expected") == str(len(chosen))
-    is_preview = sent.get("sure") != "yes" or not is_right
-    body = {"accounts": chosen, "preview": is_preview, "reason": sent.get("reason", "").strip()}
-    body |= {"expected": len(chosen)} if is_typed and not is_preview else {}
-    outcome = viewer.call(BULK[act], body=body)
-    result = outcome.body if outcome.is_done else {"items": []}
-    return viewer.render(
-        "bulk.html",
-        200 if outcome.is_done else outcome.status,
-        act=act,
-        chosen=chosen,
-        result=result,
-        failed=[each["id"] for each in result["items"] if each["result"] == "refused"],
-        told=receipts.told(result["receipt"]) if result.get("receipt") else None,
-        problem=None if outcome.is_done else outcome.body,
-        is_preview=is_preview,
-        is_typed=is_typed,
-        is_wrong=sent.get("sure") == "yes" and not is_right,
-        reason=body["reason"],
-        back=back,
-        place="accounts",
-    )
+def export(viewer: Viewer) -> HttpResponseBase:
+    """The accounts that the list would show, all pages of it, as a table or as lines of JSON."""
+    asked = Asked.of(viewer.request.GET)
+    query = {**asked.filters(viewer), **VIEWS[asked.view][1], "sort": asked.sort}
+    return exporting.listed(viewer, "list_service_accounts", query, COLUMNS, _row, "service-accounts")
+
+
+def _row(account: dict[str, Any]) -> dict[str, Any]:
+    owners = [each["handle"] for each in account["owners"]]
+    return {**account, "owners": owners, "usable_keys": account["keys"]["usable"]}

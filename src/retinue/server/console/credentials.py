@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from retinue.server.console import exporting
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL, KINDS
 
+COLUMNS = (
+    "id", "key_id", "kind", "name", "account", "status", "reason", "issued_at", "expires_at", "last_used_at",
+    "use_count",
+)  # fmt: skip
 #: The statuses of a credential that works.
 WORKING = frozenset({"active", "idle", "never_used", "expiring", "retiring"})
 CREDENTIALS = Listing(
@@ -40,6 +45,19 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 def listed(viewer: Viewer) -> HttpResponse:
     """Keys, personal access tokens and ingest tokens together."""
     return CREDENTIALS.show(viewer, told=_told)
+
+
+@require_safe
+@page
+def export(viewer: Viewer) -> HttpResponseBase:
+    """The credentials that the list would show, all pages of it, as a table. No token is among them."""
+    given = viewer.request.GET
+    query = {each.name: given[each.name].strip() for each in CREDENTIALS.filters if given.get(each.name)}
+    return exporting.listed(viewer, "list_credentials", query, COLUMNS, _row, "credentials")
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "account": (item["account"] or {}).get("handle")}
 
 
 @sensitive_post_parameters("token")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from retinue.server.console import receipts
-from retinue.server.console.forms import Form
+from retinue.server.console.forms import Form, several
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 
@@ -25,7 +25,7 @@ DECISIONS = {
 TEMPLATES = {
     "full": lazy("All accounts"),
     "idle": lazy("Idle accounts"),
-    "scope": lazy("Those of one environment"),
+    "scope": lazy("Those named below"),
 }
 REVIEWS = Listing("list_reviews", "reviews.html", "reviews", (Filter("state", lazy("State"), STATES),))
 ITEMS = Listing(
@@ -38,7 +38,7 @@ ENDS = {
     "apply": ("apply_review", lazy("The decisions are carried out.")),
     "cancel": ("cancel_review", lazy("The review is cancelled; nothing was changed.")),
 }
-FIELDS = ("name", "template", "environment", "due_days", "fallback")
+FIELDS = ("name", "template", "environment", "due_days", "fallback", "accounts")
 
 
 def _told(review: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +66,8 @@ def opened(viewer: Viewer) -> HttpResponse:
     if viewer.request.method == "POST":
         body: dict[str, Any] = {name: value for name, value in form.values.items() if value}
         body["name"] = form.values["name"]
+        if body.get("accounts"):
+            body["accounts"] = several(form.values["accounts"])
         body["due_days"] = int(body["due_days"]) if form.values["due_days"].isdecimal() else 0
         outcome = viewer.call("open_review", body=body)
         if outcome.is_done:
@@ -74,7 +76,8 @@ def opened(viewer: Viewer) -> HttpResponse:
         form.refused(outcome.body)
         status = form.status(outcome.status)
     else:
-        form.values["due_days"] = "14"
+        form = Form.read(viewer.request.GET, FIELDS)
+        form.values["due_days"] = form.values["due_days"] or "14"
     missing = viewer.missing("open_review")
     return viewer.render(
         "review_new.html", status, form=form, templates=TEMPLATES.items(), missing=missing, place="reviews"
