@@ -59,6 +59,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "org-invite": ("org", "invite", "acme", "--admin", "a@acme.example", "--out", "token"),
     "org-rename": ("org", "rename", "Another"),
+    "org-delete": ("org", "delete", "--confirm", "acme"),
     "org-enable": ("org", "enable", "acme"),
     "org-disable": ("org", "disable", "acme", "--yes"),
     "policy-list": ("policy", "list"),
@@ -185,7 +186,17 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
         {words[:2] if words[0] not in _ALONE else words[:1] for words in COMMANDS.values()}
         | {("init",), ("serve",), ("version",), ("help",), ("log", "tail"), ("sa", "create"), ()}
         | {("routes", "check")}
-        | {("export",), ("plan",), ("apply",), ("login",), ("logout",), ("open",), ("run",)}
+        | {
+            ("export",),
+            ("plan",),
+            ("apply",),
+            ("login",),
+            ("logout",),
+            ("open",),
+            ("run",),
+            ("audit", "export"),
+        }
+        | {("completion",), ("doctor",), ("backup", "create"), ("backup", "verify")}
         | {("profile", verb) for verb in ("list", "use", "add", "remove")}
         | {("gateway", verb) for verb in ("config", "test", "echo")}
     )

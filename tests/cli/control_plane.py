@@ -40,6 +40,7 @@ from tests.cli.answers import (
     problem,
 )
 from tests.cli.answers import page as _page
+from tests.cli.bulk_answers import bulk
 from tests.cli.calls import Call as Call
 from tests.cli.organization_answers import DISABLING
 from tests.cli.organization_routes import PEOPLE
@@ -105,6 +106,7 @@ def _tokens(path: str, of: dict[str, Any]) -> list[tuple[str, str, Callable[[Cal
     ]
 
 
+_MANY = "(keys|service-accounts)/(enable|disable|delete|revoke)"
 _A, _K = "/v1/service-accounts", "/v1/keys"
 _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", _A, lambda c, m: _accounts(c.query)),
@@ -128,6 +130,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", f"{_K}/(key_[^/]+)", _key),
     ("PATCH", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], c.body["name"]))),
     ("POST", f"{_K}/(key_[^/]+)/(rotate|regenerate)", lambda c, m: (201, ISSUED)),
+    ("POST", f"/v1/bulk/{_MANY}", lambda c, m: (200, bulk(c.body))),
     ("POST", "/v1/bulk/keys/import", lambda c, m: (200, imported(c.body))),
     ("POST", f"{_K}/(key_[^/]+)/expire", lambda c, m: (200, {"key": key(m[1]), "expiry": ISSUED["expiry"]})),
     ("POST", f"{_K}/(key_[^/]+)/restrict", lambda c, m: (200, key(m[1], **c.body))),

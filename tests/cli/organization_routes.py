@@ -47,6 +47,7 @@ PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("POST", f"{_O}/(.+)/disable", lambda c, m: (200, {**ORGANIZATION, "state": "disabled"})),
     ("GET", f"{_O}/(.+)", lambda c, m: (200, ORGANIZATION)),
     ("GET", "/v1/organization", lambda c, m: (200, ORGANIZATION)),
+    ("DELETE", "/v1/organization", lambda c, m: (200, {**ORGANIZATION, "state": "deleted"})),
     ("PATCH", "/v1/organization", lambda c, m: (200, {**ORGANIZATION, "name": c.body["name"]})),
     ("GET", "/v1/policy", lambda c, m: (200, POLICY)),
     ("PATCH", "/v1/policy", lambda c, m: (200, POLICY)),

@@ -32,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
+    if given[:1] == ["__complete"]:
+        from retinue.cli import completing
+
+        return completing.main(given[1:])
     from retinue.client.errors import ClientError
 
     try:

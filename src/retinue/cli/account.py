@@ -24,6 +24,7 @@ app = App(name="account", help="Service accounts: identities of programs.")
 #: The same commands under the short name.
 alias = App(name="sa", help="Service accounts (see: retinue account).")
 Many = tuple[str, ...]
+Status = Literal["active", "attention", "idle", "ownerless", "disabled", "deleted"]
 
 
 @app.command(name="list")
@@ -35,6 +36,7 @@ def list_(
     owner: Annotated[str | None, Parameter(help="Only of this owner.")] = None,
     role: Annotated[str | None, Parameter(help="Only with this role.")] = None,
     search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
+    status: Annotated[Status | None, Parameter(help="Only with this status.")] = None,
     waiting: Annotated[bool, Parameter(help="Only those that wait for approval.", negative="")] = False,
     sort: Annotated[
         Literal["name", "-name", "created_at", "-created_at"] | None, Parameter(help="Order.")
@@ -46,6 +48,7 @@ def list_(
     session = Session(options, ops.LIST_ACCOUNTS)
     owner_id = lookup.actor_id(session, owner) if owner else None
     query = {"state": state, "owner": owner_id, "role": role, "search": search, "sort": sort}
+    query["status"] = status
     query["awaits_approval"] = "true" if waiting else None
     output.show_list(session.pages(ops.LIST_ACCOUNTS, None, query, limit), ACCOUNT, options)
 

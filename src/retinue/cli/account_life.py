@@ -8,14 +8,17 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import lookup
+from retinue.cli import lookup, many
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
+from retinue.cli.many import Where
 from retinue.cli.options import CHANGE_DEFAULTS, DANGER_DEFAULTS, ChangeOptions, DangerOptions
 from retinue.cli.session import Session, each
 from retinue.cli.shapes import ACCOUNT
 from retinue.cli.wording import Words, act, done, noun, words
+from retinue.client import bulk
 from retinue.client import operations as ops
+from retinue.client.bulk import BulkResult
 from retinue.client.models import ServiceAccount
 from retinue.client.operations import Operation
 from retinue.client.organization import DisablePreview
@@ -23,8 +26,12 @@ from retinue.client.organization import DisablePreview
 Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
 
 
-def enable(*accounts: str, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
+def enable(
+    *accounts: str, where: Where = (), confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS
+) -> int:
     """Let service accounts be used again. What was revoked stays revoked."""
+    if where:
+        return _many(bulk.ENABLE_ACCOUNTS, "enable", accounts, where, options, confirm)
     session = Session(options, ops.ENABLE_ACCOUNT, ops.LIST_ACCOUNTS)
     _some(accounts)
     return _change(session, ops.ENABLE_ACCOUNT, accounts, "enabled")
@@ -37,8 +44,12 @@ def approve(*accounts: str, options: ChangeOptions = CHANGE_DEFAULTS) -> int:
     return _change(session, ops.APPROVE_ACCOUNT, accounts, "approved")
 
 
-def disable(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
+def disable(
+    *accounts: str, where: Where = (), confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS
+) -> int:
     """Refuse all keys of service accounts until they are enabled again."""
+    if where:
+        return _many(bulk.DISABLE_ACCOUNTS, "disable", accounts, where, options, confirm)
     session = Session(options, ops.DISABLE_ACCOUNT, ops.LIST_ACCOUNTS)
     _some(accounts)
     if len(accounts) > 1:
@@ -70,8 +81,12 @@ def _confirm_disable(
         ask.one(called, handle if given == handle else named, evidence, options, given)
 
 
-def delete(*accounts: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
+def delete(
+    *accounts: str, where: Where = (), confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS
+) -> int:
     """Delete service accounts: their keys are refused for good. Restoring brings back no key."""
+    if where:
+        return _many(bulk.DELETE_ACCOUNTS, "delete", accounts, where, options, confirm)
     session = Session(options, ops.DELETE_ACCOUNT, ops.LIST_ACCOUNTS)
     _confirm(session, "delete", accounts, options, confirm)
     return _change(session, ops.DELETE_ACCOUNT, accounts, "deleted")
@@ -133,6 +148,25 @@ def _confirm(
             f"usable keys: {found.keys.usable}, last used: {ago(found.last_used_at)}",
         ]
     ask.one(act, accounts[0], evidence, options, given)
+
+
+def _many(
+    operation: Operation[BulkResult],
+    verb: str,
+    accounts: tuple[str, ...],
+    where: tuple[str, ...],
+    options: DangerOptions,
+    confirm: str | None,
+) -> int:
+    many.check_one_way(accounts, where)
+    session = Session(options, operation)
+    known: dict[str, Callable[[str], str]] = {
+        "state": str,
+        "search": str,
+        "role": str,
+        "owner": lambda text: lookup.actor_id(session, text),
+    }
+    return many.act(session, operation, verb, many.filters(where, known), options, confirm)
 
 
 def _some(accounts: tuple[str, ...]) -> None:

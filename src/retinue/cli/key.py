@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, held, key_import, key_life, lookup, output
-from retinue.cli.durations import ago
+from retinue.cli import durations, held, key_end, key_import, key_life, lookup, output
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import TokenFormat
 from retinue.cli.issuing import hand_key_over
+from retinue.cli.key_end import evidence
 from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, restrictions
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -22,18 +21,16 @@ from retinue.cli.options import (
     DangerOptions,
     Options,
 )
-from retinue.cli.session import Session, each
+from retinue.cli.session import Session
 from retinue.cli.shapes import KEY
 from retinue.client import operations as ops
-from retinue.client.models import Key
 from retinue.token import Token
 
 app = App(name="key", help="API keys of service accounts. A key is written ACCOUNT/NAME or as its id.")
-for _command in (key_life.restrict, key_life.expire, key_life.restore):
+for _command in (key_life.restrict, key_life.expire, key_life.restore, key_end.revoke, key_end.delete):
     app.command(_command)
 app.command(key_import.import_, name="import")
 Status = Literal["usable", "retiring", "expired", "revoked", "suspended"]
-Because = Literal["no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other"]
 Out = Annotated[
     str | None,
     Parameter(
@@ -45,7 +42,6 @@ Expires = Annotated[str | None, Parameter(help="Such as 90d, or never.", metavar
 Local = Annotated[bool, Parameter(help="Make the token here: the server gets its digest alone.", negative="")]
 Prefix = Annotated[str | None, Parameter(help="What tokens begin with here, for --local and --digest.")]
 Compromised = Annotated[bool, Parameter(help="The old token ends at once, for good.", negative="")]
-Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
 
 
 @app.command(name="list")
@@ -158,7 +154,7 @@ def rotate(
     wanted = _overlap(overlap)
     old = lookup.key(session, key)
     if finish or compromised or wanted == "0s":
-        ask.one("end at once", lookup.key_label(old), _evidence(old), options)
+        ask.one("end at once", lookup.key_label(old), evidence(old), options)
     if finish:
         ended = session.perform(ops.FINISH_ROTATION, {"id": old.id})
         session.say(f"retired key {lookup.key_label(ended)} ({ended.id})")
@@ -201,7 +197,7 @@ def regenerate(
     """Give a key a new secret under the same id; the old token works on if the policy has an overlap."""
     session = Session(options, ops.REGENERATE_KEY, ops.LIST_ACCOUNT_KEYS)
     old = lookup.key(session, key)
-    ask.one("regenerate", lookup.key_label(old), _evidence(old), options)
+    ask.one("regenerate", lookup.key_label(old), evidence(old), options)
     made = _held(local, prefix, kid=old.key_id)
     body = {
         "overlap": _overlap(overlap),
@@ -211,73 +207,3 @@ def regenerate(
     with session.handover(out, format_).ready() as handover:
         issued = session.perform(ops.REGENERATE_KEY, {"id": old.id}, body)
         hand_key_over(session, issued, handover, done="regenerated", held=made)
-
-
-@app.command
-def revoke(
-    *keys: str,
-    because: Annotated[Because, Parameter(help="Why, by kind.", show_default=True)] = "no_longer_needed",
-    confirm: Confirm = None,
-    options: DangerOptions = DANGER_DEFAULTS,
-) -> int:
-    """Revoke keys. When the command returns, they are refused."""
-    session = Session(options, ops.REVOKE_KEY, ops.LIST_ACCOUNT_KEYS)
-    if because == "other" and not options.reason:
-        raise CommandError("--because other: needs words", "add --reason TEXT", Exit.USAGE)
-
-    def act(item: Key) -> Key:
-        return session.perform(ops.REVOKE_KEY, {"id": item.id}, {"reason": because})
-
-    code, done = _end(session, "revoke", keys, "accepted", options, confirm, act)
-    if done:
-        session.next(f"retinue log list --key {done[0].id}")
-    return code
-
-
-@app.command
-def delete(*keys: str, confirm: Confirm = None, options: DangerOptions = DANGER_DEFAULTS) -> int:
-    """Delete keys that are revoked or expired; their past stays in the logs."""
-    session = Session(options, ops.DELETE_KEY, ops.LIST_ACCOUNT_KEYS)
-
-    def act(item: Key) -> Key:
-        return session.perform(ops.DELETE_KEY, {"id": item.id})
-
-    code, done = _end(session, "delete", keys, "ended", options, confirm, act)
-    if done:
-        session.next(f"retinue audit list --subject {done[0].id}")
-    return code
-
-
-def _end(
-    session: Session,
-    verb: str,
-    keys: tuple[str, ...],
-    prefer: lookup.Prefer,
-    options: DangerOptions,
-    confirm: str | None,
-    act: Callable[[Key], Key],
-) -> tuple[int, list[Key]]:
-    if not keys:
-        raise CommandError("which key?", "name one or more as ACCOUNT/NAME or by id", Exit.USAGE)
-    if len(keys) > 1:
-        ask.several(verb, list(keys), options, confirm)
-
-    def end(text: str) -> Key:
-        found = lookup.key(session, text, prefer)
-        if len(keys) == 1:
-            ask.one(verb, text, _evidence(found), options, confirm)
-        changed = act(found)
-        session.say(f"{verb}d key {lookup.key_label(changed)} ({changed.id})")
-        return changed
-
-    done, code = each(keys, end)
-    if done:
-        session.show_change(done, KEY, many=len(keys) > 1)
-    return code, done
-
-
-def _evidence(key: Key) -> list[str]:
-    return [
-        f"{lookup.key_label(key)} ({key.id}), {key.status or key.state}",
-        f"last used: {ago(key.last_used_at)}, used {key.use_count} times, expires: {ago(key.expires_at)}",
-    ]

@@ -146,6 +146,22 @@ def disable(organization: str, /, *, options: DangerOptions = DANGER_DEFAULTS) -
     session.next(f"retinue org enable {made.handle}")
 
 
+@app.command
+def delete(
+    *,
+    confirm: Annotated[str | None, Parameter(help="The handle, instead of asking.")] = None,
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> None:
+    """Delete one's own organization for good, with all that it has."""
+    session = Session(options, ops.DELETE_ORGANIZATION, ops.OWN_ORGANIZATION)
+    found = session.look(ops.OWN_ORGANIZATION)
+    evidence = [f"{found.name} ({found.id}): accounts, keys and people are refused for good"]
+    ask.typed("delete", found.handle, evidence, options, confirm)
+    made = session.perform(ops.DELETE_ORGANIZATION, None, None, {"confirm": found.handle})
+    session.say(f"deleted organization {made.handle} ({made.id})")
+    session.show_change([made], ORGANIZATION)
+
+
 def _person(email: str, name: str | None) -> dict[str, str]:
     return {"email": email, "name": name or email.partition("@")[0]}
 

@@ -14,6 +14,7 @@ from retinue.cli import output, profiles, settings
 from retinue.cli.exits import CommandError, Exit, Shown
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.options import Options
+from retinue.cli.progress import Progress
 from retinue.cli.report import tell
 from retinue.client.api import DRY_RUN, Client, address, sent_body
 from retinue.client.errors import ClientError
@@ -140,7 +141,15 @@ class Session:
         if self.options.print_curl:
             self.show_curl(operation, path, {**(query or {}), "limit": min(limit or 200, 200)}, None)
             raise Shown
-        return self.client.pages(operation, path, query, limit)
+        return self._shown(self.client.pages(operation, path, query, limit))
+
+    def _shown(self, pages: Iterator[Page[T]]) -> Iterator[Page[T]]:
+        """Say how many were read, where the data itself is not what moves on the terminal."""
+        streams = output.form(self.options) not in ("json", "yaml", "table") and sys.stdout.isatty()
+        with Progress("read", quiet=self.options.quiet or streams) as progress:
+            for page in pages:
+                progress.step(len(page.items))
+                yield page
 
     def show_curl(
         self,

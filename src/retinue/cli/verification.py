@@ -48,7 +48,7 @@ def quick(arguments: list[str]) -> int | None:
     given = _read(arguments)
     if given is None:
         return None
-    stdin = bool(given.pop("-", None))
+    stdin, offline = (bool(given.pop(flag, None)) for flag in ("-", "--offline"))
     files = given.pop("file", [])
     forms = given.pop("output", [])
     form = forms[-1] if forms else None
@@ -61,7 +61,7 @@ def quick(arguments: list[str]) -> int | None:
         form = None if preset is None else preset.value
     need = tuple(given.pop("need", []))
     question = Question(need, **{name: values[-1] for name, values in given.items()})
-    answer = ask(token_from(stdin, files[0] if files else None), question)
+    answer = decision(token_from(stdin, files[0] if files else None), question, offline=offline)
     show(answer, form)
     return exit_code(answer)
 
@@ -71,8 +71,8 @@ def _read(arguments: list[str]) -> dict[str, list[str]] | None:
     rest = list(arguments)
     while rest:
         flag, equals, value = rest.pop(0).partition("=")
-        if flag == "-" and not equals:
-            given["-"] = [""]
+        if flag in ("-", "--offline") and not equals:
+            given[flag] = [""]
             continue
         name = _VALUES.get(flag)
         if name is None or (not equals and not rest):
@@ -96,6 +96,15 @@ def token_from(stdin: bool, file: str | None) -> str:
     return settings.single_token(sys.stdin.buffer.read(8192), "standard input")
 
 
+def decision(token: str, question: Question, *, offline: bool) -> dict[str, Any]:
+    """Return the decision of a node, or ``offline`` of the replica of this host."""
+    if not offline:
+        return ask(token, question)
+    from retinue.cli import offline as local
+
+    return local.ask(token, question)
+
+
 def ask(token: str, question: Question) -> dict[str, Any]:
     """Return the node's decision, as it answered it.
 
@@ -114,12 +123,12 @@ def ask(token: str, question: Question) -> dict[str, Any]:
     finally:
         transport.close()
     try:
-        decision = json.loads(answer.body)
+        told = json.loads(answer.body)
     except ValueError:
-        decision = None
-    if not isinstance(decision, dict) or not isinstance(decision.get("allowed"), bool):
+        told = None
+    if not isinstance(told, dict) or not isinstance(told.get("allowed"), bool):
         raise UnreadableAnswer(f"{url} is no node: its answer holds no decision")
-    return decision
+    return told
 
 
 def _caller(url: str) -> dict[str, str]:

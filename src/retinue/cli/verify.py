@@ -28,6 +28,9 @@ def verify(
     address: Annotated[str | None, Parameter(help="Network address that the call came from.")] = None,
     method: Annotated[str | None, Parameter(help="HTTP method of the call.")] = None,
     path: Annotated[str | None, Parameter(help="Path of the call.")] = None,
+    offline: Annotated[
+        bool, Parameter(help="Ask the replica of this host, not a node. [env: RETINUE_REPLICA]", negative="")
+    ] = False,
     output: Annotated[Format | None, Parameter(name=["--output", "-o"], help="Form of the answer.")] = None,
 ) -> int:
     """Ask a node whether a token is allowed, now: exit 0 if it is, 7 if it is denied."""
@@ -37,7 +40,7 @@ def verify(
         )
     token = verification.token_from(stdin == "-", file)
     question = verification.Question(need, organization, address, method, path)
-    answer = verification.ask(token, question)
+    answer = verification.decision(token, question, offline=offline)
     if output in ("name", "id"):
         print((answer.get("account") or {}).get(output, ""))
     elif output in ("yaml", "csv"):

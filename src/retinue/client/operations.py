@@ -149,6 +149,9 @@ OWN_ORGANIZATION: Operation[o.Organization] = Operation(
 RENAME_ORGANIZATION: Operation[o.Organization] = Operation(
     "PATCH", "/v1/organization", "organization:update", o.Organization
 )
+DELETE_ORGANIZATION: Operation[o.Organization] = Operation(
+    "DELETE", "/v1/organization", "organization:delete", o.Organization
+)
 GET_POLICY: Operation[o.Policy] = Operation("GET", "/v1/policy", "policy:read", o.Policy)
 CHANGE_POLICY: Operation[o.Policy] = Operation("PATCH", "/v1/policy", "policy:update", o.Policy)
 CHECK_POLICY: Operation[o.PolicyCheck] = Operation("POST", "/v1/policy/check", "policy:read", o.PolicyCheck)

@@ -1,0 +1,43 @@
+"""One act on many objects: what the API answers, as types, and its operations."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from retinue.client.basics import Receipt
+from retinue.client.operations import Operation
+
+
+class BulkItem(Struct, kw_only=True):
+    """What became, or would become, of one object."""
+
+    id: str
+    name: str | None = None
+    result: str
+    state: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    uses_24h: int = 0
+
+
+class BulkResult(Struct, kw_only=True):
+    """The result of one act on many objects."""
+
+    preview: bool
+    matched: int
+    done: int
+    unchanged: int
+    refused: int
+    items: list[BulkItem] = field(default_factory=list)
+    receipt: Receipt | UnsetType = UNSET
+
+
+def _bulk(path: str, permission: str, reason: str = "reason") -> Operation[BulkResult]:
+    return Operation("POST", f"/v1/bulk/{path}", permission, BulkResult, True, reason=reason)
+
+
+ENABLE_ACCOUNTS = _bulk("service-accounts/enable", "service_account:enable")
+DISABLE_ACCOUNTS = _bulk("service-accounts/disable", "service_account:disable")
+DELETE_ACCOUNTS = _bulk("service-accounts/delete", "service_account:delete")
+REVOKE_KEYS = _bulk("keys/revoke", "credential:revoke", reason="text")
+DELETE_KEYS = _bulk("keys/delete", "credential:delete")
