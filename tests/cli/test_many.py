@@ -108,7 +108,7 @@ def test_a_failed_export_leaves_no_file(run: Run, server: FakeServer) -> None:
 def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     """After half a second, with count and total, on a terminal; the line is gone at the end; else nothing."""
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("retinue.cli.progress.time.monotonic", lambda: clock[0])
 
     def shown(stream: object) -> str:
         monkeypatch.setattr(sys, "stderr", stream)
