@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
-.PHONY: help run test check format formal bench conformance cluster-soak policy-keys docs lock clean
+.PHONY: help run test check format formal bench instructions conformance cluster-soak policy-keys docs lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -26,6 +26,7 @@ help:
 	@echo "make format  rewrite the code in the house's format"
 	@echo "make formal  check the model of leases and receipts (needs spin and gcc)"
 	@echo "make bench   measure (needs wrk for the load figures)"
+	@echo "make instructions  count the hot path's instructions (needs valgrind); REASON='...' records them"
 	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
@@ -61,6 +62,10 @@ bench: $(VENV)/.test-stamp
 	$(BIN)/python -m bench.writes
 	$(BIN)/python -m bench.access
 	$(BIN)/python -m bench.revoke
+
+# Part of `test` too: tests/bench. What grows by more than 3 % needs a reason, which is kept beside the number.
+instructions: $(VENV)/.test-stamp
+	$(BIN)/python -m bench.instructions --check $(if $(REASON),--record "$(REASON)")
 
 # Part of `test` too: tests/formal runs the same checks.
 formal:

@@ -72,6 +72,7 @@ _FIND: dict[str, Callable[[], object | None]] = {
     "chromium": lambda: shutil.which("chromium"),
     "spin": lambda: shutil.which("spin"),
     "gcc": lambda: shutil.which("gcc"),
+    "valgrind": lambda: shutil.which("valgrind"),
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
+
+import msgspec
+from msgspec import structs
 
 from retinue import decision, problem
 from retinue.decision import Quota, Warning
@@ -23,8 +25,7 @@ class Asking(Protocol):
     def __call__(self, need: str) -> Caller: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Who calls: the account of a genuine token that may do what was asked.
 
     ``kind`` is service_account, user or organization. Instants are aware, in UTC; ``None`` means never.
@@ -43,7 +44,14 @@ class Caller:
     warnings: tuple[str, ...] = ()
     #: What the account may still ask here, if it has a limit.
     quota: Quota | None = None
-    _ask: Asking | None = field(default=None, repr=False, compare=False)
+    _ask: Asking | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Two answers about the same token are equal if they say the same."""
+        return isinstance(other, Caller) and structs.astuple(self)[:-1] == structs.astuple(other)[:-1]
+
+    def __hash__(self) -> int:
+        return hash((self.credential_id, self.permission, self.revision))
 
     def can(self, permission: str) -> bool:
         """Tell whether the same token may do something else, now; it is decided and logged like the first."""
@@ -132,7 +140,7 @@ def caller_of(allowed: decision.Allowed, ask: Asking | None) -> Caller:
         _instant(told.expires_at_ms),
         _instant(told.retires_at_ms),
         _instant(told.rotate_by_ms),
-        tuple(each.value for each in told.warnings),
+        tuple([each.value for each in told.warnings]) if told.warnings else (),
         allowed.quota,
         ask,
     )

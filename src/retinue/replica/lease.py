@@ -54,12 +54,13 @@ def is_running(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int)
     was set right. A wall clock that is ahead by more than half of what a clock may lose ends the lease, until
     the next poll begins another.
     """
-    age = boot_ns - meta.fresh_from_ns
-    lease_ms = length_ms(lease_ms, meta.hops)
-    if not 0 <= age < lease_ms * _MS or meta.boot_id != boot or not meta.fresh_from_ns:
+    began = meta.fresh_from_ns
+    age = boot_ns - began
+    lease_ns = (length_ms(lease_ms, meta.hops) if meta.hops else lease_ms) * _MS
+    if not 0 <= age < lease_ns or meta.boot_id != boot or not began:
         return False
     ahead = (wall_ms - meta.fresh_wall_ms) * _MS - age
-    return ahead <= lease_ms * _MS * EPSILON / 2
+    return ahead <= lease_ns * EPSILON / 2
 
 
 def remaining_ms(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int) -> int:
