@@ -46,21 +46,19 @@ class Accounts:
     installation: Installation
     made: dict[str, str] = field(default_factory=dict)
 
-    def post(self, path: str, body: object) -> Any:
+    def post(self, path: str, body: object, *, method: str = "POST") -> Any:
         """Call the API as the administrator; return what it says. Raises ``AssertionError`` if it refuses."""
-        answer = http("POST", self.installation.url + path, token=self.installation.token(), body=body)
+        answer = http(method, self.installation.url + path, token=self.installation.token(), body=body)
         assert answer.status < 300, answer.body
         return answer.json()
 
-    def token(self, handle: str, *permissions: str, **narrowed: object) -> str:
+    def token(
+        self, handle: str, *permissions: str, environment: str | None = None, **narrowed: object
+    ) -> str:
         """Return the token of an account with these permissions; it is made for the first one who asks."""
         if handle not in self.made:
-            stated = {
-                "handle": handle,
-                "name": handle,
-                "purpose": "calls the reports",
-                "owners": ["admin@acme.example"],
-            }
+            stated = {"handle": handle, "name": handle, "purpose": "calls", "owners": ["admin@acme.example"]}
+            stated |= {"environment": environment} if environment else {}
             account = self.post("/v1/service-accounts", {**stated, "permissions": list(permissions)})
             key = self.post(f"/v1/service-accounts/{account['id']}/keys", {"name": "k1", **narrowed})
             self.made[handle] = key["token"]

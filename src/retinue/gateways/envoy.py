@@ -55,7 +55,7 @@ _RULE = """\
 """
 _AFTER = """\
                 http_filters:
-                  # What the gateway says of itself to the node; never what a client says in its place.
+                  # What the gateway says to the node of itself and of its client; never what a client says in its place.
                   - name: envoy.filters.http.header_mutation
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
@@ -63,6 +63,9 @@ _AFTER = """\
                         request_mutations:
                           - remove: retinue-caller
                           - remove: retinue-identity
+                          - append:
+                              header: {{key: x-forwarded-for, value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}
+                              append_action: OVERWRITE_IF_EXISTS_OR_ADD
 {caller}\
                   - name: envoy.filters.http.ext_authz
                     typed_config:

@@ -11,7 +11,6 @@ no one but the gateway may reach the application, and the header belongs into no
 from __future__ import annotations
 
 import http.client
-import json
 import logging
 import threading
 import time
@@ -75,6 +74,21 @@ class _Claims(msgspec.Struct):
     exp: int
     perm: str | None = None
     rev: int = 0
+
+
+class _Key(msgspec.Struct):
+    """An entry of a list of keys; kinds that are not for us have other members."""
+
+    kty: str
+    kid: str = ""
+    crv: str = ""
+    x: str = ""
+
+
+class _List(msgspec.Struct):
+    """A JSON Web Key Set."""
+
+    keys: list[_Key]
 
 
 class _Registry(jws.JWSRegistry):
@@ -255,12 +269,12 @@ class Identities:
 
 
 def _read_keys(body: bytes) -> dict[str, OKPKey]:
-    """Return the Ed25519 keys of a list by their ids. Other kinds are not for us."""
-    listed: dict[str, Any] = json.loads(body)
+    """Return the Ed25519 keys of a list by their ids. Other kinds are not for us. Raises ``ValueError``."""
+    listed = msgspec.json.decode(body, type=_List)
     return {
-        each["kid"]: OKPKey.import_key({name: each[name] for name in ("kty", "crv", "x", "kid")})
-        for each in listed.get("keys", ())
-        if each.get("kty") == "OKP" and each.get("crv") == "Ed25519" and each.get("kid")
+        each.kid: OKPKey.import_key({"kty": each.kty, "crv": each.crv, "x": each.x, "kid": each.kid})
+        for each in listed.keys
+        if each.kty == "OKP" and each.crv == "Ed25519" and each.kid and each.x
     }
 
 
