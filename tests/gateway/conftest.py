@@ -13,7 +13,8 @@ from urllib.parse import unquote
 import pytest
 
 from retinue.gateways import Rule
-from retinue.guard.identity import Identities, Keys
+from retinue.guard.identity import Identities
+from retinue.guard.identity_keys import Keys
 from retinue.guard.outcome import Caller
 from tests.node.wire import Reply, Wire, request
 from tests.support.echo import Echo, Seen, start_echo

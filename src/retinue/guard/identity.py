@@ -10,14 +10,11 @@ no one but the gateway may reach the application, and the header belongs into no
 
 from __future__ import annotations
 
-import http.client
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from joserfc import jws
@@ -28,25 +25,18 @@ from joserfc.util import urlsafe_b64decode
 from retinue import decision, presented
 from retinue.decision import Allowed, Decision, Reason
 from retinue.guard.core import Log, Need, needed
+from retinue.guard.identity_keys import IdentityError, Keys
 from retinue.guard.outcome import Caller, Denied, caller_of
 from retinue.presented import Presented
 from retinue.verifier import Question
 
 HEADER = "Retinue-Identity"
 TYPE = "retinue-identity+jwt"
-KEYS_PATH = "/v1/identity-keys"
 #: How long the signature of a node may say that it holds; what claims more is refused.
 LIFETIME_SECONDS = 60
 #: Clocks of two hosts may differ by so much.
 SKEW_SECONDS = 5
-#: The list of keys is read again after so long, or for a key that is not in it, but at most once a second.
-REFRESH_SECONDS = 60.0
-AGAIN_SECONDS = 1.0
-#: Without a list for so long nothing is believed any more: a key may have been taken back.
-FORGET_SECONDS = 3600.0
-TIMEOUT_SECONDS = 2.0
 _LONGEST = 4096
-_MOST_KEYS_BYTES = 1 << 20
 _ALGORITHM = "EdDSA"
 _REMEMBERED = 1024
 _log = logging.getLogger("retinue.guard")
@@ -76,21 +66,6 @@ class _Claims(msgspec.Struct):
     rev: int = 0
 
 
-class _Key(msgspec.Struct):
-    """An entry of a list of keys; kinds that are not for us have other members."""
-
-    kty: str
-    kid: str = ""
-    crv: str = ""
-    x: str = ""
-
-
-class _List(msgspec.Struct):
-    """A JSON Web Key Set."""
-
-    keys: list[_Key]
-
-
 class _Registry(jws.JWSRegistry):
     """The one algorithm. (The library warns of its name, which RFC 9864 would have be Ed25519.)"""
 
@@ -102,76 +77,6 @@ class _Registry(jws.JWSRegistry):
 
 
 _REGISTRY = _Registry()
-
-
-class IdentityError(Exception):
-    """A header proves nothing. ``reason`` is what the client is told, the message is for the operator."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-
-
-class Keys:
-    """The public keys of the nodes, by their ids, from a URL or a file with a JSON Web Key Set (RFC 7517)."""
-
-    def __init__(self, source: str | Path) -> None:
-        """``source``: ``http://HOST:PORT`` of a node or of the control plane, or the path of a file."""
-        self._source = source
-        if isinstance(source, str) and "://" in source:
-            parts = urlsplit(source)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{source!r}: an http or https URL, or the path of a file with keys")
-        self._lock = threading.Lock()
-        self._keys: dict[str, OKPKey] = {}
-        self._read_at = self._tried_at = float("-inf")
-
-    def find(self, kid: str) -> OKPKey:
-        """Return the key. Raises :class:`IdentityError` if there is none, or no list that is new enough."""
-        now = time.monotonic()
-        if now - self._read_at > REFRESH_SECONDS or kid not in self._keys:
-            self._refresh(now, kid)
-        if time.monotonic() - self._read_at > FORGET_SECONDS:
-            raise IdentityError(Reason.REPLICA_STALE, f"no list of keys from {self._source}")
-        found = self._keys.get(kid)
-        if found is None:
-            raise IdentityError(Reason.TOKEN_UNKNOWN, "no node has this key")
-        return found
-
-    def _refresh(self, now: float, kid: str) -> None:
-        """Read the list again. Who has what it needs in the old one does not wait for that."""
-        if kid in self._keys:
-            is_mine = self._lock.acquire(blocking=False)
-        else:
-            is_mine = self._lock.acquire(timeout=TIMEOUT_SECONDS)
-        if not is_mine:
-            return
-        try:
-            if self._read_at > now or time.monotonic() - self._tried_at < AGAIN_SECONDS:
-                return
-            self._tried_at = time.monotonic()
-            self._keys = _read_keys(self._load())
-            self._read_at = time.monotonic()
-        except (OSError, http.client.HTTPException, ValueError, JoseError) as error:
-            _log.warning("the keys of the nodes cannot be read from %s: %s", self._source, error)
-        finally:
-            self._lock.release()
-
-    def _load(self) -> bytes:
-        if not (isinstance(self._source, str) and "://" in self._source):
-            return Path(self._source).read_bytes()
-        parts = urlsplit(self._source)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        assert parts.hostname is not None  # noqa: S101  (looked at in the constructor)
-        connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
-        try:
-            connection.request("GET", parts.path.rstrip("/") + KEYS_PATH)
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise ValueError(f"status {answer.status}")
-            return answer.read(_MOST_KEYS_BYTES)
-        finally:
-            connection.close()
 
 
 class Identities:
@@ -266,16 +171,6 @@ class Identities:
             raise IdentityError(Reason.CREDENTIAL_EXPIRED, "over; do the clocks agree?")
         if now < claims.iat - SKEW_SECONDS:
             raise IdentityError(Reason.TOKEN_UNKNOWN, "from the future; do the clocks agree?")
-
-
-def _read_keys(body: bytes) -> dict[str, OKPKey]:
-    """Return the Ed25519 keys of a list by their ids. Other kinds are not for us. Raises ``ValueError``."""
-    listed = msgspec.json.decode(body, type=_List)
-    return {
-        each.kid: OKPKey.import_key({"kty": each.kty, "crv": each.crv, "x": each.x, "kid": each.kid})
-        for each in listed.keys
-        if each.kty == "OKP" and each.crv == "Ed25519" and each.kid and each.x
-    }
 
 
 def _head(text: str) -> _Head:
