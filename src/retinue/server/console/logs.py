@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from urllib.parse import urlencode
+
+from django.http import HttpResponse, QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_safe
 
 from retinue.decision import Reason
-from retinue.server.console import events
+from retinue.server.console import charting, events
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.ledger.catalogue import EVENTS
@@ -45,7 +48,25 @@ AUDIT = Listing(
 @page
 def requests(viewer: Viewer) -> HttpResponse:
     """What was decided: every request that nodes and the control plane have logged."""
-    return REQUESTS.show(viewer, days=viewer.policy.request_log.retention_days)
+    given = viewer.request.GET
+    present = given.get("range", charting.USUAL)
+    is_live = given.get("live") == "yes"
+    return REQUESTS.show(
+        viewer,
+        days=viewer.policy.request_log.retention_days,
+        ranges=[
+            {"name": name, "query": _with(given, range=name), "is_present": name == present}
+            for name in charting.RANGES
+        ],
+        live={"is_on": is_live, "query": _with(given, live="" if is_live else "yes")},
+        now=timezone.now(),
+    )
+
+
+def _with(given: QueryDict, **changed: str) -> str:
+    """Return the query of the same page with something else; pages begin anew."""
+    kept = {name: value for name, value in given.items() if value and name != "cursor"} | changed
+    return "?" + urlencode({name: value for name, value in kept.items() if value})
 
 
 @require_safe

@@ -41,6 +41,11 @@ dialog?.addEventListener("close", () => {
   dialog.replaceChildren();
   opener?.focus();
 });
+// What is live waits while somebody looks at a row of it.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const live = event.detail.elt;
+  if (live.matches?.("[data-live]") && (live.contains(document.activeElement) || live.matches(":hover") || live.querySelector(":popover-open"))) event.preventDefault();
+});
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.addEventListener(name, () => { document.getElementById("failure").hidden = false; });
 }
@@ -74,7 +79,7 @@ document.addEventListener("click", async (event) => {
 // --- Menus stand beside their button where the browser does not place them itself --------------------------
 document.addEventListener("toggle", (event) => {
   const menu = event.target;
-  if (!menu.matches?.(".popover") || event.newState !== "open") return;
+  if (!menu.matches?.(".popover:not(.drawer)") || event.newState !== "open") return;
   menu.querySelector("a, button")?.focus({ preventScroll: true });
   if (CSS.supports("position-area", "bottom")) return;
   const beside = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();

@@ -101,6 +101,18 @@ def item(found: Mapping[str, object], key: str) -> object:
     return found.get(key)
 
 
+@register.filter
+def pairs(record: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Return what a record of the request log holds, nested members by their path; nothing that is empty."""
+    found: list[tuple[str, object]] = []
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            found += [(f"{name}.{inner}", each) for inner, each in value.items()]
+        else:
+            found.append((name, value))
+    return [(name, value) for name, value in found if value not in (None, "")]
+
+
 @register.simple_tag
 def served_plainly(request: HttpRequest) -> bool:
     """Tell whether passwords cross a network unencrypted here."""

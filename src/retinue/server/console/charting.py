@@ -1,0 +1,141 @@
+"""The chart of the request log: bars of what was allowed and denied, drawn here, with the same as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_safe
+
+from retinue.server.console.viewer import Viewer, page
+from retinue.server.directory.queries import id_of
+from retinue.server.traffic import queries as traffic
+
+#: How long back a range looks.
+RANGES = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(days=1),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+USUAL = "24h"
+_STEPS: dict[traffic.Unit, timedelta] = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+#: Most bars of a chart.
+MOST = 180
+WIDTH, HEIGHT = 900, 120
+_NARROWED = ("decision", "reason", "credential")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its place, the heights of its two parts, and what it stands for."""
+
+    x: float
+    width: float
+    allowed_y: float
+    allowed_height: float
+    denied_y: float
+    denied_height: float
+    begin: datetime
+    allowed: int
+    denied: int
+    query: str
+
+
+def unit_of(span: timedelta) -> traffic.Unit:
+    """Return the finest unit of which not too many stand in a span."""
+    return next((unit for unit, step in _STEPS.items() if span / step <= MOST), "day")
+
+
+def floor(at: datetime, unit: traffic.Unit) -> datetime:
+    """Return the beginning of the minute, hour or day (UTC) of an instant."""
+    at = at.astimezone(UTC).replace(second=0, microsecond=0)
+    if unit == "minute":
+        return at
+    return at.replace(minute=0) if unit == "hour" else at.replace(minute=0, hour=0)
+
+
+def bars(
+    counted: Mapping[datetime, tuple[int, int]],
+    since: datetime,
+    until: datetime,
+    unit: traffic.Unit,
+    kept: Mapping[str, str],
+) -> list[Bar]:
+    """Return a bar for each unit between two instants, empty ones too; the highest fills the chart."""
+    step, first = _STEPS[unit], floor(since, unit)
+    begins: list[datetime] = []
+    while first < until and len(begins) <= MOST:
+        begins.append(first)
+        first += step
+    found = {begin.astimezone(UTC): each for begin, each in counted.items()}
+    most = max((sum(each) for each in found.values()), default=0) or 1
+    width = WIDTH / max(1, len(begins))
+    made = []
+    for n, begin in enumerate(begins):
+        allowed, denied = found.get(begin, (0, 0))
+        # What there is is seen, be it ever so little of it.
+        tall, top = (max(2.0, HEIGHT * each / most) if each else 0.0 for each in (allowed, denied))
+        query = urlencode({**kept, "since": begin.isoformat(), "until": (begin + step).isoformat()})
+        place = (round(n * width, 2), round(max(1.0, width - 1.5), 2))
+        denied_y = max(0.0, HEIGHT - tall - top)
+        made.append(
+            Bar(*place, round(HEIGHT - tall, 1), round(tall, 1), round(denied_y, 1), round(top, 1), begin,
+                allowed, denied, query)
+        )  # fmt: skip
+    return made
+
+
+def span_of(given: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
+    """Return the instants between which is looked: those of the filters, else the last day."""
+    until = _instant(given.get("until", "")) or now
+    since = _instant(given.get("since", "")) or until - RANGES.get(given.get("range", ""), RANGES[USUAL])
+    return min(since, until), until
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+@require_safe
+@page
+def chart(viewer: Viewer) -> HttpResponse:
+    """The chart of what the request log's filters let through: a part of its page, asked for by itself."""
+    if viewer.missing("list_requests"):
+        return viewer.render("parts/chart.html", bars=None)
+    given = viewer.request.GET
+    since, until = span_of(given, timezone.now())
+    unit = unit_of(until - since)
+    filters: dict[str, Any] = {name: given[name] for name in _NARROWED if given.get(name)}
+    if given.get("account"):
+        filters["account"] = id_of(viewer.organization.id, given["account"])
+    counted = traffic.timeline(viewer.organization.id, since, until, unit, **filters)
+    kept = {name: given[name] for name in (*_NARROWED, "account") if given.get(name)}
+    drawn = bars(counted, since, until, unit, kept)
+    return viewer.render(
+        "parts/chart.html",
+        bars=drawn,
+        filled=[bar for bar in drawn if bar.allowed or bar.denied],
+        allowed=sum(bar.allowed for bar in drawn),
+        denied=sum(bar.denied for bar in drawn),
+        since=since,
+        until=until,
+        unit=unit,
+        width=WIDTH,
+        height=HEIGHT,
+        url=viewer.url("requests"),
+    )
