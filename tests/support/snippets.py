@@ -20,6 +20,13 @@ from pathlib import Path
 from retinue.cli.app import app
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+#: Pages that tests/examples/test_documents.py runs, each in a folder of its own, all against one installation.
+RUN = (
+    "tutorials/protect-a-fastapi-app.md",
+    "tutorials/behind-nginx.md",
+    "tutorials/rotate-without-downtime.md",
+)
 _FENCE = re.compile(
     r"(?P<marker><!--[^\n]*-->\n\s*)?^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<body>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
@@ -28,6 +35,7 @@ _TESTED = re.compile(r"<!-- tested by (\S+) -->")
 _PICTURE = "<!-- a picture -->"
 #: Stands between the outputs of two blocks.
 _MARK = "--- end of block"
+#: A page that takes longer hangs.
 SECONDS = 90
 
 
@@ -150,6 +158,8 @@ def _shell(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[i
         )
         try:
             code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            code = -1
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

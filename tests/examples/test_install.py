@@ -1,4 +1,4 @@
-"""The README's "By hand", word for word."""
+"""The guide's "By hand", word for word."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.support.installation import PROGRAM
 from tests.support.processes import end_with_parent, free_ports, status_of, stop, wait_for
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "install.md"
 SERVE = "retinue serve"
 
 
@@ -40,8 +40,8 @@ class Folder:
 
 def blocks() -> list[str]:
     """Return the code blocks of the section."""
-    section = README.read_text().partition("## By hand\n")[2].partition("\n## ")[0]
-    return re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    section = GUIDE.read_text().partition("## By hand\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def served(folder: Folder) -> Iterator[Folder]:
 
 def test_by_hand(served: Folder) -> None:
     """
-    Every line of the README does what it says: the key is allowed, then revoked, and the audit log tells it.
+    Every line of the guide does what it says: the key is allowed, then revoked, and the audit log tells it.
     """
     done = served.shell(blocks()[1])
     again = served.shell("retinue verify --file etl-token --need report:read")
