@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from retinue.server.directory.queries import organization
+from retinue.server.directory import actions as directory
+from retinue.server.directory.queries import Principal, organization
+from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api.world import World
 from tests.authorization import specimens
 
@@ -22,6 +24,15 @@ def _user(world: World, *, disabled: bool = False, invited: bool = False) -> str
     if invited:
         world.owner.post(f"{path}/invite", {})
     return path
+
+
+def _signing_in(world: World) -> Told:
+    path = _user(world)
+    with transaction(SYSTEM, reason="test") as tx:
+        user = Principal.objects.get(id=path.rpartition("/")[2])
+        directory.set_password(tx, user, "correct horse battery staple 7")
+        tx.record("change.refused", user.id, name="x", organization=user.organization_id)
+    return f"{path}/reset-sign-in", [("user.sign_in_reset", "uma@x.example")], {}, None
 
 
 def _owned(world: World) -> Told:
@@ -74,6 +85,7 @@ CASES: dict[str, Make] = {
         [("user.updated", "uma@x.example"), ("role.assigned", "uma@x.example/member")],
         {"name": "Another", "roles": ["member"]},
     ),
+    "reset_sign_in": _signing_in,
     "enable_user": lambda world: (
         f"{_user(world, disabled=True)}/enable",
         [("user.enabled", "uma@x.example")],

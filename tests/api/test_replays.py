@@ -152,6 +152,7 @@ CASES = (
         AUDITOR,
         ("grant:create", "grant:delete"),
     ),
+    Case("reset_sign_in", lambda world: _user(world, "POST", "/reset-sign-in", {})),
     Case("enable_user", lambda world: _user(world, "POST", "/enable", {}, disabled=True)),
     Case("disable_user", lambda world: _user(world, "POST", "/disable", {})),
     Case("delete_user", lambda world: _user(world, "DELETE")),

@@ -212,6 +212,7 @@ SPECIMENS: dict[str, Make] = {
     "invite_user": lambda world, _: Specimen("/v1/invitations", _user(world)),
     "invite_again": lambda world, _: Specimen(f"{_made_user(world)}/invite", {}),
     "update_user": lambda world, _: Specimen(_made_user(world), {"name": "Another"}),
+    "reset_sign_in": lambda world, _: Specimen(f"{_made_user(world)}/reset-sign-in", {}),
     "enable_user": lambda world, _: Specimen(f"{_made_user(world, disabled=True)}/enable", {}),
     "disable_user": lambda world, _: Specimen(f"{_made_user(world)}/disable", {}),
     "delete_user": lambda world, _: Specimen(_made_user(world)),

@@ -152,6 +152,7 @@ NEEDS: dict[str, str] = {
     "invite_user": "user:create",
     "invite_again": "user:create",
     "update_user": "user:update",
+    "reset_sign_in": "user:update",
     "enable_user": "user:enable",
     "disable_user": "user:disable",
     "delete_user": "user:delete",

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "user-enable": ("user", "enable", "admin@acme.example"),
     "user-disable": ("user", "disable", "admin@acme.example", "--yes"),
     "user-delete": ("user", "delete", "admin@acme.example", "--yes"),
+    "user-reset-sign-in": ("user", "reset-sign-in", "admin@acme.example", "--yes"),
     "user-reassign": ("user", "reassign", "admin@acme.example", "--to", "bea@acme.example"),
     "org-list": ("org", "list"),
     "org-get": ("org", "get", "acme"),

@@ -33,6 +33,7 @@ PEOPLE: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("POST", "/v1/users/(.+)/invite", lambda c, m: (201, INVITED)),
     ("GET", "/v1/users/(.+)/impact", lambda c, m: (200, IMPACT)),
     ("POST", "/v1/users/(.+)/reassign", lambda c, m: (200, {"items": [ETL_REF]})),
+    ("POST", "/v1/users/(.+)/reset-sign-in", lambda c, m: (200, USER)),
     ("POST", "/v1/users/(.+)/enable", lambda c, m: (200, USER)),
     (
         "POST",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from retinue.cli import account_access, lookup, output
+from retinue.cli import account_access, lookup, on_this_host, output
 from retinue.cli import confirm as ask
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -122,6 +122,37 @@ def invite(
     session.say(f"invited user {made.user.email} ({made.user.id})")
     session.say(f"the invitation opens {made.page} on the control plane until {made.expires_at}")
     session.next(f"retinue user get {made.user.email}")
+
+
+@app.command(name="reset-sign-in")
+def reset_sign_in(
+    user: str,
+    /,
+    *,
+    everything: Annotated[
+        bool,
+        Parameter(negative="", help="The password and the identity provider too; then invite again."),
+    ] = False,
+    on_host: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Without a token, in the installation on this host [env: RETINUE_HOME]: for its operator, "
+            "where no administrator can sign in.",
+        ),
+    ] = False,
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> int:
+    """Remove app, passkeys and recovery codes of a person who has lost them; the sessions end."""
+    if on_host:
+        return on_this_host.reset_sign_in(user, everything=everything, reason=options.reason)
+    session = Session(options, ops.RESET_SIGN_IN, ops.LIST_USERS, ops.USER_IMPACT)
+    found = _asked(session, "reset the sign-in of", user, options)
+    made = session.perform(ops.RESET_SIGN_IN, {"id": found.id}, {"everything": everything})
+    session.say(f"reset the sign-in of user {made.email} ({made.id})")
+    session.show_change([made], USER)
+    session.next(f"retinue user {'invite' if everything else 'get'} {made.email}{' --again' * everything}")
+    return 0
 
 
 @app.command

@@ -116,6 +116,7 @@ INVITE_AGAIN: Operation[o.Invitation] = Operation(
     "POST", "/v1/users/{id}/invite", "user:create", o.Invitation, True
 )
 EDIT_USER: Operation[m.User] = Operation("PATCH", "/v1/users/{id}", "user:update", m.User)
+RESET_SIGN_IN: Operation[m.User] = Operation("POST", "/v1/users/{id}/reset-sign-in", "user:update", m.User)
 ENABLE_USER: Operation[m.User] = Operation("POST", "/v1/users/{id}/enable", "user:enable", m.User)
 DISABLE_USER: Operation[m.User] = Operation("POST", "/v1/users/{id}/disable", "user:disable", m.User)
 DELETE_USER: Operation[m.User] = Operation("DELETE", "/v1/users/{id}", "user:delete", m.User)

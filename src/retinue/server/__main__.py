@@ -73,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--descriptor", type=int, help="number of an inherited socket that listens already")
     serve.add_argument("--processes", type=int, default=1, help="more than one needs PostgreSQL")
     serve.set_defaults(run=_serve)
+    reset = commands.add_parser("reset-sign-in", help="let a person in who has lost what they sign in with")
+    reset.add_argument("--email", required=True, help="e-mail address of the person")
+    reset.add_argument("--everything", action="store_true", help="password and identity provider too")
+    reset.add_argument("--reason", default="", help="for the audit log")
+    reset.set_defaults(run=_reset_sign_in)
     migrate = commands.add_parser("migrate", help="bring the schema up to date")
     migrate.set_defaults(run=_migrate)
     return parser
@@ -143,6 +148,15 @@ def _count_in(home: Path) -> None:
     folder.mkdir(mode=0o700)
     # The library reads it when it is loaded.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _reset_sign_in(options: argparse.Namespace) -> int:
+    _setup()
+    from retinue.server import recovering
+
+    for line in recovering.reset_sign_in(options.email, options.reason, everything=options.everything):
+        print(line, file=sys.stderr)
+    return 0
 
 
 def _migrate(options: argparse.Namespace) -> int:

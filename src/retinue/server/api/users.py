@@ -85,6 +85,14 @@ class Invitation(schemas.Answer):
     page: str = Field(description="Where its holder chooses a password.")
 
 
+class ResetSignIn(schemas.WithReason):
+    """What a person must set up anew."""
+
+    everything: bool = Field(
+        False, description="The password and the identity provider too; then invite the person again."
+    )
+
+
 class OwnedAccount(schemas.Answer):
     """A service account of a user, and who else answers for it."""
 
@@ -214,6 +222,15 @@ def reassign_accounts(call: Call, user_id: str, body: Reassign) -> schemas.JSON:
     user = queries.user(call.organization, user_id)
     to = queries.find_principal(call.organization, body.to, Principal.USER, field="to")
     return {"items": [render.ref(each) for each in people.reassign(call.tx, user, to, body.accounts)]}
+
+
+@operation("POST", f"{ONE}/reset-sign-in", permission="user:update", response=User, tag=TAG)
+def reset_sign_in(call: Call, user_id: str, body: ResetSignIn) -> schemas.JSON:
+    """Remove authenticator app, passkeys and recovery codes of a user who has lost them; sessions end."""
+    user = queries.user(call.organization, user_id, lock=True)
+    access.check_stronger(call.actor, user, "user")
+    directory.reset_sign_in(call.tx, user, everything=body.everything)
+    return render.users([user])[0]
 
 
 @operation("POST", f"{ONE}/enable", permission="user:enable", response=User, tag=TAG)

@@ -39,6 +39,7 @@ ACTS = {
     "enable": ("enable_user", lazy("%(name)s can sign in again.")),
     "disable": ("disable_user", lazy("%(name)s is disabled, with all tokens of theirs.")),
     "delete": ("delete_user", lazy("%(name)s is deleted.")),
+    "reset": ("reset_sign_in", lazy("%(name)s sets up anew what was removed.")),
     "roles": ("update_user", lazy("The roles of %(name)s are saved.")),
     "reassign": ("reassign_accounts", lazy("The accounts of %(name)s have another owner.")),
 }
@@ -125,6 +126,8 @@ def act(viewer: Viewer, user_id: str, name: str) -> HttpResponse:
     body: dict[str, Any] = {"reason": reason} if reason else {}
     if name == "roles":
         body |= {"roles": sent.getlist("roles"), "justification": sent.get("justification", "").strip()}
+    elif name == "reset":
+        body |= {"everything": sent.get("everything") == "yes"}
     elif name == "reassign":
         body |= {"to": sent.get("to", "").strip()}
     outcome = (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.mfa.models import Authenticator
+
 from retinue.replica.records import Kind
 from retinue.server.directory import rules, states
-from retinue.server.directory.models import Login, Principal
+from retinue.server.directory.models import BrowserSession, Login, Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 
@@ -40,6 +42,38 @@ def without_password(tx: Transaction, user: Principal) -> Login:
     login.set_unusable_password()
     login.save()
     return login
+
+
+def reset_sign_in(tx: Transaction, user: Principal, *, everything: bool) -> None:
+    """End what a user signs in with beside the password, and every session; for who has lost it.
+
+    ``everything`` ends the password and the connection to the provider too: then the user can be invited
+    again. Says nothing of a user who cannot sign in. Refuses the actor itself: a stolen token must not open
+    the console.
+    """
+    if tx.actor.id == user.id:
+        raise Refused("state_conflict", "your own is removed in the console, on the page Signing in")
+    rows = Login.objects.select_for_update(of=("self",), no_key=True).filter(principal=user)
+    login = rows.first()
+    if login is None:
+        return
+    factors = Authenticator.objects.filter(user=login)
+    before = {
+        "factors": sorted(factors.values_list("type", flat=True)),
+        "password": login.has_usable_password(),
+    }
+    factors.delete()
+    ended = BrowserSession.objects.filter(login=login).delete()[0]
+    if everything:
+        login.delete()
+    tx.record(
+        "user.sign_in_reset",
+        user.id,
+        name=user.email,
+        organization=user.organization_id,
+        before=before,
+        after={"email": user.email, "sessions_ended": ended, "everything": everything},
+    )
 
 
 def forget_password(user: Principal) -> None:

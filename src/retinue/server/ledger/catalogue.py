@@ -232,6 +232,7 @@ EVENTS: dict[str, EventType] = {
                 ("factor.removed", "What a person signed in with beside the password was removed."),
                 ("identity.linked", "A person signs in through the identity provider from now on."),
                 ("identity.unlinked", "A person signs in through the identity provider no more."),
+                ("user.sign_in_reset", "What a user signs in with was removed by somebody else."),
                 ("recovery_codes.issued", "A person got recovery codes; the ones before ended."),
                 ("recovery_codes.used", "A person signed in with a recovery code."),
             )
