@@ -81,3 +81,63 @@ def test_what_is_no_permission_is_refused(need: str) -> None:
     """
     with pytest.raises(RuleError, match="no permission"):
         Rule.read("GET /reports", need)
+
+
+WIDE = Rules(
+    {"/*": "a:read", "/admin*": "a:admin", "/users/{anybody}": "user:read", "/users/me": "me:read"},
+    public=["/open/*"],
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%61dmin",
+        "/a%64min/x",
+        "/%61%64%6d%69%6e/x",
+        "/users/%6de",
+        "/%75sers/7",
+        "/adm%69n",
+        "/admin%2f..",
+        "/x/%2561/..",
+    ],
+)
+def test_a_path_that_leads_elsewhere_once_it_is_decoded(path: str) -> None:
+    """
+    Frameworks decode a path before they choose a route: a spelling that would be let in by another rule is refused.
+    """
+    assert WIDE.find("GET", path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "need"),
+    [("/x%20y", "a:read"), ("/admin/%C3%A4", "a:admin"), ("/users/%40x", "user:read"), ("/x/%61", "a:read")],
+)
+def test_escapes_within_one_rule(path: str, need: str) -> None:
+    """
+    Escapes that lead to the same rule do no harm.
+    """
+    found = WIDE.find("GET", path)
+
+    assert found is not None
+    assert (need,) == found.need
+
+
+def test_a_part_is_less_exact_than_a_word() -> None:
+    """
+    However long a part is called, a word in its place is more exact.
+    """
+    assert [("me:read",), ("user:read",)] == [
+        found.need for path in ("/users/me", "/users/you") if (found := WIDE.find("GET", path))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "public"),
+    [("/open/x", True), ("/open/%20", True), ("/%6fpen/x", False), ("/open/%2e%2e/x", False)],
+)
+def test_what_is_public_is_public_in_each_reading(path: str, public: bool) -> None:
+    """
+    A path is public as it came and as it is decoded, or not at all.
+    """
+    assert public == WIDE.is_public("GET", path)

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from retinue import permission
 from retinue.restrictions import is_ambiguous
 
 #: Under this name a view keeps what it requires.
 MARK = "__retinue__"
+#: A part of a path, whatever stands there.
+_PART = re.compile(r"\{[^{}/]+\}")
 _RULE = re.compile(r"(?:([A-Z]+(?:,[A-Z]+)*|\*) +)?(/\S*)", re.ASCII)
 
 
@@ -99,8 +102,15 @@ class Rule:
 
     @property
     def weight(self) -> tuple[int, int, int]:
-        """How exact the rule is: the most exact one that fits is taken, wherever it stands."""
-        return len(self.pattern.rstrip("*")), int(not self.pattern.endswith("*")), len(self.methods) > 0
+        """How exact the rule is: the most exact one that fits is taken, wherever it stands.
+
+        A part in braces says nothing: ``/users/me`` is more exact than ``/users/{anybody}``.
+        """
+        return (
+            len(_PART.sub("", self.pattern.rstrip("*"))),
+            int(not self.pattern.endswith("*")),
+            len(self.methods) > 0,
+        )
 
 
 class Rules:
@@ -123,15 +133,28 @@ class Rules:
 
     def find(self, method: str, path: str) -> Rule | None:
         """Return the rule for a request; ``None`` if there is none, or the path can be read in two ways."""
-        if is_ambiguous(path.encode("utf-8", "surrogateescape")):
-            return None
-        return next((rule for rule in self._rules if rule.fits(method, path)), None)
+        found = [self._first(method, each) for each in _readings(path)]
+        return found[0] if found and found[0] == found[-1] else None
 
     def is_public(self, method: str, path: str) -> bool:
         """Tell whether a request needs no token."""
-        if is_ambiguous(path.encode("utf-8", "surrogateescape")):
-            return False
-        return any(rule.fits(method, path) for rule in self._public)
+        readings = _readings(path)
+        return bool(readings) and all(
+            any(rule.fits(method, each) for rule in self._public) for each in readings
+        )
+
+    def _first(self, method: str, path: str) -> Rule | None:
+        return next((rule for rule in self._rules if rule.fits(method, path)), None)
+
+
+def _readings(path: str) -> tuple[str, ...]:
+    """Return a path as it came and as a framework decodes it, which must lead to one rule; none if ambiguous.
+
+    Else ``/%61dmin`` would be let in by the rule for ``/*`` and answered by the route ``/admin``.
+    """
+    if is_ambiguous(path.encode("utf-8", "surrogateescape")):
+        return ()
+    return (path, unquote(path, errors="surrogateescape")) if "%" in path else (path,)
 
 
 _known: dict[str, re.Pattern[str]] = {}
