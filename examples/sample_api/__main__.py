@@ -1,6 +1,6 @@
-"""A small API that lets Retinue decide who may call it. Standard library, and one check of a signature.
+"""A small API that lets Retinue decide who may call it. Standard library and a guard.
 
-``python -m examples.sample_api --mode gateway``: behind nginx, which has asked the node.
+``python -m examples.sample_api --mode gateway``: behind a gateway, which has asked the node.
 ``python -m examples.sample_api --mode direct``: called with a key, asks the node itself.
 """
 

@@ -7,27 +7,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import threading
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from retinue.decision import Denied, Reason
+from retinue.decision import Allowed, Denied, Reason
+from retinue.verifier import Question
 
 #: How long a node may take to answer before the call is refused.
 TIMEOUT_SECONDS = 2.0
-#: Clocks of two hosts may differ by so much.
-SKEW_SECONDS = 5
-MAX_IDENTITY = 4096
 
 
 @dataclass(frozen=True)
@@ -60,52 +51,18 @@ class Refused(Exception):
 class Gateway:
     """Believes ``Retinue-Identity`` if a node signed it, for this permission, a moment ago."""
 
-    def __init__(self, node_url: str, issuer: str = "retinue") -> None:
-        self._url = f"{node_url}/v1/identity-keys"
-        self._issuer = issuer
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._fetched = 0.0
-        self._lock = threading.Lock()
+    def __init__(self, node_url: str) -> None:
+        from retinue.guard.identity import Identities
+
+        self._identities = Identities(node_url)
 
     def caller(self, asked: Asked) -> Caller:
         """Return who calls. Raises :class:`Refused` unless exactly one valid identity is there."""
-        presented = asked.headers.get_all("Retinue-Identity") or []
-        if len(presented) != 1 or not presented[0]:
-            raise Refused(Denied(Reason.TOKEN_MISSING), "exactly one Retinue-Identity is needed")
-        claims = self._claims(presented[0])
-        # A header that was signed for another permission must not open this route.
-        if claims.get("perm") != asked.permission:
-            raise Refused(Denied(Reason.PERMISSION_MISSING, permission=asked.permission))
-        return Caller(str(claims.get("sub")), str(claims.get("name")), asked.permission)
-
-    def _claims(self, text: str) -> dict[str, Any]:
-        try:
-            if len(text) > MAX_IDENTITY:
-                raise ValueError("too long")
-            message, _, signature = text.rpartition(".")
-            head, body = (json.loads(_decode(part)) for part in message.split("."))
-            if head.get("alg") != "EdDSA" or head.get("typ") != "retinue-identity+jwt":
-                raise ValueError("another algorithm or type")
-            self._key(head.get("kid")).verify(_decode(signature), message.encode())
-            now = time.time()
-            if body.get("iss") != self._issuer or not body["iat"] - SKEW_SECONDS <= now < body["exp"]:
-                raise ValueError("another issuer, or not now")
-        except (ValueError, TypeError, KeyError, AttributeError, InvalidSignature) as error:
-            raise Refused(Denied(Reason.TOKEN_UNKNOWN), f"Retinue-Identity: {error}") from None
-        return dict(body)
-
-    def _key(self, kid: object) -> Ed25519PublicKey:
-        """Return the public key ``kid``; an unknown one makes us read the list again, once a second."""
-        with self._lock:
-            if kid not in self._keys and time.monotonic() - self._fetched > 1.0:
-                document = _call(self._url)
-                self._keys = {
-                    each["kid"]: Ed25519PublicKey.from_public_bytes(_decode(each["x"]))
-                    for each in document["keys"]
-                    if each.get("kty") == "OKP" and each.get("crv") == "Ed25519"
-                }
-                self._fetched = time.monotonic()
-            return self._keys[str(kid)]
+        presented = asked.headers.get_all("Retinue-Identity") or [""]
+        decided = self._identities.decide(Question(", ".join(presented), (asked.permission,)))
+        if not isinstance(decided, Allowed):
+            raise Refused(decided)
+        return Caller(decided.caller.id, decided.caller.name, asked.permission)
 
 
 class Direct:
@@ -138,11 +95,3 @@ def _call(url: str, document: object = None) -> Any:
             return json.load(answer)
     except (OSError, ValueError) as error:
         raise Refused(Denied(Reason.REPLICA_STALE), f"no decision from {url}: {error}") from None
-
-
-def _decode(text: str) -> bytes:
-    """Read base64url without padding; raises ``ValueError`` for anything else."""
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None
