@@ -13,6 +13,8 @@ from retinue.server.console.viewer import Viewer, page
 
 THEME_COOKIE = "retinue-theme"
 THEMES = ("light", "dark", "system")
+KEYS_COOKIE = "retinue-keys"
+KEYS = ("on", "off")
 _YEAR = 365 * 24 * 3600
 
 
@@ -47,12 +49,22 @@ def fleet(viewer: Viewer) -> HttpResponse:
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Keep which colours the pages have, in this browser, and go back to where it was chosen."""
-    chosen, back = request.POST.get("theme", ""), request.POST.get("next", "/")
+    return _kept(request, THEME_COOKIE, request.POST.get("theme", ""), THEMES)
+
+
+@require_POST
+def keys(request: HttpRequest) -> HttpResponse:
+    """Keep whether single keys do something, in this browser (WCAG 2.1.4), and go back."""
+    return _kept(request, KEYS_COOKIE, request.POST.get("keys", ""), KEYS)
+
+
+def _kept(request: HttpRequest, cookie: str, chosen: str, choices: tuple[str, ...]) -> HttpResponse:
+    back = request.POST.get("next", "/")
     is_ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
     answer = HttpResponse(status=303, headers={"Location": back if is_ours else "/"})
-    if chosen in THEMES:
+    if chosen in choices:
         answer.set_cookie(
-            THEME_COOKIE,
+            cookie,
             chosen,
             max_age=_YEAR,
             httponly=True,

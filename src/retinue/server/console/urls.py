@@ -32,6 +32,7 @@ from retinue.server.console import (
     my_sessions,
     my_tokens,
     pages,
+    palette,
     passkeys,
     people,
     policies,
@@ -70,6 +71,8 @@ def _of_groups(kind: str) -> list[URLPattern]:
 urlpatterns = [
     path("", pages.home, name="console_home"),
     path("theme/", pages.theme, name="console_theme"),
+    path("keys/", pages.keys, name="console_keys"),
+    path("o/<slug:handle>/palette", palette.palette, name="console_palette"),
     path("o/<slug:handle>/", pages.home, name="console_organization"),
     path("o/<slug:handle>/findings/counts", pages.findings, name="console_findings"),
     path("o/<slug:handle>/nodes/state", pages.fleet, name="console_fleet"),

@@ -147,9 +147,42 @@ document.addEventListener("input", (event) => { if (event.target.closest("[data-
 document.addEventListener("submit", () => { written = false; });
 window.addEventListener("beforeunload", (event) => { if (written) event.preventDefault(); });
 
+// --- The palette: Ctrl or Command and K, from anywhere but another dialog -----------------------------------
+const palette = document.getElementById("palette");
+function openPalette() {
+  if (!palette || document.querySelector("dialog[open]")) return;
+  palette.showModal();
+  const field = palette.querySelector("input");
+  field.value = "";
+  field.focus();
+  palette.querySelector("form").dispatchEvent(new Event("open"));
+}
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k" && palette) {
+    event.preventDefault();
+    openPalette();
+  }
+  if (palette?.open && ["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) {
+    const items = [...palette.querySelectorAll("a.menu-item")];
+    const at = items.indexOf(document.activeElement);
+    if (event.key === "Enter") {
+      if (at < 0) { event.preventDefault(); items[0]?.click(); }
+      return;
+    }
+    event.preventDefault();
+    const next = at + (event.key === "ArrowDown" ? 1 : -1);
+    (next < 0 ? palette.querySelector("input") : items[Math.min(next, items.length - 1)])?.focus();
+  }
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-palette]") && palette) { event.preventDefault(); openPalette(); }
+  if (event.target === palette) palette.close();
+});
+
 // --- Keys: off while something is written, never destructive ------------------------------------------------
 let first = "";
 document.addEventListener("keydown", (event) => {
+  if (document.documentElement.dataset.keys === "off") return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, [popover]") || document.querySelector("dialog[open]")) return;
   const { key } = event;
   if (first === "g") {
@@ -166,6 +199,12 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (key === "x") { document.activeElement.closest?.("tr")?.querySelector("[data-row]")?.click(); return; }
+  if (key === "[" || key === "]") {
+    const tabs = [...document.querySelectorAll(".content .tabs a")];
+    const at = tabs.findIndex((tab) => tab.getAttribute("aria-current"));
+    tabs[at + (key === "]" ? 1 : -1)]?.click();
+    return;
+  }
   if (key === ".") { document.activeElement.closest?.("tr")?.querySelector("[popovertarget]")?.click(); return; }
   const named = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (!named) return;

@@ -41,6 +41,12 @@ def theme(request: HttpRequest | None) -> str:
 
 
 @register.simple_tag
+def keys_are_off(request: HttpRequest | None) -> bool:
+    """Tell whether single keys do nothing in this browser."""
+    return bool(request) and request.COOKIES.get("retinue-keys") == "off"  # type: ignore[union-attr]
+
+
+@register.simple_tag
 def url_of(viewer: Viewer, name: str, *ids: str) -> str:
     """Return the address of a page in the viewer's organization."""
     return viewer.url(name, *ids)
