@@ -24,6 +24,7 @@ _LISTENING = re.compile(r"[A-Za-z0-9._:%-]{1,255}", re.ASCII)
 _HOST = r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])"
 _PUBLIC = re.compile(_HOST, re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
+_MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _ORIGIN = re.compile(rf"https?://{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
 
 
@@ -109,6 +110,16 @@ def line(text: str) -> str:
     return text
 
 
+def mail_address(text: str) -> str:
+    """An address that mail comes from."""
+    return _matching(_MAIL, text, "one address such as retinue@acme.example")
+
+
+def mail_tls(text: str) -> str:
+    """How a mail server is spoken to."""
+    return _matching(re.compile("starttls|tls|none"), text, "starttls, tls or none")
+
+
 def proxies(text: str) -> tuple[Network, ...]:
     """Networks, separated by commas; none trusts nobody."""
     try:
@@ -172,6 +183,7 @@ KEYS = {
     "control.probe_seconds": Key(int, number(0, 86_400)),
     "control.second_factor": Key(str, second_factor),
     "control.trusted_proxies": Key(list, proxies),
+    "egress.allow": Key(list, proxies),
     "leaks.keys_file": Key(str, Path),
     "oidc.issuer": Key(str, issuer),
     "oidc.client_id": Key(str, line),
@@ -179,6 +191,12 @@ KEYS = {
     "oidc.name": Key(str, line),
     "oidc.domains": Key(list, domain),
     "oidc.ca_file": Key(str, Path),
+    "mail.host": Key(str, host),
+    "mail.port": Key(int, port),
+    "mail.tls": Key(str, mail_tls),
+    "mail.from": Key(str, mail_address),
+    "mail.user": Key(str, str),
+    "mail.password_file": Key(str, Path),
     "node.host": Key(str, host),
     "node.port": Key(int, port),
     "node.relay_host": Key(str, host),

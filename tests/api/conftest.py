@@ -12,6 +12,7 @@ import pytest
 from tests.server_support import django_setup
 
 if TYPE_CHECKING:
+    from tests.api.messages import Outside
     from tests.api.world import World
 
 # Before any test module is imported: they import models.
@@ -35,6 +36,15 @@ def world(server_database: str) -> Iterator[World]:
 
     yield World.create()
     epoch_cases.settle()
+
+
+@pytest.fixture
+def outside(server_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
+    """A web server and a mail server on loopback, and the keeper that tells them, run by hand."""
+    from tests.api import messages
+
+    with messages.reached(monkeypatch) as outside:
+        yield outside
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from retinue.server.ledger import queries
 from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
-from tests.api import access_cases, credential_cases, epoch_cases, organization_cases
+from tests.api import access_cases, credential_cases, epoch_cases, organization_cases, webhook_cases
 from tests.api.import_cases import imported
 from tests.api.world import Answer, Caller, World
 
@@ -221,6 +221,17 @@ CASES: dict[str, Callable[[World], Case]] = {
         "/v1/policy", [("policy.changed", "version 2")], {"set": {"credentials.max_usable": 3}}
     ),
 }  # fmt: skip
+
+
+def _webhook(world: World, operation: str) -> Case:
+    _, path, body = webhook_cases.target(world, operation, "siem")
+    name = body["name"] if operation == "update_webhook" and body is not None else "siem"
+    return Case(path, [(f"webhook.{webhook_cases.SAYS.get(operation, 'created')}", name)], body)
+
+
+_NEW |= webhook_cases.NEW
+_GONE |= webhook_cases.GONE
+CASES |= {each: lambda world, each=each: _webhook(world, each) for each in webhook_cases.CHANGES}  # type: ignore[misc]
 
 
 def events_of(answer: Answer) -> list[Event]:

@@ -28,7 +28,8 @@ ADDITIVE = {
     "enable_service_accounts", "export_review", "hand_out_grant", "import_keys",
     "issue_ingest_token", "issue_my_token", "open_review", "rename_ingest_token",
     "rename_my_token", "reopen_finding", "restore_ingest_token", "restore_key",
-    "restore_my_token",
+    "restore_my_token", "create_webhook", "update_webhook", "enable_webhook", "disable_webhook", "rotate_webhook",
+    "test_webhook", "delete_webhook", "retry_delivery",
 }  # fmt: skip
 
 

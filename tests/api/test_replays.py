@@ -16,7 +16,7 @@ from retinue.server.api.operations import OPERATIONS
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from tests.api import access_cases, credential_cases, epoch_cases
+from tests.api import access_cases, credential_cases, epoch_cases, webhook_cases
 from tests.api import many_cases as many
 from tests.api.import_cases import imported
 from tests.api.world import JSON, Caller, World
@@ -178,6 +178,10 @@ CASES = (
     Case("accept_finding", lambda world: many.found(world, "accept")),
     Case("reopen_finding", lambda world: many.found(world, "reopen")),
     Case("apply_configuration", many.configured, ("role:create", "report:read")),
+    *(
+        Case(each, lambda world, each=each: webhook_cases.target(world, each, "siem"))  # type: ignore[misc]
+        for each in webhook_cases.CHANGES
+    ),
     Case("open_review", many.reviewable),
     Case("enable_service_accounts", lambda world: many.many(world, "enable")),
     Case("disable_service_accounts", lambda world: many.many(world, "disable")),

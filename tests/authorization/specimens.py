@@ -12,6 +12,7 @@ from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.directory import organizations
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from tests.api import webhook_cases
 from tests.api.import_cases import imported
 from tests.api.world import JSON, Caller, World
 from tests.authorization import access as access_operations
@@ -279,6 +280,10 @@ SPECIMENS: dict[str, Make] = {
     "import_keys": lambda world, _: Specimen("/v1/bulk/keys/import", imported(account(world))),
     "delete_keys": lambda world, _: Specimen("/v1/bulk/keys/delete", _keys(key(world, revoked=True))),
     **access_operations.as_specimens(Specimen),
+}
+SPECIMENS |= {
+    name: lambda world, _, make=make: Specimen(*make(world))  # type: ignore[misc]
+    for name, make in webhook_cases.SPECIMENS.items()
 }
 SPECIMENS |= {
     name: lambda world, caller, call=call: Specimen(*call(world, caller))  # type: ignore[misc]

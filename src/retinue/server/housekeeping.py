@@ -25,6 +25,7 @@ from retinue.server.governance import keeping
 from retinue.server.ledger import pruning
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import leases, probing, wake
+from retinue.server.notifications import expiring, keeper
 from retinue.server.traffic import actions as traffic
 from retinue.server.traffic import sweeping
 
@@ -42,12 +43,14 @@ TASKS: dict[str, Callable[[datetime, int], int]] = {
     "changes": pruning.compact,
     "request records": traffic.prune,
     "audit events": retention.expire,
+    "messages": keeper.prune,
 }
 #: What is shut, in the same way: nothing of it goes.
 SWEEPS: dict[str, Callable[[datetime, int], int]] = {
     "predecessors": sweeping.retire_used,
     "idle accounts and credentials": sweeping.shut_idle,
     "lives that are too long": enforcing.enforce,
+    "warnings": expiring.warn,
 }
 
 _log = logging.getLogger("retinue.housekeeping")

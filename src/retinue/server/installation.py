@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retinue import pepper, settings
 from retinue.network import LOOPBACK, Network
+from retinue.server.mail_server import MailServer, mail_server
 from retinue.server.provider import InstallationError as InstallationError
 from retinue.server.provider import Provider
 from retinue.settings import SettingError, variable
@@ -64,6 +65,10 @@ class Installation:
     second_factor: str
     #: Who else signs people in.
     provider: Provider | None
+    #: Networks that webhooks may lead to although they are not public.
+    egress_allow: tuple[Network, ...]
+    #: The mail server; without one nobody is told by mail.
+    mail: MailServer | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Installation:
@@ -85,7 +90,9 @@ class Installation:
             secure_cookies=bool(hosts) and not plain_http,
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
             brand=file.get("brand", DEFAULT_BRAND),
-            trusted_proxies=_proxies(environment, file),
+            trusted_proxies=_listed(
+                environment, "RETINUE_TRUSTED_PROXIES", file.get("control.trusted_proxies"), LOOPBACK
+            ),
             probe_seconds=variable(
                 environment,
                 "RETINUE_PROBE_SECONDS",
@@ -103,6 +110,8 @@ class Installation:
                 file.get("control.second_factor", "required" if hosts else "offered"),
             ),
             provider=Provider.from_settings(environment, file, home),
+            egress_allow=_listed(environment, "RETINUE_EGRESS_ALLOW", file.get("egress.allow"), ()),
+            mail=mail_server(environment, file),
         )
 
     @property
@@ -132,13 +141,17 @@ def _hosts(text: str) -> tuple[str, ...]:
     return tuple(settings.public_host(each) for each in text.split())
 
 
-def _proxies(environment: Mapping[str, str], file: dict[str, Any]) -> tuple[Network, ...]:
-    """The environment wins over the file, also with an empty list; that trusts nobody."""
-    text = environment.get("RETINUE_TRUSTED_PROXIES")
+def _listed(
+    environment: Mapping[str, str],
+    name: str,
+    listed: tuple[tuple[Network, ...], ...] | None,
+    default: tuple[Network, ...],
+) -> tuple[Network, ...]:
+    """Networks. The environment wins over the file, also with an empty list; that trusts nobody."""
+    text = environment.get(name)
     if text is not None:
-        return settings.checked("RETINUE_TRUSTED_PROXIES", text, settings.proxies)
-    listed = file.get("control.trusted_proxies")
-    return LOOPBACK if listed is None else tuple(each for some in listed for each in some)
+        return settings.checked(name, text, settings.proxies)
+    return default if listed is None else tuple(each for some in listed for each in some)
 
 
 def _secret_key(path: Path) -> str:

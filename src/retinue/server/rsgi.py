@@ -59,10 +59,12 @@ class Application:
         """Begin to end; what has begun is answered."""
         from retinue.server import housekeeping
         from retinue.server.nodes import prober, receipts, recovery, wake
+        from retinue.server.notifications import keeper
 
         if self._calls is not None and self._polling is not None:
             self._calls.is_ending = self._polling.is_ending = True
         housekeeping.stop()
+        keeper.stop()
         prober.stop()
         recovery.stop()
         wake.commits.close()
@@ -72,6 +74,7 @@ class Application:
 def _start() -> None:
     from retinue.server import housekeeping
     from retinue.server.nodes import checkpoint, prober, receipts, recovery, wake
+    from retinue.server.notifications import keeper
     from retinue.server.traffic import recorder
 
     checkpoint.keep(settings.INSTALLATION.home)
@@ -80,6 +83,7 @@ def _start() -> None:
     recovery.keep()
     recorder.start()
     housekeeping.start()
+    keeper.start()
     prober.start(settings.INSTALLATION.probe_seconds)
 
 

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "retinue.server.nodes",
     "retinue.server.traffic",
     "retinue.server.governance",
+    "retinue.server.notifications",
     "retinue.server.api",
     "retinue.server.console",
 ]
@@ -113,7 +114,10 @@ MFA_TOTP_ISSUER = "Retinue"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/login/"
+# Without a mail server nothing is mailed.
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+if INSTALLATION.mail is not None:
+    globals().update(INSTALLATION.mail.options())
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 

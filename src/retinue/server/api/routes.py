@@ -38,6 +38,7 @@ from retinue.server.api import (  # noqa: F401
     ingest_tokens,
     keys,
     leaks,
+    mails,
     me,
     my_tokens,
     nodes,
@@ -55,6 +56,7 @@ from retinue.server.api import (  # noqa: F401
     roles,
     teams,
     users,
+    webhooks,
 )
 from retinue.server.api.answers import json_answer, problem_answer
 from retinue.server.api.operations import OPERATIONS, Operation

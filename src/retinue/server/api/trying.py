@@ -17,7 +17,7 @@ HEADER = "Retinue-Dry-Run"
 #: What reaches beyond the database, or would be of no use: these cannot be tried.
 IN_EARNEST = frozenset(
     {"create_probe", "begin_epoch", "skip_journals", "renew_credential", "claim_token", "announce_node",
-     "take_journal", "poll_feed", "ship_requests"}
+     "take_journal", "poll_feed", "ship_requests", "report_leaked_tokens"}
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def is_noted(refused: Refused) -> bool:
 def _without_tokens(body: Any) -> Any:
     if isinstance(body, dict):
         return {
-            name: "" if name == "token" and isinstance(value, str) else _without_tokens(value)
+            name: "" if name in ("token", "secret") and isinstance(value, str) else _without_tokens(value)
             for name, value in body.items()
         }
     return [_without_tokens(each) for each in body] if isinstance(body, list) else body

@@ -46,6 +46,8 @@ _CREDENTIAL_LIFE = (
     ("expiry_shortened", "{} ends earlier than before.", False),
     ("expiry_extended", "{} ends later than before.", True),
     ("suspended", "{} was suspended, because the policy says so.", False),
+    ("expiry_warned", "{} ends soon: a threshold of `expiry.warn_days` was reached.", True),
+    ("expired", "{} has reached its end.", True),
     # What the report ends, another event says.
     ("leaked", "{}: its token was found where it does not belong, and reported.", True),
     ("revoked", "{} was revoked.", False),
@@ -244,6 +246,16 @@ EVENTS: dict[str, EventType] = {
         EventType("review.applied", "review", "The decisions of a review were applied.", additive=True),
         EventType("review.cancelled", "review", "An access review was cancelled.", additive=True),
         EventType("review.exported", "review", "The result of an access review was exported.", additive=True),
+        EventType("webhook.created", "webhook", "A webhook was created.", additive=True),
+        EventType(
+            "webhook.updated", "webhook", "Name, address or events of a webhook changed.", additive=True
+        ),
+        EventType("webhook.enabled", "webhook", "A webhook was enabled.", additive=True),
+        EventType("webhook.disabled", "webhook", "A webhook was disabled; nothing is sent.", additive=True),
+        EventType("webhook.rotated", "webhook", "A webhook got another secret.", additive=True),
+        EventType("webhook.tested", "webhook", "Somebody had a webhook called, as a test.", additive=True),
+        EventType("webhook.retried", "webhook", "What a webhook did not take is tried again.", additive=True),
+        EventType("webhook.deleted", "webhook", "A webhook was deleted.", additive=True),
         EventType("finding.reopened", "finding", "An exception was taken back.", additive=True),
         EventType(
             "audit_log.expired",

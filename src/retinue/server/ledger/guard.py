@@ -32,6 +32,10 @@ UNGUARDED = {
     "traffic_usage": "counters (last used, use count): the one exception for counters",
     "traffic_exercise": "counters of permissions that were used, written with those of credentials",
     "traffic_origin": "counters of networks that credentials were used from, likewise",
+    "notifications_delivery": "what is on its way to webhooks; it says what the ledger says",
+    "notifications_mail": "mails on their way, likewise; they give nobody access",
+    "notifications_notice": "who is told what, likewise",
+    "notifications_progress": "how far the ledger has been read for them",
     "console_signinfailures": "counters of failed sign-ins, forgotten after hours; they give nobody access",
     "api_idempotencyrecord": "remembers answers for a day; written in the same transaction as the change",
 }
