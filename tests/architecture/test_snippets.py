@@ -14,9 +14,7 @@ PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "ARCHITECTURE.md
 #: Blocks that no test runs as they stand, by page: they show what others have (ids, hosts, several nodes). That their
 #: commands and flags exist is tested all the same. Nothing is added here.
 SHOWN = {
-    "docs/explanation/access.md": 1,
     "docs/explanation/revocation.md": 1,
-    "docs/how-to/access-in-git.md": 1,
     "docs/how-to/call-a-protected-api.md": 1,
     "docs/how-to/install.md": 2,
     "docs/how-to/leaks.md": 2,
@@ -27,7 +25,6 @@ SHOWN = {
     "docs/how-to/relay.md": 1,
     "docs/how-to/sign-in.md": 1,
     "docs/how-to/restore-a-backup.md": 1,
-    "docs/how-to/review-accounts.md": 2,
     "docs/reference/node.md": 1,
     "docs/reference/tokens.md": 1,
     "formal/README.md": 2,

@@ -3,7 +3,8 @@
 A page that is run is one shell: its blocks follow each other in one empty folder. ``sh`` blocks are its input, and
 stop it at the first line that fails; ``console`` blocks are their lines after ``$``; a block with a ``title`` becomes
 the file of that name. A ``text`` block is what the block before it prints: each of its lines is a part of that output,
-in this order, ``…`` standing for anything.
+in this order, ``…`` standing for anything. A line that says ``# exit 7`` ends so. What a reader has already is made by the
+lines of a comment ``<!-- before … -->``, which no reader sees.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +28,16 @@ RUN = (
     "tutorials/protect-a-fastapi-app.md",
     "tutorials/behind-nginx.md",
     "tutorials/rotate-without-downtime.md",
+    "explanation/access.md",
+    "how-to/access-in-git.md",
+    "how-to/review-accounts.md",
 )
 _FENCE = re.compile(
     r"(?P<marker><!--[^\n]*-->\n\s*)?^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<body>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
+_BEFORE = re.compile(r"<!-- before\n(.*?)-->", re.DOTALL)
+_EXIT = re.compile(r"^([^#\n]+?) *# exit (\d+)[^\n]*$", re.MULTILINE)
 _TESTED = re.compile(r"<!-- tested by (\S+) -->")
 _PICTURE = "<!-- a picture -->"
 #: Stands between the outputs of two blocks.
@@ -80,7 +87,8 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], replace: Mappi
 
     ``replace`` are texts that stand for others while it runs: its ports, which another program may have.
     """
-    script, expected = ["set -e"], []
+    script = ["set -e", f"{{\n:\n{''.join(_BEFORE.findall(page.read_text()))}\n}} 2>&1\necho '{_MARK}'"]
+    expected: list[tuple[Block, str]] = []
     for block in blocks(page):
         text = block.text
         for printed, own in replace.items():
@@ -90,7 +98,7 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], replace: Mappi
         if block.title:
             (folder / block.title).write_text(text)
         elif block.language in ("sh", "console"):
-            lines = text if block.language == "sh" else _typed(text)
+            lines = _EXIT.sub(r"\1 || test $? = \2", text if block.language == "sh" else _typed(text))
             script.append(f"{{\n{lines}\n}} 2>&1\necho '{_MARK}'")
             expected.append((block, _printed(text) if block.language == "console" else ""))
         elif block.language == "text" and expected:
@@ -98,7 +106,7 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], replace: Mappi
     code, output = _shell("\n".join(script), folder, environment)
     outputs = output.split(f"{_MARK}\n")
     wrong = [f"exit code {code}: {outputs[-1][-2000:]}"] if code else []
-    for (block, text), printed in zip(expected, outputs, strict=False):
+    for (block, text), printed in zip(expected, outputs[1:], strict=False):
         wrong += _differences(block, text, printed)
     return wrong
 
@@ -161,7 +169,8 @@ def _shell(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[i
         except subprocess.TimeoutExpired:
             code = -1
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it left nothing running
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         output.seek(0)
         return code, output.read().decode(errors="replace")

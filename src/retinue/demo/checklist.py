@@ -47,7 +47,7 @@ class Checklist:
                 yield from self._tick(0, name)
             case "key.issued":
                 yield from self._tick(1, name)
-            case "grant.deleted" | "assignment.deleted":
+            case "grant.deleted" | "role.removed":
                 state = {**(event.before or {}), **(event.after or {})}
                 self._taken_from.update(str(value) for value in state.values())
             case "key.rotated":
