@@ -67,8 +67,9 @@ def main() -> int:
     for count in options.nodes:
         with measured(options.postgres) as estate:
             found = []
+            alone_ms = estate.change_ms()  # one node follows: the installation's own
             with _followed(estate, count) as followers:
-                changed = estate.change_ms()
+                floor = max(estate.change_ms() - alone_ms, 0.0) * count / max(count - 1, 1)
                 share = estate.cpu_of(lambda: time.sleep(_STILL_SECONDS)) / _STILL_SECONDS
                 for load in (False, True):
                     with _loaded(estate, load) as name:
@@ -78,7 +79,6 @@ def main() -> int:
                         found.append(
                             (name, reads, alone, waits, "" if load else f"{spent / revokes * 1e3:.0f}")
                         )
-            floor = max(changed - estate.change_ms(), 0.0)
         for name, reads, alone, waits, cpu in found:
             told = (
                 *(count, name, _pair(waits), cpu, f"{floor:.1f}", _pair(reads), _pair(alone)),

@@ -33,9 +33,6 @@ class Wire:
         self.fault: type[BaseException] | None = None
         self.repeat: int | None = None
         self.answers: list[PollAnswer] = []
-        #: The first of them that may still come: a page of a snapshot comes on the connection on which polls are
-        #: answered, one after the other, so none that was sent before it comes after it.
-        self.oldest = 0
         #: The epochs for which a journal was handed over to its end.
         self.handed: set[int] = set()
 
@@ -53,7 +50,6 @@ class Wire:
 
     def snapshot(self, after: str, _timeout: float, *, relay: bool = False) -> SnapshotAnswer:
         """Answer with a page of a snapshot."""
-        self.oldest = len(self.answers)
         page = self.control.snapshot(after)
         self._meanwhile()
         return page
@@ -102,7 +98,7 @@ class Host:
         self.follower = cast(Any, Follower(self._settings))
         for user in (self.follower, self.follower._loading, self.follower._handing):
             user._client = self.wire
-        self.wire.answers, self.wire.oldest = [], 0
+        self.wire.answers = []
 
     def kill(self) -> None:
         """The process is gone: what it held is free, and only what it wrote is left."""

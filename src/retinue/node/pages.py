@@ -35,6 +35,8 @@ def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
             return meta.revision
     if revision < meta.revision:
         raise FeedError(0, "stale", "an answer that is behind this replica")
+    if revision < meta.snapshot_head and not answer.more:
+        raise FeedError(0, "stale", "an answer that is behind a page of the snapshot")
     return revision
 
 

@@ -207,6 +207,7 @@ class ReplicaWriter:
             mark=self.meta.mark if answer.next is not None else answer.mark,
             hops=answer.hops if fresh else self.meta.hops,
             nodes=max(answer.nodes, 1),
+            snapshot_head=self.meta.snapshot_head if revision < self.meta.snapshot_head else 0,
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)
@@ -241,6 +242,7 @@ class ReplicaWriter:
             mark="" if page.next else mark,
             snapshot_mark=mark if page.next else "",
             knows_nodes=self._relays and (not after or self.meta.knows_nodes),
+            snapshot_head=max(page.head, self.meta.snapshot_head if after else 0),
         )
         self.after = None
         is_new = not after and page.epoch != self.meta.epoch

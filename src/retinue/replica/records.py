@@ -231,10 +231,9 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ``fresh_wall_ms`` this machine's wall clock at that instant. ``control_time_ms`` is the control plane's
     wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
     clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
-    very file that it stands in, so that no lease goes with a copy; it is the store's own affair. ``mark``
-    tells ``revision`` from the same number in another history, ``snapshot_mark`` ``snapshot_revision``.
-    ``hops`` counts the relays above: each costs the lease one margin. ``nodes`` is how many nodes are live.
-    ``knows_nodes`` says that the records of nodes are here, and their credentials: a relay needs them.
+    very file that it stands in, so that no lease goes with a copy. ``mark`` tells ``revision`` from the same
+    number in another history, ``snapshot_mark`` ``snapshot_revision``. ``hops`` counts the relays above,
+    ``nodes`` those that are live. ``knows_nodes``: theirs are here. ``snapshot_head``: the latest of a page.
     """
 
     epoch: int = 0
@@ -254,6 +253,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     hops: int = 0
     knows_nodes: bool = False
     nodes: int = 1
+    snapshot_head: int = 0
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
