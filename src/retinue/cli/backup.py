@@ -37,8 +37,8 @@ def create(
 ) -> None:
     """Copy the database into a file: one state of it, while it is written to. SQLite alone."""
     database = _database()
-    with exporting.new_file(str(out)) as stream:
-        stream.close()
+    # The file is held open meanwhile, private from its first moment, and synced at the end.
+    with exporting.new_file(str(out)):
         try:
             _copy(database, out, options)
             found = _looked_at(out)
