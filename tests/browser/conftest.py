@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.identity_provider import CLIENT, SECRET
 from tests.support.installation import Installation, http, start_retinue
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.browser.visitor import Visitor
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +39,29 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def retinue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation with an administrator."""
-    with start_retinue(tmp_path_factory.mktemp("browser") / "home") as installation:
+def identity_provider() -> Iterator[str]:
+    """An identity provider on a port of its own: its issuer."""
+    command = [sys.executable, "-m", "tests.support.identity_provider", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        yield running.stdout.readline().strip()
+        running.terminate()
+
+
+@pytest.fixture(scope="session")
+def retinue(tmp_path_factory: pytest.TempPathFactory, identity_provider: str) -> Iterator[Installation]:
+    """An installation with an administrator, and with an identity provider."""
+    folder = tmp_path_factory.mktemp("browser")
+    secret = folder / "client-secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    environment = {
+        "RETINUE_OIDC_ISSUER": identity_provider,
+        "RETINUE_OIDC_CLIENT_ID": CLIENT,
+        "RETINUE_OIDC_CLIENT_SECRET_FILE": str(secret),
+        "RETINUE_OIDC_DOMAINS": "acme.example",
+    }
+    with start_retinue(folder / "home", **environment) as installation:
         yield installation
 
 

@@ -155,6 +155,26 @@ def test_app(newcomer: tuple[Visitor, str]) -> None:
     expect(page.get_by_text("9 left")).to_be_visible()
 
 
+def test_identity_provider(chromium: Any, retinue: Installation, identity_provider: str) -> None:
+    """
+    The button leads to the provider and back under the page's policy, and opens the session of who was invited.
+    """
+    email = f"grace-{secrets.token_hex(4)}@acme.example"
+    body = {"email": email, "name": "Grace", "roles": ["owner"], "justification": "a test"}
+    assert 201 == http("POST", f"{retinue.url}/v1/users", token=retinue.token(), body=body).status
+    says = {"claims": {"sub": secrets.token_hex(8), "email": email}}
+    http("POST", f"{identity_provider}/next", body=says)
+    with Visitor.open(chromium, retinue, None) as visitor:
+        page = visitor.page
+        page.goto("/login/")
+        page.get_by_role("button", name="Sign in with 127.0.0.1").press("Enter")
+        page.wait_for_url(f"{retinue.url}/")
+        expect(page.get_by_text(email).first).to_be_visible()
+        left = [each for each in visitor.wrong if each.startswith("a request left the host")]
+        assert {identity_provider} == {each.split(": ")[1].partition("/authorize")[0] for each in left}
+        visitor.wrong[:] = [each for each in visitor.wrong if each not in left]
+
+
 def test_pages_are_accessible(newcomer: tuple[Visitor, str]) -> None:
     """
     Every page of signing in keeps axe's rules and its width, with something on it: wide, dark, and narrow.

@@ -25,6 +25,22 @@ ROOT = Path(__file__).parents[2]
 django_setup.setup()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run on one database what no database decides: long tables of false input."""
+    from tests.server_support.django_setup import kinds
+
+    dropped = [
+        item
+        for item in items
+        if item.get_closest_marker("one_database")
+        and isinstance(item, pytest.Function)
+        and item.callspec.params.get("server_database") not in (None, kinds()[0])
+    ]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
 @pytest.fixture(autouse=True)
 def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test is limited by the attempts of another: each has a network of its own."""

@@ -57,6 +57,7 @@ class Served:
 def install(monkeypatch: pytest.MonkeyPatch, known: Provider) -> None:
     monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, provider=known))
     monkeypatch.setattr(federation, "_known", {})
+    monkeypatch.setattr(federation, "_failed", {})
 
 
 def begin(browser: Browser, page: str = "/login/", **fields: str) -> str:

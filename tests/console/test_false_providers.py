@@ -41,6 +41,7 @@ FALSE: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("false", FALSE)
 def test_false_answer_opens_nothing(served: Served, invited: str, person: Person, false: str) -> None:
     """
@@ -55,6 +56,22 @@ def test_false_answer_opens_nothing(served: Served, invited: str, person: Person
     assert 'role="alert"' in without_token(browser.get(answer["Location"]))
     assert 302 == browser.get("/").status_code
     assert not Login.objects.filter(email=invited).exists()
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("page", ["elsewhere", "long", "nowhere"])
+def test_what_is_read_of_a_provider_is_bounded(served: Served, invited: str, page: str) -> None:
+    """
+    A redirect is not followed, more than a MiB not read, and a page that is not there is no key.
+    """
+    served.says("x", description={"jwks_uri": f"{served.issuer}/{page}"})
+    browser = Browser()
+    url = begin(browser)
+    served.says(secrets.token_hex(8), invited)
+    answer = browser.get(served.visit(url))
+
+    assert "/login/?refused=down" == answer["Location"]
+    assert 302 == browser.get("/").status_code
 
 
 def test_answer_works_once_and_in_its_browser(served: Served, invited: str) -> None:
@@ -89,6 +106,7 @@ def test_session_key_changes(served: Served, invited: str) -> None:
     assert 302 == thief.get("/").status_code
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", r"/\evil.example"])
 def test_it_leads_nowhere_else(served: Served, invited: str, target: str) -> None:
     """
@@ -112,6 +130,7 @@ def test_disabled_person_is_refused(served: Served, signed_in: Browser, person: 
     assert 302 == browser.get("/").status_code
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("description", "word"),
     [

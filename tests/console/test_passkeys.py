@@ -140,6 +140,7 @@ def test_passkey_of_another_is_not_found(passkey: Passkey, person: Person) -> No
     assert "Laptop" == Authenticator.objects.get(pk=row.pk).data["name"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "wrong",
     ["origin", "subdomain", "port", "challenge", "key", "user", "replay", "unverified", "text", "list"],
@@ -179,6 +180,7 @@ def test_what_is_false_opens_nothing(passkey: Passkey, person: Person, wrong: st
     assert "This passkey did not match." in without_token(browser.get(answer["Location"]))
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("wrong", ["origin", "challenge", "text"])
 def test_what_is_false_is_not_set_up(at_home: Browser, person: Person, wrong: str) -> None:
     """
@@ -207,6 +209,7 @@ def test_disabled_person_has_no_passkey(passkey: Passkey, person: Person) -> Non
     assert 302 == browser.get("/").status_code
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", r"/\evil.example"])
 def test_passkey_leads_nowhere_else(passkey: Passkey, target: str) -> None:
     """

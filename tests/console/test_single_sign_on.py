@@ -63,6 +63,7 @@ def test_provider_is_asked_as_it_should_be(served: Served) -> None:
         assert len(asked[0][name]) >= 20
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("email", "claims", "word"),
     [
@@ -100,6 +101,7 @@ def test_nobody_else_gets_in(
     assert not Identity.objects.filter(subject=subject).exists()
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("same", "landed"), [(True, "/"), (False, "/login/?refused=invalid")])
 def test_address_may_stand_elsewhere(served: Served, invited: str, same: bool, landed: str) -> None:
     """

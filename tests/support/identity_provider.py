@@ -97,6 +97,12 @@ class Handler(BaseHTTPRequestHandler):
             self._authorize({name: values[0] for name, values in parse_qs(parts.query).items()})
         elif parts.path == "/userinfo":
             self._answer(self.server.next.get("userinfo", {"sub": self.server.claims("").get("sub")}))
+        elif parts.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "/keys")
+            self.end_headers()
+        elif parts.path == "/long":
+            self._answer({"keys": [self.server.key.as_dict(private=False)], "more": "x" * (1 << 20)})
         elif parts.path == "/asked":
             self._answer(self.server.asked)
         else:

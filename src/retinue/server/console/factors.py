@@ -17,6 +17,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -131,6 +132,11 @@ def take(login: Login, code: str) -> Authenticator | None:
 def started(secret: str, counter: int) -> dict[str, Any]:
     """Return what is kept of an app whose first code was that of ``counter``."""
     return {"secret": Adapter().encrypt(secret), _LAST: counter}
+
+
+def is_due(login: Login) -> bool:
+    """Tell whether a person must set up a second factor before anything else."""
+    return bool(settings.INSTALLATION.second_factor == "required" and not of(login).is_protected)
 
 
 def is_proven(request: HttpRequest, login: Login) -> bool:

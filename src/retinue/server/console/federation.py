@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,9 @@ TIMEOUT_SECONDS = 10
 ANSWER_MAX = 1 << 20
 #: After so long the provider is asked anew where its pages are and what its keys are.
 KNOWN_SECONDS = 600
+#: For so long after it did not answer nobody asks again.
+AWAY_SECONDS = 10
+PLACE_SECONDS = 2
 _HINT = "retinue"
 
 
@@ -71,7 +75,8 @@ def begin(request: HttpRequest, *, anew: bool, **kept: Any) -> str:
 
     ``anew`` has it ask its person again. ``kept`` is what :func:`finish` gives back.
     """
-    app = _app(provider())
+    with _place():
+        app = _app(provider())
     asked: dict[str, Any] = {"max_age": "0", "prompt": "login"} if anew else {}
     back = request.build_absolute_uri(DONE_PATH)
     try:
@@ -84,7 +89,11 @@ def begin(request: HttpRequest, *, anew: bool, **kept: Any) -> str:
 
 def finish(request: HttpRequest) -> tuple[Person, dict[str, Any]]:
     """Return who came back from the provider, and what was kept. Raises :class:`Failed`."""
-    known = provider()
+    with _place():
+        return _finished(request, provider())
+
+
+def _finished(request: HttpRequest, known: Provider) -> tuple[Person, dict[str, Any]]:
     app, given = _app(known), request.GET
     kept = app.framework.get_state_data(request.session, given.get("state") or "-")
     if kept is None:
@@ -155,7 +164,8 @@ def leaves_at(url: str) -> bool:
 def end_page() -> str:
     """Return the page where one signs out of the provider, or nothing if it has none or does not answer."""
     try:
-        return str(_app(provider()).load_server_metadata().get("end_session_endpoint") or "")
+        with _place():
+            return str(_app(provider()).load_server_metadata().get("end_session_endpoint") or "")
     except (*_TROUBLE, Failed):
         return ""
 
@@ -171,8 +181,22 @@ _TROUBLE = (
     KeyError,
     AttributeError,
 )
+#: So many threads of this process wait for the provider at a time: strangers decide how many would like to.
+_places = threading.BoundedSemaphore(4)
 _lock = threading.Lock()
+_failed: dict[Provider, float] = {}
 _known: dict[Provider, tuple[float, DjangoOAuth2App]] = {}
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """Hold one of the places for those who wait for the provider. Raises :class:`Failed` (``down``)."""
+    if not _places.acquire(timeout=PLACE_SECONDS):
+        raise Failed("down")
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def _app(known: Provider) -> DjangoOAuth2App:
@@ -184,6 +208,8 @@ def _app(known: Provider) -> DjangoOAuth2App:
         since, app = _known.get(known, (0.0, None))
     if app is not None and time.monotonic() - since < KNOWN_SECONDS:
         return app
+    if time.monotonic() - _failed.get(known, -AWAY_SECONDS) < AWAY_SECONDS:
+        raise Failed("down")
     app = _made(known)
     try:
         told = app.load_server_metadata()
@@ -191,6 +217,7 @@ def _app(known: Provider) -> DjangoOAuth2App:
         told["id_token_signing_alg_values_supported"] = [each for each in ALGORITHMS if each in offered]
         is_named = told["issuer"] == known.issuer
     except _TROUBLE as error:
+        _failed[known] = time.monotonic()
         raise Failed("down") from error
     if not is_named or not told["id_token_signing_alg_values_supported"]:
         raise Failed("invalid")

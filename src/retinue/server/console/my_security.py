@@ -60,6 +60,8 @@ def removed(viewer: Viewer, row: Authenticator, said: str) -> HttpResponse:
     with transaction(viewer.actor) as tx:
         enrolling.remove(tx, login, row)
     enrolling.end_others(viewer.request, login)
+    if factors.is_due(login):
+        viewer.request.session[sessions.MUST_ENROL] = True
     viewer.say(said)
     return viewer.leave(HERE)
 

@@ -108,7 +108,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         sessions.opened(request, user, factors.method_of(request, user))
         super().login(request, user)
         sessions.begin_clock(request)
-        if is_second_factor_due(user) and not factors.is_proven(request, user):
+        if factors.is_due(user) and not factors.is_proven(request, user):
             request.session[sessions.MUST_ENROL] = True
 
     def logout(self, request: HttpRequest) -> None:
@@ -199,11 +199,6 @@ class Signout(LogoutView):  # type: ignore[misc]
         )
         answer: HttpResponse = super().post(request, *args, **kwargs)
         return redirect("/login/?ended=provider") if came else answer
-
-
-def is_second_factor_due(login: Login) -> bool:
-    """Tell whether a person must set up a second factor before anything else."""
-    return bool(settings.INSTALLATION.second_factor == "required" and not factors.of(login).is_protected)
 
 
 def is_plain(request: HttpRequest) -> bool:
