@@ -138,6 +138,7 @@ class Protected:
         caller = self.proved(seen)
         assert [] == seen.values("Authorization"), seen
         assert [] == seen.values("Retinue-Caller"), seen
+        assert [] == seen.values("X-Api-Key"), seen
         assert [] == [name for name, _ in seen.fields if "_" in name], seen
         for path in readings(seen.target):
             rule = rule_for(self.rules, seen.method, path)
@@ -193,7 +194,9 @@ def protected(
     name = str(request.param)
     need(name)
     installation = accounts.installation
-    wanted = parameters(RULES, node_port=installation.node_port, application_port=echo.port)
+    wanted = parameters(
+        RULES, node_port=installation.node_port, application_port=echo.port, token_headers=("x-api-key",)
+    )
     with start_gateway(name, tmp_path_factory.mktemp(name), wanted) as url:
         keys = Keys(installation.node_url)
         yield Protected(name, url, echo, accounts, Identities(keys), tuple(map(Rule.read, RULES)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.gateway.conftest import Protected
+from tests.support.processes import wait_for
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_without_the_permission(protected: Protected, reader: str) -> None:
 
     assert [(403, "permission_missing")] * 4 == [(each.status, each.json()["code"]) for each in answers]
     assert ["report:write", "report:write", "report:export", "report:export"] == [
-        each.headers["www-authenticate"].partition('scope="')[2].rstrip('"') for each in answers
+        re.findall('scope="([^"]+)"', each.headers["www-authenticate"])[0] for each in answers
     ]
 
 
@@ -130,3 +133,23 @@ def test_a_revoked_key(protected: Protected) -> None:
     refused = protected.call("/reports/7", token)
     assert (401, "credential_revoked") == (refused.status, refused.json()["code"])
     assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+
+
+def test_a_token_in_a_field_of_its_own(protected: Protected) -> None:
+    """
+    Where the organization lets tokens stand in another field, the gateway shows it to the node and to nobody else; a
+    token there and another one in Authorization are none.
+    """
+    accounts = protected.accounts
+    reader = accounts.token("reader", "report:read")
+    accounts.post(
+        "/v1/policy", {"set": {"credentials.schemes": ["bearer", "header:x-api-key"]}}, method="PATCH"
+    )
+    wait_for("the node knows", lambda: 200 == protected.ask("/reports/7", f"X-Api-Key: {reader}")[0])
+
+    status, seen = protected.ask("/reports/7", f"X-Api-Key: {reader}")
+    both = protected.ask("/reports/7", f"X-Api-Key: {reader}", f"Authorization: Bearer {reader}")
+    twice = protected.ask("/reports/7", f"X-Api-Key: {reader}", f"x-api-key: {reader}")
+
+    assert (200, "reader") == (status, protected.check(seen[0]).name)
+    assert [(401, []), (401, [])] == [both, twice]

@@ -65,6 +65,7 @@ def parameters(
     node_port: int,
     application_port: int,
     organization: str | None = None,
+    token_headers: tuple[str, ...] = (),
     asks_caller: bool = False,
 ) -> Parameters:
     """Return the parameters of a gateway on a free port of the loopback."""
@@ -74,6 +75,7 @@ def parameters(
         application=Address("127.0.0.1", application_port),
         listen=Address("127.0.0.1", free_port()),
         organization=organization,
+        token_headers=token_headers,
         asks_caller=asks_caller,
     )
 

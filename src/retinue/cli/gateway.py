@@ -40,6 +40,14 @@ class Wanted:
         "127.0.0.1:8080"
     )
     organization: Annotated[str | None, Parameter(help="Accept tokens of this organization only.")] = None
+    token_header: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="A field in which tokens may stand, if the organization accepts that.",
+            metavar="NAME",
+            negative="",
+        ),
+    ] = ()
     caller: Annotated[
         bool,
         Parameter(
@@ -59,6 +67,7 @@ class Wanted:
             application=Address.read(self.application, "--application"),
             listen=Address.read(self.listen, "--listen"),
             organization=self.organization,
+            token_headers=tuple(name.lower() for name in self.token_header),
             asks_caller=self.caller,
             pages=self.pages,
         )

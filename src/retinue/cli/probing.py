@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from retinue.cli import settings
 from retinue.cli.echoing import MARK
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "not probed"
@@ -71,8 +73,7 @@ class Gateway:
     def send(self, path: str, *fields: tuple[str, str], method: str = "GET", url: str | None = None) -> Seen:
         """Send a request as it is. Raises ``OSError`` or ``HTTPException`` if there is no answer."""
         parts = urlsplit(url or self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        connection = _connection(parts.scheme == "https", parts.hostname or "", parts.port)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in fields:
@@ -84,6 +85,13 @@ class Gateway:
             return Seen(answer.status, headers, _echoed(body))
         finally:
             connection.close()
+
+
+def _connection(is_secure: bool, host: str, port: int | None) -> http.client.HTTPConnection:
+    if not is_secure:
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+    trusted = ssl.create_default_context(cafile=settings.ca_file())
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=trusted)
 
 
 def _echoed(body: bytes) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ _RULE = """\
 		reverse_proxy {application} {{
 			header_up -Authorization
 			header_up -Retinue-Caller
-		}}
+{hidden}		}}
 	}}
 """
 
@@ -69,6 +69,7 @@ def render(parameters: Parameters) -> dict[str, str]:
             node=parameters.node,
             asked=parameters.asked(rule),
             application=parameters.application,
+            hidden="".join(f"\t\t\theader_up -{name}\n" for name in parameters.token_headers),
         )
     return {FILE: text + _AFTER}
 

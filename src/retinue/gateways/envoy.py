@@ -30,7 +30,7 @@ static_resources:
                 path_with_escaped_slashes_action: REJECT_REQUEST
                 common_http_protocol_options: {{headers_with_underscores_action: REJECT_REQUEST}}
                 route_config:
-                  request_headers_to_remove: [authorization, retinue-caller]
+                  request_headers_to_remove: {hidden}
                   virtual_hosts:
                     - name: retinue
                       domains: ["*"]
@@ -72,7 +72,7 @@ _AFTER = """\
                       "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
                       failure_mode_allow: false
                       status_on_error: {{code: ServiceUnavailable}}
-                      allowed_headers: {{patterns: [{{exact: x-forwarded-for, ignore_case: true}}, {{exact: user-agent, ignore_case: true}}, {{exact: retinue-caller, ignore_case: true}}]}}
+                      allowed_headers: {{patterns: [{{exact: x-forwarded-for, ignore_case: true}}, {{exact: user-agent, ignore_case: true}}, {{exact: retinue-caller, ignore_case: true}}{tokens}]}}
                       http_service:
                         server_uri: {{uri: "http://{node}", cluster: retinue_node, timeout: 2s}}
                         path_prefix: /v1/forward-auth/
@@ -83,6 +83,12 @@ _AFTER = """\
     - name: retinue_node
       connect_timeout: 1s
       type: STRICT_DNS
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          # A node closes a connection that is quiet for 4.6 s.
+          common_http_protocol_options: {{idle_timeout: 4s}}
+          explicit_http_config: {{http_protocol_options: {{}}}}
       load_assignment: {node_cluster}
     - name: retinue_application
       connect_timeout: 2s
@@ -101,13 +107,20 @@ _WARNINGS = ("retinue-token-expires", "retinue-token-retires", "retinue-token-ro
 def render(parameters: Parameters) -> dict[str, str]:
     """Return the one file."""
     ambiguous = json.dumps(f".*(?:{AMBIGUOUS}).*")
+    hidden = ("authorization", "retinue-caller", *parameters.token_headers)
     text = comment(_HEAD)
-    text += _BEFORE.format(host=parameters.listen.bare, port=parameters.listen.port, ambiguous=ambiguous)
+    text += _BEFORE.format(
+        host=parameters.listen.bare,
+        port=parameters.listen.port,
+        ambiguous=ambiguous,
+        hidden=", ".join(hidden).join("[]"),
+    )
     for rule in parameters.ordered:
         service = json.dumps(_service(parameters, rule))
         text += _RULE.format(match=json.dumps(_match(rule)), service=service)
     text += _AFTER.format(
         node=parameters.node,
+        tokens="".join(f", {{exact: {name}, ignore_case: true}}" for name in parameters.token_headers),
         caller=_CALLER.format(variable=CALLER_VARIABLE) if parameters.asks_caller else "",
         node_cluster=json.dumps(_cluster("retinue_node", parameters.node.bare, parameters.node.port)),
         application_cluster=json.dumps(

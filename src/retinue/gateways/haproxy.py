@@ -95,13 +95,13 @@ core.register_action("retinue", {{"http-req"}}, function(txn)
     ["x-forwarded-method"] = {{txn.f:method()}},
     ["x-forwarded-uri"] = {{txn.f:pathq()}},
   }}
-  if CALLER then asked["retinue-caller"] = {{CALLER}} end
+{tokens}  if CALLER then asked["retinue-caller"] = {{CALLER}} end
   local need = txn:get_var("txn.retinue_need")
   local answer = core.httpclient():get{{url = NODE .. "/v1/forward-auth/" .. need, headers = asked, timeout = 2000}}
   txn.http:req_del_header("Authorization")
   txn.http:req_del_header("Retinue-Identity")
   txn.http:req_del_header("Retinue-Caller")
-  local identity = answer and answer.status == 200 and answer.headers["retinue-identity"]
+{hidden}  local identity = answer and answer.status == 200 and answer.headers["retinue-identity"]
   if identity and identity[0] ~= "" then
     txn.http:req_set_header("Retinue-Identity", identity[0])
     txn.http:req_set_header("X-Forwarded-For", txn.f:src())
@@ -121,7 +121,13 @@ def render(parameters: Parameters) -> dict[str, str]:
         methods = f" {{ method {' '.join(rule.methods)} }}" if rule.methods else ""
         text += _RULE.format(need=parameters.needed(rule), match=_match(rule), methods=methods)
     caller = f'assert(os.getenv("{CALLER_VARIABLE}"), "{CALLER_VARIABLE} is not set")'
-    script = _SCRIPT.format(node=parameters.node, caller=caller if parameters.asks_caller else "nil")
+    names = parameters.token_headers
+    script = _SCRIPT.format(
+        node=parameters.node,
+        caller=caller if parameters.asks_caller else "nil",
+        tokens="".join(f'  asked["{name}"] = lines(headers, "{name}")\n' for name in names),
+        hidden="".join(f'  txn.http:req_del_header("{name}")\n' for name in names),
+    )
     return {
         FILE: text + _AFTER.format(node=parameters.node, application=parameters.application),
         SCRIPT: comment(_SCRIPT_HEAD, "--") + script,

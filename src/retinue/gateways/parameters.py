@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from retinue import permission
 from retinue.guard import rules as guard_rules
+from retinue.presented import HEADER, TAKEN, is_scheme
 from retinue.restrictions import is_ambiguous
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
@@ -136,6 +137,8 @@ class Parameters:
     listen: Address = Address("127.0.0.1", 8080)
     #: Tokens of this organization alone are accepted.
     organization: str | None = None
+    #: Header fields in which tokens may stand beside ``Authorization``, in lower case.
+    token_headers: tuple[str, ...] = ()
     #: The node is on another host and asks who the gateway is.
     asks_caller: bool = False
     #: Where people read about a problem.
@@ -146,6 +149,9 @@ class Parameters:
             raise ParametersError("no rule: everything would be refused; give --rule 'GET /path*=permission'")
         if self.organization is not None and _ORGANIZATION.fullmatch(self.organization) is None:
             raise ParametersError(f"organization {self.organization!r}: an id or a handle")
+        for name in self.token_headers:
+            if not is_scheme(f"{HEADER}{name}") or name in TAKEN:
+                raise ParametersError(f"token header {name!r}: a field of its own, such as x-api-key")
         if _PAGES.fullmatch(self.pages) is None:
             raise ParametersError(
                 f"pages {self.pages!r}: a URL without a query and without a slash at its end"

@@ -78,7 +78,7 @@ _COMMON = """\
         customRequestHeaders:
           Authorization: ""
           Retinue-Caller: ""
-  services:
+{hidden}  services:
     retinue-application:
       loadBalancer:
         servers:
@@ -91,6 +91,7 @@ def render(parameters: Parameters) -> dict[str, str]:
     rules = parameters.ordered
     needs = list(dict.fromkeys(rule.need for rule in rules))
     caller = f"'{{{{ env \"{CALLER_VARIABLE}\" }}}}'" if parameters.asks_caller else '""'
+    hidden = "".join(f'          {name}: ""\n' for name in parameters.token_headers)
     text = comment(_DYNAMIC_HEAD) + "http:\n  routers:\n"
     text += _CLOSED.format(priority=1001 + len(rules))
     for number, rule in enumerate(rules):
@@ -102,7 +103,7 @@ def render(parameters: Parameters) -> dict[str, str]:
     for number, need in enumerate(needs):
         asked = parameters.asked(Rule((), "/", need))
         text += _NEED.format(need=number, node=parameters.node, asked=asked)
-    text += _COMMON.format(caller=caller, application=parameters.application)
+    text += _COMMON.format(caller=caller, application=parameters.application, hidden=hidden)
     static = _STATIC.format(listen=parameters.listen, dynamic=DYNAMIC)
     return {STATIC: comment(_STATIC_HEAD) + static, DYNAMIC: text}
 
