@@ -56,6 +56,7 @@ def build(root: Path, to: Path) -> None:
             _take_scripts_out(page, site)
         for bundle in (site / "assets/javascripts").glob("bundle.*.js"):
             _take_style_out(bundle, site)
+        _bring_sources(work / "docs", site)
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(site, to, copy_function=shutil.copyfile)
 
@@ -78,6 +79,19 @@ def _bring_examples(root: Path, docs: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, copy)
         page.write_text(_OUTSIDE.sub(r"](../\1)", text))
+
+
+def _bring_sources(docs: Path, site: Path) -> None:
+    """Put each page's Markdown beside it, and a list of all of them, for programs that read: ``llms.txt``."""
+    lines = ["# Retinue", "", "> The service-account layer for any API. Each page as Markdown:", ""]
+    for page in sorted(docs.rglob("*.md")):
+        name = page.relative_to(docs).as_posix()
+        copy = site / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(page, copy)
+        title = re.search(r"^# (.+)$", page.read_text(), re.MULTILINE)
+        lines.append(f"- [{title[1] if title else name}](/docs/{name})")
+    (site / "llms.txt").write_text("\n".join(lines) + "\n")
 
 
 def _take_scripts_out(page: Path, site: Path) -> None:

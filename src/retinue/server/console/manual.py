@@ -28,6 +28,7 @@ TYPES = {
     ".png": "image/png",
     ".conf": "text/plain; charset=utf-8",
     ".py": "text/plain; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
 #: Names of scripts and styles hold their hash; other files are asked for again.
