@@ -104,6 +104,8 @@ def _walk(words: list[str]) -> tuple[list[str], dict[str, Any]]:
         if word in node["commands"]:
             node = node["commands"][word]
             path.append(word)
+        elif node["commands"] and word and not word.startswith("-"):
+            return [], {"commands": {}, "flags": [], "values": {}, "choices": []}  # nothing fits behind it
     return path, node
 
 

@@ -12,7 +12,9 @@ def describe() -> dict[str, Any]:
     """Return commands, flags, and the values that flags and words can have."""
     from retinue.cli.app import app
 
-    return _node(app)
+    found = _node(app)
+    found["commands"]["sa"] = found["commands"]["account"]
+    return found
 
 
 def _node(app: App) -> dict[str, Any]:

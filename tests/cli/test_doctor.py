@@ -1,0 +1,179 @@
+"""`retinue doctor`: each thing that can be wrong is found, with what mends it; `backup`: a copy, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from retinue.cli import examining
+from tests.cli.answers import EPOCH, NODE, problem
+from tests.cli.conftest import Run
+from tests.cli.control_plane import FakeServer
+
+
+@pytest.fixture(autouse=True)
+def healthy(server: FakeServer) -> None:
+    """Servers that are well."""
+    from retinue import __version__
+
+    server.replies["GET", "/readyz"] = (200, {})
+    server.replies["GET", "/healthz"] = (200, {})
+    server.replies["GET", "/v1/openapi.json"] = (200, {"info": {"version": __version__}})
+    server.replies["GET", "/v1/epochs/current"] = (200, {**EPOCH, "state": "open"})
+
+
+def states(run: Run, *flags: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """The exit code, and of each check its state and its fix."""
+    outcome = run("doctor", *flags, "-o", "json")
+    items = json.loads(outcome.out)["items"]
+    return outcome.code, {item["check"]: (item["state"], item["fix"]) for item in items}
+
+
+def test_all_is_well(run: Run, server: FakeServer) -> None:
+    """Everything that is looked at, and nothing is wrong; nothing is changed."""
+    code, found = states(run)
+
+    assert (0, set()) == (code, {name for name, (state, _) in found.items() if state == "wrong"})
+    assert ["configuration", "control plane", "clock", "version", "sign-in", "node", "epoch"] == list(found)[
+        :7
+    ]
+    assert [] == server.changes()
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "check", "state"),
+    [
+        ("/readyz", problem(503, "database_unavailable"), "control plane", "wrong"),
+        ("/v1/me", problem(401, "token_unknown"), "sign-in", "wrong"),
+        ("/v1/openapi.json", (200, {"info": {"version": "0.0.1"}}), "version", "look"),
+        ("/v1/epochs/current", (200, {**EPOCH, "state": "recovering"}), "epoch", "wrong"),
+        ("/v1/nodes", (200, {"items": [{**NODE, "connected": False}], "next": None}), "node local", "look"),
+        (
+            "/v1/nodes",
+            (200, {"items": [{**NODE, "clock": {"state": "slow"}}], "next": None}),
+            "node local",
+            "look",
+        ),
+    ],
+)
+def test_what_is_wrong_is_found(
+    path: str, reply: object, check: str, state: str, run: Run, server: FakeServer
+) -> None:
+    """The check says so and names what mends it; exit code 7 for what is wrong, 0 for what deserves a look."""
+    server.replies["GET", path] = reply  # type: ignore[assignment]
+    code, found = states(run)
+
+    assert (7 if state == "wrong" else 0, state, True) == (code, found[check][0], bool(found[check][1]))
+
+
+def test_nothing_listens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without servers each check that needs one says so; the others go on."""
+    monkeypatch.setenv("RETINUE_URL", "http://127.0.0.1:1")
+    code, found = states(run)
+
+    assert (7, "ok", "wrong", "ok") == (
+        code,
+        found["configuration"][0],
+        found["control plane"][0],
+        found["node"][0],
+    )
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(0.0, "ok"), (30.0, "look"), (3600.0, "wrong")])
+def test_clocks(ahead: float, state: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is off by seconds deserves a look, by minutes it is wrong."""
+    real = examining._now
+    monkeypatch.setattr(examining, "_now", lambda: real() + ahead)
+
+    assert state == states(run)[1]["clock"][0]
+
+
+def test_secrets_that_others_can_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are wrong; `--fix` mends their modes and says that they may have been read."""
+    Path("home").mkdir()
+    Path("home/pepper").write_text("x")
+    Path("home/pepper").chmod(0o644)
+    monkeypatch.setenv("RETINUE_HOME", "home")
+    before = states(run)
+    fixed = states(run, "--fix")
+    after = states(run)
+
+    assert [(7, "wrong"), (0, "look"), (0, "ok")] == [
+        (code, found["secrets of this host"][0]) for code, found in (before, fixed, after)
+    ]
+    assert 0o600 == Path("home/pepper").stat().st_mode & 0o777
+
+
+def test_disk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is nearly full is told before the log and the database stop."""
+    Path("home").mkdir()
+    monkeypatch.setenv("RETINUE_HOME", "home")
+    monkeypatch.setattr(examining.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1 << 20))  # type: ignore[attr-defined]
+
+    assert "wrong" == states(run)[1]["disk of this host"][0]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
+    """A folder with a database that is written to."""
+    folder = Path("home")
+    folder.mkdir()
+    with sqlite3.connect(folder / "retinue.db") as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE ledger_head (epoch, revision)")
+        database.execute("CREATE TABLE ledger_auditevent (id, text)")
+        database.execute("INSERT INTO ledger_head VALUES (1, 7)")
+        database.executemany(
+            "INSERT INTO ledger_auditevent VALUES (?, ?)", [(n, "x" * 400) for n in range(2000)]
+        )
+    monkeypatch.setenv("RETINUE_HOME", str(folder))
+    return folder
+
+
+def test_backup_is_one_state_in_one_file(home: Path, run: Run) -> None:
+    """What is committed is in it, also what still waits in the log beside the database; private, and whole."""
+    writer = sqlite3.connect(home / "retinue.db")
+    writer.execute("UPDATE ledger_head SET revision = 8")
+    writer.commit()
+    writer.execute("UPDATE ledger_head SET revision = 9")
+    made = run("backup", "create", "--out", "copy.db", "-o", "json")
+    writer.rollback()
+    checked = run("backup", "verify", "copy.db", "-o", "json")
+    again = run("backup", "create", "--out", "copy.db")
+
+    assert (0, 0, 6) == (made.code, checked.code, again.code), made.err
+    assert {"whole": True, "epoch": 1, "revision": 8, "audit_events": 2000} == {
+        name: value for name, value in json.loads(checked.out).items() if name != "bytes"
+    }
+    assert 0o600 == Path("copy.db").stat().st_mode & 0o777
+    assert [] == list(Path().glob("copy.db-*"))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "torn", "another file"])
+def test_a_broken_backup_is_told(damage: str, home: Path, run: Run) -> None:
+    """Exit code 7."""
+    run("backup", "create", "--out", "copy.db")
+    whole = Path("copy.db").read_bytes()
+    half = len(whole) // 2
+    broken = {
+        "cut off": whole[: half // 4096 * 4096],
+        "torn": whole[:half] + b"\xff" * 20_000 + whole[half + 20_000 :],
+        "another file": b"nonsense" * 1000,
+    }
+    Path("copy.db").write_bytes(broken[damage])
+
+    assert 7 == run("backup", "verify", "copy.db").code
+
+
+def test_what_is_no_sqlite(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL has tools of its own; they are named, and no file is left."""
+    monkeypatch.setenv("RETINUE_DATABASE_URL", "postgresql://u:hidden@localhost/x")
+    outcome = run("backup", "create", "--out", "copy.db")
+
+    assert (2, True, False) == (outcome.code, "pg_dump" in outcome.err, "hidden" in outcome.err)
+    assert not Path("copy.db").exists()
+    assert 3 == run("backup", "verify", "missing.db").code
