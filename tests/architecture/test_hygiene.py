@@ -38,6 +38,7 @@ REVEALS = {
     "src/retinue/cli/organization.py": "the file or the standard output for a first administrator",
     "src/retinue/cli/run.py": "the environment, or the file, of the program that it was issued for",
     "src/retinue/cli/node.py": "the token file of an enrolled node",
+    "src/retinue/cli/webhook.py": "the file or the standard output that takes the secret of a webhook",
     "src/retinue/server/api/device.py": "the answer to a terminal whose code was entered",
     "src/retinue/server/recovering.py": "the terminal of the host's operator, who invites somebody again",
     "src/retinue/server/api/oauth.py": "the answer to a client that exchanges its key",

@@ -30,6 +30,7 @@ READING = (
     "simulate",
     "expiry-plan",
     "counts",
+    "deliveries",
 )
 CHANGING = {name: words for name, words in COMMANDS.items() if not set(words) & set(READING)}
 

@@ -36,6 +36,8 @@ class Receiver:
     statuses: list[int] = field(default_factory=lambda: [204])
     location: str = ""
     got: list[Received] = field(default_factory=list)
+    #: Of each request, whether it was taken.
+    took: list[bool] = field(default_factory=list)
 
     def next_status(self) -> int:
         """The status of the next answer."""
@@ -52,7 +54,9 @@ def receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             here.got.append(Received(self.path, headers, body))
-            self.send_response(here.next_status())
+            status = here.next_status()
+            here.took.append(200 <= status < 300)
+            self.send_response(status)
             if here.location:
                 self.send_header("Location", here.location)
             self.send_header("Content-Length", "0")

@@ -50,6 +50,8 @@ _COMMANDS = (
     ("audit", "audit:app", "The audit log: who changed what.", _OBSERVE),
     ("finding", "finding:app", "What is not as it should be.", _OBSERVE),
     ("review", "review:app", "Access reviews.", _OBSERVE),
+    ("webhook", "webhook:app", "Where events are sent, signed.", _OBSERVE),
+    ("mail", "webhook:mail_app", "Who was told by mail.", _OBSERVE),
     ("backup", "backup:app", "A copy of the database while it runs.", _OPERATE),
     ("run", "run:app", "Run a program with a short-lived token.", _OPERATE),
     ("export", "configuration:export_app", "The organization's access as YAML.", _OPERATE),

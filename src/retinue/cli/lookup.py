@@ -51,7 +51,7 @@ def account(session: Session, text: str) -> ServiceAccount:
         if living or found:
             return _only(living or found, "service account", text)
     known = session.look(ops.LIST_ACCOUNTS, None, limit=200).items
-    raise _missing("service account", text, [item.handle for item in known])
+    raise missing("service account", text, [item.handle for item in known])
 
 
 def key(session: Session, text: str, prefer: Prefer = "current") -> Key:
@@ -67,7 +67,7 @@ def key(session: Session, text: str, prefer: Prefer = "current") -> Key:
     keys = session.look_all(ops.LIST_ACCOUNT_KEYS, {"id": account_id(session, owner)})
     named = [item for item in keys if item.name == name]
     if not named:
-        raise _missing("key", text, [f"{owner}/{item.name}" for item in keys])
+        raise missing("key", text, [f"{owner}/{item.name}" for item in keys])
     live = [item for item in named if is_live(item)]
     if prefer == "ended":
         return _only([item for item in named if not is_live(item)] or named, "key", text)
@@ -95,7 +95,7 @@ def user(session: Session, text: str) -> User:
     if found:
         return _only(found, "user", text)
     known = session.look(ops.LIST_USERS, None, limit=200).items
-    raise _missing("user", text, [item.email for item in known] + [item.handle for item in known])
+    raise missing("user", text, [item.email for item in known] + [item.handle for item in known])
 
 
 def actor_id(session: Session, text: str) -> str:
@@ -114,7 +114,7 @@ def node(session: Session, text: str) -> Node:
     enrolled = [item for item in found if item.state != "removed"]
     if found:
         return _only(enrolled or found, "node", text)
-    raise _missing("node", text, [item.name for item in known])
+    raise missing("node", text, [item.name for item in known])
 
 
 def named(
@@ -138,7 +138,7 @@ def named(
     if found:
         return _only(found, noun, text)
     known = session.look(listed, None, limit=200).items
-    raise _missing(noun, text, [str(getattr(item, by)) for item in known])
+    raise missing(noun, text, [str(getattr(item, by)) for item in known])
 
 
 def token(session: Session, listed: Operation[Page[Key]], noun: str, text: str) -> Key:
@@ -149,7 +149,7 @@ def token(session: Session, listed: Operation[Page[Key]], noun: str, text: str) 
     living = [item for item in named if item.state == "active" and not item.rotated_to]
     if found or named:
         return _only(found or living or named, noun, text)
-    raise _missing(noun, text, [item.name for item in known])
+    raise missing(noun, text, [item.name for item in known])
 
 
 def token_id(text: str, kind: str) -> str:
@@ -190,7 +190,8 @@ def _only(found: list[T], noun: str, text: str) -> T:
     return found[0]
 
 
-def _missing(noun: str, text: str, known: Iterable[str | None]) -> CommandError:
+def missing(noun: str, text: str, known: Iterable[str | None]) -> CommandError:
+    """Return the error for a name that fits nothing; the closest ones are suggested."""
     close = difflib.get_close_matches(text, sorted({name for name in known if name}), n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else f"see: retinue {_NOUNS.get(noun, noun)} list"
     return CommandError(f"no {noun} {text}", hint, Exit.NOT_FOUND)
