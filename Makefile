@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
-.PHONY: help run test check format formal bench instructions conformance cluster-soak policy-keys docs lock clean
+.PHONY: help run test check format formal bench bench-peers instructions conformance cluster-soak policy-keys docs lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -26,6 +26,7 @@ help:
 	@echo "make format  rewrite the code in the house's format"
 	@echo "make formal  check the model of leases and receipts (needs spin and gcc)"
 	@echo "make bench   measure (needs wrk for the load figures)"
+	@echo "make bench-peers  measure beside other systems, on a quiet machine; QUICK=1 shows that it works"
 	@echo "make instructions  count the hot path's instructions (needs valgrind); REASON='...' records them"
 	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
@@ -62,6 +63,25 @@ bench: $(VENV)/.test-stamp
 	$(BIN)/python -m bench.writes
 	$(BIN)/python -m bench.access
 	$(BIN)/python -m bench.revoke
+
+# The peers have environments of their own, locked with hashes like everything else.
+PEERS := .tools/peers
+bench-peers: $(VENV)/.test-stamp $(PEERS)/python/.stamp $(PEERS)/openbao/.stamp $(if $(shell command -v npm),$(PEERS)/node/.stamp)
+	$(BIN)/python -m bench.campaign $(if $(QUICK),--quick)
+
+$(PEERS)/%/.stamp: bench/peers/%.txt | $(BIN)/python
+	$(BIN)/python -m venv $(PEERS)/$*
+	$(PEERS)/$*/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r $<
+	@touch $@
+
+# SQLite's binding is compiled here, against the headers of this machine's Node (Debian: libnode-dev, or nodejs).
+$(PEERS)/node/.stamp: $(wildcard bench/peers/node/*)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cd $(@D) && npm_config_nodedir=$$(dirname "$$(dirname "$$(readlink -f "$$(command -v node)")")") \
+		npm rebuild better-sqlite3 --build-from-source --silent
+	@touch $@
 
 # Part of `test` too: tests/bench. What grows by more than 3 % needs a reason, which is kept beside the number.
 instructions: $(VENV)/.test-stamp
@@ -152,6 +172,8 @@ lock: $(UV)
 	$(LOCK) pyproject.toml --extra all --constraint requirements/test.txt --output-file requirements/all.txt
 	$(LOCK) --group package --output-file requirements/package.txt
 	$(LOCK) --group lock --output-file requirements/lock.txt
+	$(LOCK) bench/peers/python.in --output-file bench/peers/python.txt
+	$(LOCK) bench/peers/openbao.in --output-file bench/peers/openbao.txt
 
 clean:
 	rm -rf $(VENV) .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

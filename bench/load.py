@@ -45,10 +45,12 @@ class Server:
 
 @dataclass(frozen=True)
 class Figures:
-    """Requests a second, and CPU microseconds of a request."""
+    """Requests a second, CPU microseconds of a request, and latencies in microseconds."""
 
     per_second: float
     cpu_us: float
+    p50_us: float = 0.0
+    p99_us: float = 0.0
 
 
 def wrk_program() -> str | None:
@@ -68,36 +70,46 @@ def nginx_program() -> str | None:
 @contextmanager
 def worker(home: Path) -> Iterator[Server]:
     """Run one worker of a node, with the baselines of measurements."""
-    port = _free_port()
+    port = free_port()
     told = {"RETINUE_HOME": str(home), "RETINUE_NODE_PORT": str(port), "RETINUE_BENCH": "1"}
     command = [sys.executable, "-m", "retinue.node", "worker", "--index", "0"]
-    with _running(command, f"http://127.0.0.1:{port}", "/readyz", {**os.environ, **told}) as server:
+    with running(command, f"http://127.0.0.1:{port}", "/readyz", {**os.environ, **told}) as server:
         yield server
 
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[Server]:
     """Run one nginx worker that answers a constant."""
-    port = _free_port()
+    port = free_port()
     folder.mkdir()
     configuration = folder / "nginx.conf"
     configuration.write_text(_NGINX.format(folder=folder, port=port))
     command = [str(nginx_program()), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
-    with _running(command, f"http://127.0.0.1:{port}", "/", dict(os.environ)) as server:
+    with running(command, f"http://127.0.0.1:{port}", "/", dict(os.environ)) as server:
         yield server
 
 
 @contextmanager
-def _running(command: list[str], url: str, ready: str, environment: dict[str, str]) -> Iterator[Server]:
+def running(
+    command: list[str],
+    url: str,
+    ready: str,
+    environment: dict[str, str],
+    *,
+    any_status: bool = False,
+    patience: float = 15,
+) -> Iterator[Server]:
+    """Run a server on its core until it answers ``ready``; with ``any_status``, whatever it answers."""
     process = subprocess.Popen(
         command,
         env=environment,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, _SERVER),
     )
     try:
-        deadline = time.monotonic() + 15
-        while not _answers(url + ready):
+        deadline = time.monotonic() + patience
+        while not _answers(url + ready, any_status=any_status):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command[0]} does not answer")
             time.sleep(0.05)
@@ -107,9 +119,12 @@ def _running(command: list[str], url: str, ready: str, environment: dict[str, st
         process.wait(30)
 
 
-def measure(server: Server, path: str, seconds: float, script: Path | None = None) -> Figures:
+def measure(
+    server: Server, path: str, seconds: float, script: Path | None = None, connections: int = CONNECTIONS
+) -> Figures:
     """Load one path for some seconds. Raises if any answer was not 2xx, or wrk saw an error."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", *(["-s", str(script)] if script else [])]
+    command = ["wrk", "-t1", "--latency", f"-c{connections}", f"-d{seconds:g}s"]
+    command += ["-s", str(script)] if script else []
     before = _cpu_ns(server.process.pid)
     text = subprocess.run(
         [*command, server.url + path],
@@ -123,7 +138,13 @@ def measure(server: Server, path: str, seconds: float, script: Path | None = Non
     total = re.search(r"([0-9]+) requests in", text)
     if "Non-2xx" in text or "Socket errors" in text or rate is None or total is None:
         raise SystemExit(f"{server.url}{path}: not every answer was good\n{text}")
-    return Figures(float(rate[1]), spent / 1000 / int(total[1]))
+    p50, p99 = (_microseconds(text, each) for each in ("50", "99"))
+    return Figures(float(rate[1]), spent / 1000 / int(total[1]), p50, p99)
+
+
+def _microseconds(text: str, percent: str) -> float:
+    found = re.search(rf"^ +{percent}% +([0-9.]+)(us|ms|s)$", text, re.MULTILINE)
+    return 0.0 if found is None else float(found[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[found[2]]
 
 
 def _cpu_ns(pid: int) -> int:
@@ -139,15 +160,19 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, *, any_status: bool) -> bool:
     try:
         urllib.request.urlopen(url, timeout=1).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return any_status
     except (urllib.error.URLError, OSError):
         return False
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -148,6 +148,7 @@ def test_the_log_tells_what_was_answered(host: Host) -> None:
     assert ["report:read", "report:write", "report:read", None, "report:read"] == [
         each["permission"] for each in logged
     ]
+    assert all(0 < each["duration_us"] < 5_000_000 for each in logged)
     assert {("127.0.0.1", "sample/1")} == {(each["address"], each["client"]) for each in logged}
     assert {TEMPLATES.get(host.framework, "/reports/{report_id}")} == {logged[0]["route"], logged[2]["route"]}
     assert "/reports" == logged[1]["route"]
