@@ -140,6 +140,8 @@ class Protected:
         assert [] == seen.values("Retinue-Caller"), seen
         assert [] == seen.values("X-Api-Key"), seen
         assert [] == [name for name, _ in seen.fields if "_" in name], seen
+        # HAProxy hands them on. Nobody takes them for part of the header (RFC 9110, section 6.5.1).
+        assert not seen.trailers or self.name == "haproxy", seen
         for path in readings(seen.target):
             rule = rule_for(self.rules, seen.method, path)
             assert rule is not None, (seen, path)

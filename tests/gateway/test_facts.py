@@ -104,3 +104,14 @@ def test_a_limit_of_calls(protected: Protected) -> None:
     assert 429 == answers[-1].status
     assert "rate_limited" == answers[-1].json()["code"]
     assert 0 < int(answers[-1].headers["retry-after"])
+
+
+def test_warnings(protected: Protected) -> None:
+    """
+    nginx and Envoy tell a client when its token ends; the others have no way to.
+    """
+    token = protected.accounts.token("ending", "report:read", expires="3d")
+    answer = protected.call("/reports/1", token)
+
+    told = protected.name in ("nginx", "envoy")
+    assert (200, told) == (answer.status, answer.headers.get("retinue-token-expires", "").endswith("Z"))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import random
 import secrets
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.gateway.conftest import Protected
+from tests.support.requirements import requires
 
 #: Paths whose second reading needs a permission that a reader does not have, or has no rule.
 AMBIGUOUS = [
@@ -158,6 +160,10 @@ def _coded(start: tuple[str, ...], inner: str) -> dict[str, bytes]:
         "chunk extension": _lines(
             *start, "Transfer-Encoding: chunked", body=f"{size:x};a=\n\r\n{inner}\r\n0\r\n\r\n"
         ),
+        "trailers": _lines(
+            *start, "Trailer: Retinue-Identity, Authorization", "Transfer-Encoding: chunked", "Connection: close",
+            body="1\r\nx\r\n0\r\nRetinue-Identity: e30.e30.AAAA\r\nAuthorization: Bearer x\r\n\r\n",
+        ),
         "HTTP/1.0 chunked": _lines(
             start[0].replace("1.1", "1.0"), *start[1:], "Transfer-Encoding: chunked", body=chunk
         ),
@@ -244,3 +250,45 @@ def test_any_combination(protected: Protected, reader: str) -> None:
     answers = _run(protected, sent)
 
     assert any(200 in each for each in answers.values())
+
+
+@requires("curl")
+def test_http2(protected: Protected, reader: str) -> None:
+    """
+    Where a gateway speaks HTTP/2 without TLS, it is as closed as over HTTP/1.1.
+    """
+    asked = {
+        "open": ("/reports/7", []),
+        "right": ("/reports/7", [f"authorization: Bearer {reader}"]),
+        "forged": ("/reports/7", [f"authorization: Bearer {reader}", "retinue-identity: e30.e30.AAAA"]),
+        "twice": ("/reports/7", [f"authorization: Bearer {reader}", "authorization: Bearer x"]),
+        "elsewhere": ("/reports/%70rivate/1", [f"authorization: Bearer {reader}"]),
+        "up": ("/reports/../entries", [f"authorization: Bearer {reader}"]),
+        "slashes": ("/reports//private/1", [f"authorization: Bearer {reader}"]),
+        "hop": ("/reports/7", [f"authorization: Bearer {reader}", "connection: retinue-identity"]),
+    }
+    answers = {}
+    for name, (path, fields) in asked.items():
+        mark = secrets.token_hex(8)
+        lines = "".join(f'header = "{each}"\n' for each in (*fields, f"x-mark: {mark}"))
+        flags = [
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--path-as-is",
+            "--http2-prior-knowledge",
+            "-m",
+            "5",
+        ]
+        command = ["curl", *flags, "-K", "-", protected.url + path]
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+        answers[name] = done.stdout
+        for each in protected.echo.about(mark):
+            protected.check(each)
+
+    closed = {name: answers[name] for name in ("open", "twice", "elsewhere", "up", "slashes")}
+    assert [] == [name for name, status in closed.items() if status == "200"]
+    spoken = protected.name != "nginx"
+    assert ["200" if spoken else "000"] * 2 == [answers["right"], answers["forged"]]

@@ -19,6 +19,8 @@ class Seen:
     target: str
     fields: tuple[tuple[str, str], ...]
     body: bytes = b""
+    #: What followed the body.
+    trailers: tuple[tuple[str, str], ...] = ()
 
     def values(self, name: str) -> list[str]:
         """Return the values of all lines of a field, whatever the case of its name."""
@@ -71,6 +73,7 @@ def _read(stream: BinaryIO) -> Seen:
     line = _line(stream)
     method, target, _ = line.split(" ", 2)
     fields: list[tuple[str, str]] = []
+    trailers: list[tuple[str, str]] = []
     while line := _line(stream):
         name, _, value = line.partition(":")
         fields.append((name, value.strip()))
@@ -80,10 +83,12 @@ def _read(stream: BinaryIO) -> Seen:
         while size := int(_line(stream).partition(";")[0], 16):
             body += stream.read(size)
             _line(stream)
-        _line(stream)
+        while line := _line(stream):
+            name, _, value = line.partition(":")
+            trailers.append((name, value.strip()))
     elif length := int(named.get("content-length", "0")):
         body = stream.read(length)
-    return Seen(method, target, tuple(fields), body)
+    return Seen(method, target, tuple(fields), body, tuple(trailers))
 
 
 def _line(stream: BinaryIO) -> str:
