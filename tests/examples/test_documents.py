@@ -1,4 +1,4 @@
-"""The documents run: tutorials and guides exactly as printed, but for the ports."""
+"""The documents run: tutorials and guides exactly as printed, but for ports and hosts."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def test_page_runs_as_it_is_printed(page: str, retinue: Installation, tmp_path: 
     Each command of the page succeeds, and prints what the page says.
     """
     own = free_ports(2)
+    elsewhere = {"https://api.example.com/openapi.json": "file://$PWD/openapi.json"}
     ports = dict(zip((8000, 8080), own, strict=True)) | {8470: retinue.port, 8471: retinue.node_port}
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -44,7 +45,10 @@ def test_page_runs_as_it_is_printed(page: str, retinue: Installation, tmp_path: 
     folder.mkdir()
 
     assert [] == snippets.run(
-        DOCS / page, folder, environment, {str(printed): str(mine) for printed, mine in ports.items()}
+        DOCS / page,
+        folder,
+        environment,
+        elsewhere | {str(printed): str(mine) for printed, mine in ports.items()},
     )
 
 

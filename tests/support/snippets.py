@@ -4,7 +4,7 @@ A page that is run is one shell: its blocks follow each other in one empty folde
 stop it at the first line that fails; ``console`` blocks are their lines after ``$``; a block with a ``title`` becomes
 the file of that name. A ``text`` block is what the block before it prints: each of its lines is a part of that output,
 in this order, ``…`` standing for anything. A line that says ``# exit 7`` ends so. What a reader has already is made by the
-lines of a comment ``<!-- before … -->``, which no reader sees.
+lines of a comment ``<!-- before … -->``, which no reader sees; a ``python`` block runs after the file ``before.py``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ RUN = (
     "explanation/access.md",
     "how-to/access-in-git.md",
     "how-to/review-accounts.md",
+    "how-to/call-a-protected-api.md",
+    "how-to/permissions-from-openapi.md",
+    "how-to/protect-a-python-api.md",
 )
 _FENCE = re.compile(
     r"(?P<marker><!--[^\n]*-->\n\s*)?^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<body>.*?)^ *```$",
@@ -101,6 +104,10 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], replace: Mappi
             lines = _EXIT.sub(r"\1 || test $? = \2", text if block.language == "sh" else _typed(text))
             script.append(f"{{\n{lines}\n}} 2>&1\necho '{_MARK}'")
             expected.append((block, _printed(text) if block.language == "console" else ""))
+        elif block.language == "python":
+            (folder / f"block{block.number}.py").write_text(text)
+            script.append(f"{{\ncat before.py block{block.number}.py | python -\n}} 2>&1\necho '{_MARK}'")
+            expected.append((block, ""))
         elif block.language == "text" and expected:
             expected[-1] = (block, text)
     code, output = _shell("\n".join(script), folder, environment)
