@@ -109,7 +109,7 @@ def test_passkey(newcomer: tuple[Visitor, str]) -> None:
     expect(page.get_by_text("Signs you in without a password.")).to_be_visible()
 
     _sign_out(page)
-    page.get_by_role("button", name="Sign in with a passkey").press("Enter")
+    page.get_by_role("button", name="Use a passkey").press("Enter")
     page.wait_for_url("**/")
     expect(page.get_by_text(email).first).to_be_visible()
 
