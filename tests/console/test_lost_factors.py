@@ -43,9 +43,12 @@ def test_administrator_removes_the_app(
     The password alone signs in again, the sessions have ended, and the audit log says who did it and why.
     """
     who, browser = grace
+    before = signed_in.text(_path(person, who))
     said = _reset(signed_in, person, who, reason="phone lost")
     event = next(e for e in latest(person.principal.organization_id, 9) if e.type == "user.sign_in_reset")
 
+    assert "Authenticator app</span>" in before
+    assert "Authenticator app</span>" not in said
     assert "sets up anew what was removed" in said
     assert 302 == browser.get("/").status_code
     assert "/" == Browser().sign_in(who.email, who.password)["Location"]

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from retinue.server.access.queries import Role, roles
-from retinue.server.console import receipts
+from retinue.server.console import factors, receipts
 from retinue.server.console.forms import Form
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
@@ -107,6 +107,7 @@ def one(viewer: Viewer, user_id: str) -> HttpResponse:
         impact=impact,
         user=_told(impact["user"]),
         is_self=impact["user"]["id"] == viewer.person.id,
+        ways=factors.ways_of(impact["user"]["id"]),
         roles=_roles(viewer),
         place="settings",
         section="users",
