@@ -6,9 +6,11 @@ import secrets
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from retinue.server.nodes import leases
-from retinue.server.nodes.models import Lease, Node
+from retinue.server.ids import new_id
+from retinue.server.nodes import leases, probing
+from retinue.server.nodes.models import Lease, Node, Probe
 from retinue.server.nodes.settling import Awaited
 from retinue.token import parse
 from tests.api.world import Answer, Caller, World
@@ -142,3 +144,47 @@ def test_a_node_behind_a_relay_announces_itself(world: World) -> None:
     assert [200, 403] == [each.status for each in told]
     assert 400 == wrong.status
     assert key["kid"] in {each["kid"] for each in caller.get("/v1/identity-keys").json["keys"]}
+
+
+def test_a_probe_waits_for_nodes_behind_relays(world: World) -> None:
+    """
+    A node that a relay tells of is missing from a probe until it has announced what it found, with its own
+    credential; what no node reports is refused, and names the field.
+    """
+    caller = operator()
+    (name, relay), (child, node) = enrolled(caller, relay=True), enrolled(caller, relay=False)
+    assert 200 == poll(relay, name, relay=True, followers=[follower(child)]).status
+    probe, other = (_probe(caller) for _ in range(2))
+    before = probing.view(probe)
+    key = {"kid": secrets.token_hex(8), "x": X}
+    said = {"node": child, "identity_key": key, "incarnation": OTHERS}
+    report = {"id": probe.id, "allowed_at": 1, "last_allowed_at": 2, "refused_at": 3, "reason": "r"}
+    wrong = [
+        node.post("/v1/feed/announce", {**said, **given})
+        for given in (
+            {"probes": [report], "incarnation": ""},
+            {"probes": [{**report, "refused_at": -1}]},
+            {"probes": [report] * 100},
+        )
+    ]
+    told = node.post("/v1/feed/announce", {**said, "probes": [report]})
+    after = probing.view(probe)
+
+    assert [(400, "incarnation"), (400, "probes.0.refused_at"), (400, "probes")] == [
+        (each.status, each.json["field"].removeprefix("body.")) for each in wrong
+    ]
+    assert child in before.missing
+    assert (200, {child}, True) == (
+        told.status,
+        {each.node.name for each in after.results},
+        child not in after.missing,
+    )
+    assert child in probing.view(other).missing
+
+
+def _probe(caller: Caller) -> Probe:
+    """Begin a probe, as if its canary had been told."""
+    key = caller.get("/v1/me").json["credential"]["id"]
+    return Probe.objects.create(
+        id=new_id("prb"), credential_id=key, sealed=None, state="revoked", started_at=timezone.now()
+    )

@@ -153,6 +153,7 @@ class Control(socketserver.ThreadingTCPServer):
         self.skew_ms = 0  # how far its clock is wrong
         self.lease_ms = 10_000
         self.removed: set[str] = set()  # tokens of nodes that were removed
+        self.canary: JSON | None = None  # goes with changes of credentials
 
     @property
     def url(self) -> str:
@@ -219,6 +220,7 @@ class Control(socketserver.ThreadingTCPServer):
             answer = {"incarnation": body["incarnation"], "epoch": truth.epoch, "head": truth.head}
             answer |= {"changes": changes, "more": more, "lease": not more and not snapshot}
             answer |= {"snapshot": snapshot, "lease_ms": self.lease_ms}
+            answer |= {"canary": self.canary if any(c.kind is Kind.CREDENTIAL for c in changes) else None}
             return answer | {"time": time.time_ns() // 1_000_000 + self.skew_ms}
 
     def _hand_over(self, body: JSON) -> tuple[int, JSON]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from retinue.replica import records
 from retinue.replica.records import Kind
+from retinue.sealing import seal
 from retinue.token import Kind as TokenKind
 from retinue.token import mint
 from tests.node.control import Control, Request
 from tests.node.faults import drop
 from tests.node.following import following
-from tests.node.tree import LEASE_SECONDS, Enrolled, Tree, applied, decides, frozen, growing
+from tests.node.tree import LEASE_SECONDS, ORGANIZATION, Enrolled, Tree, applied, decides, frozen, growing
 from tests.support.processes import free_port, wait_for
 from tests.support.wire import Wire
 from tests.unit.spool import append, entry, opened
@@ -155,3 +160,54 @@ def test_what_a_relay_lends(tree: Tree, relay: Enrolled, child: Enrolled) -> Non
 
         assert (200, 1, True) == (answer.status, answer.body["hops"], answer.body["lease"])
         assert 0 <= answer.body["age_ms"] < LEASE_SECONDS * 1000
+
+
+def test_a_canary_goes_through_relays_and_reports_come_back(
+    tree: Tree, relay: Enrolled, child: Enrolled, control: Control
+) -> None:
+    """
+    Behind a relay a node gets the canary of a probe with its record, verifies it until it is revoked, and tells
+    the control plane itself, with its own token, when it allowed it and why it refused it. Once.
+    """
+    token = mint(TokenKind.API_KEY)
+    digest = records.Digest(tree.peppers.active.digest(token.as_bytes()), tree.peppers.active.id)
+    key = records.Credential("key_1", TokenKind.API_KEY.value, ORGANIZATION, "sa_1", "active", (digest,))
+    account = records.Principal("sa_1", "service_account", ORGANIZATION, "canary", "Canary", "enabled")
+    sealed = seal(tree.peppers.active, token.reveal().encode(), "prb_1")
+    with tree.relay(relay):
+        tree.ready()
+        with following(child.home, tree.url):
+            wait_for("the child decides", lambda: decides(child))
+            control.canary = {"id": "prb_1", "sealed": base64.b64encode(sealed).decode()}
+            with control.changed:
+                control.truth.put(Kind.PRINCIPAL, "sa_1", account)
+                control.truth.put(Kind.CREDENTIAL, token.kid, key)
+                control.changed.notify_all()
+            tree.wait_confirmed(relay, control.truth.head)
+            wait_for("the child has it", lambda: applied(child) == control.truth.head)
+            control.canary = None
+            with control.changed:
+                control.truth.put(Kind.CREDENTIAL, token.kid, msgspec.structs.replace(key, state="revoked"))
+                control.changed.notify_all()
+            wait_for("the child reports", lambda: _reports(control, child), seconds=20)
+            tree.wait_confirmed(relay, control.change("later"))
+            wait_for(
+                "the relay reports", lambda: [each for each in tree.polls(relay) if "probes" in each.body]
+            )
+    [(incarnation, report)] = _reports(control, child)
+
+    assert 32 == len(incarnation)
+    assert ("prb_1", "credential_revoked") == (report["id"], report["reason"])
+    assert report["allowed_at"] <= report["last_allowed_at"] <= report["refused_at"]
+
+
+def _reports(control: Control, child: Enrolled) -> list[tuple[str, dict[str, Any]]]:
+    """Return what a child has told of probes, with its incarnation."""
+    with control.lock:
+        told = [each for each in control.received if each.path.endswith("/announce")]
+    return [
+        (each.body["incarnation"], report)
+        for each in told
+        if each.token == child.token.reveal()
+        for report in each.body.get("probes", [])
+    ]

@@ -148,9 +148,8 @@ class FeedClient:
         """Ask for the credential that follows the node's own; return its token."""
         return self._decode(self._send("POST", "/v1/nodes/self/credential", None, timeout_s), _Renewed).token
 
-    def announce(self, node: str, key: dict[str, str], timeout_s: float) -> None:
+    def announce(self, body: dict[str, Any], timeout_s: float) -> None:
         """Tell the control plane itself, through the relays in between, with which key this node signs."""
-        body = {"node": node, "identity_key": key}
         self._decode(self._send("POST", "/v1/feed/announce", body, timeout_s), _Announced)
 
     def forward(self, method: str, path: str, body: bytes, token: str, timeout_s: float) -> tuple[int, bytes]:

@@ -117,7 +117,7 @@ class Follower:
         self._handing = Handing(self._client, self._replica, settings.node_name)
         self._loading = Loading(self._client, self._replica, self._handing, settings, self._interruptibly)
         self._writing = Complaint(_log, f"writing the replica {folder}", 0.0)
-        self._announcing = Announcing(settings, self._token)
+        self._announcing = Announcing(settings, self._token, self._canaries)
         self._relaying: Relaying | None = None
         if settings.relays:
             from retinue.node.relaying import Relaying  # a listener, which other nodes do without
@@ -250,7 +250,7 @@ class Follower:
         if answer.incarnation != self._replica.incarnation or answer.epoch < self._replica.meta.epoch:
             raise FeedError(0, "stale", "an answer of another incarnation or epoch")
         self._replica.losses = []  # they are known now
-        self._canaries.told(question.get("probes", []))
+        self._canaries.told([] if answer.hops else question.get("probes", []))  # a relay tells nobody
         if answer.journal or self._handing.is_due(answer.epoch):
             self._interruptibly(partial(self._handing.over, answer.epoch))
         elif answer.recovering:
@@ -269,7 +269,7 @@ class Follower:
         if self._relaying is None and answer.lease and answer.head == applied:
             self._pause(pausing.rest(wait, clock))
         if answer.hops:
-            self._announcing.announce(self._key)
+            self._announcing.announce(self._key, self._replica.incarnation)
 
     def _wait_seconds(self) -> float:
         """Without a lease there is nothing to wait for: the answer brings one, unless it is refused."""

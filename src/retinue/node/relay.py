@@ -22,7 +22,7 @@ from typing import Protocol
 import msgspec
 
 from retinue.node.children import Applied, Child, Children, Follower, Forgotten, Position, Said
-from retinue.node.feed_client import PollAnswer, SnapshotAnswer
+from retinue.node.feed_client import Canary, PollAnswer, SnapshotAnswer
 from retinue.replica import clocks, lease
 from retinue.replica.clocks import Point
 from retinue.replica.records import SCHEMA, Change, Credential, Kind, Meta, Node
@@ -118,6 +118,8 @@ class Source(Protocol):
 
     #: The shortest lease in force, as last heard.
     lease_ms: int
+    #: The canary that was heard of last, and the head then.
+    canary: tuple[Canary, int] | None
 
     def reading(self) -> AbstractContextManager[StoreSnapshot]:
         """Open a snapshot, under the lock. Raises ``lmdb.Error`` while there is no replica."""
@@ -173,11 +175,18 @@ class Relay:
             if question.at > (meta.epoch, meta.revision):
                 raise NotNow("this relay is behind the node that asks")
             answer = self._changes(snapshot, meta, question)
+            answer.canary = self._canary_for(answer.changes)
             longest_ms = lease.length_ms(snapshot.longest_lease_ms(), meta.hops)
             self._children.tell(child, longest_ms)
             if not answer.more and not answer.snapshot:
                 self._lend(snapshot, meta, child, answer, arrived_ns)
             return answer, meta.fresh_from_ns
+
+    def _canary_for(self, changes: Iterable[Change]) -> Canary | None:
+        """Return the canary of a probe for a node that gets its record, and no later one."""
+        canary, head = self._source.canary or (None, 0)
+        has_record = any(each.kind is Kind.CREDENTIAL and each.revision <= head for each in changes)
+        return canary if has_record else None
 
     def snapshot(self, after: tuple[Kind, str] | None, *, relay: bool) -> SnapshotAnswer:
         """Return the page of the snapshot after a place. Raises :class:`NotNow`."""

@@ -21,7 +21,7 @@ import msgspec
 from retinue.node import pages, succession
 from retinue.node.children import Children, Position
 from retinue.node.complaints import Complaint
-from retinue.node.feed_client import PollAnswer, SnapshotAnswer
+from retinue.node.feed_client import Canary, PollAnswer, SnapshotAnswer
 from retinue.replica import journal, lease
 from retinue.replica.records import SCHEMA, Change, Meta, Noted
 from retinue.replica.store import Store
@@ -58,6 +58,8 @@ class ReplicaWriter:
         #: The shortest lease in force, as last heard.
         self.lease_ms = 10_000
         self._ahead_ms: int | None = None
+        #: The canary of a probe that was heard of last, and the head then: a relay passes it on.
+        self.canary: tuple[Canary, int] | None = None
         #: Why the control plane gives no lease, as last heard.
         self.refused: str | None = None
         self._leasing = Complaint(_log, "getting a lease", 0.0)
@@ -188,7 +190,7 @@ class ReplicaWriter:
             since = self.meta.control_time_ms or answer.time
             loss = {"lost_ms": lost_ms, "since": since, "until": answer.time}
             self.losses = [*self.losses, loss][-MOST_LOSSES:]
-        self._hear(answer.refused)
+        self._hear(answer)
         # Refused, it decides nothing from now on, also under the lease before.
         if fresh or has_lost or answer.refused:
             fresh_from_ns, fresh_wall_ms = (sent_ns if fresh and not has_lost else 0), sent_wall_ms
@@ -215,8 +217,11 @@ class ReplicaWriter:
         if meta.complete and not was_complete:
             _log.info("replica complete at revision %d", revision)
 
-    def _hear(self, refused: str | None) -> None:
-        self.refused = refused
+    def _hear(self, answer: PollAnswer) -> None:
+        """Note what an answer says beside what it brings."""
+        if answer.canary is not None:
+            self.canary = answer.canary, answer.head
+        self.refused = refused = answer.refused
         if refused is None:
             self._leasing.worked()
             return

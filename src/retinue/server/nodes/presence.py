@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Actor, transaction
-from retinue.server.nodes import actions
+from retinue.server.nodes import actions, probing
 from retinue.server.nodes.models import IdentityKey, Node
-from retinue.server.nodes.rules import Announcement, PublishedKey, check_key
+from retinue.server.nodes.rules import (
+    Announcement,
+    PublishedKey,
+    check_incarnation,
+    check_key,
+    check_probes,
+)
 
 __all__ = ["Announcement", "announce", "check_name", "check_relay", "confirm_renewal", "publish"]
 
@@ -24,12 +30,17 @@ def check_relay(node: Node, relay: bool) -> None:
 
 
 def announce(node: Node, said: Announcement, actor: Actor) -> None:
-    """Hear a node whose polls do not come here: list its key, and see that it uses its present credential.
+    """Hear a node whose polls do not come here: list its key, take what it found of probes, and see that it
+    uses its present credential.
 
     Raises :class:`Refused`: ``caller_forbidden`` (the credential is another node's), ``invalid_value``.
     """
     check_name(node, said.node)
     check_key(said.identity_key)
+    check_probes(said.probes)
+    if said.probes:
+        check_incarnation("incarnation", said.incarnation)
+        probing.take(node, said.incarnation, said.probes)
     publish(node, said.identity_key, actor)
     confirm_renewal(node, actor)
 

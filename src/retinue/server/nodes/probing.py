@@ -60,10 +60,7 @@ ORDER BY started_at DESC LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class ProbeView:
-    """A probe with what each node reported; ``missing`` are those that are connected and have not.
-
-    Nodes that follow a relay are not asked.
-    """
+    """A probe with what each node reported; ``missing`` are those that are connected and have not."""
 
     probe: Probe
     results: list[ProbeResult]
@@ -231,7 +228,7 @@ def view(probe: Probe) -> ProbeView:
     results = list(ProbeResult.objects.filter(probe=probe).select_related("node").order_by("node__name"))
     reported = {result.node_id for result in results}
     views = queries.views(list(queries.nodes()))
-    connected = [each.node for each in views if each.connected and not each.parent]
+    connected = [each.node for each in views if each.connected]
     return ProbeView(probe, results, sorted(node.name for node in connected if node.id not in reported))
 
 

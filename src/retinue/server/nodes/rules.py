@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -123,10 +124,14 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node that follows a relay tells the control plane itself: the key with which it signs."""
+    """What a node that follows a relay tells the control plane itself: the key with which it signs, and
+    what it found of probes, under its ``incarnation``.
+    """
 
     node: str
     identity_key: PublishedKey
+    incarnation: str = ""
+    probes: tuple[ProbeReport, ...] = ()
 
 
 def acknowledged(request: PollRequest) -> Applied:
@@ -150,7 +155,7 @@ def check_poll(request: PollRequest) -> None:
     check_applied("applied", request.applied)
     _check_relay(request)
     _check_clocks(request)
-    _check_probes(request)
+    check_probes(request.probes)
     if request.after is not None:
         cut_place(request.after, request.applied)
     if not (math.isfinite(request.wait) and request.wait >= 0):
@@ -215,10 +220,11 @@ def _check_clocks(request: PollRequest) -> None:
         raise Refused("invalid_value", f"at most {MOST_LOSSES}", field="losses")
 
 
-def _check_probes(request: PollRequest) -> None:
-    if len(request.probes) > MOST_PROBES:
+def check_probes(probes: Sequence[ProbeReport]) -> None:
+    """Refuse reports that no node makes."""
+    if len(probes) > MOST_PROBES:
         raise Refused("invalid_value", f"at most {MOST_PROBES}", field="probes")
-    for number, report in enumerate(request.probes):
+    for number, report in enumerate(probes):
         for name in ("allowed_at", "last_allowed_at", "refused_at"):
             if not 0 <= (getattr(report, name) or 0) < _LATEST_MS:
                 raise Refused("invalid_value", "milliseconds since 1970", field=f"probes.{number}.{name}")
