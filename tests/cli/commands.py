@@ -207,7 +207,7 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
     sorted(
         {words[:2] if words[0] not in _ALONE else words[:1] for words in COMMANDS.values()}
         | {("init",), ("serve",), ("version",), ("help",), ("log", "tail"), ("sa", "create"), ()}
-        | {("routes", "check")}
+        | {("routes", "check"), ("scanner", "export"), ("scanner", "scan")}
         | {
             ("export",),
             ("plan",),
