@@ -115,7 +115,8 @@ class Protected:
     def send(self, data: bytes, mark: str) -> tuple[list[int], list[Seen]]:
         """Send bytes and read until the connection ends; return the statuses, and what ``mark`` was seen in."""
         statuses = []
-        with Wire(self.port, timeout=0.4) as wire:
+        # Whoever asked for the end of the connection waits for it; else there is none to wait for.
+        with Wire(self.port, timeout=5.0 if b"Connection: close" in data else 0.4) as wire:
             wire.send(data)
             for reply in _replies(wire):
                 statuses.append(reply.status)
