@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,16 +11,19 @@ from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from retinue.server.access.queries import roles
+from retinue.server.access.catalogue import covered
+from retinue.server.access.paths import is_forbidden_group
+from retinue.server.access.queries import catalogue, collections, roles
+from retinue.server.access.role_actions import patterns_of as role_patterns
 from retinue.server.console import expiring, revealing
-from retinue.server.console.forms import Form
+from retinue.server.console.forms import Form, several
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.directory import naming
 from retinue.server.errors import Refused
 
 FIELDS = (
     "name", "description", "purpose", "owners", "environment", "systems", "documentation", "justification",
-    "key", "key_name", "expires", "other", "copy_from", "once",
+    "key", "key_name", "expires", "other", "copy_from", "own_permissions", "once",
 )  # fmt: skip
 MANY = ("roles", "permissions", "groups", "teams")
 
@@ -35,7 +39,7 @@ def create(viewer: Viewer) -> HttpResponse:
     if not outcome.is_done:
         return _page(
             viewer,
-            form.refused(outcome.body, {"key.name": "key_name", "key.expires": "expires"}),
+            form.refused(_placed(outcome.body), {"key.name": "key_name", "key.expires": "expires"}),
             form.status(outcome.status),
         )
     made = outcome.body
@@ -52,6 +56,12 @@ def create(viewer: Viewer) -> HttpResponse:
         return revealing.shown_once(viewer, made["key"], made["token"], made["expiry"], after)
     viewer.say(_("%(name)s was created.") % {"name": made["name"]}, tone="good")
     return viewer.leave(after)
+
+
+def _placed(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem with the field of the form that shows what it is about."""
+    field = str(problem.get("field") or "")
+    return {**problem, "field": field.replace("body.permissions", "body.own_permissions")}
 
 
 def _fresh(viewer: Viewer, given: QueryDict) -> Form:
@@ -75,6 +85,8 @@ def _body(viewer: Viewer, form: Form) -> dict[str, Any]:
     body["owners"] = [each.strip() for each in values["owners"].split(",") if each.strip()]
     body["systems"] = [each.strip() for each in values["systems"].split(",") if each.strip()]
     body |= {name: form.lists[name] for name in MANY if form.lists[name]}
+    if values["own_permissions"]:
+        body["permissions"] = [*form.lists["permissions"], *several(values["own_permissions"])]
     if values["copy_from"]:
         body["copy_from"] = {"account": values["copy_from"]}
     policy = viewer.policy.accounts_initial_credential
@@ -112,9 +124,73 @@ def _page(viewer: Viewer, form: Form, status: int = 200) -> HttpResponse:
         environments=sorted(policy.expiry_by_environment),
         first_key=policy.accounts_initial_credential,
         choices=expiring.choices(policy, form.values["environment"]),
+        groups=_collections(viewer, "group"),
+        teams=_collections(viewer, "team"),
+        may_grant="direct" in policy.grants_sources and not viewer.missing("create_grant"),
         may_key=viewer.missing("issue_key"),
         place="accounts",
     )
+
+
+def _collections(viewer: Viewer, kind: str) -> list[dict[str, Any]]:
+    """Return the groups or teams that an account can be put into; a barred group says so."""
+    if kind not in viewer.policy.grants_sources:
+        return []
+    return [
+        {
+            "id": row.id,
+            "name": row.name,
+            "why_not": _("never for service accounts") if is_forbidden_group(row.name, viewer.policy) else "",
+        }
+        for row in collections(viewer.organization.id, kind)
+    ]
+
+
+@require_safe
+@page
+def effect(viewer: Viewer) -> HttpResponse:
+    """Say, while the form is filled in, what the account would be able to do, and which rules it meets."""
+    form = Form.read(viewer.request.GET, FIELDS, MANY)
+    named = roles(viewer.person.organization_id)
+    names, patterns = set(catalogue()), list(form.lists["permissions"])
+    patterns += several(form.values["own_permissions"])
+    for handle_ in form.lists["roles"]:
+        patterns += role_patterns(named[handle_]) if handle_ in named else []
+    able = {name for pattern in patterns for name in covered(pattern, names)}
+    able -= set(viewer.policy.forbidden_for_service.permissions)
+    sensitive = sorted(able & set(viewer.policy.elevated.permissions))
+    return viewer.render(
+        "parts/effect.html",
+        able=sorted(able),
+        others=len(names) - len(able),
+        unknown=sorted(each for each in patterns if not covered(each, names)),
+        more=[*form.lists["groups"], *form.lists["teams"], *filter(None, [form.values["copy_from"]])],
+        checks=_checks(viewer, form, sensitive),
+    )
+
+
+def _checks(viewer: Viewer, form: Form, sensitive: list[str]) -> list[tuple[bool, str]]:
+    """Return each rule of the policy that the form can meet: whether it does, and the rule in words."""
+    policy, name = viewer.policy, form.values["name"]
+    found = []
+    if policy.accounts_name_pattern:
+        try:
+            naming.check_convention(name, policy)
+            found.append((bool(name), _("The name follows the convention.")))
+        except Refused as refused:
+            found.append((False, refused.detail))
+    for field in policy.accounts_required:
+        given = form.values.get("owners" if field == "owner" else field, "")
+        found.append(
+            (bool(given), _("%(field)s is stated.") % {"field": field.replace("_", " ").capitalize()})
+        )
+    if sensitive:
+        is_told = policy.elevated.justification != "required" or bool(form.values["justification"])
+        found.append((is_told, _("A justification for %(names)s.") % {"names": ", ".join(sensitive)}))
+    lacking = sorted(set(sensitive) - viewer.held) if policy.grants_ceiling else []
+    if lacking:
+        found.append((False, _("You do not hold %(name)s yourself.") % {"name": ", ".join(lacking)}))
+    return found
 
 
 def _handle(viewer: Viewer, name: str) -> str:

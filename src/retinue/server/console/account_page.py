@@ -72,12 +72,22 @@ def _keys_tab(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
     ids = [each["id"] for each in keys["items"]]
     return {
         "keys": keys,
-        "uses": traffic.uses(viewer.organization.id, ids, since=timezone.now() - WEEK, by="credential")
+        "uses": traffic.uses(
+            viewer.organization.id, ids, since=timezone.now() - WEEK, by="credential", account=account["id"]
+        )
         if ids
         else {},
         "most": viewer.policy.credentials_max_usable,
         "is_deleted": hidden,
     }
+
+
+def _uses(viewer: Viewer, account: dict[str, Any], ids: list[str]) -> dict[str, int]:
+    """Return how often each of some keys of an account was used within a week."""
+    if not ids:
+        return {}
+    since, holder = timezone.now() - WEEK, account["id"]
+    return traffic.uses(viewer.organization.id, ids, since=since, by="credential", account=holder)
 
 
 def _keys(viewer: Viewer, account: dict[str, Any], limit: str = MANY, status: str = "") -> dict[str, Any]:

@@ -193,12 +193,12 @@ def _usable(viewer: Viewer, key: dict[str, Any]) -> int:
 def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
     return {
         "last_used_at": key["last_used_at"],
-        **_uses(viewer, key["id"], "credential"),
+        **_uses(viewer, key["id"], "credential", (key["account"] or {}).get("id")),
         "networks": len(traffic.origins([key["id"]])[key["id"]]),
     }
 
 
-def _uses(viewer: Viewer, ident: str, by: Any) -> dict[str, int]:
+def _uses(viewer: Viewer, ident: str, by: Any, account: str | None = None) -> dict[str, int]:
     now, organization = timezone.now(), viewer.organization.id
-    day, week = traffic.uses_since(organization, ident, now - DAY, now - WEEK, by=by)
+    day, week = traffic.uses_since(organization, ident, now - DAY, now - WEEK, by=by, account=account)
     return {"day": day, "week": week}

@@ -109,7 +109,7 @@ def _page(viewer: Viewer, scope: Scope) -> HttpResponse:
         scope=scope,
         form=form,
         preview=preview,
-        rows=[
+        ended=[
             {**each, "look": CREDENTIAL[each["status"]], "kind_word": KINDS[each["kind"]]}
             for each in preview["items"]
         ],

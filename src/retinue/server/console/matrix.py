@@ -84,6 +84,12 @@ def _cell(viewer: Viewer, account: dict[str, Any], name: str, held: dict[str, An
     return {
         "glyph": "●" if explicit else "○",
         "how": "explicit" if explicit else "inherited",
-        "why": "; ".join(source["text"].partition(" <- ")[2] or source["text"] for source in held["sources"]),
+        "why": _paths([source["text"].partition(" <- ")[2] or source["text"] for source in held["sources"]]),
         "grant": next((s["id"] for s in held["sources"] if s["kind"] == "direct"), ""),
     }
+
+
+def _paths(texts: list[str]) -> str:
+    """Return the first path, and how many more there are; the page *Why?* has them all."""
+    more = len(texts) - 1
+    return texts[0] + (_(" and %(n)d more") % {"n": more} if more > 0 else "") if texts else ""

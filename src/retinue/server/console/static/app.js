@@ -147,6 +147,30 @@ document.addEventListener("input", (event) => { if (event.target.closest("[data-
 document.addEventListener("submit", () => { written = false; });
 window.addEventListener("beforeunload", (event) => { if (written) event.preventDefault(); });
 
+// --- A draft of a form outlives a reload, in this window alone; what is hidden or secret is never in it ----------
+const draft = document.querySelector("[data-draft]");
+if (draft) {
+  const place = `retinue-draft-${draft.dataset.draft}`;
+  const fields = () => [...draft.elements].filter((each) => each.name && !["hidden", "password", "submit", "button"].includes(each.type));
+  const box = (each) => each.type === "checkbox" || each.type === "radio";
+  const kept = sessionStorage.getItem(place);
+  if (kept && !window.location.search && !draft.querySelector("[aria-invalid=true], [role=alert]")) {
+    const values = JSON.parse(kept);
+    for (const each of fields()) {
+      if (box(each)) each.checked = (values[each.name] || []).includes(each.value);
+      else if (values[each.name]) [each.value] = values[each.name];
+    }
+  }
+  draft.addEventListener("input", () => {
+    const values = {};
+    for (const each of fields()) {
+      if (!box(each) || each.checked) (values[each.name] ||= []).push(each.value);
+    }
+    sessionStorage.setItem(place, JSON.stringify(values));
+  });
+  draft.addEventListener("submit", () => sessionStorage.removeItem(place));
+}
+
 // --- The palette: Ctrl or Command and K, from anywhere but another dialog -----------------------------------
 const palette = document.getElementById("palette");
 function openPalette() {

@@ -1,0 +1,71 @@
+"""The form of a new account: what it gives at once, what it says would follow, and what fills it in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retinue.server.access.queries import effective
+from retinue.server.directory.queries import Principal
+from tests.console.browser import Browser
+from tests.console.people import Person, set_policy
+
+
+def _path(person: Person, rest: str = "accounts/new") -> str:
+    return f"/o/{person.principal.organization.handle}/{rest}"
+
+
+def test_account_gets_all_of_it_at_once(signed_in: Browser, person: Person) -> None:
+    """
+    Permissions of its own, a group and a role are there with the account; a permission that there is not makes
+    nothing at all, and is told beside its field.
+    """
+    made = signed_in.fill(_path(person, "access/groups/new"), name="Data", roles=["auditor"])
+    group = str(made["Location"]).rpartition("/")[2]
+    given: dict[str, Any] = {"purpose": "a test", "owners": person.email, "justification": "agreed"}
+    wrong = signed_in.fill(_path(person), name="etl", own_permissions="nothing:here", **given)
+    before = Principal.objects.filter(organization=person.principal.organization, handle="etl").count()
+    signed_in.fill(_path(person), name="etl", own_permissions="review:read", groups=[group], **given)
+    account = Principal.objects.get(organization=person.principal.organization, handle="etl")
+
+    assert 0 == before
+    assert 'id="e-own_permissions" role="alert"' in wrong.content.decode()
+    assert {"review:read", "audit_log:read"} <= effective(account)
+
+
+def test_effect_is_said_before_anything_is_made(signed_in: Browser, person: Person) -> None:
+    """
+    The summary counts what it would hold, names what is no permission, and each rule as met or not.
+    """
+    set_policy(person, {"accounts.name_pattern": "[a-z]+-[a-z]+"})
+    ask = _path(person, "accounts/new/effect?own_permissions=review:read,nothing:here&purpose=x")
+    text = signed_in.text(f"{ask}&name=etl")
+    right = signed_in.text(f"{ask}&name=etl-airflow&owners=a@b.example")
+
+    assert "It will be able to use 1 permission:" in text
+    assert "<code>nothing:here</code> is no permission here." in text
+    assert "not met yet" in text
+    assert "The name follows the convention." in right
+    assert "not met yet" not in right
+
+
+def test_address_fills_the_form_in(signed_in: Browser, person: Person) -> None:
+    """
+    Every field can stand in the address, so that a document can lead to a form that is filled in.
+    """
+    made = signed_in.fill(_path(person, "access/groups/new"), name="Data")
+    group = str(made["Location"]).rpartition("/")[2]
+    text = signed_in.text(
+        _path(person) + "?name=etl&purpose=Loads&environment=prod&groups=Data&roles=auditor"
+        "&own_permissions=review:read&key_name=airflow"
+    )
+
+    for part in (
+        'value="etl"',
+        "Loads</textarea>",
+        'value="prod"',
+        'value="airflow"',
+        "review:read</textarea>",
+    ):
+        assert part in text
+    assert f'name="groups" value="{group}" checked' in text
+    assert 'name="roles" value="auditor" checked' in text
