@@ -57,17 +57,20 @@ class Place:
 def run(port: int | None, host: str, *, opens_browser: bool) -> int:
     """Make it, tell where it is, wait for Ctrl-C, and take everything away. Raises :class:`DemoError`."""
     with _interrupted_by_signals(), suppress(KeyboardInterrupt), temporary() as folder:
-        place = Place(folder, _ports(port, host), host)
+        held = _held(port, host)
+        place = Place(folder, _ports_of(held), host)
         processes = Processes(place.environment, folder / "demo.log")
         try:
-            _run(place, processes, opens_browser)
+            _run(place, processes, held, opens_browser)
         finally:
             with _undisturbed():
+                for each in held:
+                    each.close()
                 processes.stop()
     return 0
 
 
-def _run(place: Place, processes: Processes, opens_browser: bool) -> None:
+def _run(place: Place, processes: Processes, held: list[socket.socket], opens_browser: bool) -> None:
     began = time.monotonic()
     folder, (control, node, sample) = place.folder, place.urls
     password = private(folder / "admin-password", secrets.token_urlsafe(12) + "\n")
@@ -77,6 +80,8 @@ def _run(place: Place, processes: Processes, opens_browser: bool) -> None:
         *("--admin-name", "Demo Administrator"),
         *("--admin-password-file", str(password), "--token-file", str(token)),
     )
+    for each in held:
+        each.close()
     ports = ("--port", str(place.ports[0]), "--node-port", str(place.ports[1]))
     # The node stays on loopback: nobody but the demo asks it.
     serving = processes.start("retinue.cli", "serve", *ports, "--host", place.host)
@@ -116,24 +121,34 @@ def _wait(processes: Processes, watch: Watch) -> None:
                     print(line, flush=True)
 
 
-def _ports(port: int | None, host: str) -> tuple[int, int, int]:
-    """Return three free ports: those asked for, or the usual ones, or a free one for each that is taken.
+def _held(port: int | None, host: str) -> list[socket.socket]:
+    """Take three ports: those asked for, or the usual ones, or a free one for each that is taken.
 
+    They listen until what needs them starts, so that two demos that start at once have ports of their own.
     Raises :class:`DemoError` if one was asked for and is taken.
     """
-    found = []
+    held = []
     for wanted in range(port or FIRST_PORT, (port or FIRST_PORT) + 3):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, wanted))
-            except OSError as error:
-                if port is not None:
-                    raise DemoError(f"port {wanted}: {error.strerror}") from None
-                probe.bind((host, 0))
-                print(f"  port {wanted} is in use; {probe.getsockname()[1]} is used instead", flush=True)
-            found.append(probe.getsockname()[1])
-    return found[0], found[1], found[2]
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.append(taken)
+        try:
+            taken.bind((host, wanted))
+            taken.listen()
+        except OSError as error:
+            if port is not None:
+                for each in held:
+                    each.close()
+                raise DemoError(f"port {wanted}: {error.strerror}") from None
+            taken.bind((host, 0))
+            taken.listen()
+            print(f"  port {wanted} is in use; {taken.getsockname()[1]} is used instead", flush=True)
+    return held
+
+
+def _ports_of(held: list[socket.socket]) -> tuple[int, int, int]:
+    control, node, sample = (each.getsockname()[1] for each in held)
+    return control, node, sample
 
 
 def _environment_file(place: Place, client: Client) -> Path:
