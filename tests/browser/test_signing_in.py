@@ -206,6 +206,9 @@ def test_pages_are_accessible(newcomer: tuple[Visitor, str]) -> None:
     for name in ("security/", "security/password/", "sessions/"):
         page.goto(f"/me/{name}")
         look(name.replace("/", "-"))
+    visitor.go("/settings/users?search=admin").get_by_role("rowheader").get_by_role("link").first.click()
+    expect(page.get_by_role("button", name="Reset sign-in")).to_be_visible()
+    look("user")
     page.goto("/confirm/?next=/")
     look("confirm")
     page.goto("/logout/")
