@@ -15,7 +15,6 @@ from typing import Any
 from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.client.errors import UnreadableAnswer
-from retinue.client.transport import Transport
 
 _VALUES = {
     "--file": "file",
@@ -110,6 +109,8 @@ def ask(token: str, question: Question) -> dict[str, Any]:
 
     Raises ``Problem`` (such as for an unknown permission), ``Unreachable`` and ``UnreadableAnswer``.
     """
+    from retinue.client.transport import Transport  # which loads TLS: nothing for --offline
+
     body: dict[str, Any] = {"token": token}
     if question.need:
         body["need"] = list(question.need)
