@@ -26,7 +26,7 @@ from bench import chart, load
 from bench.contenders import CONTENDERS, ROOT, Ask, Contender, Running
 
 PAGE, PLOT = ROOT / "docs" / "reference" / "performance.md", ROOT / "docs" / "reference" / "performance.svg"
-ROUNDS, SECONDS, KEYS = 3, 8, 10_000
+ROUNDS, SECONDS, KEYS = 3, 6, 10_000
 QUICK_SECONDS, QUICK_KEYS = 1, 200
 #: So many of the keys are drawn from under load.
 DRAWN = 10_000

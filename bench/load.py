@@ -123,7 +123,7 @@ def measure(
     server: Server, path: str, seconds: float, script: Path | None = None, connections: int = CONNECTIONS
 ) -> Figures:
     """Load one path for some seconds. Raises if any answer was not 2xx, or wrk saw an error."""
-    command = ["wrk", "-t1", "--latency", f"-c{connections}", f"-d{seconds:g}s"]
+    command = ["wrk", "-t1", "--latency", "--timeout", "15s", f"-c{connections}", f"-d{seconds:g}s"]
     command += ["-s", str(script)] if script else []
     before = _cpu_ns(server.process.pid)
     text = subprocess.run(
