@@ -103,3 +103,22 @@ def test_without_a_node(name: str, accounts: Accounts, echo: Echo, tmp_path: Pat
 
     assert GONE[name] == answer.status
     assert [] == echo.about("/reports/gone")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_for_everything(name: str, accounts: Accounts, echo: Echo, tmp_path: Path) -> None:
+    """
+    A rule for every path does not catch the gateway's own question to the node, which would let everybody in.
+    """
+    need(name)
+    wanted = parameters(
+        ("/*=report:read",), node_port=accounts.installation.node_port, application_port=echo.port
+    )
+    with start_gateway(name, tmp_path, wanted) as url:
+        answers = [
+            http("GET", f"{url}/all/{name}", token=token).status
+            for token in (None, accounts.token("powerless"), accounts.token("reader", "report:read"))
+        ]
+
+    assert [401, 403, 200] == answers
+    assert 1 == len(echo.about(f"/all/{name}"))
