@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from django.db.models import Exists, OuterRef, Q
+
 from retinue.server.access import queries as access
 from retinue.server.access.paths import is_running
 from retinue.server.access.rules import names_of
@@ -21,7 +23,7 @@ LISTED = 100
 
 def ownerless(look: Look) -> Iterator[Found]:
     """Accounts whose owners are all gone, or that never had one."""
-    for rows in look.accounts():
+    for rows in look.accounts(~Exists(directory.owned(OuterRef("pk")))):
         owners = directory.owners_of(row.id for row in rows)
         gone = directory.last_owner_gone([row.id for row in rows if not owners[row.id]])
         for row in rows:
@@ -32,7 +34,11 @@ def ownerless(look: Look) -> Iterator[Found]:
 def undocumented(look: Look) -> Iterator[Found]:
     """Accounts of which nobody can tell what they are for, or that do not state what the policy requires."""
     required = set(look.policy().accounts_required)
-    for rows in look.accounts():
+    lacking = Q(purpose__regex=r"^\s*$") | Q(documentation="", systems=[])
+    for name, empty in (("systems", []), ("description", ""), ("environment", "")):
+        if name in required:
+            lacking |= Q(**{name: empty})
+    for rows in look.accounts(lacking):
         for row in rows:
             missing = [] if row.purpose.strip() else ["purpose"]
             if not row.systems and not row.documentation:
@@ -56,7 +62,9 @@ def naming(look: Look) -> Iterator[Found]:
 
 def idle_account(look: Look) -> Iterator[Found]:
     """Enabled accounts that were not used for the days of the policy."""
-    for rows in look.accounts():
+    since = look.ago(lambda policy: [policy.idle_days])
+    unused = Q(state="enabled", created_at__lte=since) & ~Q(id__in=traffic.accounts_used_after(since))
+    for rows in look.accounts(unused):
         used = traffic.last_used_by_account(row.id for row in rows)
         for row in rows:
             since = _idle_since(look, row, used.get(row.id))
@@ -80,17 +88,19 @@ def over_permitted(look: Look) -> Iterator[Found]:
 
     Younger accounts are left alone: they had no time to use what they hold.
     """
-    for rows in look.accounts():
+    since = look.ago(lambda policy: [policy.idle_days or USE_WINDOW_DAYS])
+    for rows in look.accounts(Q(state="enabled", created_at__lte=since)):
         windows = {row.id: _window(look, row) for row in rows}
         old = [row for row in rows if row.state == "enabled" and row.created_at <= windows[row.id]]
         used = traffic.exercised(row.id for row in old)
         for row, held in zip(old, access.holdings(old).values(), strict=True) if old else ():
             recent = {name for name, last in used[row.id].items() if last >= windows[row.id]}
-            unused = sorted(held.names - recent)
+            names = held.names
+            unused = sorted(names - recent)
             if unused:
                 evidence = {
-                    "held": len(held.names),
-                    "used": len(held.names) - len(unused),
+                    "held": len(names),
+                    "used": len(names) - len(unused),
                     "unused": unused[:LISTED],
                     "unused_count": len(unused),
                 }
@@ -122,7 +132,7 @@ def elevated_unjustified(look: Look) -> Iterator[Found]:
 def disabled_in_use(look: Look) -> Iterator[Found]:
     """Disabled accounts whose keys are still presented."""
     denied = traffic.denials(look.organization, {"account_disabled"}, since=look.now - RECENT, by="account")
-    for rows in look.accounts():
+    for rows in look.accounts(Q(state="disabled")):
         for row in rows:
             if row.state == "disabled" and row.id in denied:
                 yield Found("disabled_in_use", row.id, denied[row.id].first, denied[row.id].evidence())

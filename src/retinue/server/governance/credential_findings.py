@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import F, Q
+
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.rules import bounds
@@ -42,7 +44,8 @@ def _text(at: datetime | None) -> str | None:
 
 def idle_credential(look: Look) -> Iterator[Found]:
     """Usable credentials that were used, but not for the days of the policy."""
-    for rows in look.usable():
+    long_ago = look.ago(lambda policy: [policy.idle_days])
+    for rows in look.usable(Q(id__in=traffic.used_before(long_ago))):
         used = traffic.usage(row.id for row in rows)
         for row in rows:
             days = look.policy(_environment(row)).idle_days
@@ -56,7 +59,8 @@ def idle_credential(look: Look) -> Iterator[Found]:
 
 def never_used(look: Look) -> Iterator[Found]:
     """Usable credentials that were never used, though issued long ago."""
-    for rows in look.usable():
+    long_ago = look.ago(lambda policy: [policy.idle_days])
+    for rows in look.usable(Q(issued_at__lte=long_ago) & ~Q(id__in=traffic.used_credentials())):
         used = traffic.usage(row.id for row in rows)
         for row in rows:
             days = look.policy(_environment(row)).idle_days
@@ -69,15 +73,27 @@ def never_used(look: Look) -> Iterator[Found]:
 
 def no_expiry(look: Look) -> Iterator[Found]:
     """Usable credentials without an end, where the policy asks for one."""
-    for rows in look.usable():
+    for rows in look.usable(Q(expires_at__isnull=True)):
         for row in rows:
             if row.expires_at is None and look.policy(_environment(row)).expiry_required:
                 yield Found("no_expiry", row.id, row.issued_at)
 
 
+def _lasting(look: Look) -> Q:
+    """Return the condition of what may live longer than the policy of any environment allows."""
+    found = Q(expires_at__isnull=True)
+    for policy in look.policies():
+        bounds = [(Q(), policy.expiry_max_days), (Q(kind=Kind.PERSONAL.value), policy.pat_max_days)]
+        bounds += [(Q(principal__environment=of), days) for of, days in policy.expiry_by_environment.items()]
+        for whose, days in bounds:
+            if days is not None:
+                found |= whose & Q(expires_at__gt=F("issued_at") + timedelta(days=days))
+    return found
+
+
 def policy_violation(look: Look) -> Iterator[Found]:
     """Usable credentials that live longer than the policy allows to those issued now."""
-    for rows in look.usable():
+    for rows in look.usable(_lasting(look)):
         for row in rows:
             environment = _environment(row)
             bound = bounds(look.policy(environment), Kind(row.kind), environment)
@@ -95,7 +111,8 @@ def policy_violation(look: Look) -> Iterator[Found]:
 
 def expires_soon(look: Look) -> Iterator[Found]:
     """Credentials in use that end within the first warning and have no successor."""
-    for rows in look.usable():
+    horizon = look.now + timedelta(days=max(look.days(lambda policy: policy.expiry_warn_days), default=0))
+    for rows in look.usable(Q(expires_at__lte=horizon)):
         used = traffic.usage(row.id for row in rows)
         for row in rows:
             ends, warn = row.expires_at, look.policy(_environment(row)).expiry_warn_days
@@ -112,7 +129,7 @@ def expires_soon(look: Look) -> Iterator[Found]:
 
 def rotation_due(look: Look) -> Iterator[Found]:
     """Credentials whose time to be rotated has come, and that were not."""
-    for rows in look.usable():
+    for rows in look.usable(Q(rotate_by__lte=look.now)):
         for row in rows:
             if row.rotate_by is not None and row.rotate_by <= look.now and not row.rotated_to:
                 yield Found("rotation_due", row.id, row.rotate_by, {"expires_at": _text(row.expires_at)})
@@ -120,7 +137,7 @@ def rotation_due(look: Look) -> Iterator[Found]:
 
 def rotation_stalled(look: Look) -> Iterator[Found]:
     """Retiring credentials whose successor is not used although most of the overlap is over."""
-    for rows in look.usable():
+    for rows in look.usable(Q(retires_at__isnull=False)):
         retiring = [row for row in rows if row.retires_at is not None and row.rotated_to]
         successors = credentials.by_ids(row.rotated_to for row in retiring)
         used = traffic.usage(successors)
@@ -193,7 +210,7 @@ def _denied(
 
 def shared_token(look: Look) -> Iterator[Found]:
     """Credentials that several networks used within a day: one token, several callers."""
-    for rows in look.usable():
+    for rows in look.usable(Q(id__in=traffic.seen_after(look.now - DAY, networks=SHARED_NETWORKS))):
         origins = traffic.origins(row.id for row in rows)
         for row in rows:
             recent = [each for each in origins[row.id] if each.last_used_at > look.now - DAY]
@@ -205,7 +222,7 @@ def shared_token(look: Look) -> Iterator[Found]:
 
 def new_network(look: Look) -> Iterator[Found]:
     """Credentials with a history that a network used for the first time in the last days."""
-    for rows in look.usable():
+    for rows in look.usable(Q(id__in=traffic.first_seen_after(look.now - RECENT))):
         origins = traffic.origins(row.id for row in rows)
         for row in rows:
             fresh = [each for each in origins[row.id] if each.first_used_at > look.now - RECENT]
@@ -218,7 +235,7 @@ def pat_in_production(look: Look) -> Iterator[Found]:
     """Personal access tokens that a program uses, by how often; where the policy warns of them."""
     if not look.policy().pat_production_warning:
         return
-    for rows in look.usable():
+    for rows in look.usable(Q(kind=Kind.PERSONAL.value)):
         personal = [row for row in rows if row.kind == Kind.PERSONAL.value]
         used = traffic.usage(row.id for row in personal)
         for row in personal:

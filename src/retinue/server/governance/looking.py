@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -14,12 +14,14 @@ from retinue.server.directory.queries import Principal
 from retinue.server.nodes.probing import CANARY
 from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.queries import in_force
 from retinue.token import Kind
 
 #: Rows that are read at once.
 AT_ONCE = 500
 #: What people hand to programs; a node's credential is nobody's to review.
 KINDS = (Kind.API_KEY.value, Kind.PERSONAL.value, Kind.INGEST.value)
+_LONG = 36_500
 _Row = TypeVar("_Row", bound=Model)
 
 
@@ -36,13 +38,29 @@ class Look:
         """Return the policy in force for accounts that name ``environment``."""
         return policy_of(self.organization, environment)
 
-    def accounts(self) -> Iterator[list[Principal]]:
-        """Yield the service accounts that are not deleted, by id, some at once."""
-        rows = Principal.objects.filter(organization_id=self.organization, kind=Principal.SERVICE_ACCOUNT)
-        return self._some(rows.exclude(state="deleted").exclude(CANARY))
+    def policies(self) -> list[Policy]:
+        """Return the policy in force, and that of each environment."""
+        compiled = in_force(self.organization)
+        return [compiled.policy, *compiled.environments.values()]
 
-    def usable(self) -> Iterator[list[Credential]]:
-        """Yield the credentials that may be used now, by id, with their principals, some at once."""
+    def days(self, of: Callable[[Policy], Iterable[int | None]]) -> list[int]:
+        """Return what ``of`` gives of the policy of every environment."""
+        return [days for policy in self.policies() for days in of(policy) if days is not None]
+
+    def ago(self, of: Callable[[Policy], Iterable[int | None]]) -> datetime:
+        """Return the instant the fewest of these days ago; long ago where there are none."""
+        return self.now - timedelta(days=min(self.days(of), default=_LONG))
+
+    def accounts(self, where: Q | None = None) -> Iterator[list[Principal]]:
+        """Yield the service accounts that are not deleted, by id, some at once.
+
+        ``where`` leaves out, of many, most of those with which all is well; whoever looks decides.
+        """
+        rows = Principal.objects.filter(organization_id=self.organization, kind=Principal.SERVICE_ACCOUNT)
+        return self._some(rows.exclude(state="deleted").exclude(CANARY), where)
+
+    def usable(self, where: Q | None = None) -> Iterator[list[Credential]]:
+        """Yield the credentials that may be used now, by id, with their principals; ``where`` as above."""
         now = self.now
         rows = Credential.objects.filter(
             Q(expires_at__isnull=True) | Q(expires_at__gt=now),
@@ -51,13 +69,13 @@ class Look:
             kind__in=KINDS,
             state="active",
         )
-        return self._some(rows.select_related("principal"))
+        return self._some(rows.select_related("principal"), where)
 
     def of_these(self, idents: Iterable[str]) -> list[str]:
         """Return those of some ids that are looked at, in their order."""
         return sorted(each for each in idents if each > self.after and self.subject in (None, each))
 
-    def _some(self, rows: QuerySet[_Row]) -> Iterator[list[_Row]]:
+    def _some(self, rows: QuerySet[_Row], where: Q | None) -> Iterator[list[_Row]]:
         if self.subject is not None:
             rows = rows.filter(pk=self.subject)
         last = self.after
@@ -66,6 +84,8 @@ class Look:
             if len(found) < AT_ONCE:
                 return
             last = str(found[-1].pk)
+            if where is not None:
+                rows, where = rows.filter(where), None
 
     def _after(self, rows: QuerySet[_Row], last: str) -> list[_Row]:
         """Return the next rows. Most kinds look at the same ones: within a read the first are kept."""

@@ -126,6 +126,29 @@ def used_by(client: str, since: datetime) -> QuerySet[Usage, Any]:
     return Usage.objects.filter(last_client__startswith=client, last_used_at__gt=since).values("credential")
 
 
+def accounts_used_after(since: datetime) -> QuerySet[Usage, Any]:
+    """Return the ids of the accounts that were used since then, for a query over accounts."""
+    return Usage.objects.filter(last_used_at__gt=since).values("account")
+
+
+def used_before(since: datetime) -> QuerySet[Usage, Any]:
+    """Return the ids of the credentials last used before then, for a query over credentials."""
+    return Usage.objects.filter(last_used_at__lte=since).values("credential")
+
+
+def seen_after(since: datetime, networks: int) -> QuerySet[Origin, Any]:
+    """Return the ids of the credentials that so many networks used since then, for a query over those."""
+    counted = (
+        Origin.objects.filter(last_used_at__gt=since).values("credential").annotate(seen=Count("network"))
+    )
+    return counted.filter(seen__gte=networks).values("credential")
+
+
+def first_seen_after(since: datetime) -> QuerySet[Origin, Any]:
+    """Return the ids of the credentials that a network used first since then, for a query over those."""
+    return Origin.objects.filter(first_used_at__gt=since, last_used_at__gt=since).values("credential")
+
+
 def used_credentials() -> QuerySet[Usage, Any]:
     """Return the ids of the credentials that were used, for a query over credentials."""
     return Usage.objects.values("credential")
