@@ -22,7 +22,7 @@ from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.transaction import SYSTEM
 from retinue.server.nodes import epochs
 from retinue.server.nodes.history import Doubt
-from tests.api import epoch_cases
+from tests.api import epoch_cases, webhook_cases
 from tests.api.bulk import fill
 from tests.api.world import World
 from tests.server_support import django_setup
@@ -79,6 +79,9 @@ CASES: dict[str, list[str]] = {
     "list_resources_of_team": ["/teams/{team}/resources"],
     "list_access_policies": ["/access-policies", "/access-policies?name=none"],
     "list_findings": ["/findings?state=accepted"],
+    "list_webhooks": ["/webhooks"],
+    "list_deliveries": ["/webhooks/{webhook}/deliveries", "/webhooks/{webhook}/deliveries?state=failed"],
+    "list_mails": ["/mails", "/mails?state=failed"],
     "list_reviews": ["/reviews", "/reviews?state=open"],
     "list_review_items": ["/reviews/{review}/items", "/reviews/{review}/items?decided=true"],
     "list_epochs": ["/epochs"],
@@ -218,6 +221,7 @@ def _ids(world: World) -> dict[str, str]:
     epochs.begin(SYSTEM, Doubt("declared", ledger.position().epoch))
     epoch_cases.settle()
     return {
+        "webhook": webhook_cases.many_messages(world, 10_000),
         "rare": world.owner.get(f"/v1{ONE}").json["owners"][0]["id"],
         "group": group["id"],
         "team": team,

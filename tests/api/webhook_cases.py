@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from retinue.server.notifications.models import FAILED, Delivery
+from retinue.server.notifications.models import DONE, FAILED, Delivery, Mail
 from tests.api.world import World
 
 LIST = "/v1/webhooks"
@@ -80,6 +81,39 @@ def _failed(world: World, path: str) -> str:
         ended_at=now,
     )
     return row.id
+
+
+def many_messages(world: World, count: int) -> str:
+    """Return the id of a webhook that was sent so much; as many mails were sent too. None has failed."""
+    ident, now = webhook(world, "busy").rpartition("/")[2], timezone.now()
+    done: dict[str, Any] = {"organization": world.organization.id, "state": DONE, "next_at": now}
+    Delivery.objects.bulk_create(
+        [
+            Delivery(
+                id=f"msg_{each:016}",
+                webhook=ident,
+                event=f"{each}.0",
+                type="key.issued",
+                created_at=now - timedelta(seconds=each),
+                **done,
+            )
+            for each in range(count)
+        ],
+        1000,
+    )
+    Mail.objects.bulk_create(
+        [
+            Mail(
+                id=f"mail_{each:016}",
+                recipient=world.owner.id,
+                created_at=now - timedelta(seconds=each),
+                **done,
+            )
+            for each in range(count)
+        ],
+        1000,
+    )
+    return ident
 
 
 ALL = (*ACTS, "create_webhook", "list_webhooks", "list_mails", "retry_delivery")

@@ -23,7 +23,7 @@ LISTED = 100
 
 def ownerless(look: Look) -> Iterator[Found]:
     """Accounts whose owners are all gone, or that never had one."""
-    for rows in look.accounts(~Exists(directory.owned(OuterRef("pk")))):
+    for rows in look.accounts(Q(~Exists(directory.owned(OuterRef("pk"))))):
         owners = directory.owners_of(row.id for row in rows)
         gone = directory.last_owner_gone([row.id for row in rows if not owners[row.id]])
         for row in rows:
@@ -62,8 +62,8 @@ def naming(look: Look) -> Iterator[Found]:
 
 def idle_account(look: Look) -> Iterator[Found]:
     """Enabled accounts that were not used for the days of the policy."""
-    since = look.ago(lambda policy: [policy.idle_days])
-    unused = Q(state="enabled", created_at__lte=since) & ~Q(id__in=traffic.accounts_used_after(since))
+    long_ago = look.ago(lambda policy: [policy.idle_days])
+    unused = Q(state="enabled", created_at__lte=long_ago) & ~Q(id__in=traffic.accounts_used_after(long_ago))
     for rows in look.accounts(unused):
         used = traffic.last_used_by_account(row.id for row in rows)
         for row in rows:

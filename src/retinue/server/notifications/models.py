@@ -66,6 +66,7 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["next_at"], condition=models.Q(state=PENDING), name="delivery_due"),
             models.Index(fields=["webhook", "-created_at", "-id"], name="delivery_of_webhook"),
+            models.Index(fields=["webhook", "state", "-created_at", "-id"], name="delivery_by_state"),
             models.Index(fields=["created_at"], name="delivery_by_age"),
         ]
 
@@ -88,6 +89,7 @@ class Mail(models.Model):
         indexes = [
             models.Index(fields=["next_at"], condition=models.Q(state=PENDING), name="mail_due"),
             models.Index(fields=["organization", "-created_at", "-id"], name="mail_of_organization"),
+            models.Index(fields=["organization", "state", "-created_at", "-id"], name="mail_by_state"),
             models.Index(fields=["created_at"], name="mail_by_age"),
         ]
 
