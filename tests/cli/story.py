@@ -45,6 +45,7 @@ _PEOPLE = [
     _step("user permissions bea@acme.example"),
     _step("user disable bea@acme.example --yes"),
     _step("user enable bea@acme.example"),
+    _step("user reset-sign-in bea@acme.example --yes"),
 ]
 _POLICY = [
     _step("policy list"),
@@ -196,6 +197,8 @@ _OBSERVE = [
     _step("log list"),
     _step("audit list --limit 5"),
     _step("audit export --out events.jsonl"),
+    _step("webhook list"),
+    _step("mail list"),
     _step("finding list"),
     _step("finding counts"),
     _step("finding resolve {finding} --until {soon} --reason accepted"),
@@ -253,5 +256,22 @@ ELSEWHERE: dict[tuple[str, ...], str] = {
     ("log", "tail"): "test_rules.py",
     ("sa", "create"): "the same commands as account",
     ("routes", "check"): "tests/guard",
+    # A webhook sends to the outside as soon as it is there.
+    **{
+        ("webhook", verb): "tests/api/test_webhooks.py, and test_golden.py"
+        for verb in (
+            "get",
+            "create",
+            "edit",
+            "enable",
+            "disable",
+            "rotate",
+            "test",
+            "deliveries",
+            "retry",
+            "delete",
+        )
+    },
+    **{("scanner", verb): "the tests of scanner" for verb in ("scan", "export")},
     (): "the help of everything",
 }
