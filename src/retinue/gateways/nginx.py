@@ -58,9 +58,7 @@ server {{
 """
 
 _AFTER = r"""
-    # What has no rule does not exist.
-    location / {{ return 404; }}
-
+{rest}
     # nginx drops the node's body, and for 403 the challenge too: both are given back here.
     location @retinue_401 {{
         internal;
@@ -131,10 +129,14 @@ def render(parameters: Parameters) -> dict[str, str]:
         "pages": parameters.pages,
         "ambiguous": AMBIGUOUS.replace("$)", r"$|\?)"),
         "caller": caller,
+        "rest": "    # What has no rule does not exist.\n    location / { return 404; }\n",
     }
-    text = comment(_HEAD) + _BEFORE.format(**values)
     # nginx tries regular expressions in their order, but a prefix before or after all of them.
     in_order = any(rule.kind == "regex" for rule in parameters.rules)
+    # nginx refuses to start with two locations for one place.
+    if not in_order and any(rule.pattern == "/*" for rule in parameters.rules):
+        values["rest"] = ""
+    text = comment(_HEAD) + _BEFORE.format(**values)
     for number, (_, rules) in enumerate(groupby(parameters.ordered, key=lambda rule: rule.pattern)):
         text += _location(parameters, list(rules), number, in_order)
     return {FILE: text + _AFTER.format(**values)}
