@@ -71,9 +71,13 @@ def status_of(url: str, headers: dict[str, str] | None = None) -> int | None:
 
 
 def end_with_parent(end: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """Return a ``preexec_fn`` that makes the child end when the process that started it dies."""
+    """Return a ``preexec_fn`` that makes the child end when the process that started it dies.
+
+    The child hears Ctrl-C as in a terminal, also where the tests run in the background of a shell.
+    """
 
     def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         _libc.prctl(_PR_SET_PDEATHSIG, int(end), 0, 0, 0)
 
     return prepare
