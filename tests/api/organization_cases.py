@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,10 @@ Told = tuple[Any, ...]
 Make = Callable[[World], Told]
 
 
-def _user(world: World, *, disabled: bool = False, invited: bool = False) -> str:
-    made = world.owner.post("/v1/users", {"email": "uma@x.example", "name": "Uma"})
+def _user(
+    world: World, *, email: str = "uma@x.example", disabled: bool = False, invited: bool = False
+) -> str:
+    made = world.owner.post("/v1/users", {"email": email, "name": "Uma"})
     path = f"/v1/users/{made.json['id']}"
     if disabled:
         world.owner.post(f"{path}/disable", {})
@@ -27,12 +30,14 @@ def _user(world: World, *, disabled: bool = False, invited: bool = False) -> str
 
 
 def _signing_in(world: World) -> Told:
-    path = _user(world)
+    # Whoever signs in has an address that nobody else has, in any organization.
+    email = f"uma-{secrets.token_hex(6)}@x.example"
+    path = _user(world, email=email)
     with transaction(SYSTEM, reason="test") as tx:
         user = Principal.objects.get(id=path.rpartition("/")[2])
         directory.set_password(tx, user, "correct horse battery staple 7")
         tx.record("change.refused", user.id, name="x", organization=user.organization_id)
-    return f"{path}/reset-sign-in", [("user.sign_in_reset", "uma@x.example")], {}, None
+    return f"{path}/reset-sign-in", [("user.sign_in_reset", email)], {}, None
 
 
 def _owned(world: World) -> Told:
