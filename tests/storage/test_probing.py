@@ -200,6 +200,25 @@ def test_a_report_that_none_can_give_is_refused(report: ProbeReport, field: str)
     assert 0 == ProbeResult.objects.count()
 
 
+def test_a_node_reports_as_so_many_followers_at_most() -> None:
+    """
+    What names ever more followers of a node is kept up to a number; one of those that are kept may say more.
+    """
+    view = probing.run()
+    assert view is not None
+    node, probe = Follower.create().node, view.probe
+    names = [f"{number:032x}" for number in range(probing.MOST_FOLLOWERS + 3)]
+    for name in names:
+        probing.take(node, name, [ProbeReport(probe.id, 1, 1, 2, "credential_revoked")])
+    probing.take(node, names[0], [ProbeReport(probe.id, 1, 1, 3, "credential_revoked")])
+    found = ProbeResult.objects.filter(probe=probe, node=node)
+
+    assert set(names[: probing.MOST_FOLLOWERS]) == {each.incarnation for each in found}
+    assert [3] == [
+        milliseconds(each.refused_at) for each in found if each.incarnation == names[0] and each.refused_at
+    ]
+
+
 def test_old_probes_go() -> None:
     """
     What was found is kept for a day; the canary's key stays on record.

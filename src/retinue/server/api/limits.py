@@ -123,8 +123,13 @@ def timed(request: HttpRequest) -> Iterator[None]:
     """Begin the time of a call: what is inside runs out of it at a statement."""
     clock = _Clock()
     request.retinue_clock = clock  # type: ignore[attr-defined]
-    with connection.execute_wrapper(clock):
+    # Not by ``execute_wrapper``, which takes the last one away: if somebody put one on meanwhile, the clock
+    # would stay, and once it has run out the thread would refuse every statement of every later call.
+    connection.execute_wrappers.append(clock)
+    try:
         yield
+    finally:
+        connection.execute_wrappers.remove(clock)
 
 
 class _Clock:

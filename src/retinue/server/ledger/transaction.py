@@ -259,10 +259,12 @@ def transaction(actor: Actor, *, reason: str = "") -> Iterator[Transaction]:
     Yields the :class:`Transaction`. Raises :class:`UnrecordedWrite` if guarded rows were written and no
     event recorded, and ``RuntimeError`` inside another transaction: there is no half commit.
     """
-    opened = Transaction(actor=actor, now=_now(), reason=reason)
-    with one_writer(), database.atomic(durable=True), current.entered(opened):
-        yield opened
-        opened._finish()
+    with one_writer(), database.atomic(durable=True):
+        # Who waited in the queue acts now, not then: what has ended by the clock meanwhile has ended.
+        opened = Transaction(actor=actor, now=_now(), reason=reason)
+        with current.entered(opened):
+            yield opened
+            opened._finish()
 
 
 def _now() -> datetime:

@@ -51,6 +51,9 @@ REPORT_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
 #: By so much the wall clocks of hosts of the control plane may differ.
 MARGIN_MS = 20
+#: Of so many followers of one node reports of one probe are kept. One behind a relay says itself which it
+#: is, so a stolen node credential could name any number of them.
+MOST_FOLLOWERS = 16
 KEPT = timedelta(days=1)
 _STARTED = """
 SELECT id, sealed FROM nodes_probe WHERE state = 'started' AND started_at > %s
@@ -173,10 +176,12 @@ def canary_for(changes: Iterable[Change]) -> Canary | None:
 
 
 def take(node: Node, incarnation: str, reports: Iterable[ProbeReport]) -> None:
-    """Store what a node reports; judge it if the receipt is there. One of an unknown probe is dropped."""
+    """Store what a node reports; judge it if the receipt is there. One of an unknown probe is dropped, and
+    one of a follower too many.
+    """
     for report in reports:
         probe = Probe.objects.filter(id=report.id).first()
-        if probe is None:
+        if probe is None or not _has_place(probe, node, incarnation):
             continue
         result, _ = ProbeResult.objects.update_or_create(
             probe=probe,
@@ -190,6 +195,11 @@ def take(node: Node, incarnation: str, reports: Iterable[ProbeReport]) -> None:
             },
         )
         _judge(probe, result)
+
+
+def _has_place(probe: Probe, node: Node, incarnation: str) -> bool:
+    others = ProbeResult.objects.filter(probe=probe, node=node).exclude(incarnation=incarnation)
+    return others.count() < MOST_FOLLOWERS
 
 
 def _judge(probe: Probe, result: ProbeResult) -> None:
