@@ -200,6 +200,35 @@ def test_an_answer_that_is_older_than_a_page_completes_nothing() -> None:
     host.remove()
 
 
+def test_a_history_that_is_set_back_in_the_middle_of_a_snapshot_is_loaded_anew() -> None:
+    """
+    A backup comes back, in the same epoch, while pages are loaded: the second page holds what the control plane
+    does not know any more. The replica is not complete until all of it is that of the backup; and it becomes so
+    though nothing more is ever committed.
+    """
+    control = Control(limit=2)
+    commit(control, {(Kind.HOLDER, name): 1 for name in ("a", "b", "c")})
+    control.compact()
+    backup, revision, log = dict(control.rows), control.revision, list(control.log)
+    host = Host(control)
+    host.step()  # it learns that it needs a snapshot, and loads the first page
+    commit(control, {(Kind.HOLDER, "c"): 2})
+    commit(control, {(Kind.HOLDER, "d"): 1})
+    while content(host.store)[1].snapshot_after:
+        host.step()
+    mixed = content(host.store)[0]
+    control.rows, control.revision, control.log = backup, revision, log
+    found = []
+    for _ in range(8):
+        host.step()
+        found.append(content(host.store))
+
+    assert backup != mixed
+    assert all(backup == held for held, meta in found if meta.complete)
+    assert (backup, True) == (found[-1][0], found[-1][1].complete)
+    host.remove()
+
+
 @pytest.mark.parametrize("which", [1, 2, 3])
 def test_an_answer_to_an_earlier_poll_takes_nothing_back(which: int) -> None:
     """A revoke that was applied stays applied, though an older answer arrives after it."""

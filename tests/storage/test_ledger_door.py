@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.db import transaction as database
-from django.http import HttpRequest
 from django.utils import timezone
 
 from retinue.replica.records import Kind
 from retinue.server.access.models import Grant, Permission
-from retinue.server.api import limits
 from retinue.server.directory.models import Organization, Principal
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger import guard
@@ -276,43 +271,3 @@ def test_personal_data_stands_apart_from_the_event(estate: Estate) -> None:
     assert estate.owner.email == part.data["after"]["email"]
     assert 16 == len(bytes(part.salt))
     assert event.at <= timezone.now()
-
-
-def test_who_waited_at_the_door_acts_when_it_is_let_in(estate: Estate) -> None:
-    """
-    The instant of a transaction is after that at which the one before let it in, not when it came to wait: a
-    credential that ends in between has ended.
-    """
-
-    def instant() -> datetime:
-        with transaction(SYSTEM) as tx:
-            return tx.now
-
-    with transaction(SYSTEM):
-        task = Task(instant)
-        time.sleep(0.05)
-        left = timezone.now()
-        if connection.vendor == "postgresql":  # there nobody waits before a row is locked
-            task.result()
-            return
-
-    assert left - timedelta(milliseconds=1) <= task.result()
-
-
-def test_the_time_of_a_call_ends_with_it_whoever_hooks_in_meanwhile() -> None:
-    """
-    A wrapper that is put on the connection during a call stays afterwards; the clock of the call does not, so
-    that later calls of the thread have their own time.
-    """
-
-    def trace(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        return execute(sql, params, many, context)
-
-    before = list(connection.execute_wrappers)
-    with limits.timed(HttpRequest()):
-        during = len(connection.execute_wrappers)
-        connection.execute_wrappers.append(trace)
-    after = list(connection.execute_wrappers)
-    connection.execute_wrappers[:] = before
-
-    assert (len(before) + 1, [*before, trace]) == (during, after)

@@ -260,7 +260,7 @@ class Follower:
             self._loading.begin(answer.epoch)
         else:
             self._recovering.worked()
-            self._replica.apply(answer, clock, wall_ms)
+            self._loading.apply(answer, clock, wall_ms)
             self._metrics.add(Counter.REFUSED_LEASES, int(self._replica.refused is not None))
             if answer.canary is not None:
                 self._canaries.begin(answer.canary)

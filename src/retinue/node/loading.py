@@ -7,13 +7,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from retinue.node.feed_client import FeedClient, FeedError, SnapshotAnswer
+from retinue.node.feed_client import FeedClient, FeedError, PollAnswer, SnapshotAnswer
 from retinue.node.handing import Handing
+from retinue.node.pages import BehindPage
 from retinue.node.replica_writer import ReplicaWriter
 from retinue.node.settings import Settings
 
 _log = logging.getLogger("retinue.follower")
 TIMEOUT_SECONDS = 30.0
+#: After so many answers in a row that are behind a page, the page is what is wrong. One may just be late.
+MOST_BEHIND = 2
 _T = TypeVar("_T")
 
 
@@ -39,6 +42,7 @@ class Loading:
         self._handing = handing
         self._relays = settings.relays
         self._waiting = waiting
+        self._behind = 0
 
     def begin(self, epoch: int) -> None:
         """Load the first page: of ``epoch``, which the control plane has just named, or of a later one.
@@ -61,6 +65,21 @@ class Loading:
             self.begin(page.epoch)
         else:
             self._replica.take(page, after)
+
+    def apply(self, answer: PollAnswer, sent_ns: int, sent_wall_ms: int) -> None:
+        """Apply the answer to a poll; see :meth:`ReplicaWriter.apply`.
+
+        A control plane whose head stays behind a page that it gave was set back in between, to a backup. What
+        came of the page is not its history, so all is loaded anew. A relay only has to catch up.
+        """
+        try:
+            self._replica.apply(answer, sent_ns, sent_wall_ms)
+        except BehindPage:
+            self._behind += 1
+            if answer.hops or self._behind < MOST_BEHIND:
+                raise
+            self.begin(answer.epoch)
+        self._behind = 0
 
     def _page(self, after: str) -> SnapshotAnswer:
         return self._waiting(partial(self._client.snapshot, after, TIMEOUT_SECONDS, relay=self._relays))

@@ -7,6 +7,12 @@ from retinue.replica.lease import MOST_HOPS
 from retinue.replica.records import Kind, Meta
 
 FIRST_EPOCH = 1
+
+
+class BehindPage(FeedError):
+    """An answer whose head is behind a page of the snapshot: it is late, or the history was set back."""
+
+
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
 
 
@@ -36,7 +42,7 @@ def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
     if revision < meta.revision:
         raise FeedError(0, "stale", "an answer that is behind this replica")
     if revision < meta.snapshot_head and not answer.more:
-        raise FeedError(0, "stale", "an answer that is behind a page of the snapshot")
+        raise BehindPage(0, "stale", "an answer that is behind a page of the snapshot")
     return revision
 
 
