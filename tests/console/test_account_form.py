@@ -7,7 +7,7 @@ from typing import Any
 from retinue.server.access.queries import effective
 from retinue.server.directory.queries import Principal
 from tests.console.browser import Browser
-from tests.console.people import Person, set_policy
+from tests.console.people import Person, colleague, set_policy
 
 
 def _path(person: Person, rest: str = "accounts/new") -> str:
@@ -69,3 +69,14 @@ def test_address_fills_the_form_in(signed_in: Browser, person: Person) -> None:
         assert part in text
     assert f'name="groups" value="{group}" checked' in text
     assert 'name="roles" value="auditor" checked' in text
+
+
+def test_a_draft_belongs_to_one_person(signed_in: Browser, person: Person) -> None:
+    """
+    Who signs in next in the same window finds no draft of somebody else: it would fill in permissions unseen.
+    """
+    other, browser = colleague(person, "grace", roles=("administrator",)), Browser()
+    browser.sign_in(other.email, other.password)
+
+    assert f'data-draft="account-{person.principal.id}"' in signed_in.text(_path(person))
+    assert f'data-draft="account-{other.principal.id}"' in browser.text(_path(person))

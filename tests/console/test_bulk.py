@@ -80,6 +80,32 @@ def test_all_that_match_are_meant_at_once(signed_in: Browser, person: Person) ->
     )
 
 
+def test_a_group_takes_no_more_than_was_previewed(signed_in: Browser, person: Person) -> None:
+    """
+    An account that fits the filter since the preview is not put into a group unseen: nothing is done.
+    """
+    made = [account_of(person, f"job-{n}") for n in range(2)]
+    group = signed_in.fill(_path(person, "access/groups/new"), name="Data", roles=["auditor"])
+    form = {
+        "act": "add_group",
+        "all": "yes",
+        "search": "job-",
+        "matched": "2",
+        "sure": "yes",
+        "given": str(group["Location"]).rpartition("/")[2],
+        "justification": "agreed",
+    }
+    late = account_of(person, "job-late")
+    refused = signed_in.fill(_path(person), to=_path(person, "accounts/bulk"), **form)
+    before = {"audit_log:read" in effective(each) for each in (*made, late)}
+    signed_in.fill(_path(person), to=_path(person, "accounts/bulk"), **form | {"matched": "3"})
+
+    assert 409 == refused.status_code
+    assert "3 objects are in it, not 2" in _text(refused)
+    assert {False} == before
+    assert {True} == {"audit_log:read" in effective(each) for each in (*made, late)}
+
+
 def test_chosen_accounts_are_reviewed(signed_in: Browser, person: Person) -> None:
     """
     A review of the chosen rows begins with a form that names them, and holds them alone.

@@ -66,7 +66,10 @@ def test_no_cell_is_a_formula() -> None:
     rows: list[dict[str, object]] = [
         {"name": "=HYPERLINK(1)", "note": 'a "b", c\nd'},
         {"name": "@x", "note": None},
+        {"name": "＝1", "note": "\n=1"},
     ]
     read = list(csv.DictReader(b"".join(table(("name", "note"), rows)).decode().splitlines(keepends=True)))
 
-    assert [("'=HYPERLINK(1)", 'a "b", c\nd'), ("'@x", "")] == [(each["name"], each["note"]) for each in read]
+    assert [("'=HYPERLINK(1)", 'a "b", c\nd'), ("'@x", ""), ("'＝1", "'\n=1")] == [
+        (each["name"], each["note"]) for each in read
+    ]

@@ -6,7 +6,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 
 from retinue.server import recovering
-from retinue.server.credentials.queries import Credential
+from retinue.server.credentials.queries import Credential, DeviceSignIn
 from retinue.server.directory.queries import Login
 from retinue.server.installation import InstallationError
 from retinue.server.ledger.queries import latest
@@ -14,6 +14,7 @@ from retinue.token import Kind
 from tests.console.browser import Browser
 from tests.console.devices import set_up_app
 from tests.console.people import Person, colleague
+from tests.console.test_device import begin, collect, decide, tokens_of
 
 
 @pytest.fixture
@@ -102,3 +103,26 @@ def test_operator_of_the_host_lets_in(person: Person, grace: tuple[Person, Brows
     assert invited.kid in second[1]
     with pytest.raises(InstallationError, match="no enabled user"):
         recovering.reset_sign_in("nobody@acme.example", "", everything=False)
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+def test_a_reset_of_the_sign_in_takes_back_what_was_granted(
+    signed_in: Browser, person: Person, on_host: bool
+) -> None:
+    """
+    Who has granted a session to a terminal with a stolen one gets none after the reset, on either way.
+    """
+    who = colleague(person, "grace", roles=("member",))
+    browser, told = Browser(), begin()
+    browser.sign_in(who.email, who.password)
+    decide(browser, told, "grant")
+    granted = DeviceSignIn.objects.get(principal=who.principal).state
+    if on_host:
+        recovering.reset_sign_in(who.email, "stolen", everything=False)
+    else:
+        page = f"/o/{person.principal.organization.handle}/settings/users/{who.principal.id}"
+        signed_in.fill(page, f"{page}/do/reset")
+    status, answer = collect(told)
+
+    assert ("granted", 400, "access_denied") == (granted, status, answer["error"])
+    assert [] == tokens_of(who)

@@ -177,6 +177,35 @@ def test_too_many_operations() -> None:
         openapi.read(told)
 
 
+@pytest.mark.parametrize(("tag", "quote"), [("", ""), ("!!int ", ""), ("!!int ", '"')])
+def test_numbers_to_the_base_60_are_short(tag: str, quote: str) -> None:
+    """
+    Reading a long one would take minutes; as a text of the document it is no number.
+    """
+    number = "1" + ":1" * 100_000
+    began = time.monotonic()
+    with pytest.raises(OpenApiError, match="line 2: a number of more than 100 characters"):
+        openapi.parse(f"openapi: 3.1.0\nx: {tag}{quote}{number}{quote}\n".encode())
+
+    assert number == openapi.parse(f'x: "{number}"'.encode())["x"]
+    assert time.monotonic() - began < 5
+
+
+def test_many_paths_that_lead_to_one_large_mapping() -> None:
+    """
+    It is not copied for each of them: the time grows with the document, not with its square.
+    """
+    told = {
+        "openapi": "3.1.0",
+        "x": {f"x-{number}": 0 for number in range(100_000)},
+        "paths": {f"/{number}": {"$ref": "#/x"} for number in range(40_000)},
+    }
+    began = time.monotonic()
+
+    assert () == openapi.read(told).operations
+    assert time.monotonic() - began < 5
+
+
 def test_json_and_yaml_are_one() -> None:
     """
     The same document in both forms, with a byte order mark too.

@@ -107,4 +107,6 @@ DECIDE_REVIEW_ITEM: Operation[ReviewItem] = Operation(
 )
 APPLY_REVIEW: Operation[Review] = Operation("POST", f"{_REVIEW}/apply", "review:decide", Review)
 CANCEL_REVIEW: Operation[Review] = Operation("POST", f"{_REVIEW}/cancel", "review:create", Review)
-EXPORT_REVIEW: Operation[ReviewResult] = Operation("POST", f"{_REVIEW}/export", "review:read", ReviewResult)
+EXPORT_REVIEW: Operation[ReviewResult] = Operation(
+    "POST", f"{_REVIEW}/export", "review:read", ReviewResult, in_earnest=True
+)

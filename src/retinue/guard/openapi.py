@@ -168,7 +168,10 @@ class _Reader:
                 if not isinstance(found, dict) or name not in found:
                     raise OpenApiError(f"{place}.$ref", f"leads nowhere: {target:.200}")
                 found = found[name]
-            item = {**_mapping(found, place), **{key: value for key, value in item.items() if key != "$ref"}}
+            target_ = _mapping(found, place)
+            # What is read of it, and no more: many paths may lead to one large mapping.
+            here = {key: item[key] for key in METHODS if key in item}
+            item = {key: target_[key] for key in (*METHODS, "$ref") if key in target_} | here
         raise OpenApiError(f"{place}.$ref", "references lead in a circle, or too far")
 
     def _operation(self, method: str, path: str, stated: dict[str, Any], place: str) -> Operation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -11,6 +12,8 @@ from retinue.guard.openapi import MAX_DEPTH, OpenApiError
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING = (events.SequenceStartEvent, events.MappingStartEvent)
+#: PyYAML reads 1:30 as a number to the base 60, in a time that grows with the square of its length.
+_NUMBER, _NUMBER_MAX = re.compile(r"[-+0-9_:.]+", re.ASCII), 100
 _CLOSING = (events.SequenceEndEvent, events.MappingEndEvent)
 
 
@@ -43,6 +46,13 @@ def _look_through(text: str) -> None:
             depth -= 1
         elif isinstance(event, events.ScalarEvent) and event.value == "<<" and event.implicit[0]:
             raise OpenApiError(_line(event), "merge keys (<<) are not read")
+        elif isinstance(event, events.ScalarEvent) and _is_long_number(event):
+            raise OpenApiError(_line(event), f"a number of more than {_NUMBER_MAX} characters")
+
+
+def _is_long_number(event: Any) -> bool:
+    is_text = event.style and not event.tag
+    return not is_text and len(event.value) > _NUMBER_MAX and _NUMBER.fullmatch(event.value) is not None
 
 
 def _line(where: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retinue.server.credentials import invitations
+from retinue.server.credentials import device, invitations
 from retinue.server.directory import rules, users
 from retinue.server.directory.queries import Principal
 from retinue.server.installation import InstallationError
@@ -23,6 +23,7 @@ def reset_sign_in(email: str, reason: str, *, everything: bool) -> list[str]:
     for user in found:
         with transaction(SYSTEM, reason=reason or "reset on the host") as tx:
             users.reset_sign_in(tx, user, everything=everything)
+            device.forget(user)
             token = invitations.invite(tx, user).token if everything else None
         lines.append(f"reset the sign-in of {address} in {user.organization.handle}")
         if token is not None:

@@ -14,10 +14,10 @@ from retinue.server.api.answers import json_answer
 from retinue.server.errors import Refused
 
 HEADER = "Retinue-Dry-Run"
-#: What reaches beyond the database, or would be of no use: these cannot be tried.
+#: What reaches beyond the database, is there to be written down, or would be of no use: none can be tried.
 IN_EARNEST = frozenset(
     {"create_probe", "begin_epoch", "skip_journals", "renew_credential", "claim_token", "announce_node",
-     "take_journal", "poll_feed", "ship_requests", "report_leaked_tokens"}
+     "take_journal", "poll_feed", "ship_requests", "report_leaked_tokens", "export_review"}
 )  # fmt: skip
 
 

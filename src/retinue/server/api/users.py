@@ -13,7 +13,7 @@ from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
-from retinue.server.credentials import founding, invitations
+from retinue.server.credentials import device, founding, invitations
 from retinue.server.credentials.writing import Issued
 from retinue.server.directory import actions, queries
 from retinue.server.directory import users as directory
@@ -230,6 +230,7 @@ def reset_sign_in(call: Call, user_id: str, body: ResetSignIn) -> schemas.JSON:
     user = queries.user(call.organization, user_id, lock=True)
     access.check_stronger(call.actor, user, "user")
     directory.reset_sign_in(call.tx, user, everything=body.everything)
+    device.forget(user)
     return render.users([user])[0]
 
 

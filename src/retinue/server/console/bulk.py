@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
@@ -13,11 +14,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from retinue.server.access.queries import collections, roles
+from retinue.server.api import errors
 from retinue.server.api.inside import Outcome
 from retinue.server.console import receipts
 from retinue.server.console.accounts import WHOLE, Asked
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.directory.queries import principals
+from retinue.server.errors import Refused
 
 #: For more rows than these, their number is typed.
 UNTYPED = 10
@@ -185,6 +188,8 @@ def _collect(
 ) -> Outcome:
     """Put all into a group or team, or take them out: all of it or nothing, so each row is done."""
     ids = meant.ids(viewer)
+    if not is_preview and meant.where is not None and len(ids) != meant.count:
+        return _other_number(viewer, len(ids), meant.count)
     named = principals(ids)
     body: dict[str, Any] = {}
     if not is_preview:
@@ -201,3 +206,10 @@ def _collect(
     ]
     found = {"matched": len(items), "done": len(items), "unchanged": 0, "refused": 0, "items": items}
     return Outcome(200, {**found, **body})
+
+
+def _other_number(viewer: Viewer, matched: int, meant: int) -> Outcome:
+    """Answer as acts on many do whose filter finds others by now than the preview has shown."""
+    refused = Refused("state_conflict", f"{matched} objects are in it, not {meant}", field="expected")
+    answer = errors.answer(viewer.request, refused)
+    return Outcome(answer.status_code, msgspec.json.decode(answer.content))

@@ -18,7 +18,7 @@ from retinue.server.console.viewer import Trouble, Viewer, page
 
 MANY = "200"
 #: What begins so would be a formula to a spreadsheet.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def _answer(content: Iterable[bytes], name: str, type_: str) -> HttpResponseBase:

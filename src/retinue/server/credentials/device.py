@@ -149,6 +149,11 @@ def collect(text: str, now: datetime, actor_of: Callable[[Principal], Actor]) ->
         raise NotYet("access_denied", refused.detail or refused.code) from None
 
 
+def forget(user: Principal) -> None:
+    """Let no terminal collect what this user has granted: whoever granted it may not have been the user."""
+    DeviceSignIn.objects.filter(principal=user, state="granted").update(state="denied")
+
+
 def prune(now: datetime, most: int) -> int:
     """Delete at most ``most`` that are over for long; return how many went."""
     return delete_some(DeviceSignIn.objects.filter(expires_at__lt=now - _KEPT), most)

@@ -147,7 +147,7 @@ document.addEventListener("input", (event) => { if (event.target.closest("[data-
 document.addEventListener("submit", () => { written = false; });
 window.addEventListener("beforeunload", (event) => { if (written) event.preventDefault(); });
 
-// --- A draft of a form outlives a reload, in this window alone; what is hidden or secret is never in it ----------
+// --- A draft of a form outlives a reload, in this window and for this person alone; nothing hidden or secret ------
 const draft = document.querySelector("[data-draft]");
 if (draft) {
   const place = `retinue-draft-${draft.dataset.draft}`;
