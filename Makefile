@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
-.PHONY: help run test check format formal bench bench-peers instructions conformance screenshots cluster-soak policy-keys docs lock clean
+.PHONY: help run test check format formal bench bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -30,6 +30,7 @@ help:
 	@echo "make instructions  count the hot path's instructions (needs valgrind); REASON='...' records them"
 	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
 	@echo "make screenshots  pictures of every page of the console, in build/screenshots"
+	@echo "make translations  bring the texts that are marked into the German catalogue, and compile it"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
 	@echo "make docs    check that the documents tell the truth"
@@ -98,6 +99,10 @@ conformance: $(VENV)/.test-stamp
 # Pictures of every page of the console, to be looked at.
 screenshots: $(VENV)/.test-stamp
 	$(BIN)/python -m tests.browser.screenshots build/screenshots
+
+# New texts come without German, which is then written into locale/de; the second time compiles it.
+translations: $(VENV)/.test-stamp
+	$(BIN)/python -m tests.console.catalogue
 
 # With the native lease; a third of the time on SQLite, on PostgreSQL, and behind a relay.
 cluster-soak: $(VENV)/.test-stamp

@@ -1,4 +1,4 @@
-"""Pictures of every page, in both colours, wide and narrow: ``python -m tests.browser.screenshots FOLDER``.
+"""Pictures of every page, in both colours, wide and narrow, and in German: ``python -m tests.browser.screenshots FOLDER``.
 
 The installation that they show is made for them, with some traffic, and ends with the program.
 """
@@ -17,10 +17,12 @@ from tests.browser.visitor import sign_in
 from tests.support.installation import ORGANIZATION, Installation, http, start_retinue
 
 SHAPES = {
-    "light": ("light", 1400, 900),
-    "dark": ("dark", 1400, 900),
-    "narrow": ("light", 390, 844),
-    "narrow-dark": ("dark", 390, 844),
+    "light": ("light", 1400, 900, "en-US"),
+    "dark": ("dark", 1400, 900, "en-US"),
+    "narrow": ("light", 390, 844, "en-US"),
+    "narrow-dark": ("dark", 390, 844, "en-US"),
+    "german": ("light", 1400, 900, "de-DE"),
+    "german-narrow": ("light", 320, 844, "de-DE"),
 }
 JOBS = {
     "billing-sync": ("Stripe to ledger, every 5 minutes", "prod"),
@@ -124,12 +126,13 @@ def main(folder: Path) -> None:
             page.screenshot(path=folder / "login-light.png")
             sign_in(page, retinue)
             state = context.storage_state()
-            for shape, (colours, width, height) in SHAPES.items():
+            for shape, (colours, width, height, language) in SHAPES.items():
                 window = browser.new_context(
                     base_url=retinue.url,
                     storage_state=state,
                     color_scheme=colours,  # type: ignore[arg-type]
                     viewport={"width": width, "height": height},
+                    locale=language,
                 )
                 page = window.new_page()
                 for name, path in pages.items():

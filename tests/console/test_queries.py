@@ -22,7 +22,7 @@ MOST_OF_FINDINGS = 24
 LOOKS_AT_ALL = ("console_findings", "console_findings_listed")
 #: Addresses without a page to read: forms that are only sent, files, what is read before the sign-in.
 NO_PAGE = re.compile(
-    r"theme/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename)$"
+    r"theme/|language/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename)$"
 )
 #: What an address may ask for besides.
 QUERIES = {

@@ -20,7 +20,9 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 # Texts of libraries come in the languages that ours have, so that no page mixes two.
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# What a person chose in their menu; without it, what their browser asks for.
+LANGUAGE_COOKIE_NAME = "retinue-language"
 
 INSTALLED_APPS = [
     "django.contrib.auth",

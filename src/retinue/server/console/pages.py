@@ -15,6 +15,7 @@ THEME_COOKIE = "retinue-theme"
 THEMES = ("light", "dark", "system")
 KEYS_COOKIE = "retinue-keys"
 KEYS = ("on", "off")
+AS_THE_BROWSER = "browser"
 _YEAR = 365 * 24 * 3600
 
 
@@ -56,6 +57,13 @@ def theme(request: HttpRequest) -> HttpResponse:
 def keys(request: HttpRequest) -> HttpResponse:
     """Keep whether single keys do something, in this browser (WCAG 2.1.4), and go back."""
     return _kept(request, KEYS_COOKIE, request.POST.get("keys", ""), KEYS)
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Keep the language of the pages, in this browser, and go back; ``browser``: as it asks for."""
+    choices = (*(code for code, _name in settings.LANGUAGES), AS_THE_BROWSER)
+    return _kept(request, settings.LANGUAGE_COOKIE_NAME, request.POST.get("language", ""), choices)
 
 
 def _kept(request: HttpRequest, cookie: str, chosen: str, choices: tuple[str, ...]) -> HttpResponse:

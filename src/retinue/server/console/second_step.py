@@ -15,7 +15,7 @@ from retinue.server.directory.queries import Login
 from retinue.server.ledger.transaction import transaction
 
 #: Where a person may go who has to set up a second factor first.
-_OPEN = ("/me/security/", "/confirm/", "/logout/", "/theme/")
+_OPEN = ("/me/security/", "/confirm/", "/logout/", "/theme/", "/language/")
 
 
 class SecondStep(AuthenticateView):  # type: ignore[misc]

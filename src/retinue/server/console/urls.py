@@ -72,6 +72,7 @@ urlpatterns = [
     path("", pages.home, name="console_home"),
     path("theme/", pages.theme, name="console_theme"),
     path("keys/", pages.keys, name="console_keys"),
+    path("language/", pages.language, name="console_language"),
     path("o/<slug:handle>/palette", palette.palette, name="console_palette"),
     path("o/<slug:handle>/", pages.home, name="console_organization"),
     path("o/<slug:handle>/findings/counts", pages.findings, name="console_findings"),

@@ -94,10 +94,15 @@ class Words:
         self._many["access_policies"] = PACKS[pack]["access_policy"][1]
 
     def __getitem__(self, name: str) -> str:
-        """Return a word by its name; with a capital where the name has one. Raises ``KeyError``."""
-        folded = name.lower()
+        """Return a word by its name; with a capital where the name has one. Raises ``KeyError``.
+
+        ``Issue_beside`` is the act beside its noun: a capital only where the language puts the act first.
+        """
+        plain = name.removesuffix("_beside")
+        folded = plain.lower()
         word = _((self._one | self._many)[folded])
-        return word if name == folded else word[:1].upper() + word[1:]
+        is_within = plain != name and not _("%(act)s %(one)s").startswith("%(act)s")
+        return word if plain == folded or is_within else word[:1].upper() + word[1:]
 
     @property
     def accounts_place(self) -> str:
@@ -141,4 +146,30 @@ def marked() -> list[object]:
         lazy("delete"),
         lazy("disable"),
         lazy("enable"),
+        lazy("key"),
+        lazy("keys"),
+        lazy("API token"),
+        lazy("API tokens"),
+        lazy("workspace"),
+        lazy("workspaces"),
+        lazy("service token"),
+        lazy("service tokens"),
+        lazy("personal API token"),
+        lazy("personal API tokens"),
+        lazy("service user"),
+        lazy("service users"),
+        lazy("API secret"),
+        lazy("API secrets"),
+        lazy("security policy"),
+        lazy("security policies"),
+        lazy("API access token"),
+        lazy("API access tokens"),
+        lazy("tenant token"),
+        lazy("tenant tokens"),
+        lazy("tenant"),
+        lazy("tenants"),
+        lazy("remove"),
+        lazy("generate"),
+        lazy("deactivate"),
+        lazy("activate"),
     ]

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from retinue.server.console import assets, icons, security, signin
 from retinue.server.console.viewer import Viewer
@@ -38,6 +39,13 @@ def theme(request: HttpRequest | None) -> str:
     """Return the chosen colours: ``light``, ``dark`` or ``system``."""
     chosen = "" if not request else request.COOKIES.get("retinue-theme", "")
     return chosen if chosen in ("light", "dark") else "system"
+
+
+@register.simple_tag
+def languages(request: HttpRequest) -> list[tuple[str, str, bool]]:
+    """Return the languages to choose from: code, name in itself, and whether this browser has it chosen."""
+    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
+    return [(code, name, code == chosen) for code, name in settings.LANGUAGES]
 
 
 @register.simple_tag
@@ -86,7 +94,7 @@ def until(at: datetime) -> str:
 @register.filter
 def day(at: datetime) -> str:
     """Return the day of an instant, in UTC."""
-    return date_format(at.astimezone(UTC), "j M Y")
+    return date_format(at.astimezone(UTC), pgettext("format of a date", "j M Y"))
 
 
 @register.filter
@@ -167,7 +175,7 @@ def machine(at: datetime) -> str:
 @register.filter
 def count(number: object) -> str:
     """Return a number with its thousands apart; an unknown one is a dash, never a zero."""
-    return f"{number:,}" if isinstance(number, int) else "–"
+    return number_format(number, force_grouping=True) if isinstance(number, int) else "–"
 
 
 @register.filter
