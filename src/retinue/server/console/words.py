@@ -146,6 +146,12 @@ def marked() -> list[object]:
         lazy("delete"),
         lazy("disable"),
         lazy("enable"),
+        *_of_presets(),
+    ]
+
+
+def _of_presets() -> list[object]:
+    return [
         lazy("key"),
         lazy("keys"),
         lazy("API token"),
