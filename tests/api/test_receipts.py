@@ -21,6 +21,7 @@ ADDITIVE = {
     "issue_key", "rename_key", "create_user", "invite_user", "enable_user", "reassign_accounts",
     "create_organization", "enable_organization", "update_own_organization", "create_grant", "enrol_node", "renew_node_credential",
     "begin_epoch", "skip_journals",
+    "reset_sign_in",  # ends sessions of the console, which no node decides about
     "accept_finding", "add_to_group", "add_to_team", "approve_access_policy",
     "approve_assignment", "approve_grant", "approve_member_of_group", "approve_member_of_team",
     "assign_role", "cancel_review", "clone_role", "create_access_policy",
