@@ -10,7 +10,7 @@ import pytest
 from retinue.server.directory import actions as directory
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies import actions, keys, presets
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.rules import Document
 from retinue.server.traffic.actions import Entry, ingest
 from tests.api.world import Answer, World

@@ -11,8 +11,8 @@ from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from retinue.server.policies.policy import policy_of
 from retinue.server.policies.presets import PRESETS
+from retinue.server.policies.queries import policy_of
 from tests.api.policies import set_policy
 from tests.api.world import JSON, Answer, Caller, World
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from retinue.server.directory.queries import Principal
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague
 

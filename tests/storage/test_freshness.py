@@ -17,8 +17,7 @@ from retinue.server.nodes.receipts import Receipt
 from retinue.server.nodes.settling import bound_ns
 from retinue.server.policies import actions as policies
 from retinue.server.policies.models import Standing
-from retinue.server.policies.policy import policy_of
-from retinue.server.policies.queries import lease_of
+from retinue.server.policies.queries import lease_of, policy_of
 from tests.storage.estate import Estate, Follower, enrol
 
 

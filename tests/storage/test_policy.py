@@ -17,7 +17,7 @@ from retinue.server.ledger.models import AuditEvent
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies import actions, queries
 from retinue.server.policies.models import Version
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.rules import Document
 from tests.storage.estate import Estate
 

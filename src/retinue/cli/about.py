@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from retinue import __version__
 from retinue.cli import output, settings
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DEFAULTS, Options
 from retinue.cli.session import Session
@@ -15,17 +16,17 @@ from retinue.client import operations as ops
 from retinue.client.api import Client
 from retinue.client.models import Me
 
-ME = output.Shape[Me](
+ME = Shape[Me](
     columns=(
-        output.Column("name", "principal.name"),
-        output.Column("kind", "principal.kind"),
-        output.Column("id", "principal.id"),
-        output.Column("organization", "organization.handle"),
-        output.Column("credential", "credential.name"),
-        output.Column("credential_id", "credential.id"),
-        output.Column("expires_at", "credential.expires_at"),
-        output.Column("operator", "operator"),
-        output.Column("permissions", "permissions"),
+        Column("name", "principal.name"),
+        Column("kind", "principal.kind"),
+        Column("id", "principal.id"),
+        Column("organization", "organization.handle"),
+        Column("credential", "credential.name"),
+        Column("credential_id", "credential.id"),
+        Column("expires_at", "credential.expires_at"),
+        Column("operator", "operator"),
+        Column("permissions", "permissions"),
     ),
     name=lambda me: me.principal.name,
     id=lambda me: me.principal.id,

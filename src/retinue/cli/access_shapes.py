@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago
-from retinue.cli.output import Column, Shape
 from retinue.client import access as a
 from retinue.client.models import PrincipalRef
 

@@ -8,9 +8,9 @@ import msgspec
 from cyclopts import Parameter
 
 from retinue.cli import lookup, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Options
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.cli.shapes import ACCOUNT
 from retinue.client import effects

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -18,7 +19,6 @@ from retinue.cli.options import (
     DangerOptions,
     Options,
 )
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client import configuration as ops
 from retinue.client.configuration import Plan, PlannedStep

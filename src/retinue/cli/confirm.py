@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from retinue.cli import settings
+from retinue.cli.cells import clean
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DangerOptions
-from retinue.cli.output import clean
 
 
 def may_ask(no_input: bool) -> bool:

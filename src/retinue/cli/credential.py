@@ -11,10 +11,10 @@ from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
 from retinue.cli import lookup, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.cli.shapes import CREDENTIAL
 from retinue.client import credential_operations as ops

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import examining, output, profiles
+from retinue.cli.cells import Column, Shape
 from retinue.cli.examining import Check
 from retinue.cli.exits import Exit
 from retinue.cli.options import FORM_DEFAULTS, FormOptions
-from retinue.cli.output import Column, Shape
 from retinue.cli.report import talk
 from retinue.client.models import Page
 

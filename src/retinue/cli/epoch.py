@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago, brief, clock
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -16,7 +17,6 @@ from retinue.cli.options import (
     DangerOptions,
     Options,
 )
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client import epochs as ops
 from retinue.client.epochs import Epoch, Lost

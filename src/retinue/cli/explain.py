@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from retinue.cli import output
 from retinue.cli.access_shapes import WHO
+from retinue.cli.cells import clean
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DEFAULTS, Options
 from retinue.cli.session import Session
@@ -43,7 +44,7 @@ def explain(
     found = session.perform(ops.EXPLAIN, None, body)
     if output.form(options) == "table":
         for line in _told(found):
-            print(output.clean(line))
+            print(clean(line))
     else:
         output.show_object(msgspec.to_builtins(found), options)
     return Exit.DONE if found.allowed else Exit.NEGATIVE

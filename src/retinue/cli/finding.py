@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import durations, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Options
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client import governance as ops
 from retinue.client.effects import COUNT_FINDINGS, FindingCount

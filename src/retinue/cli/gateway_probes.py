@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from cyclopts import App, Parameter
 
 from retinue.cli import output, verification
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import Format, Options
-from retinue.cli.output import Column, Shape
 from retinue.cli.probing import FAILED, SKIPPED, Gateway, Probe, Tokens, probe_all
 from retinue.client.models import Page
 from retinue.gateways.parameters import Address, ParametersError

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import CHANGE_DEFAULTS, ChangeOptions
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client import operations as ops
 from retinue.client.models import ImportItem

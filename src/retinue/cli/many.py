@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from retinue.cli import confirm as ask
 from retinue.cli import output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DangerOptions
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client.bulk import BulkItem, BulkResult
 from retinue.client.models import Page

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago
-from retinue.cli.output import Column, Shape
 from retinue.client import organization as o
 
 ORGANIZATION = Shape[o.Organization](

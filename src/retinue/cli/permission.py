@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from retinue.cli import confirm, output, permission_files
 from retinue.cli.access_shapes import PERMISSION
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DANGER_DEFAULTS, DEFAULTS, DangerOptions, Options
 from retinue.cli.session import Session
@@ -106,11 +107,11 @@ def _preview(session: Session, found: list[dict[str, Any]], options: DangerOptio
 
 
 _KINDS = ("declared", "described", "withdrawn", "unchanged", "reserved")
-_CHANGE = output.Shape[dict[str, Any]](
+_CHANGE = Shape[dict[str, Any]](
     columns=(
-        output.Column("change", "change"),
-        output.Column("permission", "permission"),
-        output.Column("operations", "operations"),
+        Column("change", "change"),
+        Column("permission", "permission"),
+        Column("operations", "operations"),
     ),
     name=lambda change: change["permission"],
     id=lambda change: change["permission"],

@@ -9,9 +9,9 @@ from cyclopts import App, Parameter
 from msgspec import Struct
 
 from retinue.cli import output, profiles, settings, store
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DEFAULTS, FORM_DEFAULTS, FormOptions, Options
-from retinue.cli.output import Column, Shape
 from retinue.cli.report import talk
 from retinue.cli.session import Session
 from retinue.client import operations as ops

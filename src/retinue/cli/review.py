@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, lookup, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago, clock
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import (
@@ -18,7 +19,6 @@ from retinue.cli.options import (
     DangerOptions,
     Options,
 )
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session, each
 from retinue.client import governance as ops
 from retinue.client.governance import Review, ReviewItem

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from retinue.cli import output, permission_files
+from retinue.cli.cells import Column, Shape, clean
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import GROUP, Format, Options
 from retinue.guard.adapter import ANY, Route
@@ -22,14 +23,14 @@ app = App(name="routes", help="What the routes of a host application require.")
 #: The operations of a document by their path.
 Document = dict[str, list[Operation]]
 _UNSAFE = ("uncovered", "unguarded")
-_ROUTE = output.Shape[dict[str, Any]](
+_ROUTE = Shape[dict[str, Any]](
     columns=(
-        output.Column("access", "access"),
-        output.Column("methods", "methods"),
-        output.Column("path", "path"),
-        output.Column("permissions", "permissions"),
-        output.Column("resource", "resource", data_only=True),
-        output.Column("differs", "differs", data_only=True),
+        Column("access", "access"),
+        Column("methods", "methods"),
+        Column("path", "path"),
+        Column("permissions", "permissions"),
+        Column("resource", "resource", data_only=True),
+        Column("differs", "differs", data_only=True),
     ),
     name=lambda route: f"{','.join(route['methods'])} {route['path']}",
     id=lambda route: f"{','.join(route['methods'])} {route['path']}",
@@ -97,7 +98,7 @@ def check(
     output.show_list([_Page(shown)], _ROUTE, given)
     if not options.quiet:
         for line in (_summary(found), *(text for each in found for text in each["differs"])):
-            print(output.clean(line), file=sys.stderr)
+            print(clean(line), file=sys.stderr)
     return Exit.NEGATIVE if wrong else Exit.DONE
 
 
@@ -107,7 +108,7 @@ def _found(application: str, folder: Path, is_factory: bool) -> list[Route]:
     try:
         host = find(application, folder=folder, is_factory=is_factory)
     except DiscoveryError as error:
-        raise CommandError(output.clean(str(error)), "retinue routes check --help") from None
+        raise CommandError(clean(str(error)), "retinue routes check --help") from None
     return sorted(host.routes, key=lambda each: (each.template, each.methods))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import UNSET
 
 from retinue.cli import output, profiles, settings
+from retinue.cli.cells import Shape, clean
 from retinue.cli.exits import CommandError, Exit, Shown
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.options import Options
@@ -182,7 +183,7 @@ class Session:
         """Tell a person something, unless asked to be quiet; then where the change holds that it tells of."""
         if not self.options.quiet:
             for line in (f"dry run: {text}" if self.is_try else text, *self._receipts):
-                print(output.clean(line), file=sys.stderr)
+                print(clean(line), file=sys.stderr)
         self._receipts.clear()
 
     def next(self, command: str) -> None:
@@ -190,7 +191,7 @@ class Session:
         if not self.is_try:
             self.say(f"next: {command}")
 
-    def show_change(self, items: list[T], shape: output.Shape[T], many: bool = False) -> None:
+    def show_change(self, items: list[T], shape: Shape[T], many: bool = False) -> None:
         """Print what a change resulted in; on a terminal the line of talk is enough unless -o is given."""
         if output.form(self.options) == "table" and self.options.output is None:
             return

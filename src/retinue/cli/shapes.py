@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago, brief, clock
 from retinue.cli.lookup import key_label
-from retinue.cli.output import Column, Shape
 from retinue.client import models as m
 from retinue.client import node_models as n
 

@@ -8,9 +8,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import lookup, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DEFAULTS, Options
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.cli.subjects import subject_id
 from retinue.cli.values import pair

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retinue.cli.output import Column, cell, value_at
+from retinue.cli.cells import Column, cell, value_at
 
 _GOOD = frozenset({"active", "enabled", "allowed"})
 _BAD = frozenset({"revoked", "deleted", "denied", "expired", "blocked", "disabled", "removed", "suspended"})

@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, durations, lookup, output
+from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover
@@ -19,7 +20,6 @@ from retinue.cli.options import (
     DangerOptions,
     Options,
 )
-from retinue.cli.output import Column, Shape
 from retinue.cli.session import Session
 from retinue.client import notifications as ops
 from retinue.client.notifications import Delivery, Mail, Webhook, WebhookSecret

@@ -13,7 +13,7 @@ from retinue.server.access.roles import ROLES
 from retinue.server.directory import queries as people
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 FILE, IMPORT = "file", "import"
 

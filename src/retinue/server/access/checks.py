@@ -9,7 +9,8 @@ from retinue.server.access.models import AccessPolicy, Group, RoleAssignment
 from retinue.server.access.subjects import Subject
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 
 
 def check_source(handing: Handing, subject: Subject, source: str, field: str) -> None:

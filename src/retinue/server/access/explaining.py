@@ -15,7 +15,7 @@ from retinue.server.access.models import Grant, Membership, Role, RoleAssignment
 from retinue.server.access.paths import SERVICE, Part, is_running
 from retinue.server.access.role_actions import patterns_of
 from retinue.server.directory.queries import Principal
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 
 @dataclass(frozen=True, slots=True)

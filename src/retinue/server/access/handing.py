@@ -12,7 +12,8 @@ from retinue.server.directory import queries as people
 from retinue.server.directory.queries import Organization
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import SYSTEM, Actor, Transaction
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 
 
 def lock(organization_id: str) -> None:

@@ -24,7 +24,8 @@ from retinue.server.access.paths import Facts, Link, Part, Rule
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound
 from retinue.server.policies import remembering
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 from retinue.server.prepared import Prepared
 
 __all__ = [

@@ -10,7 +10,8 @@ from retinue.server.directory.rules import fold
 from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import RoleTemplate, SystemGroup, policy_of
+from retinue.server.policies.policy import RoleTemplate, SystemGroup
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.rules import Compiled
 
 

@@ -19,7 +19,7 @@ from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import needing
 from retinue.server.directory import actions, queries, rules
 from retinue.server.directory.queries import Principal
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.traffic import queries as traffic
 
 USED_WITHIN = timedelta(hours=24)

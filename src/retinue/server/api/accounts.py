@@ -28,8 +28,7 @@ from retinue.server.directory import queries
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
-from retinue.server.policies.policy import policy_of
-from retinue.server.policies.queries import in_force
+from retinue.server.policies.queries import in_force, policy_of
 from retinue.server.traffic import standings
 
 TAG = "service-accounts"

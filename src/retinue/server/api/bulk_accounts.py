@@ -13,7 +13,7 @@ from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions, queries
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 TAG = "bulk"
 PATH = "/bulk/service-accounts"

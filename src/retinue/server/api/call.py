@@ -17,7 +17,7 @@ from retinue.server.errors import Refused
 from retinue.server.ledger.feed import Position
 from retinue.server.ledger.transaction import Actor, Transaction
 from retinue.server.nodes.queries import Node
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 #: The channel of browser sessions.
 CONSOLE = "console"

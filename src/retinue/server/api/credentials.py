@@ -17,8 +17,7 @@ from retinue.server.credentials import enforcing, queries
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
 from retinue.server.ledger.transaction import reading
-from retinue.server.policies.policy import policy_of
-from retinue.server.policies.queries import in_force
+from retinue.server.policies.queries import in_force, policy_of
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 from retinue.verifier import Question

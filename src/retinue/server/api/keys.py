@@ -25,8 +25,7 @@ from retinue.server.api.secrets_told import ended, held, issued, one, regenerate
 from retinue.server.credentials import actions, queries
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
-from retinue.server.policies.policy import policy_of
-from retinue.server.policies.queries import in_force
+from retinue.server.policies.queries import in_force, policy_of
 from retinue.server.traffic import queries as traffic
 
 TAG = "keys"

@@ -16,8 +16,7 @@ from retinue.server.credentials import actions, queries
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound, Refused
-from retinue.server.policies.policy import policy_of
-from retinue.server.policies.queries import in_force
+from retinue.server.policies.queries import in_force, policy_of
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 

@@ -15,7 +15,8 @@ from retinue.server.api import schemas
 from retinue.server.api.operations import Access, Call, operation
 from retinue.server.api.principals import Terminology, terminology
 from retinue.server.credentials import rules
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.words import personal_token_warning
 from retinue.token import Kind
 

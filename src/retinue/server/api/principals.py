@@ -13,7 +13,8 @@ from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Access, Call, Refused, operation
 from retinue.server.directory import queries
 from retinue.server.directory.queries import Principal as Row
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.terminology import PACKS
 
 

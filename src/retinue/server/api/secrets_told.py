@@ -9,7 +9,7 @@ from retinue.server.api.credential_schemas import HeldToken, RegenerateKey, Rota
 from retinue.server.credentials import actions, rules, writing
 from retinue.server.credentials.queries import Credential
 from retinue.server.credentials.writing import Issued, Secret
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.words import personal_token_warning
 from retinue.token import Kind
 

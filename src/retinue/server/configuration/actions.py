@@ -27,7 +27,7 @@ from retinue.server.directory.rules import AccountFields
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import actions as policies
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.rules import Document
 
 _GROUP_FIELDS = ("name", "description", "match", "conditions")

@@ -25,7 +25,7 @@ from retinue.server.credentials.queries import DeviceSignIn
 from retinue.server.directory.queries import Login
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.verifier import PAT_ISSUE
 
 WRONG = _("No terminal waits under this code. Codes are good for ten minutes, once.")

@@ -20,8 +20,8 @@ from retinue.server.console.words import Words
 from retinue.server.directory.queries import Login, Organization, Principal
 from retinue.server.ledger.transaction import Actor
 from retinue.server.policies import remembering
-from retinue.server.policies.policy import Policy, policy_of
-from retinue.server.policies.queries import begin_read
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import begin_read, policy_of
 
 #: What the last change said, for the page that follows it.
 SAID = "retinue_said"

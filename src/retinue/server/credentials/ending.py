@@ -14,7 +14,7 @@ from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import NotFound, Refused
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.prepared import Prepared
 from retinue.token import Kind
 

@@ -9,7 +9,7 @@ from retinue.replica.records import Digest
 from retinue.server.credentials.models import Credential
 from retinue.server.credentials.writing import peppers
 from retinue.server.errors import Refused
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.token import Token
 
 

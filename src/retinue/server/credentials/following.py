@@ -13,7 +13,7 @@ from retinue.server.credentials import ending
 from retinue.server.credentials.models import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.token import Kind
 
 #: Events that say under ``principal`` or ``subject`` whose roles they change.

@@ -24,7 +24,8 @@ from retinue.server.directory.queries import Login, Organization, Principal, use
 from retinue.server.directory.rules import AccountFields, email_address
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import SYSTEM, Transaction
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 from retinue.token import Kind
 
 _WHY = "first administrator"

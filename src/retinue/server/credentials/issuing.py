@@ -19,7 +19,7 @@ from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.token import Kind
 
 

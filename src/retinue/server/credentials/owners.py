@@ -16,7 +16,8 @@ from retinue.server.credentials.models import Credential
 from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 from retinue.token import Kind
 
 #: Every credential that is issued asks this; the ORM would take longer to put it together than the answer.

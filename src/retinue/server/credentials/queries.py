@@ -15,7 +15,7 @@ from retinue.server.directory.queries import Principal, principals
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
 from retinue.server.policies.environments import warned_days, where
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.rules import Compiled
 from retinue.server.prepared import Prepared
 from retinue.token import Kind

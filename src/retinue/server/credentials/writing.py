@@ -23,7 +23,8 @@ from retinue.server.directory import rules as names
 from retinue.server.directory.queries import Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import Policy, policy_of
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import policy_of
 from retinue.token import DEFAULT_BRAND, EXAMPLE_KID_PREFIX, Kind, Token, is_kid
 
 _ID_PREFIX = {

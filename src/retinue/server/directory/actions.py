@@ -21,8 +21,8 @@ from retinue.server.errors import Refused
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import actions as policies
-from retinue.server.policies.policy import policy_of
 from retinue.server.policies.presets import NATIVE as NATIVE_PRESET
+from retinue.server.policies.queries import policy_of
 
 _TEXTS = (
     "name", "handle", "description", "purpose", "documentation", "environment", "systems", "attributes",

@@ -11,7 +11,7 @@ from retinue.server.directory import approval, rules, uniqueness
 from retinue.server.directory.models import Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 
 def held(account: Principal) -> Principal:

@@ -14,7 +14,7 @@ from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.governance.rules import USE_WINDOW_DAYS
 from retinue.server.ledger import queries as ledger
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.traffic import queries as traffic
 
 #: Permissions and keys that are listed by name; beside them stands how many there are.

@@ -10,7 +10,7 @@ from retinue.server.errors import Refused
 from retinue.server.governance import queries, reviews
 from retinue.server.governance.models import Review, ReviewItem
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 _log = logging.getLogger("retinue.governance")
 

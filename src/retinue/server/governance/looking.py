@@ -13,8 +13,8 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Principal
 from retinue.server.nodes.probing import CANARY
 from retinue.server.policies import remembering
-from retinue.server.policies.policy import Policy, policy_of
-from retinue.server.policies.queries import in_force
+from retinue.server.policies.policy import Policy
+from retinue.server.policies.queries import in_force, policy_of
 from retinue.token import Kind
 
 #: Rows that are read at once.

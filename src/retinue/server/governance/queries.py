@@ -13,7 +13,7 @@ from retinue.server.governance.looking import Look
 from retinue.server.governance.models import AcceptedFinding, Review, ReviewItem
 from retinue.server.governance.rules import KINDS, Found, parse_id
 from retinue.server.policies import remembering
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 __all__ = [
     "AcceptedFinding",

@@ -14,7 +14,7 @@ from retinue.server.access.paths import Part
 from retinue.server.access.queries import Grant
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 
 def reduce_to(tx: Transaction, account: Principal, used: Collection[str], justification: str) -> int:

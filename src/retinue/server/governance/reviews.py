@@ -24,7 +24,7 @@ from retinue.server.governance.reducing import reduce_to
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.nodes.probing import CANARY
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.traffic import queries as traffic
 
 #: Accounts in one review.

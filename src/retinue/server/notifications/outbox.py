@@ -20,7 +20,7 @@ from retinue.server.nodes.probing import CANARY
 from retinue.server.notifications import rules
 from retinue.server.notifications.models import Delivery, Notice, Progress, Webhook
 from retinue.server.notifications.recipients import Book
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 
 #: Revisions that are read at once.
 AT_ONCE = 500

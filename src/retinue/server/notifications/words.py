@@ -11,7 +11,7 @@ from datetime import datetime
 
 from retinue.server.credentials.queries import Credential
 from retinue.server.ledger.queries import Event
-from retinue.server.policies.policy import policy_of
+from retinue.server.policies.queries import policy_of
 from retinue.server.policies.terminology import PACKS
 from retinue.server.traffic.queries import Usage
 from retinue.token import Kind, redact

@@ -290,10 +290,3 @@ class Policy:
 
 
 NATIVE = Policy()
-
-
-def policy_of(organization_id: str, environment: str = "") -> Policy:
-    """Return what is in force in an organization, for accounts that name ``environment``: one read."""
-    from retinue.server.policies import queries  # the types above are read where there is no Django
-
-    return queries.in_force(organization_id).of(environment)

@@ -14,11 +14,11 @@ from retinue.server.ledger import current, feed
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import remembering, rules, stored
 from retinue.server.policies.models import Standing, Version
-from retinue.server.policies.policy import NATIVE
+from retinue.server.policies.policy import NATIVE, Policy
 from retinue.server.policies.rules import Compiled, Document
 from retinue.server.prepared import Prepared
 
-__all__ = ["Version", "in_force", "in_force_in", "version", "version_row", "versions"]
+__all__ = ["Version", "in_force", "in_force_in", "policy_of", "version", "version_row", "versions"]
 
 _log = logging.getLogger("retinue.policies")
 #: An organization without a document of its own has the native preset.
@@ -49,6 +49,11 @@ def in_force(organization_id: str) -> Compiled:
         if connection.vendor == "postgresql":
             opened.at_revision(lambda revision: _check_standing(opened, organization_id))
     return version(opened.kept[place])
+
+
+def policy_of(organization_id: str, environment: str = "") -> Policy:
+    """Return what is in force in an organization, for accounts that name ``environment``: one read."""
+    return in_force(organization_id).of(environment)
 
 
 def in_force_in(organization_ids: Iterable[str]) -> dict[str, Compiled]:

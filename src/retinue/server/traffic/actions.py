@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.policies.policy import NATIVE, policy_of
+from retinue.server.policies.policy import NATIVE
+from retinue.server.policies.queries import policy_of
 from retinue.server.traffic import counting, rules, sampling, sweeping
 from retinue.server.traffic.models import Origin, Request, SpoolProgress
 from retinue.server.traffic.rules import Entry

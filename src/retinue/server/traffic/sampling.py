@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 
-from retinue.server.policies.policy import RequestLog, policy_of
+from retinue.server.policies.policy import RequestLog
+from retinue.server.policies.queries import policy_of
 from retinue.server.traffic.rules import Entry
 
 
