@@ -69,6 +69,7 @@ _APPS = (
     "nodes",
     "traffic",
     "governance",
+    "notifications",
     "api",
     "console",
 )
