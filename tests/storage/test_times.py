@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,6 +16,7 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.storage.estate import Task
 
 
+@pytest.mark.usefixtures("estate")
 def test_who_waited_at_the_door_acts_when_it_is_let_in() -> None:
     """
     The instant of a transaction is after that at which the one before let it in, not when it came to wait: a
