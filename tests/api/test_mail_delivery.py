@@ -116,3 +116,26 @@ def test_mails_are_their_organizations(world: World, outside: Outside) -> None:
 
     assert (True, []) == (bool(_listed(world)), stranger.get("/v1/mails").json["items"])
     assert 403 == world.caller("organization:read").get("/v1/mails").status
+
+
+def test_an_address_that_cannot_be_written_holds_up_nobody(world: World, outside: Outside) -> None:
+    """
+    Its mail has failed for good, and says so; mails that wait behind it are sent.
+    """
+    account, owner, backup, _ = owned(world)
+    other = world.account("other")
+    assert 200 == world.owner.patch(f"/v1/service-accounts/{other.id}", {"owners": [backup.id]}).status
+    put(Principal, owner.id, email=f"x@{'a' * 64}.example")
+    forget(outside)
+    world.key(account, "k1")
+    outside.tell()
+    outside.clock.later(seconds=61)
+    mailing.collect(outside.clock())
+    world.key(other, "k2")
+    outside.tell(seconds=61)
+    outside.tell(seconds=61)
+    why = "no mail can be written to this address"
+    failed = {(each["state"], each["attempts"]) for each in _listed(world) if each["last_error"] == why}
+
+    assert 1 == len(outside.mails.to(str(backup.email)))
+    assert {("failed", 1)} == failed

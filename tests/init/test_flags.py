@@ -44,6 +44,7 @@ def test_one_missing_flag_is_named(missing: str, place: Place) -> None:
         ("organization", "a" * 64, "1 to 63 characters"),
         ("admin_email", "admin", "an e-mail address, such as"),
         ("admin_email", "a@b@c", "an e-mail address, such as"),
+        ("admin_email", "a,b@c.example", "an e-mail address, such as"),
         ("admin_name", "Ada\u202e", "control character U+202E"),
         ("admin_name", "a" * 256, "at most 255 characters"),
         ("admin_password_file", "nowhere", "No such file"),

@@ -13,7 +13,9 @@ from retinue.server.policies.policy import Policy
 from retinue.token import holds_token
 
 HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
-EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(?:\.[^@\s\x00-\x1f.]+)*")
+# Without what means something in a header of a mail: it must lead there and nowhere else (RFC 5322, 3.2.3).
+_ATOM = r"[^@\s\x00-\x1f,;:<>()\"\\"
+EMAIL = re.compile(rf"{_ATOM}]{{1,64}}@{_ATOM}.]+(?:\.{_ATOM}.]+)*")
 NAME_MAX = 255
 TEXT_MAX = 8192
 SYSTEMS_MAX = 64

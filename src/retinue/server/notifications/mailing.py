@@ -91,6 +91,9 @@ def _try(row: Mail) -> tuple[str, bool]:
         return f"the server answered {refused.smtp_code}", False
     except (OSError, smtplib.SMTPException) as error:
         return f"no mail server ({type(error).__name__})", False
+    except ValueError:
+        # Nothing that people have written may hold up the mails behind it.
+        return "no mail can be written to this address", True
     return "", False
 
 
