@@ -207,11 +207,16 @@ def test_what_a_person_chose_wins(signed_in: Browser) -> None:
     """
     answer = signed_in.fill("/me/security/", "/language/", language="de", next="/me/sessions/")
     assert (303, "/me/sessions/") == (answer.status_code, answer["Location"])
-    assert '<html lang="de"' in _opened(signed_in, "/me/security/", "en")
+    page = _opened(signed_in, "/me/security/", "en")
+    assert '<html lang="de"' in page
+    assert 'value="de" lang="de" aria-pressed="true">Deutsch' in page
+    assert 'value="browser" aria-pressed="false">Wie der Browser' in page
 
     signed_in.fill("/me/security/", "/language/", language="browser", next="/")
     assert '<html lang="en"' in _opened(signed_in, "/me/security/", "en")
-    assert '<html lang="de"' in _opened(signed_in, "/me/security/", "de")
+    page = _opened(signed_in, "/me/security/", "de")
+    assert '<html lang="de"' in page
+    assert 'value="browser" aria-pressed="true">' in page
 
 
 @pytest.mark.one_database

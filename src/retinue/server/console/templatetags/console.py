@@ -43,9 +43,12 @@ def theme(request: HttpRequest | None) -> str:
 
 @register.simple_tag
 def languages(request: HttpRequest) -> list[tuple[str, str, bool]]:
-    """Return the languages to choose from: code, name in itself, and whether this browser has it chosen."""
-    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
-    return [(code, name, code == chosen) for code, name in settings.LANGUAGES]
+    """Return what can be chosen, ``browser`` last: value, name in itself, whether it is chosen here."""
+    own, chosen = dict(settings.LANGUAGES), request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
+    choices = own | {"browser": _("As the browser")}
+    return [
+        (value, name, value == (chosen if chosen in own else "browser")) for value, name in choices.items()
+    ]
 
 
 @register.simple_tag
