@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.cli.commands import COMMANDS, TREE
 from tests.cli.conftest import Run
@@ -52,8 +53,11 @@ def test_table_and_talk(name: str, run: Run) -> None:
 @pytest.mark.parametrize("words", TREE, ids=lambda words: "-".join(words) or "retinue")
 def test_help(words: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command explains itself, in words that change only on purpose."""
-    monkeypatch.setenv("COLUMNS", "100")
+    from retinue.cli.app import app
+
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    # A command keeps the console that it printed to first, and with it the width of that day.
+    monkeypatch.setattr(app, "_console", Console(width=100))
 
     outcome = run(*words, "--help")
 

@@ -34,6 +34,13 @@ oidc.name = "Acme ID"
 oidc.domains = ["acme.example"]
 oidc.ca_file = "c"
 leaks.keys_file = "k"
+egress.allow = ["10.1.0.0/16"]
+mail.host = "smtp.example"
+mail.port = 587
+mail.tls = "starttls"
+mail.from = "retinue@acme.example"
+mail.user = "retinue"
+mail.password_file = "p"
 node.host = "localhost"
 node.port = 65535
 node.relay_host = "::1"
@@ -56,6 +63,13 @@ EVERY_VALUE = {
     "oidc.domains": ("acme.example",),
     "oidc.ca_file": Path("c"),
     "leaks.keys_file": Path("k"),
+    "egress.allow": (networks("10.1.0.0/16"),),
+    "mail.host": "smtp.example",
+    "mail.port": 587,
+    "mail.tls": "starttls",
+    "mail.from": "retinue@acme.example",
+    "mail.user": "retinue",
+    "mail.password_file": Path("p"),
     "node.host": "localhost",
     "node.port": 65535,
     "node.relay_host": "::1",
