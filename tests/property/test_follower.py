@@ -167,6 +167,30 @@ def test_a_replica_is_complete_only_at_the_head() -> None:
     host.remove()
 
 
+def test_an_answer_that_is_older_than_a_part_of_a_revision_refreshes_nothing() -> None:
+    """
+    Of a revision that comes in parts the first is here; then an answer to a poll from before it arrives: the
+    lease is not renewed by it, for what is held is no state that ever was. The rest brings it to the head.
+    """
+    control = Control(limit=3)
+    host = Host(control)
+    for _ in range(2):
+        host.step()
+    commit(control, {(Kind.HOLDER, f"b{number}"): 1 for number in range(4)})
+    host.step()
+    before = content(host.store)[1]
+    host.wire.repeat = 1
+    host.step()
+    after = content(host.store)[1]
+    for _ in range(2):
+        host.step()
+
+    assert (True, 0) == (before.complete, before.revision)
+    assert before.fresh_from_ns == after.fresh_from_ns
+    assert (1, control.rows) == (content(host.store)[1].revision, content(host.store)[0])
+    host.remove()
+
+
 def test_an_answer_that_is_older_than_a_page_completes_nothing() -> None:
     """
     A snapshot whose second page is read after a commit, then an answer to a poll from before that commit: the
@@ -195,7 +219,7 @@ def test_an_answer_that_is_older_than_a_page_completes_nothing() -> None:
         meta.complete,
         meta.revision,
         held,
-        meta.snapshot_head,
+        meta.newest_head,
     )
     host.remove()
 

@@ -10,7 +10,7 @@ FIRST_EPOCH = 1
 
 
 class BehindPage(FeedError):
-    """An answer whose head is behind a page of the snapshot: it is late, or the history was set back."""
+    """An answer whose head is behind that of records that are here: late, or the history was set back."""
 
 
 _ORDER = {kind: number for number, kind in enumerate(Kind)}
@@ -41,8 +41,8 @@ def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
             return meta.revision
     if revision < meta.revision:
         raise FeedError(0, "stale", "an answer that is behind this replica")
-    if revision < meta.snapshot_head and not answer.more:
-        raise BehindPage(0, "stale", "an answer that is behind a page of the snapshot")
+    if revision < meta.newest_head and not answer.more:
+        raise BehindPage(0, "stale", "an answer that is behind records that are here")
     return revision
 
 

@@ -196,6 +196,7 @@ class ReplicaWriter:
             fresh_from_ns, fresh_wall_ms = (sent_ns if fresh and not has_lost else 0), sent_wall_ms
         else:
             fresh_from_ns, fresh_wall_ms = self.meta.fresh_from_ns, self.meta.fresh_wall_ms
+        newest = self._newest(answer)
         meta = msgspec.structs.replace(
             self.meta,
             epoch=answer.epoch,
@@ -209,13 +210,18 @@ class ReplicaWriter:
             mark=self.meta.mark if answer.next is not None else answer.mark,
             hops=answer.hops if fresh else self.meta.hops,
             nodes=max(answer.nodes, 1),
-            snapshot_head=self.meta.snapshot_head if revision < self.meta.snapshot_head else 0,
+            newest_head=newest if revision < newest else 0,
         )
         was_complete = self.meta.complete
         self._write(answer.changes, meta)
         self.after = answer.next
         if meta.complete and not was_complete:
             _log.info("replica complete at revision %d", revision)
+
+    def _newest(self, answer: PollAnswer) -> int:
+        """Records are sent as they are at the head, also where the answer does not lead there."""
+        is_partial = answer.more or answer.next is not None
+        return max(self.meta.newest_head, answer.head if is_partial else 0)
 
     def _hear(self, answer: PollAnswer) -> None:
         """Note what an answer says beside what it brings."""
@@ -247,7 +253,7 @@ class ReplicaWriter:
             mark="" if page.next else mark,
             snapshot_mark=mark if page.next else "",
             knows_nodes=self._relays and (not after or self.meta.knows_nodes),
-            snapshot_head=max(page.head, self.meta.snapshot_head if after else 0),
+            newest_head=max(page.head, self.meta.newest_head if after else 0),
         )
         self.after = None
         is_new = not after and page.epoch != self.meta.epoch

@@ -233,7 +233,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
     very file that it stands in, so that no lease goes with a copy. ``mark`` tells ``revision`` from the same
     number in another history, ``snapshot_mark`` ``snapshot_revision``. ``hops`` counts the relays above,
-    ``nodes`` those that are live. ``knows_nodes``: theirs are here. ``snapshot_head``: the latest of a page.
+    ``nodes`` those that are live. ``knows_nodes``: theirs are here. ``newest_head``: of what may be here.
     """
 
     epoch: int = 0
@@ -253,7 +253,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     hops: int = 0
     knows_nodes: bool = False
     nodes: int = 1
-    snapshot_head: int = 0
+    newest_head: int = 0
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
