@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,8 @@ def drain(queues: Sequence[deque[Part]], arguments: Sequence[str]) -> list[Resul
 
 def main(arguments: Sequence[str]) -> int:
     """Run everything; return 0 if all passed."""
+    # A shell starts what runs in its background deaf to Ctrl-C; the tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting = deque(Part(each) for each in sorted(suites() - {*ON_DATABASES, *COMPUTING, *ALONE}))
     computing = deque(Part(each, kind) for each in ON_DATABASES for kind in reversed(KINDS))
     computing.extend(Part(each) for each in COMPUTING)

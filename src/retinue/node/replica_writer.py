@@ -212,16 +212,14 @@ class ReplicaWriter:
             nodes=max(answer.nodes, 1),
             newest_head=newest if revision < newest else 0,
         )
-        was_complete = self.meta.complete
+        if meta.complete and not self.meta.complete:
+            _log.info("replica complete at revision %d", revision)
         self._write(answer.changes, meta)
         self.after = answer.next
-        if meta.complete and not was_complete:
-            _log.info("replica complete at revision %d", revision)
 
     def _newest(self, answer: PollAnswer) -> int:
         """Records are sent as they are at the head, also where the answer does not lead there."""
-        is_partial = answer.more or answer.next is not None
-        return max(self.meta.newest_head, answer.head if is_partial else 0)
+        return max(self.meta.newest_head, answer.head if answer.more or answer.next is not None else 0)
 
     def _hear(self, answer: PollAnswer) -> None:
         """Note what an answer says beside what it brings."""
