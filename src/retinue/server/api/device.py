@@ -32,10 +32,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}", re.ASCII)
 @csrf_exempt
 def begin(request: HttpRequest) -> HttpResponse:
     """Answer a device code to a terminal, and the code that a person enters."""
-    if request.method != "POST":
-        answer = problem_answer(request, "method_not_allowed_here")
-        answer["Allow"] = "POST"
-        return answer
+    other = oauth_form.only_post(request)
+    if other is not None:
+        return other
     try:
         form = oauth_form.read(request)
         _check_client(form)

@@ -35,10 +35,9 @@ _KINDS = frozenset({Kind.API_KEY.value})
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
     """Answer an access token to a client that shows its key."""
-    if request.method != "POST":
-        answer = problem_answer(request, "method_not_allowed_here")
-        answer["Allow"] = "POST"
-        return answer
+    other = oauth_form.only_post(request)
+    if other is not None:
+        return other
     try:
         form = oauth_form.read(request)
         if form.get("grant_type") == device.GRANT:

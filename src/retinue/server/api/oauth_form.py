@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest, HttpResponse
 
 from retinue.server.api import limits
-from retinue.server.api.answers import json_answer
+from retinue.server.api.answers import json_answer, problem_answer
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_BYTES = 4_096
@@ -21,6 +21,15 @@ class OAuthError(Exception):
         super().__init__(code)
         self.code = code
         self.description = description
+
+
+def only_post(request: HttpRequest) -> HttpResponse | None:
+    """Answer any other method than POST; ``None`` for that."""
+    if request.method == "POST":
+        return None
+    made = problem_answer(request, "method_not_allowed_here")
+    made["Allow"] = "POST"
+    return made
 
 
 def read(request: HttpRequest) -> dict[str, str]:

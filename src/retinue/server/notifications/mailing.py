@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.db import connection, transaction
+from django.db import transaction
 
 from retinue.server.credentials.queries import by_ids
 from retinue.server.directory.queries import Organization, Principal
@@ -18,12 +18,11 @@ from retinue.server.ids import new_id
 from retinue.server.ledger.queries import AuditEvent, view
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import wake
-from retinue.server.notifications import rules, words
+from retinue.server.notifications import claiming, rules, words
 from retinue.server.notifications.models import DONE, FAILED, PENDING, Mail, Notice
-from retinue.server.notifications.sending import CLAIM
 from retinue.server.traffic import queries as traffic
 
-#: Mails that are made or sent at once, and events that one mail tells in full.
+#: Mails that are made at once, and events that one mail tells in full.
 AT_ONCE, TOLD_MOST = 50, 50
 _log = logging.getLogger("retinue.mail")
 
@@ -62,15 +61,7 @@ def send_due(now: Callable[[], datetime]) -> int:
 
 
 def _claim(now: datetime) -> list[Mail]:
-    with one_writer(), transaction.atomic(durable=True):
-        rows = Mail.objects.filter(state=PENDING, next_at__lte=now).order_by("next_at", "id")
-        skip = connection.vendor == "postgresql"
-        found = list(rows.select_for_update(no_key=True, skip_locked=skip)[:AT_ONCE])
-        for row in found:
-            row.attempts += 1
-            row.next_at = now + CLAIM
-        Mail.objects.bulk_update(found, ["attempts", "next_at"])
-    return found
+    return claiming.claim(Mail, now)
 
 
 def _try(row: Mail) -> tuple[str, bool]:

@@ -21,13 +21,11 @@ from retinue.server.directory.queries import Organization
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import wake
-from retinue.server.notifications import rules
+from retinue.server.notifications import claiming, rules
 from retinue.server.notifications.models import DONE, FAILED, PENDING, Delivery, Webhook
 
-#: Deliveries that are taken at once, and webhooks that are called at once.
-AT_ONCE, CALLS = 50, 4
-#: While it is being tried nobody else tries it; after this its process must have died.
-CLAIM = timedelta(seconds=60)
+#: Webhooks that are called at once.
+CALLS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +45,7 @@ class Result:
 
 def claim(now: datetime) -> list[Delivery]:
     """Take deliveries that are due, the oldest first, for this process alone."""
-    with one_writer(), transaction.atomic(durable=True):
-        rows = Delivery.objects.filter(state=PENDING, next_at__lte=now).order_by("next_at", "id")
-        skip = connection.vendor == "postgresql"
-        found = list(rows.select_for_update(no_key=True, skip_locked=skip)[:AT_ONCE])
-        for row in found:
-            row.attempts += 1
-            row.next_at = now + CLAIM
-        Delivery.objects.bulk_update(found, ["attempts", "next_at"])
-    return found
+    return claiming.claim(Delivery, now)
 
 
 def send_due(now: Callable[[], datetime]) -> int:
