@@ -87,6 +87,9 @@ def _accounts(made: Crowd) -> list[dict[str, Any]]:
     path = {"account_id": found[0]["id"]}
     for n in range(8):
         made.call("issue_key", path=path, name=f"more-{n}")
+    old = made.call("issue_key", path={"account_id": found[1]["id"]}, name="old")["key"]["id"]
+    made.call("rotate_key", path={"key_id": old}, overlap="24h")
+    made.ids |= {"retiring": old, "rotated": found[1]["id"]}
     everybody = [each["id"] for each in found]
     for kind in ("group", "team"):
         path = {f"{kind}_id": made.ids[kind]}

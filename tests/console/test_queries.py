@@ -49,11 +49,18 @@ def _values(made: Crowd, route: str, name: str) -> dict[str, tuple[str, ...]]:
         "tab": tuple(TABS),
         "name": tuple(acts.get(name, ())),
         "group_id": (made.ids["team" if name.startswith("console_team") else "group"],),
-        "key_id": (
-            made.ids["my_token" if "me/" in route else "ingest_token" if "ingest/" in route else "key_id"],
+        **{key: (value,) for key, value in made.ids.items() if key.endswith("_id")},
+        "key_id": (made.ids[_key(route, name)],),
+        **(
+            {"account_id": (made.ids["account_id"], made.ids["rotated"])} if name == "console_account" else {}
         ),
-        **{key: (value,) for key, value in made.ids.items() if key.endswith("_id") and key != "key_id"},
     }
+
+
+def _key(route: str, name: str) -> str:
+    if name == "console_handover":
+        return "retiring"
+    return "my_token" if "me/" in route else "ingest_token" if "ingest/" in route else "key_id"
 
 
 def pages(made: Crowd) -> Iterator[tuple[str, str]]:

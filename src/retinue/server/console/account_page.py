@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from retinue.server.access.queries import collections, collections_of, roles, rules_of
 from retinue.server.api.inside import Outcome
-from retinue.server.console import events, matrix
+from retinue.server.console import events, handover, matrix
 from retinue.server.console.accounts import shown
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
@@ -22,6 +22,7 @@ from retinue.server.traffic import queries as traffic
 MANY = "200"
 WEEK = timedelta(days=7)
 PAGE = "50"
+OVERVIEW_KEYS = 5
 
 
 @require_safe
@@ -59,8 +60,11 @@ def tab_page(
 
 
 def _overview(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
+    keys = _keys(viewer, account)
     return {
-        "keys": _keys(viewer, account, limit="5"),
+        "keys": keys,
+        "shown_keys": keys["items"][:OVERVIEW_KEYS],
+        "rotations": handover.running(keys["items"], timezone.now()),
         "access": _part(viewer, "list_effective_permissions", {"account_id": account["id"]}),
         "exercised": traffic.exercised([account["id"]])[account["id"]],
     }
@@ -72,6 +76,7 @@ def _keys_tab(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
     ids = [each["id"] for each in keys["items"]]
     return {
         "keys": keys,
+        "rotations": handover.running(keys["items"], timezone.now()),
         "uses": traffic.uses(
             viewer.organization.id, ids, since=timezone.now() - WEEK, by="credential", account=account["id"]
         )

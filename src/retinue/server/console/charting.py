@@ -71,15 +71,19 @@ def bars(
     until: datetime,
     unit: traffic.Unit,
     kept: Mapping[str, str],
+    most: int = 0,
 ) -> list[Bar]:
-    """Return a bar for each unit between two instants, empty ones too; the highest fills the chart."""
+    """Return a bar for each unit between two instants, empty ones too; the highest fills the chart.
+
+    ``most`` is what fills it in place of that: charts side by side have one scale.
+    """
     step, first = _STEPS[unit], floor(since, unit)
     begins: list[datetime] = []
     while first < until and len(begins) <= MOST:
         begins.append(first)
         first += step
     found = {begin.astimezone(UTC): each for begin, each in counted.items()}
-    most = max((sum(each) for each in found.values()), default=0) or 1
+    most = most or max((sum(each) for each in found.values()), default=0) or 1
     width = WIDTH / max(1, len(begins))
     made = []
     for n, begin in enumerate(begins):
