@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conformance.server import PERMISSIONS, Server, first_tokens
 from tests.support.identity_provider import CLIENT, SECRET
-from tests.support.installation import Installation, http, start_retinue
+from tests.support.installation import Installation, http
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -61,8 +62,21 @@ def retinue(tmp_path_factory: pytest.TempPathFactory, identity_provider: str) ->
         "RETINUE_OIDC_CLIENT_SECRET_FILE": str(secret),
         "RETINUE_OIDC_DOMAINS": "acme.example",
     }
-    with start_retinue(folder / "home", **environment) as installation:
+    installation = Installation(folder / "home", environment)
+    installation.init()
+    (installation.home / "permissions.yaml").write_text(PERMISSIONS)
+    try:
+        installation.start()
         yield installation
+    finally:
+        installation.stop()
+
+
+@pytest.fixture(scope="session")
+def server(retinue: Installation) -> Iterator[Server]:
+    """The same installation, as what makes organizations with presets."""
+    with first_tokens(retinue) as tokens:
+        yield Server(retinue, tokens)
 
 
 @pytest.fixture(scope="session")

@@ -22,10 +22,11 @@ document.addEventListener("securitypolicyviolation",
 class Visitor:
     """One window, and what went wrong in it."""
 
-    def __init__(self, page: Page, retinue: Installation, url: str = "") -> None:
+    def __init__(self, page: Page, retinue: Installation, url: str = "", handle: str = ORGANIZATION) -> None:
         self.page = page
         self.retinue = retinue
         self.url = url or retinue.url
+        self.handle = handle
         self.wrong: list[str] = []
         page.context.add_init_script(_LISTEN)
         page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
@@ -35,25 +36,36 @@ class Visitor:
     @classmethod
     @contextmanager
     def open(
-        cls, browser: Browser, retinue: Installation, state: Any, *, url: str = "", **options: Any
+        cls,
+        browser: Browser,
+        retinue: Installation,
+        state: Any,
+        *,
+        url: str = "",
+        handle: str = ORGANIZATION,
+        **options: Any,
     ) -> Iterator[Visitor]:
         """Open a window with what a browser kept, perhaps under another name of the installation.
 
-        At its end nothing may have gone wrong.
+        ``handle`` is the organization whose pages it shows. At its end nothing may have gone wrong.
         """
         context = browser.new_context(base_url=url or retinue.url, storage_state=state, **options)
         context.set_default_timeout(15_000)
-        found = cls(context.new_page(), retinue, url)
+        found = cls(context.new_page(), retinue, url, handle)
         try:
             yield found
-            assert not found.wrong, found.wrong
+            found.is_well()
         finally:
             context.close()
 
     def go(self, path: str = "") -> Page:
         """Open a page of the organization."""
-        self.page.goto(f"/o/{ORGANIZATION}{path}")
+        self.page.goto(f"/o/{self.handle}{path}")
         return self.page
+
+    def is_well(self) -> None:
+        """Assert that nothing has gone wrong so far."""
+        assert not self.wrong, self.wrong
 
     def picture(self, name: str) -> None:
         """Take a picture of the whole page, where RETINUE_PICTURES names a folder for them."""

@@ -254,14 +254,15 @@ def serve(home: Path) -> Iterator[Server]:
     (home / "permissions.yaml").write_text(PERMISSIONS)
     try:
         running.start()
-        with _first_tokens(running) as tokens:
+        with first_tokens(running) as tokens:
             yield Server(running, tokens)
     finally:
         running.stop()
 
 
 @contextmanager
-def _first_tokens(running: Installation) -> Iterator[subprocess.Popen[str]]:
+def first_tokens(running: Installation) -> Iterator[subprocess.Popen[str]]:
+    """Start the process that gives people of an installation their first token."""
     command = [sys.executable, str(Path(__file__).with_name("first_token.py"))]
     process = subprocess.Popen(
         command, env=running.environment, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE,

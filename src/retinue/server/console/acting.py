@@ -147,7 +147,7 @@ def _page(
         **context,
         "act": act,
         "form": form,
-        "title": str(act.title) % {"name": context["subject"]},
+        "title": viewer.words.title_of(act.name, act.title, context["subject"]),
         "missing": viewer.missing(act.operation),
         "back": _next(viewer, back),
         "place": PLACES[context["key"]["kind"]] if "key" in context else "accounts",

@@ -104,6 +104,15 @@ class Words:
         is_within = plain != name and not _("%(act)s %(one)s").startswith("%(act)s")
         return word if plain == folded or is_within else word[:1].upper() + word[1:]
 
+    def title_of(self, act: str, usual: object, name: str) -> str:
+        """Return what an act on a named thing is called: by the pack's own word, where it has one.
+
+        ``usual`` is the text for everybody else, with ``%(name)s``.
+        """
+        if PACKS[self.pack].get(act) == PACKS["retinue"].get(act):
+            return str(usual) % {"name": name}
+        return _("%(act)s %(one)s") % {"act": self[f"{act.capitalize()}_beside"], "one": name}
+
     @property
     def accounts_place(self) -> str:
         """What the list of service accounts is called."""
