@@ -80,6 +80,7 @@ class _Issues:
 
     def __init__(self) -> None:
         from retinue.server.access import actions as access
+        from retinue.server.credentials import actions as credentials
         from retinue.server.directory import actions as directory
         from retinue.server.directory.rules import AccountFields
         from retinue.server.ledger.transaction import SYSTEM, Actor, transaction
@@ -99,7 +100,8 @@ class _Issues:
                 )
                 for number in range(ACCOUNTS)
             ]
-        self._actor = Actor("user", owner.id, owner.name, home.id, "pat_bench", "127.0.0.1", "req_bench")
+            token = credentials.issue_personal_token(tx, owner, name="bench", days=1).credential.id
+        self._actor = Actor("user", owner.id, owner.name, home.id, token, "127.0.0.1", "req_bench")
 
     def run(self) -> None:
         """Issue all keys, each in a transaction of its own."""

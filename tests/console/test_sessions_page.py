@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
+from django.db import connection
 
+from retinue.server.access.models import Group
 from retinue.server.console import agents, sessions
 from retinue.server.directory.queries import BrowserSession
+from retinue.server.ledger import rows
 from retinue.server.ledger.queries import latest
 from tests.console.browser import Browser
 from tests.console.people import Person, colleague, disable
+from tests.storage.estate import Task, hooked
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _ID = re.compile(r'name="id" value="([0-9a-f]+)"')
@@ -112,6 +117,32 @@ def test_browser_cannot_write_into_the_page(signed_in: Browser, person: Person) 
     assert "<script>alert" not in page
     assert "curl" in page
     assert "x" * 201 not in page
+
+
+def test_session_that_ends_in_the_middle_changes_nothing(signed_in: Browser, person: Person) -> None:
+    """
+    Ended elsewhere while a form of it is worked on: nothing is made on PostgreSQL, where others commit meanwhile;
+    on SQLite the form was first.
+    """
+    other, form = _elsewhere(person), f"/o/{person.principal.organization.handle}/access/teams/new"
+    token, here = other.form_token(form), threading.current_thread()
+    ends = signed_in.form_token("/me/sessions/")
+    tasks: list[Task] = []
+
+    def end() -> None:
+        if threading.current_thread() is here and not tasks:
+            sent = {"csrfmiddlewaretoken": ends}
+            tasks.append(Task(lambda: signed_in.post("/me/sessions/end", sent)))
+            if connection.vendor == "postgresql":
+                assert 303 == tasks[0].result().status_code
+
+    with hooked(rows, "next_revision", before=end):
+        answer = other.post(form, {"csrfmiddlewaretoken": token, "name": "Sales"})
+    tasks[0].result()
+    made = (303, 1) if connection.vendor == "sqlite" else (403, 0)
+    teams = Group.objects.filter(organization=person.principal.organization_id, name="Sales").count()
+
+    assert made == (answer.status_code, teams)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.http import HttpRequest
 from django.utils import timezone
 
-from retinue.server.api import guard
+from retinue.server.api import confirming
 from retinue.server.api.call import Call
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.feed import Position
@@ -24,7 +24,7 @@ def _stands(at: Position | None, age: float = 0.0) -> bool:
     call = Call(HttpRequest(), admitted_at=at, started=timezone.now() - timedelta(seconds=age))
     with transaction(SYSTEM) as tx:
         call.transaction = tx
-        return guard.stands(call)
+        return confirming.stands(call)
 
 
 def test_a_decision_stands_while_nothing_is_committed(estate: Estate) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -9,7 +10,7 @@ from functools import cached_property
 from django.http import HttpRequest
 from django.utils import timezone
 
-from retinue.decision import Caller, Quota
+from retinue.decision import Caller, Decision, Quota
 from retinue.server.access import queries as access
 from retinue.server.access.rules import check_recent_sign_in
 from retinue.server.directory.queries import Principal
@@ -35,6 +36,10 @@ class Call:
     node: Node | None = None
     #: The head of the read in which the caller was admitted by its token.
     admitted_at: Position | None = None
+    #: The permissions that were decided then.
+    admitted: frozenset[str] = frozenset()
+    #: Decides once more about the token, as at the call's begin; ``None`` where there is none.
+    decide: Callable[[], Decision] | None = None
     transaction: Transaction | None = None
     #: Why the change is made, as the caller says.
     reason: str = ""
@@ -82,6 +87,17 @@ class Call:
     def held(self) -> frozenset[str]:
         """The permissions that the caller effectively holds."""
         return frozenset() if self.principal is None else access.effective(self.principal)
+
+    @property
+    def relied(self) -> frozenset[str]:
+        """The permissions that were looked for or at: what is done may rest on any of them."""
+        read: frozenset[str] | None = self.__dict__.get("held")
+        return self.admitted if read is None else read
+
+    def forget(self) -> None:
+        """Forget what was read and begun for the call, which begins anew."""
+        self.__dict__.pop("held", None)
+        self.admitted_at, self.transaction, self.credential = None, None, ""
 
     def need(self, *permissions: str) -> None:
         """Refuse unless the caller holds all of ``permissions``, and a person has signed in not long ago."""

@@ -10,80 +10,106 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, IntegrityError
 from django.http import HttpResponse
 
-from retinue.server.api import idempotency, limits, refusals, trying, waiting
+from retinue.server.api import confirming, idempotency, limits, refusals, trying, waiting
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.errors import Refused
 from retinue.server.ledger import feed as ledger
-from retinue.server.ledger.transaction import transaction
+from retinue.server.ledger.transaction import Transaction, transaction
 from retinue.server.nodes import barrier, receipts
 
 BARRIER_SECONDS = 1.0
 _log = logging.getLogger("retinue.api")
 
 
-def run(
-    call: Call,
-    operation: str,
-    sent: object,
-    status: int,
-    decide: Callable[[], None],
-    handle: Callable[[], Any],
-    objects: str,
-    *,
-    reduces: bool,
-) -> HttpResponse:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A change that is asked for: what was sent, the ids in the address, the status of its answer."""
+
+    operation: str
+    sent: object
+    status: int
+    objects: str
+    #: It may take access away.
+    reduces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What came of a change: its transaction, and its body, or that of the call that it repeats."""
+
+    tx: Transaction
+    body: Any
+    replayed: idempotency.Replay | None
+
+
+def run(call: Call, asked: Asked, decide: Callable[[], None], handle: Callable[[], Any]) -> HttpResponse:
     """Run ``handle`` in its transaction and answer its body, or the body that a first call was given.
 
-    ``decide`` refuses who may not do this now, whatever was answered before. ``sent`` is what was sent,
-    ``objects`` the ids in the address; ``reduces`` tells that the change may take access away. Raises
-    :class:`Refused`; by then nothing is written but the event that says so.
+    ``decide`` refuses who may not do this now, whatever was answered before. Raises :class:`Refused`; by then
+    nothing is written but the event that says so.
     """
     wanted = waiting.preferred_wait(call.request)
-    is_try = trying.is_wanted(call.request, operation)
+    is_try = trying.is_wanted(call.request, asked.operation)
     key = None if is_try else idempotency.key_of(call.request)
     if key is not None:
         idempotency.look(call.actor.id, key)
-    replayed: idempotency.Replay | None = None
-    body: Any = None
     try:
-        with transaction(call.actor, reason=call.reason) as tx:
-            call.transaction = tx
-            decide()
-            if key is not None:
-                mark = idempotency.fingerprint(call.request, sent)
-                replayed = idempotency.claim(tx, key, operation, mark)
-            if replayed is None:
-                body = handle()
-                if is_try:
-                    raise trying.Tried(body)
-                if key is not None:
-                    idempotency.remember(tx, key, status, body, call.credential)
+        begin = partial(_make, call, asked, decide, handle, key, is_try=is_try)
+        made = confirming.until_it_holds(call, asked.operation, begin)
     except trying.Tried as tried:
-        return trying.answer(tried, status)
+        return trying.answer(tried, asked.status)
     except Refused as refused:
         if not is_try or trying.is_noted(refused):
-            refusals.note(call.actor, operation, refused, objects)
+            refusals.note(call.actor, asked.operation, refused, asked.objects)
         raise
     except IntegrityError as error:
         if not _is_lost_race(error):
             raise
         lost = Refused("duplicate_name", "another change took this name at the same moment")
-        refusals.note(call.actor, operation, lost, objects)
+        refusals.note(call.actor, asked.operation, lost, asked.objects)
         raise lost from None
-    revision = tx.revision or (0 if replayed is None else replayed.revision)
-    ended = (replayed.body if replayed else body).get("id") if reduces and not revision else None
-    standing = _await_nodes(call, revision, ended, wanted, reduces=reduces)
+    replayed = made.replayed
+    revision = made.tx.revision or (0 if replayed is None else replayed.revision)
+    ended = (replayed.body if replayed else made.body).get("id") if asked.reduces and not revision else None
+    standing = _await_nodes(call, revision, ended, wanted, reduces=asked.reduces)
     if replayed is None:
-        return _answer(body, status, revision, standing, wanted)
+        return _answer(made.body, asked.status, revision, standing, wanted)
     answer = _answer(replayed.body, replayed.status, revision, standing, wanted)
     answer["Idempotency-Replayed"] = "true"
     return answer
+
+
+def _make(
+    call: Call,
+    asked: Asked,
+    decide: Callable[[], None],
+    handle: Callable[[], Any],
+    key: str | None,
+    *,
+    is_try: bool,
+) -> _Made:
+    replayed: idempotency.Replay | None = None
+    body: Any = None
+    with transaction(call.actor, reason=call.reason) as tx:
+        call.transaction = tx
+        decide()
+        if key is not None:
+            mark = idempotency.fingerprint(call.request, asked.sent)
+            replayed = idempotency.claim(tx, key, asked.operation, mark)
+        if replayed is None:
+            body = handle()
+            if is_try:
+                raise trying.Tried(body)
+            if key is not None:
+                idempotency.remember(tx, key, asked.status, body, call.credential)
+    return _Made(tx, body, replayed)
 
 
 def _is_lost_race(error: IntegrityError) -> bool:

@@ -7,12 +7,12 @@ is refused before either is asked.
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from msgspec.structs import replace
 
 from retinue.attempts import Attempts
 from retinue.decision import GUESSES, Caller, Decision, Denied, Reason
@@ -25,7 +25,6 @@ from retinue.server.api.answers import denial_answer, problem_answer, request_id
 from retinue.server.api.call import Call
 from retinue.server.api.counting import counting
 from retinue.server.api.forwarded import guesser
-from retinue.server.credentials import present
 from retinue.server.credentials.actions import peppers
 from retinue.server.directory import queries as directory
 from retinue.server.errors import Refused
@@ -38,8 +37,6 @@ from retinue.verifier import CALLER_KINDS, Question, Verifier
 
 #: Header fields in which nobody presents a token; where there are no others, none is looked for.
 _USUAL = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in TAKEN)
-#: So long ago may a decision be that no end by the clock has come since which anybody could tell.
-JUST_NOW = timedelta(seconds=0.25)
 NODE_KINDS = frozenset({Kind.NODE.value})
 
 #: What is answered while the history is in doubt; a credential may be in force that was revoked meanwhile.
@@ -119,12 +116,13 @@ def admit(
         counts=needs is not Access.NODE,
     )
     found = origin(request, token, needs)
+    decider = verifier(in_doubt=needs is Access.NODE or operation in IN_DOUBT)
     began = time.perf_counter_ns()
     with reading():
         if needs is Access.NODE:
-            decision = node_admission.decide(verifier(in_doubt=True), question)
+            decision = node_admission.decide(decider, question)
         else:
-            decision = verifier(in_doubt=operation in IN_DOUBT).verify(question)
+            decision = decider.verify(question)
         spent_us = (time.perf_counter_ns() - began) // 1000
         count(found, decision)
         if needs is Access.NODE:
@@ -132,17 +130,24 @@ def admit(
         if not isinstance(decision, Denied):
             call = _person(request, decision.caller)
             call.admitted_at = ledger.position() if changes else None
+            call.admitted = frozenset(question.need)
             call.permission, call.decision_us, call.quota = decision.permission, spent_us, decision.quota
+            call.decide = partial(decider.verify, replace(question, counts=False))
             return call
-    if decision.reason is Reason.REPLICA_STALE:
-        detail = "until the nodes have said what they know; operators find it under /v1/epochs"
-        raise NotAllowed(problem_answer(request, "epoch_recovering", detail=detail, retry_after=1))
     if decision.caller is not None:
         decided.log(request, decision.caller, decision.reason.value, decision.permission, spent_us)
-    if changes and decision.reason.status in refusals.RECORDED and decision.caller is not None:
+    raise denied(request, decision, operation if changes else None)
+
+
+def denied(request: HttpRequest, decision: Denied, operation: str | None) -> NotAllowed:
+    """Return the answer to a denial; of a change (``operation``) by a known caller it is an event, too."""
+    if decision.reason is Reason.REPLICA_STALE:
+        detail = "until the nodes have said what they know; operators find it under /v1/epochs"
+        return NotAllowed(problem_answer(request, "epoch_recovering", detail=detail, retry_after=1))
+    if operation and decision.reason.status in refusals.RECORDED and decision.caller is not None:
         required = () if decision.permission is None else (decision.permission,)
         refusals.record(_actor(request, decision.caller), operation, decision.reason.value, required)
-    raise NotAllowed(denial_answer(request, decision))
+    return NotAllowed(denial_answer(request, decision))
 
 
 def origin(
@@ -178,34 +183,6 @@ def count(origin: tuple[str | None, str | None], decision: Decision) -> None:
             attempts.failed(network, kid)
     elif kid is not None:
         attempts.succeeded(network, kid)
-
-
-def stands(call: Call) -> bool:
-    """Tell, inside the transaction of a change, whether what was decided about the caller still holds: it was
-    decided just now, and nothing has been committed since. Then there is nothing to decide again.
-    """
-    if call.admitted_at is None or call.now - call.started > JUST_NOW:
-        return False
-    return ledger.position() == call.admitted_at
-
-
-def confirm(call: Call) -> None:
-    """Decide again, inside the transaction of a change: between the headers and now a body was awaited.
-
-    Raises :class:`NotAllowed` if the credential is not in force any more.
-    """
-    if call.caller is None:
-        _confirm_person(call)
-        return
-    reason = present.ended(call.actor.credential, call.now)
-    if reason is not None:
-        raise NotAllowed(denial_answer(call.request, Denied(reason, call.caller)))
-
-
-def _confirm_person(call: Call) -> None:
-    """The same for a person without a token, who is signed in to the console."""
-    if call.principal is not None and not directory.is_enabled(call.principal.id):
-        raise Refused("account_disabled", "this user, or the organization, is disabled")
 
 
 def _person(request: HttpRequest, caller: Caller) -> Call:

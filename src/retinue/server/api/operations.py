@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 
 from retinue.server.access.catalogue import MANAGEMENT
-from retinue.server.api import changes, counting, decided, guard, limits, reading, trying
+from retinue.server.api import changes, confirming, counting, decided, guard, limits, reading, trying
 from retinue.server.api.answers import json_answer
 from retinue.server.api.call import Call
 from retinue.server.api.guard import Access
@@ -86,8 +86,8 @@ class Operation:
         given |= {} if body is None else {"body": body}
 
         def decide() -> None:
-            if self.changes and not guard.stands(call):
-                guard.confirm(call)
+            if self.changes and not confirming.stands(call):
+                confirming.confirm(call)
                 self.check_needs(call)
             self._check_also(call, body)
             self._check_own(call, arguments)
@@ -104,7 +104,8 @@ class Operation:
         call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))
         sent = {} if body is None else msgspec.to_builtins(_plain(body))
         objects = " ".join(arguments.values())
-        return changes.run(call, self.name, sent, self.status, decide, handle, objects, reduces=self.reduces)
+        asked = changes.Asked(self.name, sent, self.status, objects, self.reduces)
+        return changes.run(call, asked, decide, handle)
 
     def check_needs(self, call: Call) -> None:
         """Refuse who may not use it; over HTTP once more, since a grant may have ended meanwhile."""

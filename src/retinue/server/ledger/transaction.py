@@ -66,6 +66,7 @@ class Transaction:
     _said: set[tuple[str, str]] = field(default_factory=set)
     _touched: dict[tuple[Kind, str], None] = field(default_factory=dict)
     _at_revision: list[Callable[[int], object]] = field(default_factory=list)
+    _relied: tuple[int, Callable[[], None]] | None = None
 
     def record(
         self,
@@ -118,6 +119,11 @@ class Transaction:
         """Call ``act(revision)`` inside this transaction, once its revision is known; not if it has none."""
         self._at_revision.append(act)
 
+    def rely(self, revision: int, confirm: Callable[[], None]) -> None:
+        """Have ``confirm`` called at the commit, with the head locked, if others have committed after
+        ``revision``: it raises where what was decided does not hold now. It must not wait for a lock."""
+        self._relied = revision, confirm
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """One step of several that may fail alone: an exception inside undoes its rows and what it said.
@@ -148,6 +154,8 @@ class Transaction:
             return
         self.reduces = any(said.reduces for said in self._events)
         self.epoch, revision = rows.next_revision(self.mark)
+        if self._relied is not None and self._relied[0] != revision - 1:
+            self._relied[1]()
         said = list(enumerate(self._events, start=1))
         rows.write(
             revision,
