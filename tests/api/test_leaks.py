@@ -24,6 +24,7 @@ from retinue.server.nodes import receipts
 from retinue.token import Kind, mint
 from tests.api.policies import set_policy
 from tests.api.world import STRANGER, Answer, Caller, World
+from tests.support.snippets import DOCS, blocks
 
 REVOKE, VERIFY, GITHUB = "/v1/leaks/revoke", "/v1/leaks/verify", "/v1/leaks/github"
 PAGE = "https://github.example/acme/app/blob/main/.env"
@@ -207,9 +208,12 @@ class GitHub:
         pem = self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        listed = {"key_identifier": self.name, "key": pem.decode(), "is_current": True}
+        (shown,) = [block for block in blocks(DOCS / "how-to" / "leaks.md") if block.language == "json"]
+        document = json.loads(shown.text)
+        assert [["key", "key_identifier"]] == [sorted(each) for each in document["public_keys"]]
+        document["public_keys"] = [{"key_identifier": self.name, "key": pem.decode(), "is_current": True}]
         self.file = folder / "keys.json"
-        self.file.write_text(json.dumps({"public_keys": [listed]}))
+        self.file.write_text(json.dumps(document))
 
     def send(self, matches: object, *, signed: bytes | None = None, name: str | None = None) -> Answer:
         body = json.dumps(matches).encode()

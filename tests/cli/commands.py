@@ -218,7 +218,7 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
             ("run",),
             ("audit", "export"),
         }
-        | {("completion",), ("doctor",), ("backup", "create"), ("backup", "verify")}
+        | {("completion",), ("doctor",), ("backup", "create"), ("backup", "verify"), ("backup", "restore")}
         | {("profile", verb) for verb in ("list", "use", "add", "remove")}
         | {("gateway", verb) for verb in ("config", "test", "echo")}
     )

@@ -221,6 +221,7 @@ _OBSERVE = [
     _step("doctor"),
     _step("backup create --out backup.db"),
     _step("backup verify backup.db"),
+    _step("backup restore backup.db --dry-run"),
     _step("export --out access.yaml"),
     _step("plan -f access.yaml"),
     _step("apply -f access.yaml --yes"),

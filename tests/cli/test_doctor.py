@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -177,3 +178,56 @@ def test_what_is_no_sqlite(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
     assert (2, True, False) == (outcome.code, "pg_dump" in outcome.err, "hidden" in outcome.err)
     assert not Path("copy.db").exists()
     assert 3 == run("backup", "verify", "missing.db").code
+
+
+def test_a_backup_is_put_back(home: Path, run: Run) -> None:
+    """It takes the place of the database, which is kept; the next start is told, with the nodes that it need not ask."""
+    run("backup", "create", "--out", "copy.db")
+    with closing(sqlite3.connect(home / "retinue.db")) as database:
+        database.execute("UPDATE ledger_head SET revision = 9")
+        database.commit()
+    tried = run("backup", "restore", "copy.db", "--dry-run")
+    asked = run("backup", "restore", "copy.db")
+    before = _revision(home / "retinue.db")
+    done = run("backup", "restore", "copy.db", "--skip-node", "edge", "--yes")
+    (kept,) = home.glob("retinue.db.before-*")
+
+    assert (0, 10, 9, 0) == (tried.code, asked.code, before, done.code), done.err
+    assert (7, 9) == (_revision(home / "retinue.db"), _revision(kept))
+    assert "edge\n" == (home / "restored").read_text()
+    assert 0o600 == (home / "retinue.db").stat().st_mode & 0o777
+    assert [] == [*home.glob("*-wal"), *home.glob("*.part")]
+
+
+def test_no_backup_is_put_under_a_running_server(home: Path, run: Run) -> None:
+    """While a process has the database open, and with a copy that is damaged: exit code 6, and nothing has changed."""
+    run("backup", "create", "--out", "copy.db")
+    with closing(sqlite3.connect(home / "retinue.db")) as opened:
+        opened.execute("SELECT * FROM ledger_head").fetchall()
+        in_use = run("backup", "restore", "copy.db", "--yes")
+    Path("copy.db").write_bytes(Path("copy.db").read_bytes()[: 40 * 4096])
+    damaged = run("backup", "restore", "copy.db", "--yes")
+
+    assert (6, True) == (in_use.code, "is in use" in in_use.err)
+    assert 6 == damaged.code
+    assert (7, []) == (_revision(home / "retinue.db"), [*home.glob("*.before-*"), *home.glob("restored")])
+    assert 3 == run("backup", "restore", "missing.db", "--yes").code
+
+
+def test_a_damaged_database_makes_way(home: Path, run: Run) -> None:
+    """What cannot be opened any more is kept as it is; a database that is gone needs no place."""
+    run("backup", "create", "--out", "copy.db")
+    for path in home.glob("retinue.db-*"):
+        path.unlink()  # SQLite would mend the database by its log
+    (home / "retinue.db").write_bytes(b"nonsense" * 1000)
+    done = run("backup", "restore", "copy.db", "--yes")
+    (home / "retinue.db").unlink()
+    again = run("backup", "restore", "copy.db", "--yes")
+
+    assert (0, 0, 7) == (done.code, again.code, _revision(home / "retinue.db")), done.err
+    assert [b"nonsense" * 1000] == [path.read_bytes() for path in home.glob("*.before-*")]
+
+
+def _revision(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute("SELECT revision FROM ledger_head").fetchone()[0])

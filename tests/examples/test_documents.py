@@ -14,7 +14,7 @@ from tests.support import snippets
 from tests.support.installation import ADMIN_EMAIL, PROGRAM, Installation, http, start_retinue
 from tests.support.processes import free_ports
 from tests.support.requirements import nginx_program, requires
-from tests.support.snippets import DOCS, ROOT, RUN
+from tests.support.snippets import ALONE, DOCS, ROOT, RUN
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +30,41 @@ def test_page_runs_as_it_is_printed(page: str, retinue: Installation, tmp_path: 
     """
     Each command of the page succeeds, and prints what the page says.
     """
-    own = free_ports(2)
-    elsewhere = {"https://api.example.com/openapi.json": "file://$PWD/openapi.json"}
-    ports = dict(zip((8000, 8080), own, strict=True)) | {8470: retinue.port, 8471: retinue.node_port}
+    assert [] == _run(page, retinue, tmp_path)
+
+
+@requires("curl", "nginx")
+@pytest.mark.parametrize("page", ALONE)
+def test_page_runs_on_an_installation_of_its_own(page: str, tmp_path: Path) -> None:
+    """
+    Each command of a page that changes the policy or the nodes succeeds, and prints what the page says.
+    """
+    with start_retinue(tmp_path / "home", "--workers", "1") as retinue:
+        assert retinue.process is not None
+        assert [] == _run(page, retinue, tmp_path, SERVE=str(retinue.process.pid))
+
+
+def _run(page: str, retinue: Installation, tmp_path: Path, **more: str) -> list[str]:
+    """Run a page as a reader of this installation; return what is not as it says."""
+    printed = (8000, 8080, 8472, 8473, 8474)
+    ports = dict(zip(printed, free_ports(len(printed)), strict=True))
+    ports |= {8470: retinue.port, 8471: retinue.node_port}
+    hosts = {"10.0.0.5": "127.0.0.1", "10.0.0.7": "127.0.0.1", "https://retinue.example": retinue.url}
+    hosts["https://api.example.com/openapi.json"] = "file://$PWD/openapi.json"
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "nginx").symlink_to(nginx_program() or "nginx")
     places = [str(programs), str(Path(PROGRAM).parent), os.environ["PATH"], "/usr/sbin"]
-    environment = {**retinue.environment, "PATH": ":".join(places)}
+    # Another node that a page starts listens elsewhere than the one that runs.
+    environment = {**retinue.environment, "PATH": ":".join(places), **more}
+    environment |= {"RETINUE_PORT": str(retinue.port), "RETINUE_NODE_PORT": str(ports[8474])}
     # The node's port is another one only here; a guard that is told of it would ask it, and not decide itself.
     if "retinue verify" not in (DOCS / page).read_text():
         del environment["RETINUE_NODE_URL"]
     folder = tmp_path / "reader"
     folder.mkdir()
-
-    assert [] == snippets.run(
-        DOCS / page,
-        folder,
-        environment,
-        elsewhere | {str(printed): str(mine) for printed, mine in ports.items()},
-    )
+    replace = {str(number): str(own) for number, own in ports.items()} | hosts
+    return snippets.run(DOCS / page, folder, environment, replace)
 
 
 def test_readme_question(retinue: Installation) -> None:

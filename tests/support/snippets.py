@@ -4,7 +4,9 @@ A page that is run is one shell: its blocks follow each other in one empty folde
 stop it at the first line that fails; ``console`` blocks are their lines after ``$``; a block with a ``title`` becomes
 the file of that name. A ``text`` block is what the block before it prints: each of its lines is a part of that output,
 in this order, ``…`` standing for anything. A line that says ``# exit 7`` ends so. What a reader has already is made by the
-lines of a comment ``<!-- before … -->``, which no reader sees; a ``python`` block runs after the file ``before.py``.
+lines of a comment ``<!-- before … -->``, which no reader sees, where it stands; a ``python`` block runs after the file
+``before.py``. A block with ``<!-- goes on -->`` runs beside those that follow. What nobody can run here says why, and names
+the test that holds what can be held: ``<!-- not run: … tested by … -->``.
 """
 
 from __future__ import annotations
@@ -29,11 +31,22 @@ RUN = (
     "tutorials/behind-nginx.md",
     "tutorials/rotate-without-downtime.md",
     "explanation/access.md",
+    "explanation/revocation.md",
+    "reference/node.md",
+    "reference/tokens.md",
     "how-to/access-in-git.md",
+    "how-to/leaks.md",
     "how-to/review-accounts.md",
     "how-to/call-a-protected-api.md",
     "how-to/permissions-from-openapi.md",
     "how-to/protect-a-python-api.md",
+)
+#: Pages that change the policy, or nodes: each has an installation of its own.
+ALONE = (
+    "how-to/organizations-and-their-policy.md",
+    "how-to/protect-an-api-behind-a-gateway.md",
+    "how-to/relay.md",
+    "how-to/restore-a-backup.md",
 )
 _FENCE = re.compile(
     r"(?P<marker><!--[^\n]*-->\n\s*)?^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<body>.*?)^ *```$",
@@ -41,12 +54,13 @@ _FENCE = re.compile(
 )
 _BEFORE = re.compile(r"<!-- before\n(.*?)-->", re.DOTALL)
 _EXIT = re.compile(r"^([^#\n]+?) *# exit (\d+)[^\n]*$", re.MULTILINE)
-_TESTED = re.compile(r"<!-- tested by (\S+) -->")
+_TESTED = re.compile(r"<!-- (?:not run: [^\n]+; )?tested by (\S+) -->")
+_GOES_ON = "<!-- goes on -->"
 _PICTURE = "<!-- a picture -->"
 #: Stands between the outputs of two blocks.
 _MARK = "--- end of block"
 #: A page that takes longer hangs.
-SECONDS = 90
+SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,8 @@ class Block:
     text: str
     tested_by: str
     is_picture: bool
+    goes_on: bool
+    before: str
 
     @property
     def place(self) -> str:
@@ -70,7 +86,8 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """Return the blocks of a page in their order."""
     found = []
-    for number, match in enumerate(_FENCE.finditer(page.read_text()), 1):
+    text, at = page.read_text(), 0
+    for number, match in enumerate(_FENCE.finditer(text), 1):
         language, _, rest = match["info"].strip().partition(" ")
         titled = re.search(r'title="([^"]+)"', rest)
         marker = match["marker"] or ""
@@ -79,9 +96,11 @@ def blocks(page: Path) -> list[Block]:
         found.append(
             Block(
                 page, number, language, titled[1] if titled else "", body,
-                tested[1] if tested else "", _PICTURE in marker,
+                tested[1] if tested else "", _PICTURE in marker, _GOES_ON in marker,
+                "".join(_BEFORE.findall(text, at, match.end())),
             )
         )  # fmt: skip
+        at = match.end()
     return found
 
 
@@ -90,18 +109,20 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], replace: Mappi
 
     ``replace`` are texts that stand for others while it runs: its ports, which another program may have.
     """
-    script = ["set -e", f"{{\n:\n{''.join(_BEFORE.findall(page.read_text()))}\n}} 2>&1\necho '{_MARK}'"]
+    script = ["set -e", "trap 'test $? = 0 || cat .before' EXIT"]
     expected: list[tuple[Block, str]] = []
     for block in blocks(page):
-        text = block.text
+        text, before = block.text, block.before
         for printed, own in replace.items():
-            text = text.replace(printed, own)
+            text, before = text.replace(printed, own), before.replace(printed, own)
+        script.append(f"{{\n:\n{before}\n}} >> .before 2>&1")
         if block.tested_by or block.is_picture:
             continue
         if block.title:
             (folder / block.title).write_text(text)
         elif block.language in ("sh", "console"):
             lines = _EXIT.sub(r"\1 || test $? = \2", text if block.language == "sh" else _typed(text))
+            lines = f"( {lines} ) &" if block.goes_on else lines
             script.append(f"{{\n{lines}\n}} 2>&1\necho '{_MARK}'")
             expected.append((block, _printed(text) if block.language == "console" else ""))
         elif block.language == "python":
@@ -113,7 +134,7 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], replace: Mappi
     code, output = _shell("\n".join(script), folder, environment)
     outputs = output.split(f"{_MARK}\n")
     wrong = [f"exit code {code}: {outputs[-1][-2000:]}"] if code else []
-    for (block, text), printed in zip(expected, outputs[1:], strict=False):
+    for (block, text), printed in zip(expected, outputs, strict=False):
         wrong += _differences(block, text, printed)
     return wrong
 

@@ -13,7 +13,9 @@ from retinue.node.settings import from_environment as node_settings
 from retinue.server.errors import Refused
 from retinue.server.installation import Installation
 from retinue.server.nodes.rules import node_name
+from retinue.server.provider import Provider
 from retinue.settings import SettingError
+from tests.support.snippets import DOCS, blocks
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -194,3 +196,19 @@ def test_name_that_is_none_is_refused_on_both_sides(name: str) -> None:
         node_name(name)
     with pytest.raises(SettingError, match=r"^RETINUE_NODE_NAME: 1 to 63 characters"):
         node_settings({"RETINUE_NODE_NAME": name})
+
+
+def test_page_of_single_sign_on_shows_settings_that_work(tmp_path: Path) -> None:
+    """
+    The block of the how-to is read as it stands; the client's secret is a private file in the home.
+    """
+    (block,) = [each for each in blocks(DOCS / "how-to" / "sign-in.md") if each.language == "toml"]
+    found = Provider.from_settings({}, settings.read(_file(tmp_path, block.text)), tmp_path)
+    secret = tmp_path / "oidc-secret"
+    secret.touch(0o600)
+    secret.write_text("hidden\n")
+
+    assert found == Provider(
+        "https://id.acme.example/realms/staff", "retinue", secret, "Acme ID", ("acme.example",), None
+    )
+    assert "hidden" == found.secret()

@@ -1,19 +1,21 @@
-"""``retinue backup``: a copy of the database of this host, made while it runs."""
+"""``retinue backup``: a copy of this host's database, made while it runs, put back while it does not."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from retinue.cli import exporting, output, settings
+from retinue.cli import confirm, exporting, output, settings
 from retinue.cli.exits import CommandError, Exit
-from retinue.cli.options import FORM_DEFAULTS, FormOptions
+from retinue.cli.options import DANGER_DEFAULTS, FORM_DEFAULTS, DangerOptions, FormOptions
 from retinue.cli.progress import Progress
 from retinue.cli.report import talk
 
@@ -23,6 +25,8 @@ app = App(
     "verifies. How a backup is put back: docs/how-to/restore-a-backup.md.",
 )
 _PAGES_AT_ONCE = 1_000
+#: The next start of the control plane finds it, and takes it as said that its database was restored.
+_WORD = "restored"
 _POSTGRESQL = (
     "the database is PostgreSQL, which is copied by its own tools",
     'pg_dump --format=custom --file=FILE "$RETINUE_DATABASE_URL", or a base backup with its WAL',
@@ -36,7 +40,7 @@ def create(
     options: FormOptions = FORM_DEFAULTS,
 ) -> None:
     """Copy the database into a file: one state of it, while it is written to. SQLite alone."""
-    database = _database()
+    database = _present()
     # The file is held open meanwhile, private from its first moment, and synced at the end.
     with exporting.new_file(str(out)):
         try:
@@ -69,11 +73,94 @@ def verify(
     return Exit.DONE if found["whole"] else Exit.NEGATIVE
 
 
+@app.command
+def restore(
+    file: Path,
+    /,
+    *,
+    skip_node: Annotated[
+        list[str] | None, Parameter(help="Do not wait for what this node knows. May be repeated.")
+    ] = None,
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> None:
+    """Put a copy in the place of the database, which is kept beside it. The control plane is stopped then."""
+    database = _database()
+    found = _whole(file)
+    if not database.parent.is_dir():
+        raise CommandError(f"{database.parent}: no such folder", "set RETINUE_HOME", Exit.NOT_FOUND)
+    state = f"epoch {found['epoch']}, revision {found['revision']}, {found['audit_events']} audit events"
+    if options.dry_run:
+        talk(options, f"would put back {state}")
+        return
+    confirm.one("replace the database by", str(file), [f"it is of {state}"], options)
+    kept = _set_aside(database)
+    _put(file, database)
+    (settings.home() / _WORD).write_text("".join(f"{name}\n" for name in skip_node or ()))
+    talk(options, f"put back {state}: {database}")
+    if kept:
+        talk(options, f"kept {kept}")
+    talk(options, "next: retinue serve, then retinue epoch get")
+
+
+def _whole(file: Path) -> dict[str, Any]:
+    """Return what a copy is of. Raises ``CommandError`` unless it is whole."""
+    if not file.is_file():
+        raise CommandError(f"{file}: no such file", "name a file of `retinue backup create`", Exit.NOT_FOUND)
+    try:
+        found = _looked_at(file)
+    except sqlite3.Error as error:
+        raise CommandError(f"{file}: {error}", "take another backup", Exit.CONFLICT) from None
+    if not found["whole"]:
+        raise CommandError(f"{file} is damaged", "take another backup", Exit.CONFLICT)
+    return found
+
+
+def _set_aside(database: Path) -> Path | None:
+    """Give the database another name. Raises ``CommandError`` while another process has it open."""
+    if not database.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(database, timeout=0.2)) as opened:
+            opened.execute("PRAGMA journal_mode = DELETE")  # fails while anybody else has it open
+    except sqlite3.DatabaseError as error:  # one that is damaged makes way: that is why a copy is put back
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise CommandError(
+                f"{database} is in use", "stop the control plane, all of its processes", Exit.CONFLICT
+            ) from None
+    kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    database.rename(kept)
+    for ending in ("-wal", "-shm"):
+        beside = Path(f"{database}{ending}")
+        if beside.exists():
+            beside.rename(f"{kept}{ending}")
+    return kept
+
+
+def _put(file: Path, database: Path) -> None:
+    """Copy ``file`` to ``database``: whole, durable and private, or not at all."""
+    part = database.with_name(f"{database.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with file.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+        shutil.copyfileobj(source, target)
+        target.flush()
+        os.fsync(target.fileno())
+    part.replace(database)
+    folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def _database() -> Path:
     url = os.environ.get("RETINUE_DATABASE_URL", "")
     if url and not url.startswith("sqlite:"):
         raise CommandError(*_POSTGRESQL, Exit.USAGE)
-    found = Path(url.removeprefix("sqlite://")) if url else settings.home() / "retinue.db"
+    return Path(url.removeprefix("sqlite://")) if url else settings.home() / "retinue.db"
+
+
+def _present() -> Path:
+    found = _database()
     if not found.is_file():
         raise CommandError(f"{found}: no database", "set RETINUE_HOME to the installation", Exit.NOT_FOUND)
     return found
