@@ -26,6 +26,16 @@ def keys(world: World, act: str) -> Target:
     return "POST", f"/v1/bulk/keys/{act}", {"keys": [world.key(world.account("target"))[0].id]}
 
 
+def changed_keys(world: World, act: str, **given: object) -> Target:
+    method, path, body = keys(world, act)
+    return method, path, {**(body or {}), **given}
+
+
+def owned(world: World) -> Target:
+    body = {"accounts": [world.account("target").id], "owners": [world.user()[0].id]}
+    return "POST", "/v1/bulk/service-accounts/set-owners", body
+
+
 def configured(world: World) -> Target:
     case = configuration(world)
     return "POST", case.path, case.body

@@ -17,7 +17,14 @@ from retinue.server.ledger import queries
 from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
-from tests.api import access_cases, credential_cases, epoch_cases, organization_cases, webhook_cases
+from tests.api import (
+    access_cases,
+    credential_cases,
+    epoch_cases,
+    organization_cases,
+    view_cases,
+    webhook_cases,
+)
 from tests.api.import_cases import imported
 from tests.api.world import Answer, Caller, World
 
@@ -135,7 +142,7 @@ def _from(make: organization_cases.Make) -> Callable[[World], Case]:
 
 CASES: dict[str, Callable[[World], Case]] = {
     "create_service_account": lambda world: Case(
-        "/v1/service-accounts", _created("etl"), _FULL | {"owners": [world.owner.id]}
+        "/v1/service-accounts", _created("etl"), _FULL | {"owners": [world.user()[0].id]}
     ),
     "update_service_account": lambda world: Case(
         _account(world),
@@ -205,6 +212,26 @@ CASES: dict[str, Callable[[World], Case]] = {
     "revoke_keys": lambda world: Case(
         "/v1/bulk/keys/revoke", [("key.revoked", "etl/k1")], {"keys": [_key(world).rpartition("/")[2]]}
     ),
+    "expire_keys": lambda world: Case(
+        "/v1/bulk/keys/expire",
+        [("key.expiry_shortened", "etl/k1")],
+        {"keys": [_key(world).rpartition("/")[2]], "expires": "1d"},
+    ),
+    "restrict_keys": lambda world: Case(
+        "/v1/bulk/keys/restrict",
+        [("key.restricted", "etl/k1")],
+        {"keys": [_key(world).rpartition("/")[2]], "methods": ["GET"]},
+    ),
+    "rotate_keys": lambda world: Case(
+        "/v1/bulk/keys/rotate",
+        [("key.issued", "etl/k1"), ("key.rotated", "etl/k1")],
+        {"keys": [_key(world).rpartition("/")[2]]},
+    ),
+    "set_owners_of_service_accounts": lambda world: Case(
+        "/v1/bulk/service-accounts/set-owners",
+        [("account.updated", "etl")],
+        {"accounts": [world.account().id], "owners": [world.user()[0].id]},
+    ),
     "import_keys": lambda world: Case(
         "/v1/bulk/keys/import", [("import_scheme.created", "legacy"), ("key.issued", "etl/old")], imported(world.account().id)
     ),
@@ -229,8 +256,14 @@ def _webhook(world: World, operation: str) -> Case:
     return Case(path, [(f"webhook.{webhook_cases.SAYS.get(operation, 'created')}", name)], body)
 
 
-_NEW |= webhook_cases.NEW
-_GONE |= webhook_cases.GONE
+def _view(world: World, operation: str) -> Case:
+    _, path, body = view_cases.target(world.owner, operation, "Mine")
+    return Case(path, [(f"saved_view.{view_cases.CHANGES[operation]}", "Mine")], body)
+
+
+_NEW |= webhook_cases.NEW | view_cases.NEW
+_GONE |= webhook_cases.GONE | view_cases.GONE
+CASES |= {each: lambda world, each=each: _view(world, each) for each in view_cases.CHANGES}  # type: ignore[misc]
 CASES |= {each: lambda world, each=each: _webhook(world, each) for each in webhook_cases.CHANGES}  # type: ignore[misc]
 
 

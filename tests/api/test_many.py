@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from retinue.server.directory.models import Principal
 from retinue.server.ledger.guard import suspended_for_schema_changes
@@ -171,3 +174,107 @@ def test_more_than_may_be_done_at_once_are_refused(world: World) -> None:
 
     assert (400, "body.where") == (answer.status, answer.field)
     assert "1001" in answer.json["detail"]
+
+
+def test_what_was_shown_is_what_is_acted_on(world: World) -> None:
+    """
+    With the digest of a preview an act refuses another set, even one of the same number; and takes the same one.
+    """
+    first, _second = _accounts(world, "etl-a", "etl-b")
+    where = {"where": {"search": "etl", "state": "enabled"}}
+    shown = world.owner.post(f"{A}/disable", {**where, "preview": True}).json
+    world.owner.post(f"/v1/service-accounts/{first}/disable")
+    (late,) = _accounts(world, "etl-c")
+    other = world.owner.post(f"{A}/disable", {**where, "expected": 2, "digest": shown["digest"]})
+    untouched = _states(world)
+    world.owner.post(f"/v1/service-accounts/{first}/enable")
+    world.owner.delete(f"/v1/service-accounts/{late}")
+    same = world.owner.post(f"{A}/disable", {**where, "digest": shown["digest"]})
+
+    assert (409, "state_conflict", "body.digest") == (other.status, other.code, other.field)
+    assert {"etl-a": "disabled", "etl-b": "enabled", "etl-c": "enabled"} == untouched
+    assert (200, 2) == (same.status, same.json["done"])
+
+
+def test_an_act_by_name_keeps_to_the_digest_too(world: World) -> None:
+    """
+    Objects by name whose digest is another one are refused, and nothing is done.
+    """
+    ids = _accounts(world, "a", "b")
+    wrong = world.owner.post(f"{A}/disable", {"accounts": ids, "digest": "0" * 64})
+
+    assert (409, "body.digest") == (wrong.status, wrong.field)
+    assert {"a": "enabled", "b": "enabled"} == _states(world)
+
+
+def test_many_keys_get_another_end(world: World) -> None:
+    """
+    All usable keys of the accounts end at one instant; what has ended is refused, and another account's key stays.
+    """
+    etl, web = world.account("etl"), world.account("web")
+    live, ended, other = world.key(etl, "k1")[0], world.key(etl, "k2")[0], world.key(web)[0]
+    world.owner.post(f"/v1/keys/{ended.id}/revoke")
+    before = world.owner.get(f"/v1/keys/{other.id}").json["expires_at"]
+    at = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    where = {"accounts": ["etl"], "status": "usable"}
+    found = world.owner.post(f"{K}/expire", {"where": where, "expected": 1, "expires": at})
+    named = world.owner.post(f"{K}/expire", {"keys": [live.id, ended.id], "expires": at})
+
+    assert (1, 1, 0, 0) == _counts(found.json)
+    assert (2, 0, 1, 1) == _counts(named.json)
+    assert at[:19] == world.owner.get(f"/v1/keys/{live.id}").json["expires_at"][:19]
+    assert before == world.owner.get(f"/v1/keys/{other.id}").json["expires_at"]
+
+
+def test_many_keys_are_narrowed_and_keep_what_was_not_said(world: World) -> None:
+    """
+    The kinds of restrictions that are named change; the others stay as each key has them.
+    """
+    account = world.account()
+    keys = [world.key(account, name)[0].id for name in ("k1", "k2")]
+    own = {"networks": ["10.0.0.0/8"], "methods": ["GET", "POST"]}
+    world.owner.post(f"/v1/keys/{keys[0]}/restrict", {"restrictions": own})
+    answer = world.owner.post(f"{K}/restrict", {"keys": keys, "methods": ["GET"]})
+    held = [world.owner.get(f"/v1/keys/{ident}").json["restrictions"] for ident in keys]
+
+    assert (2, 2, 0, 0) == _counts(answer.json)
+    assert [["10.0.0.0/8"], []] == [each["networks"] for each in held]
+    assert [["GET"], ["GET"]] == [each["methods"] for each in held]
+
+
+def test_many_keys_are_rotated_and_their_tokens_told_once(world: World) -> None:
+    """
+    Each token of the answer is accepted, the old ones too for the overlap. Neither a preview nor a repetition
+    tells any, and nothing is made twice.
+    """
+    account = world.account(permissions=("report:read",))
+    keys = [world.key(account, name)[0].id for name in ("k1", "k2")]
+    body, once = {"keys": keys, "overlap": "1h"}, {"Idempotency-Key": "many"}
+    preview = world.owner.post(f"{K}/rotate", {**body, "preview": True}).json
+    made = world.owner.post(f"{K}/rotate", body, once)
+    again = world.owner.post(f"{K}/rotate", body, once)
+    accepted = [
+        world.owner.post("/v1/credentials/identify", {"token": each["token"]}).json["accepted"]
+        for each in made.json["issued"]
+    ]
+
+    assert (2, None) == (preview["done"], preview["issued"])
+    assert [True, True] == accepted
+    assert None is again.json["issued"]
+    assert 4 == len(world.owner.get("/v1/keys?account=etl").json["items"])
+    assert {"retiring"} == {world.owner.get(f"/v1/keys/{ident}").json["status"] for ident in keys}
+
+
+def test_many_accounts_get_other_owners(world: World) -> None:
+    """
+    The named users own each account, and nobody else does; who owned it so already is no change.
+    """
+    user, _ = world.user()
+    ids = _accounts(world, "a", "b")
+    answer = world.owner.post(f"{A}/set-owners", {"accounts": ids, "owners": [user.email]})
+    again = world.owner.post(f"{A}/set-owners", {"accounts": ids, "owners": [user.email]})
+    owners = [world.owner.get(f"/v1/service-accounts/{ident}").json["owners"] for ident in ids]
+
+    assert (2, 2, 0, 0) == _counts(answer.json)
+    assert (2, 0, 2, 0) == _counts(again.json)
+    assert [[user.id], [user.id]] == [[each["id"] for each in held] for held in owners]

@@ -30,7 +30,8 @@ ADDITIVE = {
     "issue_ingest_token", "issue_my_token", "open_review", "rename_ingest_token",
     "rename_my_token", "reopen_finding", "restore_ingest_token", "restore_key",
     "restore_my_token", "create_webhook", "update_webhook", "enable_webhook", "disable_webhook", "rotate_webhook",
-    "test_webhook", "delete_webhook", "retry_delivery",
+    "test_webhook", "delete_webhook", "retry_delivery", "set_owners_of_service_accounts",
+    "create_saved_view", "update_saved_view", "delete_saved_view",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.ledger.transaction import SYSTEM, transaction
-from tests.api import epoch_cases
+from tests.api import epoch_cases, view_cases
 from tests.api.world import JSON, Caller, World
 
 ACCOUNTS, KEYS, OWN = "/v1/service-accounts", "/v1/keys", "/v1/me/tokens"
@@ -93,6 +93,7 @@ CALLS: dict[str, Callable[[World, Caller], Call]] = {
     "skip_journals": lambda world, _: epoch_cases.skipping(world)[1:],
     "list_lost": lambda world, _: ("/v1/epochs/1/lost", None),
     "take_journal": lambda world, _: ("/v1/feed/journal", _journal()),
+    **view_cases.SPECIMENS,
     "list_my_tokens": lambda world, _: (OWN, None),
     "issue_my_token": lambda world, _: (OWN, {"name": f"t-{secrets.token_hex(4)}"}),
     "get_my_token": lambda world, caller: (own_token(world, caller), None),

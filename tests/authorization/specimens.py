@@ -36,7 +36,7 @@ Make = Callable[[World, Caller], Specimen]
 
 
 def _new(world: World) -> JSON:
-    return {"name": f"made-{secrets.token_hex(6)}", "purpose": "x", "owners": [world.owner.id]}
+    return {"name": f"made-{secrets.token_hex(6)}", "purpose": "x", "owners": [world.user()[0].id]}
 
 
 def account(world: World, *, state: str = "enabled", permissions: tuple[str, ...] = ()) -> str:
@@ -277,6 +277,14 @@ SPECIMENS: dict[str, Make] = {
         _accounts(account(world, permissions=(GRANTED,))) | {"permission": GRANTED},
     ),
     "revoke_keys": lambda world, _: Specimen("/v1/bulk/keys/revoke", _keys(key(world))),
+    "expire_keys": lambda world, _: Specimen("/v1/bulk/keys/expire", _keys(key(world)) | {"expires": "1d"}),
+    "restrict_keys": lambda world, _: Specimen(
+        "/v1/bulk/keys/restrict", _keys(key(world)) | {"methods": ["GET"]}
+    ),
+    "rotate_keys": lambda world, _: Specimen("/v1/bulk/keys/rotate", _keys(key(world))),
+    "set_owners_of_service_accounts": lambda world, _: Specimen(
+        "/v1/bulk/service-accounts/set-owners", _accounts(account(world)) | {"owners": [world.user()[0].id]}
+    ),
     "import_keys": lambda world, _: Specimen("/v1/bulk/keys/import", imported(account(world))),
     "delete_keys": lambda world, _: Specimen("/v1/bulk/keys/delete", _keys(key(world, revoked=True))),
     **access_operations.as_specimens(Specimen),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retinue.server.ledger.models import AuditEvent
-from tests.api.world import World
+from tests.api.world import JSON, World
 from tests.authorization.people import Cast
 from tests.authorization.specimens import ACCOUNTS, account, key
 
@@ -87,7 +87,11 @@ def test_what_is_named_in_a_body_is_looked_for_here_alone(cast: Cast, case: str)
         ("/v1/bulk/service-accounts/disable", "accounts"),
         ("/v1/bulk/service-accounts/delete", "accounts"),
         ("/v1/bulk/service-accounts/take-back", "accounts"),
+        ("/v1/bulk/service-accounts/set-owners", "accounts"),
         ("/v1/bulk/keys/revoke", "keys"),
+        ("/v1/bulk/keys/expire", "keys"),
+        ("/v1/bulk/keys/restrict", "keys"),
+        ("/v1/bulk/keys/rotate", "keys"),
     ],
 )
 def test_bulk_acts_reach_nothing_elsewhere(cast: Cast, path: str, field: str) -> None:
@@ -97,7 +101,12 @@ def test_bulk_acts_reach_nothing_elsewhere(cast: Cast, path: str, field: str) ->
     there = _there(cast.there)
     ident = there.account if field == "accounts" else there.key
     events = AuditEvent.objects.filter(organization=cast.there.organization.id).count()
-    more = {"permission": "grant:create"} if path.endswith("take-back") else {}
+    given: dict[str, JSON] = {
+        "take-back": {"permission": "grant:create"},
+        "set-owners": {"owners": [cast.here.owner.id]},
+        "expire": {"expires": "now"},
+    }
+    more = given.get(path.rpartition("/")[2], {})
     answer = cast.here.owner.post(path, {field: [ident], **more}, {"prefer": "wait=0"})
 
     assert (404, "not_found") == (answer.status, answer.code), answer.text

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: Of the ids that the filter finds.
+DIGEST = "c1" * 32
+
 
 def bulk(body: dict[str, Any]) -> dict[str, Any]:
     """Two keys that a filter finds; one of them is refused."""
@@ -14,4 +17,5 @@ def bulk(body: dict[str, Any]) -> dict[str, Any]:
          "code": "state_conflict", "detail": "it is the last", "uses_24h": 0},
     ]  # fmt: skip
     preview = bool(body.get("preview"))
-    return {"preview": preview, "matched": 2, "done": 1, "unchanged": 0, "refused": 1, "items": items}
+    counts = {"matched": 2, "done": 1, "unchanged": 0, "refused": 1}
+    return {"preview": preview, "digest": DIGEST, **counts, "items": items}

@@ -11,6 +11,7 @@ import pytest
 
 from retinue.cli import progress
 from tests.cli.answers import ETL_ID, EVENT
+from tests.cli.bulk_answers import DIGEST
 from tests.cli.conftest import Run, Terminal
 from tests.cli.control_plane import FakeServer
 
@@ -25,12 +26,13 @@ WAYS = [
 
 @pytest.mark.parametrize("words", WAYS, ids=lambda words: "-".join(words[:2]))
 def test_one_call_for_all_that_fit(words: tuple[str, ...], run: Run, server: FakeServer) -> None:
-    """First a preview, then one call that names how many are meant; each refusal is shown, and exit is 8."""
+    """First a preview, then one call for just those that it has shown; each refusal is shown, and exit is 8."""
     outcome = run(*words, "--confirm", "2", "-o", "json")
     preview, act = server.changes()
 
     assert (8, preview.path) == (outcome.code, act.path)
     assert (True, None, 2) == (preview.body["preview"], act.body.get("preview"), act.body["expected"])
+    assert (None, DIGEST) == (preview.body.get("digest"), act.body["digest"])
     assert preview.body["where"] == act.body["where"]
     assert ["done", "refused"] == [each["result"] for each in json.loads(outcome.out)["items"]]
 

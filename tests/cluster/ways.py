@@ -69,11 +69,11 @@ def finish(operation: str) -> EndKey:
     return end
 
 
-def many(operation: str, verb: str) -> EndKey:
+def many(operation: str, verb: str, **more: Any) -> EndKey:
     """Return the way that ends a list of keys, here of one."""
 
     def end(client: Client, key: Key) -> None:
-        client.end(operation, "POST", f"{BULK}/keys/{verb}", {"keys": [key.id]}, [key.held])
+        client.end(operation, "POST", f"{BULK}/keys/{verb}", {"keys": [key.id], **more}, [key.held])
 
     return end
 
@@ -95,6 +95,9 @@ ENDING_KEYS: dict[str, EndKey] = {
     **life("key", "finish_rotation"),
     "compromise_key": act("compromise_key", "compromise", confirm=1),
     "revoke_keys": many("revoke_keys", "revoke"),
+    "expire_keys": many("expire_keys", "expire", expires="now"),
+    "restrict_keys": many("restrict_keys", "restrict", **NARROWED["restrictions"]),
+    "rotate_keys": many("rotate_keys", "rotate", overlap="0s"),
     "delete_keys": many("delete_keys", "delete"),
 }
 

@@ -87,7 +87,7 @@ def act(
     if found.matched > _SHOWN:
         evidence.append(f"and {found.matched - _SHOWN} more")
     ask.several(verb, [each.id for each in found.items], options, confirm, evidence)
-    made = session.perform(operation, None, {**sent, "expected": found.matched})
+    made = session.perform(operation, None, {**sent, "expected": found.matched, "digest": found.digest})
     session.say(f"{verb}d {made.done} of {made.matched}, {made.unchanged} as before, {made.refused} refused")
     output.show_list([Page(made.items)], ITEM, options)
     session.next("retinue audit list --since 1h")

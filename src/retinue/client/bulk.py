@@ -25,6 +25,7 @@ class BulkResult(Struct, kw_only=True):
 
     preview: bool
     matched: int
+    digest: str
     done: int
     unchanged: int
     refused: int

@@ -41,6 +41,7 @@ _MANAGEMENT = {
     "review": "create read decide",
     "finding": "read resolve",
     "epoch": "read create update",
+    "saved_view": "share",
 }
 
 #: Every permission that guards Retinue itself, in catalogue order. New ones go last in their resource.

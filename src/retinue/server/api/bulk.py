@@ -6,7 +6,8 @@ does everything and takes it back, so what it says is what would happen at this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Literal, TypeVar
 
@@ -39,6 +40,9 @@ class BulkResult(schemas.Answer):
 
     preview: bool
     matched: int
+    digest: str = Field(
+        description="Digest of the ids that are meant. Sent back with the act, it keeps it to just these."
+    )
     done: int
     unchanged: int
     refused: int
@@ -50,7 +54,13 @@ class Bulk(schemas.WithReason):
 
     preview: bool = Field(False, description="Say what would happen, and change nothing.")
     expected: int | None = Field(
-        None, description="How many objects are meant; with a filter it is required, but for a preview."
+        None,
+        description="How many objects are meant; with a filter it or `digest` is needed, but for a preview.",
+    )
+    digest: str | None = Field(
+        None,
+        max_length=64,
+        description="As a preview has answered it: other objects than it has shown refuse the act.",
     )
 
 
@@ -58,16 +68,33 @@ class _TakenBack(Exception):
     """A preview is over."""
 
 
-def check_meant(body: Bulk, named: Sequence[str], where: object | None, matched: int) -> None:
-    """Refuse a call that names nothing or too much, or whose filter found another number than was meant."""
+def digest_of(idents: Iterable[str]) -> str:
+    """Return the digest of a set of ids, in whichever order they come: 64 hexadecimal characters."""
+    return hashlib.sha256("\n".join(sorted(set(idents))).encode()).hexdigest()
+
+
+def check_named(body: Bulk, named: Sequence[str], where: object | None) -> None:
+    """Refuse a call that names nothing or too much, or gives a filter and says not what it shall find."""
     if bool(named) == (where is not None):
         raise Refused("invalid_value", "either objects by name, or a filter", field="where")
-    if not body.preview and where is not None and body.expected is None:
+    if not body.preview and where is not None and body.expected is None and body.digest is None:
         raise Refused("missing_field", "with a filter: how many are meant", field="expected")
-    if matched > MOST:
-        raise Refused("invalid_value", f"{matched} objects; at most {MOST} at once", field="where")
-    if body.expected is not None and body.expected != matched:
-        raise Refused("state_conflict", f"{matched} objects are in it, not {body.expected}", field="expected")
+
+
+def check_meant(body: Bulk, found: Iterable[str]) -> None:
+    """Refuse a call that is about other objects than were meant, by their number or by their digest."""
+    idents = list(found)
+    if len(idents) > MOST:
+        raise Refused(
+            "invalid_value", f"{len(idents)} objects or more; at most {MOST} at once", field="where"
+        )
+    if body.expected is not None and body.expected != len(idents):
+        detail = f"{len(idents)} objects are in it, not {body.expected}"
+        raise Refused("state_conflict", detail, field="expected")
+    if body.digest is not None and body.digest != digest_of(idents):
+        raise Refused(
+            "state_conflict", "other objects are in it by now than the preview has shown", field="digest"
+        )
 
 
 def run(
@@ -95,7 +122,8 @@ def run(
         pass
     results = [item["result"] for item in items]
     counts = {word: results.count(word) for word in ("done", "unchanged", "refused")}
-    return {"preview": body.preview, "matched": len(rows), **counts, "items": items}
+    told = {"preview": body.preview, "matched": len(rows), "digest": digest_of(idents)}
+    return {**told, **counts, "items": items}
 
 
 def _one(

@@ -94,6 +94,7 @@ def delete_service_accounts(call: Call, body: BulkAccounts) -> schemas.JSON:
 
 def accounts(call: Call, body: BulkAccounts) -> list[Principal]:
     """Return the accounts that are meant, locked until the commit, by id: two calls never wait in a ring."""
+    bulk.check_named(body, body.accounts, body.where)
     if body.where is None:
         ids = {
             queries.find_principal(
@@ -107,9 +108,9 @@ def accounts(call: Call, body: BulkAccounts) -> list[Principal]:
         holders = None if body.where.role is None else holders_of(call.organization, body.where.role)
         rows = queries.accounts(call.organization, holders=holders, **filters)
         rows = Principal.objects.filter(id__in=rows.values("id"))
-    matched = rows.count()
-    bulk.check_meant(body, body.accounts, body.where, matched)
-    return list(rows.select_for_update(no_key=True).order_by("id"))
+    locked = list(rows.select_for_update(no_key=True).order_by("id")[: bulk.MOST + 1])
+    bulk.check_meant(body, (row.id for row in locked))
+    return locked
 
 
 def shown(account: Principal) -> tuple[str, str | None, str | None]:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from retinue.server.api import bulk, schemas
 from retinue.server.api.credential_schemas import State, Status
+from retinue.server.api.credentials import DAYS_MAX, FormatName, found
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions, queries, writing
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
-from retinue.server.policies.queries import in_force
-from retinue.server.traffic import queries as traffic
+from retinue.token import Kind
 
 TAG = "bulk"
 PATH = "/bulk/keys"
 
 
 class KeysWhere(schemas.Body):
-    """Which keys: as the filters of their list."""
+    """Which keys: as the filters of the list of credentials."""
 
-    account: str | None = None
+    account: str | None = Field(None, description="Id or handle of an account.")
+    accounts: list[str] = Field(
+        [], max_length=bulk.MOST, description="All keys of these, each by id or handle."
+    )
     state: State | None = None
     status: Status | None = None
+    format: FormatName | None = None
+    name: str | None = None
     search: str | None = None
+    used_within: int | None = Field(None, ge=1, le=DAYS_MAX, description="Used in these days.")
+    unused_for: int | None = Field(
+        None, ge=1, le=DAYS_MAX, description="Neither used nor issued in these days."
+    )
+    expires_within: int | None = Field(None, ge=1, le=DAYS_MAX, description="Ends in these days.")
 
 
 class BulkKeys(bulk.Bulk):
@@ -58,7 +66,7 @@ def revoke_keys(call: Call, body: BulkRevoke) -> schemas.JSON:
             return None
         return actions.revoke(call.tx, key, reason=body.reason, text=body.text)
 
-    return bulk.run(call, body, _keys(call, body), act, _shown, "credential")
+    return bulk.run(call, body, keys(call, body), act, shown, "credential")
 
 
 @operation(
@@ -70,26 +78,25 @@ def delete_keys(call: Call, body: BulkKeys) -> schemas.JSON:
     def act(key: Credential) -> Credential | None:
         return None if key.state == "deleted" else actions.delete(call.tx, key)
 
-    return bulk.run(call, body, _keys(call, body), act, _shown, "credential")
+    return bulk.run(call, body, keys(call, body), act, shown, "credential")
 
 
-def _keys(call: Call, body: BulkKeys) -> list[Credential]:
+def keys(call: Call, body: BulkKeys) -> list[Credential]:
+    """Return the keys that are meant, by id."""
+    bulk.check_named(body, body.keys, body.where)
     if body.where is None:
         ids = {queries.key(call.organization, ident).id for ident in body.keys}
     else:
-        filters: dict[str, Any] = body.where.model_dump()
-        status, account = filters.pop("status"), filters["account"]
-        if account is not None:
-            filters["account"] = directory.id_of(call.organization, account)
-        rows = queries.keys(call.organization, **filters)
-        if status is not None:
-            policy, used = in_force(call.organization), traffic.used_credentials()
-            rows = queries.with_status(rows, status, call.now, used=used, policy=policy)
+        rows = found(call, [Kind.API_KEY], body.where.model_dump(exclude={"accounts"}))
+        if body.where.accounts:
+            held = [directory.id_of(call.organization, text) for text in body.where.accounts]
+            rows = rows.filter(principal_id__in=held)
         ids = set(rows.values_list("id", flat=True)[: bulk.MOST + 1])
-    bulk.check_meant(body, body.keys, body.where, len(ids))
-    found = queries.by_ids(ids)
-    return [found[ident] for ident in sorted(found)]
+    bulk.check_meant(body, ids)
+    known = queries.by_ids(ids)
+    return [known[ident] for ident in sorted(known)]
 
 
-def _shown(key: Credential) -> tuple[str, str | None, str | None]:
+def shown(key: Credential) -> tuple[str, str | None, str | None]:
+    """Return id, name and state of a key, as results list it."""
     return key.id, writing.called(key), key.state

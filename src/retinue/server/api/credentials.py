@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
+from django.db.models import QuerySet
 from pydantic import Field
 
 from retinue.decision import Denied
@@ -14,6 +16,7 @@ from retinue.server.api.credential_schemas import Key, KeyList, State, Status
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import enforcing, queries
+from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
 from retinue.server.ledger.transaction import reading
@@ -31,6 +34,9 @@ PLAN_SHOWN = 200
 IN_USE = timedelta(days=1)
 _KINDS = {Kind.API_KEY: "api_key", Kind.PERSONAL: "personal_access_token", Kind.INGEST: "ingest_token"}
 _EVERY = frozenset(Kind)
+#: What narrows the list, and what is meant by an act on many.
+NARROWED = ("account", "state", "status", "format", "name", "search", "used_within", "unused_for",
+            "expires_within")  # fmt: skip
 #: Names are sorted as they are compared.
 _ORDERS = {"name": "name_folded", "-name": "-name_folded"}
 
@@ -97,43 +103,41 @@ def _kinds(call: Call) -> list[Kind]:
 def list_credentials(call: Call, query: CredentialFilter) -> schemas.JSON:
     """List keys, and as far as the caller may read them personal access tokens and ingest tokens."""
     filters = query.filters()
-    readable = _kinds(call)
-    kinds = [kind for kind in readable if query.kind in (None, _KINDS[kind])]
-    rows = queries.credentials(
-        call.organization,
-        kinds,
-        account=None if query.account is None else directory.id_of(call.organization, query.account),
-        state=query.state or ("deleted" if query.status == "deleted" else None),
-        format=query.format,
-        name=query.name,
-        search=query.search,
-    )
-    rows = queries.within_days(
-        rows,
-        call.now,
-        used_within=query.used_within,
-        unused_for=query.unused_for,
-        expires_within=query.expires_within,
-        last_used=traffic.last_used(),
-    )
-    if query.status is not None:
-        rows = queries.with_status(
-            rows,
-            query.status,
-            call.now,
-            used=traffic.used_credentials(),
-            policy=in_force(call.organization),
-            lacking=queries.lacking_users(call.organization) if Kind.PERSONAL in kinds else (),
-        )
+    kinds = [kind for kind in _kinds(call) if query.kind in (None, _KINDS[kind])]
+    rows = found(call, kinds, {name: value for name, value in filters.items() if name in NARROWED})
     order = (_ORDERS.get(query.sort, query.sort), "-id" if query.sort.startswith("-") else "id")
     bound = {**filters, "kinds": [kind.value for kind in kinds]}
-    found, following = page(
+    shown, following = page(
         rows,
         Listing("credentials", call.organization, bound, order),
         cursor=query.cursor,
         limit=query.limit,
     )
-    return {"items": render.keys(found, call.now), "next": following}
+    return {"items": render.keys(shown, call.now), "next": following}
+
+
+def found(call: Call, kinds: Sequence[Kind], where: Mapping[str, Any]) -> QuerySet[Credential]:
+    """Return the credentials of these kinds that filters of the list match; one left out narrows nothing."""
+    status, account = where.get("status"), where.get("account")
+    rows = queries.credentials(
+        call.organization,
+        kinds,
+        account=None if account is None else directory.id_of(call.organization, account),
+        state=where.get("state") or ("deleted" if status == "deleted" else None),
+        **{name: where.get(name) for name in ("format", "name", "search")},
+    )
+    days = {name: where.get(name) for name in ("used_within", "unused_for", "expires_within")}
+    rows = queries.within_days(rows, call.now, last_used=traffic.last_used(), **days)
+    if status is None:
+        return rows
+    return queries.with_status(
+        rows,
+        status,
+        call.now,
+        used=traffic.used_credentials(),
+        policy=in_force(call.organization),
+        lacking=queries.lacking_users(call.organization) if Kind.PERSONAL in kinds else (),
+    )
 
 
 @operation("GET", f"{LIST}/expiry-plan", permission="credential:read", response=ExpiryPlan, tag=TAG)
@@ -166,11 +170,11 @@ def identify_credential(call: Call, body: PresentedToken) -> schemas.JSON:
     with reading():
         decision = guard.verifier().verify(question)
     caller = decision.caller
-    found = None if caller is None else queries.by_ids([caller.credential_id]).get(caller.credential_id)
-    if found is None or found.kind not in {kind.value for kind in _kinds(call)}:
+    held = None if caller is None else queries.by_ids([caller.credential_id]).get(caller.credential_id)
+    if held is None or held.kind not in {kind.value for kind in _kinds(call)}:
         raise NotFound("credential with this token", "…")
     return {
-        "key": render.keys([found], call.now)[0],
+        "key": render.keys([held], call.now)[0],
         "accepted": not isinstance(decision, Denied),
         "reason": decision.reason.value if isinstance(decision, Denied) else None,
     }

@@ -30,8 +30,8 @@ from retinue.server.traffic import recorder
 
 HEADER = "Idempotency-Key"
 KEEP = timedelta(days=1)
-#: What is told once and cannot be made anew by a repetition.
-_SECRET = "secret"  # noqa: S105  (the name of a field)
+#: What is told once and cannot be made anew by a repetition: secrets of webhooks, keys of many.
+_ONCE = ("secret", "issued")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _was_used_since(record: IdempotencyRecord, credential: Credential) -> bool:
 def remember(tx: Transaction, key: str, status: int, body: Any, credential: str) -> None:
     """Keep the answer, without its token, and the revision that the commit will take."""
     kept = {
-        name: None if name == _SECRET else value
+        name: None if name in _ONCE else value
         for name, value in msgspec.to_builtins(body).items()
         if name != "token" or value is None
     }

@@ -15,7 +15,7 @@ from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
 from retinue.server.credentials import device, founding, invitations
 from retinue.server.credentials.writing import Issued
-from retinue.server.directory import actions, queries
+from retinue.server.directory import actions, queries, saved_views
 from retinue.server.directory import users as directory
 from retinue.server.directory.queries import Principal
 
@@ -255,6 +255,7 @@ def delete_user(call: Call, user_id: str, query: schemas.Reasoned) -> schemas.JS
     founding.check_may_go(call.tx, user)
     gone = credentials.delete_account(call.tx, user, query.reason)
     directory.forget_password(gone)
+    saved_views.forget_private(gone)
     return render.users([gone])[0]
 
 

@@ -45,14 +45,20 @@ def expire(tx: Transaction, key: Credential, asked: str) -> tuple[Credential, ru
     return key, end
 
 
-def restrict(tx: Transaction, key: Credential, given: Mapping[str, Any]) -> Credential:
-    """Narrow a credential to exactly these restrictions. What admits more than before needs the ceiling."""
+def restrict(
+    tx: Transaction, key: Credential, given: Mapping[str, Any], *, others_stay: bool = False
+) -> Credential:
+    """Narrow a credential to exactly these restrictions. What admits more than before needs the ceiling.
+
+    With ``others_stay`` the kinds of restrictions that are left out stay as they are.
+    """
     owner = owners.of(key).locked()
     key = Credential.objects.select_for_update(no_key=True).get(id=key.id)
     if key.state not in ("active", "suspended"):
         raise Refused("state_conflict", f"{key.id} is {key.state}")
     before = dict(key.restrictions)
-    wanted = issuing.check_restrictions(owner, given, kept=before)
+    asked = {**before, **given} if others_stay else given
+    wanted = issuing.check_restrictions(owner, asked, kept=before)
     if owner.kind is Kind.INGEST and not wanted.get("endpoints"):
         raise Refused("missing_field", "an ingest token names its endpoints", field="restrictions.endpoints")
     if wanted == before:

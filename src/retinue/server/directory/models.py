@@ -122,6 +122,35 @@ class LoginManager(BaseUserManager["Login"]):
         return self.get(email__iexact=username)
 
 
+class SavedView(models.Model):
+    """Filters, sort and columns of a list under a name, of one user or for the organization. Metadata."""
+
+    id = IdField(primary_key=True)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
+    owner = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="saved_views", db_index=False)
+    #: Which list, as the API calls it: `service-accounts`.
+    list = models.CharField(max_length=32)
+    name = models.CharField(max_length=100)
+    name_folded = models.CharField(max_length=200)
+    filters = models.JSONField(default=dict)
+    sort = models.CharField(max_length=64, blank=True)
+    columns = models.JSONField(default=list)
+    density = models.CharField(max_length=16, blank=True)
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "list", "name_folded"], name="view_once_an_owner"),
+            models.UniqueConstraint(
+                fields=["organization", "list", "name_folded"],
+                condition=models.Q(is_shared=True),
+                name="view_shared_once",
+            ),
+        ]
+
+
 class Login(AbstractBaseUser):
     """How a person signs in to the console. Only users have one; a service account never does."""
 

@@ -15,6 +15,7 @@ from retinue.server.directory.models import (
     Organization,
     Ownership,
     Principal,
+    SavedView,
 )
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound, Refused
@@ -27,6 +28,7 @@ __all__ = [
     "Login",
     "Organization",
     "Principal",
+    "SavedView",
     "account",
     "accounts",
     "find_principal",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 #: Personal wherever they appear: the free text may name people.
 _TEXT = ("reason", "justification", "url")
 _SIGNING_IN = ("email", "label", "subject", *_TEXT)
+#: Filters may name people.
+_VIEW = ("name", "filters", *_TEXT)
 _PERSON = ("email", "name", "handle", *_TEXT)
 
 
@@ -256,6 +258,15 @@ EVENTS: dict[str, EventType] = {
         EventType("webhook.tested", "webhook", "Somebody had a webhook called, as a test.", additive=True),
         EventType("webhook.retried", "webhook", "What a webhook did not take is tried again.", additive=True),
         EventType("webhook.deleted", "webhook", "A webhook was deleted.", additive=True),
+        EventType(
+            "saved_view.created", "saved_view", "A view of a list was saved.", additive=True, personal=_VIEW
+        ),
+        EventType(
+            "saved_view.updated", "saved_view", "A saved view was changed.", additive=True, personal=_VIEW
+        ),
+        EventType(
+            "saved_view.deleted", "saved_view", "A saved view was deleted.", additive=True, personal=_VIEW
+        ),
         EventType("finding.reopened", "finding", "An exception was taken back.", additive=True),
         EventType(
             "audit_log.expired",
