@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.api.test_events import configuration, finding, review
 from tests.api.world import JSON, World
 
@@ -34,6 +36,20 @@ def changed_keys(world: World, act: str, **given: object) -> Target:
 def owned(world: World) -> Target:
     body = {"accounts": [world.account("target").id], "owners": [world.user()[0].id]}
     return "POST", "/v1/bulk/service-accounts/set-owners", body
+
+
+CHANGES: dict[str, Callable[[World], Target]] = {
+    "enable_service_accounts": lambda world: many(world, "enable"),
+    "disable_service_accounts": lambda world: many(world, "disable"),
+    "delete_service_accounts": lambda world: many(world, "delete"),
+    "take_from_service_accounts": lambda world: granted(world, "take-back"),
+    "set_owners_of_service_accounts": owned,
+    "revoke_keys": lambda world: keys(world, "revoke"),
+    "expire_keys": lambda world: changed_keys(world, "expire", expires="1d"),
+    "restrict_keys": lambda world: changed_keys(world, "restrict", methods=["GET"]),
+    "rotate_keys": lambda world: keys(world, "rotate"),
+    "delete_keys": lambda world: keys(world, "delete"),
+}
 
 
 def configured(world: World) -> Target:

@@ -19,6 +19,7 @@ from retinue.server.ledger.queries import AuditEvent, Event
 from retinue.server.nodes.queries import node as node_of
 from tests.api import (
     access_cases,
+    bulk_events,
     credential_cases,
     epoch_cases,
     organization_cases,
@@ -118,11 +119,6 @@ def review(world: World, act: str) -> Case:
     return Case(f"{path}/{act}", [(says, "Autumn")], {})
 
 
-def _many(world: World, act: str, *, disabled: bool = False) -> Case:
-    account = _account(world, disabled=disabled).rpartition("/")[2]
-    return Case(f"/v1/bulk/service-accounts/{act}", [(f"account.{act}d", "etl")], {"accounts": [account]})
-
-
 def configuration(world: World) -> Case:
     """A document with one new role."""
     document = {"roles": [{"handle": "reporter", "name": "R", "permissions": ["report:read"]}]}
@@ -196,49 +192,8 @@ CASES: dict[str, Callable[[World], Case]] = {
     "reopen_finding": lambda world: finding(world, "reopen"),
     "apply_configuration": configuration,
     "open_review": _to_review,
-    "enable_service_accounts": lambda world: _many(world, "enable", disabled=True),
-    "disable_service_accounts": lambda world: _many(world, "disable"),
-    "delete_service_accounts": lambda world: _many(world, "delete"),
-    "grant_to_service_accounts": lambda world: Case(
-        "/v1/bulk/service-accounts/grant",
-        [("grant.created", "etl/report:read")],
-        {"accounts": [world.account().id], "permission": "report:read"},
-    ),
-    "take_from_service_accounts": lambda world: Case(
-        "/v1/bulk/service-accounts/take-back",
-        [("grant.deleted", "etl/report:read")],
-        {"accounts": [world.account(permissions=("report:read",)).id], "permission": "report:read"},
-    ),
-    "revoke_keys": lambda world: Case(
-        "/v1/bulk/keys/revoke", [("key.revoked", "etl/k1")], {"keys": [_key(world).rpartition("/")[2]]}
-    ),
-    "expire_keys": lambda world: Case(
-        "/v1/bulk/keys/expire",
-        [("key.expiry_shortened", "etl/k1")],
-        {"keys": [_key(world).rpartition("/")[2]], "expires": "1d"},
-    ),
-    "restrict_keys": lambda world: Case(
-        "/v1/bulk/keys/restrict",
-        [("key.restricted", "etl/k1")],
-        {"keys": [_key(world).rpartition("/")[2]], "methods": ["GET"]},
-    ),
-    "rotate_keys": lambda world: Case(
-        "/v1/bulk/keys/rotate",
-        [("key.issued", "etl/k1"), ("key.rotated", "etl/k1")],
-        {"keys": [_key(world).rpartition("/")[2]]},
-    ),
-    "set_owners_of_service_accounts": lambda world: Case(
-        "/v1/bulk/service-accounts/set-owners",
-        [("account.updated", "etl")],
-        {"accounts": [world.account().id], "owners": [world.user()[0].id]},
-    ),
     "import_keys": lambda world: Case(
         "/v1/bulk/keys/import", [("import_scheme.created", "legacy"), ("key.issued", "etl/old")], imported(world.account().id)
-    ),
-    "delete_keys": lambda world: Case(
-        "/v1/bulk/keys/delete",
-        [("key.deleted", "etl/k1")],
-        {"keys": [_key(world, revoked=True).rpartition("/")[2]]},
     ),
     "decide_review_item": lambda world: review(world, "decide"),
     "apply_review": lambda world: review(world, "apply"),
@@ -261,6 +216,7 @@ def _view(world: World, operation: str) -> Case:
     return Case(path, [(f"saved_view.{view_cases.CHANGES[operation]}", "Mine")], body)
 
 
+CASES |= {name: lambda world, make=make: Case(*make(world)) for name, make in bulk_events.CASES.items()}  # type: ignore[misc]
 _NEW |= webhook_cases.NEW | view_cases.NEW
 _GONE |= webhook_cases.GONE | view_cases.GONE
 CASES |= {each: lambda world, each=each: _view(world, each) for each in view_cases.CHANGES}  # type: ignore[misc]
