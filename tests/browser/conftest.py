@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.server import PERMISSIONS, Server, first_tokens
+from tests.conformance.server import PERMISSIONS, Organization, Server, first_tokens
 from tests.support.identity_provider import CLIENT, SECRET
 from tests.support.installation import Installation, http
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[2]
+#: A name of the installation that is not of this machine alone: what is served there without TLS is not secure.
+NAME = "retinue.lan"
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,8 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Its own sandbox wants rights that a container does not give; it opens pages of this machine alone.
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {NAME} 127.0.0.1"],
         )
         yield browser
         browser.close()
@@ -61,6 +64,10 @@ def retinue(tmp_path_factory: pytest.TempPathFactory, identity_provider: str) ->
         "RETINUE_OIDC_CLIENT_ID": CLIENT,
         "RETINUE_OIDC_CLIENT_SECRET_FILE": str(secret),
         "RETINUE_OIDC_DOMAINS": "acme.example",
+        # By its name it is reached without TLS, as on a network that is trusted.
+        "RETINUE_HOSTS": NAME,
+        "RETINUE_PLAIN_HTTP": "1",
+        "RETINUE_SECOND_FACTOR": "offered",
     }
     installation = Installation(folder / "home", environment)
     installation.init()
@@ -89,6 +96,28 @@ def session(chromium: Browser, retinue: Installation) -> object:
     kept = context.storage_state()
     context.close()
     return kept
+
+
+def enter(visitor: Visitor, organization: Organization) -> str:
+    """Have a visitor invited to an organization, with the role that may do most there, and come in.
+
+    Returns their e-mail address.
+    """
+    roles = organization.admin.get("/v1/roles", limit=100)["items"]
+    most = max(roles, key=lambda role: len(role["permissions"]))
+    email = f"vera-{secrets.token_hex(4)}@{organization.handle}.example"
+    invited = organization.admin.post(
+        "/v1/invitations", email=email, name="Vera Visitor", roles=[most["handle"]], justification="needed"
+    )
+    password = secrets.token_urlsafe(24)
+    page = visitor.page
+    page.goto("/invitation/")
+    page.fill("[name=code]", invited["token"])
+    page.fill("[name=password]", password)
+    page.fill("[name=again]", password)
+    page.get_by_role("button", name="Choose the password").click()
+    page.wait_for_url(lambda url: "invitation" not in url)
+    return email
 
 
 @pytest.fixture

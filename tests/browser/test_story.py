@@ -6,7 +6,8 @@ import re
 import secrets
 import time
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.visitor import Visitor
 from tests.support.installation import http
@@ -162,23 +163,69 @@ def test_two_people_change_the_same_account(visitor: Visitor, account: tuple[str
     expect(second.get_by_label("Description")).to_have_value("Description of the second")
 
 
-def test_lost_connection_is_said_and_loses_nothing(visitor: Visitor, account: tuple[str, str]) -> None:
+def test_two_people_change_the_same_field(visitor: Visitor, account: tuple[str, str]) -> None:
     """
-    A dialog that gets no answer stays as it was filled in, and the page says so; the next try goes through.
+    Who saves a field after another sees both texts, and nothing is lost: what they wrote stays in the form, and
+    what the other wrote stays in the account until they save again, knowing it.
+    """
+    ident, _name = account
+    first = visitor.go(f"/accounts/{ident}/settings")
+    second = first.context.new_page()
+    second.goto(first.url)
+    first.get_by_label("Purpose").fill("Purpose of the first")
+    first.get_by_role("button", name="Save changes").click()
+    expect(first.get_by_text("Saved.")).to_be_visible()
+    second.get_by_label("Purpose").fill("Purpose of the second")
+    second.get_by_label("Description").fill("Written by the second")
+    second.get_by_role("button", name="Save changes").click()
+    expect(second.get_by_text("Somebody else has changed it meanwhile: Purpose of the first")).to_be_visible()
+    expect(second.get_by_label("Purpose")).to_have_value("Purpose of the second")
+    expect(second.get_by_label("Description")).to_have_value("Written by the second")
+    first.reload()
+    expect(first.get_by_label("Purpose")).to_have_value("Purpose of the first")
+    expect(first.get_by_label("Description")).to_have_value("")
+    second.get_by_role("button", name="Save changes").click()
+    expect(second.get_by_text("Saved.")).to_be_visible()
+
+    expect(second.get_by_label("Purpose")).to_have_value("Purpose of the second")
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_lost_connection_loses_nothing_and_does_nothing_twice(
+    visitor: Visitor, account: tuple[str, str], lost: str
+) -> None:
+    """
+    A dialog that gets no answer stays as it was filled in, and the page says so. The next try goes through, and the
+    act is done once, even where the first try had reached the server and only its answer was lost.
     """
     ident, _name = account
     page = visitor.go(f"/accounts/{ident}/keys")
     page.get_by_role("link", name="Issue API key").first.click()
     page.get_by_label("Name", exact=False).first.fill("kept-name")
-    page.context.set_offline(True)
+    if lost == "request":
+        page.context.set_offline(True)
+    else:
+        page.route("**/keys/new", _swallow)
     page.get_by_role("dialog").get_by_role("button", name="Issue API key").click()
     expect(page.get_by_text("The server did not answer.")).to_be_visible()
     expect(page.get_by_label("Name", exact=False).first).to_have_value("kept-name")
     page.context.set_offline(False)
+    page.unroute_all()
     page.get_by_role("dialog").get_by_role("button", name="Issue API key").click()
     expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
     visitor.wrong.clear()  # the browser's own words about the connection
+    token = page.get_by_label("New token, shown once").input_value()
     _keep(page)
+    page = visitor.go(f"/accounts/{ident}/keys")
+
+    expect(page.locator("tbody tr").filter(has_text="kept-name")).to_have_count(1)
+    assert _verdict(visitor, token) is None
+
+
+def _swallow(route: Route) -> None:
+    """Let a request reach the server, and lose its answer."""
+    route.fetch()
+    route.abort("connectionreset")
 
 
 def test_everything_works_without_scripts(visitor: Visitor, account: tuple[str, str]) -> None:

@@ -83,9 +83,9 @@ class Visitor:
             self.wrong.append(f"a request left the host: {url}")
 
 
-def sign_in(page: Page, retinue: Installation) -> None:
-    """Sign the administrator in."""
-    page.goto(f"{retinue.url}/login/")
+def sign_in(page: Page, retinue: Installation, url: str = "") -> None:
+    """Sign the administrator in, perhaps under another name of the installation."""
+    page.goto(f"{url or retinue.url}/login/")
     page.fill("[name=login]", ADMIN_EMAIL)
     page.fill("[name=password]", retinue.password_file.read_text().strip())
     page.click("button[type=submit]")

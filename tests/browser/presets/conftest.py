@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.conftest import enter
 from tests.browser.visitor import Visitor
 from tests.conformance.server import Organization, Server
 
@@ -25,22 +25,10 @@ def organization(server: Server, request: pytest.FixtureRequest) -> Organization
 @pytest.fixture(scope="module")
 def window(chromium: Browser, organization: Organization) -> Iterator[Visitor]:
     """The window of somebody who was invited with the role that may do most; one for all tests of the file."""
-    roles = organization.admin.get("/v1/roles", limit=100)["items"]
-    most = max(roles, key=lambda role: len(role["permissions"]))
-    email = f"vera-{secrets.token_hex(4)}@{organization.handle}.example"
-    invited = organization.admin.post(
-        "/v1/invitations", email=email, name="Vera Visitor", roles=[most["handle"]], justification="needed"
-    )
-    handle, password = organization.handle, secrets.token_urlsafe(24)
-    with Visitor.open(chromium, organization.server.running, None, handle=handle) as found:
-        page = found.page
-        page.goto("/invitation/")
-        page.fill("[name=code]", invited["token"])
-        page.fill("[name=password]", password)
-        page.fill("[name=again]", password)
-        page.get_by_role("button", name="Choose the password").click()
-        page.wait_for_url(lambda url: "invitation" not in url)
-        page.context.set_default_timeout(5_000)
+    server = organization.server
+    with Visitor.open(chromium, server.running, None, handle=organization.handle) as found:
+        enter(found, organization)
+        found.page.context.set_default_timeout(5_000)
         yield found
 
 

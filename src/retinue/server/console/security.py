@@ -65,10 +65,20 @@ class SecurityHeaders:
                 headers["Content-Security-Policy"] = CONTENT_POLICY.replace(
                     "form-action 'self'", f"form-action 'self' {known.origin}"
                 )
+            if is_plain(request):
+                # Browsers heed it from a secure origin alone, and complain about it from another.
+                del headers["Cross-Origin-Opener-Policy"]
         # Behind a proxy that ends TLS the request itself looks plain; secure cookies say what browsers see.
         if request.is_secure() or settings.SESSION_COOKIE_SECURE:
             headers["Strict-Transport-Security"] = TRANSPORT_POLICY
         return answer
+
+
+def is_plain(request: HttpRequest) -> bool:
+    """Tell whether a page crosses a network in plain text, as the operator has allowed explicitly."""
+    given = request.headers.get("Host", "")
+    host = given.rpartition(":")[0] or given
+    return not settings.SESSION_COOKIE_SECURE and host not in ("127.0.0.1", "localhost", "[::1]")
 
 
 class SameOriginForms:

@@ -199,9 +199,3 @@ class Signout(LogoutView):  # type: ignore[misc]
         )
         answer: HttpResponse = super().post(request, *args, **kwargs)
         return redirect("/login/?ended=provider") if came else answer
-
-
-def is_plain(request: HttpRequest) -> bool:
-    """Tell whether a person signs in over a network in plain text, as the operator has allowed explicitly."""
-    host = request.get_host().rpartition(":")[0] or request.get_host()
-    return not settings.SESSION_COOKIE_SECURE and host not in ("127.0.0.1", "localhost", "[::1]")

@@ -15,6 +15,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const text = event.detail.xhr.responseText.trimStart().slice(0, 9).toLowerCase();
   if (text === "<!doctype" && !event.detail.target.matches("body, #found")) {
     event.detail.shouldSwap = false;
+    if (document.querySelector("secret-reveal")) return; // Nothing takes a token away that is shown once.
     window.location.assign(event.detail.xhr.responseURL || window.location.href);
   }
   if (text === "<!doctype" && event.detail.target.id === "found" && !event.detail.xhr.responseText.includes('id="found"')) {
@@ -28,7 +29,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
     const wanted = dialog.querySelector("[aria-invalid=true], [role=alert], [autofocus], secret-reveal [data-heading]");
     (wanted?.matches("[role=alert]") ? dialog.querySelector("h1") : wanted || dialog.querySelector("h1"))?.focus();
   }
-  enhance(event.detail.target);
+  // What was swapped as a whole is not the element that was asked for any more.
+  enhance(event.detail.target.isConnected ? event.detail.target : document);
 });
 dialog?.addEventListener("click", (event) => {
   if (event.target.closest("[data-cancel]")) {

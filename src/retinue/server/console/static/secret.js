@@ -32,8 +32,16 @@ class SecretReveal extends HTMLElement {
     });
     this.guard();
     this.timer = setTimeout(() => this.hide(), Number(this.dataset.minutes) * 60_000);
+    this.unprint();
     this.token.select();
     requestAnimationFrame(() => { one("heading").focus(); });
+  }
+
+  // The token stands in the field's value alone: whatever keeps the page's markup does not keep the token.
+  unprint() {
+    const { value } = this.token;
+    this.token.value = value;
+    this.token.textContent = "";
   }
 
   guard() {

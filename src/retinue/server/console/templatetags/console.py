@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from retinue.server.console import assets, icons, security, signin
+from retinue.server.console import assets, icons, security
 from retinue.server.console.viewer import Viewer
 
 register = template.Library()
@@ -133,7 +133,7 @@ def pairs(record: Mapping[str, object]) -> list[tuple[str, object]]:
 @register.simple_tag
 def served_plainly(request: HttpRequest) -> bool:
     """Tell whether passwords cross a network unencrypted here."""
-    return signin.is_plain(request)
+    return security.is_plain(request)
 
 
 @register.filter
