@@ -30,6 +30,7 @@ MAP_BYTES = 1 << 30
 #: Nothing that happens by the clock may fall into a turn.
 NEVER_NS = 1 << 62
 Act = Callable[[Any], object]
+Measure = Callable[[Path, list[str]], tuple[Act, list[Any]]]
 
 
 def main(folder: Path, measures: list[str]) -> None:
@@ -61,6 +62,18 @@ def _decision(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
     verify, questions = _verifier(folder).verify, [Question(token, NEED) for token in tokens]
     assert isinstance(verify(questions[0]), Allowed)
     return verify, questions
+
+
+def _again(first: Measure) -> Measure:
+    """Return a measure of what was asked three times before in the same state of the replica."""
+
+    def again(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
+        act, questions = first(folder, tokens[:WARM])
+        for each in 3 * questions:
+            act(each)
+        return act, questions
+
+    return again
 
 
 def _garbage(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
@@ -122,11 +135,14 @@ def _reference(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
     return act, list(tokens)
 
 
-MEASURES: dict[str, Callable[[Path, list[str]], tuple[Act, list[Any]]]] = {
+MEASURES: dict[str, Measure] = {
     "decision": _decision,
+    "decision again": _again(_decision),
     "garbage": _garbage,
     "guard": _guard,
+    "guard again": _again(_guard),
     "http": _http,
+    "http again": _again(_http),
     "reference": _reference,
 }
 

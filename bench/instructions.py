@@ -82,7 +82,7 @@ def count(source: Path = ROOT / "src") -> dict[str, float]:
 
 def _figures(told: str, counted: str) -> dict[str, float]:
     """Return instructions a turn: of each measure what many turns take beyond few."""
-    names = dict(re.findall(r"^(\d+) (\S+)$", told, re.MULTILINE))
+    names = dict(re.findall(r"^(\d+) (.+=\d+)$", told, re.MULTILINE))
     counts = dict(re.findall(r"^==(\d+)== Collected : (\d+)", counted, re.MULTILINE))
     totals = {name: int(counts[pid]) for pid, name in names.items()}
     return {each: (totals[f"{each}={MANY}"] - totals[f"{each}={FEW}"]) / (MANY - FEW) for each in MEASURES}

@@ -65,7 +65,7 @@ def refusal(
         return None
     scopes = principal.scoped
     is_bound = False
-    holders = _holders(organization, principal, now_ms)
+    holders = holders_of(organization, principal, now_ms)
     for holder_id in holders:
         holder = snapshot.holder(holder_id)
         if holder is None:
@@ -93,7 +93,8 @@ def refusal(
     return Reason.RESOURCE_NOT_COVERED
 
 
-def _holders(organization: Organization, principal: Principal, now_ms: int) -> tuple[str, ...]:
+def holders_of(organization: Organization, principal: Principal, now_ms: int) -> tuple[str, ...]:
+    """Return the ids of the roles, groups, teams and policies that a principal has now."""
     by_kind = (
         organization.service_holders if principal.kind == "service_account" else organization.user_holders
     )

@@ -33,6 +33,9 @@ _KID = _SECRET - 1 - KID_LENGTH
 _UNDERSCORE = ord("_")
 _BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
 _PAIRS = tuple(high + low for high in BASE62 for low in BASE62)
+_BYTES = tuple(pair.encode() for pair in _PAIRS)
+#: A token that was read: the whole of it, its kind, its key id.
+Read = tuple[bytes, str, str]
 
 
 class Kind(StrEnum):
@@ -150,7 +153,7 @@ class Grammar:
         #: What stands before the key id, and the kind that it tells.
         self._kinds = {f"{brand}{kind}_".encode(): kind for brand in brands for kind in _KINDS}
 
-    def read(self, text: str) -> tuple[bytes, str, str] | None:
+    def read(self, text: str) -> Read | None:
         """Return (whole token, kind, key id); ``None`` for anything that is not a token.
 
         For the hot path, which digests the bytes at once and drops them when it returns. They print like
@@ -161,19 +164,21 @@ class Grammar:
             if not text.startswith(SECRET_TOKEN_SCHEME):
                 return None
             text = text[len(SECRET_TOKEN_SCHEME) :]
-        if len(text) > MAX_LENGTH or not text.isascii():
-            return None
-        whole = text.encode()
+        return self.read_bytes(text.encode("ascii", "replace"))
+
+    def read_bytes(self, whole: bytes) -> Read | None:
+        """Do the same for the bytes of a token."""
         kind = self._kinds.get(whole[:_KID])
-        if kind is None or whole[_SECRET - 1] != _UNDERSCORE:
+        if kind is None or whole[_SECRET - 1] != _UNDERSCORE or len(whole) > MAX_LENGTH:
             return None
-        kid = text[_KID : _SECRET - 1]
-        # Of ASCII these are the characters of base62; the bytes are asked, which is quicker.
-        if not (whole[_SECRET:].isalnum() and kid.isalnum()):
+        # Of bytes these are the characters of base62. A second underscore is none of them.
+        if not whole[_KID:].replace(b"_", b"", 1).isalnum():
             return None
-        if checksum(whole[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+        value = crc32(whole[:-CHECKSUM_LENGTH])
+        high = value // 3844
+        if not whole.endswith(_BYTES[high // 3844] + _BYTES[high % 3844] + _BYTES[value % 3844]):
             return None
-        return whole, kind, kid
+        return whole, kind, whole[_KID : _SECRET - 1].decode()
 
 
 def parse(text: str, brands: tuple[str, ...] = (DEFAULT_BRAND,)) -> Token | None:

@@ -73,6 +73,25 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
+_FIELDS = Entry.__struct_fields__
+_DURATION = _FIELDS.index("duration_us")
+#: How an array of so many fields begins, and 64 and 32 bits without sign after it.
+_ARRAY, _LONG, _WORD = b"\xdc" + len(_FIELDS).to_bytes(2, "big"), b"\xcf", b"\xce"
+_START = _ARRAY + _LONG
+_LONGEST_US = 0xFFFFFFFF
+
+
+def prepared(entry: Entry) -> tuple[bytes, bytes]:
+    """Return an entry as it is encoded but for instant and duration: what stands between and after."""
+    parts = [_encode(part) for part in msgspec.structs.astuple(entry)]
+    return b"".join(parts[1:_DURATION]) + _WORD, b"".join(parts[_DURATION + 1 :])
+
+
+def encoded(at_ms: int, duration_us: int, prepared: tuple[bytes, bytes]) -> bytes:
+    """Return the bytes of an entry that was prepared: equal to another's, but for the length of numbers."""
+    between, after = prepared
+    took = duration_us if duration_us < _LONGEST_US else _LONGEST_US
+    return _START + at_ms.to_bytes(8, "big") + between + took.to_bytes(4, "big") + after
 
 
 class Spool:
@@ -116,11 +135,15 @@ class Spool:
             data = _encode(entry)
         except UnicodeEncodeError:
             data = _encode(_mended(entry))
+        return self.append_encoded(data, entry.allowed)
+
+    def append_encoded(self, data: bytes, allowed: bool) -> bool:
+        """Write an entry as :meth:`append` does, one that is encoded already: see :func:`encoded`."""
         size = len(data)
         start = self._offset
         end = (start + size + 15) & ~7
-        if end > self._end or size > MAX_ENTRY_BYTES or (self._choked and entry.allowed):
-            return self._append_slowly(entry, data)
+        if end > self._end or size > MAX_ENTRY_BYTES or (self._choked and allowed):
+            return self._append_slowly(_decode(data), data)
         self._map[start + 8 : start + 8 + size] = data
         view = self._view
         index = start >> 2

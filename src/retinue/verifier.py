@@ -2,26 +2,34 @@
 
 The order of the checks is the policy; the first that fails gives the one reason. Strangers learn
 nothing: everything after ``token_unknown`` is reached only with a genuine token. Each verification
-opens a new snapshot and remembers nothing of the last one, because an acknowledged change must be true
-for every verification that begins later.
+opens a new snapshot, because an acknowledged change must be true for every verification that begins later.
+What is kept from one to the next belongs to one committed state, and goes with it (:mod:`retinue.kept`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hmac import compare_digest
 
 import msgspec
 
 from retinue import access_token, authority, standing
+from retinue import kept as keeping
 from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Quota, Reason
-from retinue.foreign import Finder, Unseal
+from retinue.foreign import Unseal
 from retinue.formats import Other, Reader
+from retinue.genuine import NO_DIGEST, Digests
+from retinue.kept import NEVER_MS, Kept, Known
 from retinue.pepper import Peppers
+from retinue.question import API_KINDS as API_KINDS
+from retinue.question import CALLER_KINDS as CALLER_KINDS
+from retinue.question import Question as Question
+from retinue.question import UnknownOrganization as UnknownOrganization
+from retinue.question import UnknownPermission as UnknownPermission
 from retinue.replica import lease
 from retinue.replica.lease import UNKNOWN_LEASE_MS, boot_clock_ns, wall_clock_ms
 from retinue.replica.narrowing import Rate
-from retinue.replica.reading import Replica, Snapshot
+from retinue.replica.reading import Replica, Snapshot, States
 from retinue.replica.records import (
     SCHEMA,
     Credential,
@@ -30,62 +38,14 @@ from retinue.replica.records import (
     Principal,
 )
 from retinue.standing import INGEST_PLACES
-from retinue.token import DEFAULT_BRAND, Grammar, Kind
+from retinue.token import DEFAULT_BRAND, Grammar, Kind, Read
 
-#: Kinds that act for a principal and may be presented to a protected API.
-CALLER_KINDS = frozenset({Kind.API_KEY.value, Kind.PERSONAL.value})
-#: Beside them an API may accept ingest tokens, on the endpoints that these are bound to.
-API_KINDS = CALLER_KINDS | {Kind.INGEST.value}
 #: The permission by which users have personal access tokens.
 PAT_ISSUE = "pat:issue"
 _INGEST = Kind.INGEST.value
 _ACCESS = Kind.ACCESS.value
-#: Stands where a credential has no second digest, or there is no credential: two are always compared.
-_NO_DIGEST = bytes(32)
 _STALE = Denied(Reason.REPLICA_STALE)
-
-
-class Question(msgspec.Struct, frozen=True):
-    """What is asked about a token.
-
-    ``token`` is the presented secret; ``scheme`` how it was presented, ``None`` if the asker does not say.
-    ``need`` are the permissions that
-    are all needed; empty skips the permission step. ``organization`` (id or handle) is the organization
-    that is protected: tokens of others are unknown there. ``kinds`` are the kinds of credentials that the
-    endpoint accepts; ``counts`` says whether the call is one of those that limits are about. ``route``, the
-    template of ``path``, and ``client``, what the program calls itself, are for the request log alone.
-    """
-
-    token: str | None
-    need: tuple[str, ...] = ()
-    organization: str | None = None
-    resource: str | None = None
-    address: str | None = None
-    method: str | None = None
-    path: str | None = None
-    scheme: str | None = "bearer"
-    kinds: frozenset[str] = CALLER_KINDS
-    counts: bool = True
-    attributes: Mapping[str, str] | None = None
-    route: str | None = None
-    client: str | None = None
-
-
-class UnknownPermission(Exception):
-    """The question names a permission that is not declared: an error of the caller, not a decision."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"unknown permission {name!r}")
-        self.name = name
-
-
-class UnknownOrganization(Exception):
-    """The question names an organization that does not exist: an error of the caller, not a decision."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"unknown organization {name!r}")
-        self.name = name
-
+_MS = 1_000_000
 
 #: Counts a call against the limits of its account: account, rate, now in ms, live nodes.
 Take = Callable[[str, Rate, int, int], Quota | None]
@@ -107,12 +67,16 @@ class Verifier:
         take: Take | None = None,
     ) -> None:
         self._replica = replica
+        self._states = replica if isinstance(replica, States) else None
+        self._kept = Kept()
         self._peppers = peppers
-        self._active_id = peppers.active.id
-        self._active_digest = peppers.active.digest
-        self._read = Grammar(brands).read
+        self._digests = Digests(peppers, unseal)
+        self._digest = peppers.active.digest
+        grammar = Grammar(brands)
+        self._read = grammar.read
+        #: What :meth:`look` wants of a token, from its bytes; ``None`` for what is no native one.
+        self.read_bytes = grammar.read_bytes
         self._read_other = Reader(brands).read
-        self._finder = Finder(peppers, self._is_genuine, unseal)
         self._take = take
         self._clock_ms = clock_ms
         self._boot_clock_ns = boot_clock_ns
@@ -124,39 +88,102 @@ class Verifier:
         Raises :class:`UnknownPermission` or :class:`UnknownOrganization` if the question itself names what
         does not exist; that is known only with a loaded replica, before it the answer is a denial.
         """
-        with self._replica.snapshot() as snapshot:
-            meta = snapshot.meta()
-            loaded = meta.complete and meta.schema == SCHEMA
-            protected = _check_named(snapshot, question) if loaded else None
-            terms = NATIVE_TERMS if protected is None else protected.terms
-            if not question.token:
-                return Denied(Reason.TOKEN_MISSING, None, None, terms)
-            scheme = question.scheme
-            accepted = snapshot.schemes() if protected is None else protected.schemes
-            if scheme not in accepted and scheme is not None and not _may_stand_so(protected, scheme):
-                return Denied(Reason.SCHEME_NOT_ACCEPTED, None, None, terms)
-            token = self._read(question.token)
-            other = None if token is not None else self._read_other(question.token)
-            if token is None and not _may_be_foreign(snapshot, other, loaded):
-                return Denied(Reason.TOKEN_MALFORMED, None, None, terms)
-            if not loaded:
-                return _STALE
-            # The clocks are read after the snapshot was opened: what is fresh now was fresh when it was.
-            boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
-            now = _now_ms(meta, boot_ns, wall_ms)
-            credential, genuine, access_ms, claim = self._found(snapshot, token, other, protected, now)
-            organization = protected
-            if genuine and credential is not None:
-                organization = snapshot.organization(credential.organization)
-            lease_ms = UNKNOWN_LEASE_MS if organization is None else organization.lease_ms
-            if not lease.is_running(meta, lease_ms, self._boot_id, boot_ns, wall_ms):
-                return _STALE
-            known = genuine and protected in (None, organization)
-            if not known or credential is None or organization is None:
-                return Denied(Reason.TOKEN_UNKNOWN, None, None, terms, claim=claim)
-            principal = snapshot.principal(credential.principal) if credential.principal else None
-            caller = standing.caller(meta, organization, principal, credential, now, access_ms)
-            return self._decide(snapshot, question, organization, principal, credential, caller, now)
+        text = question.token
+        found = self.look(question, self._read(text) if text else None)
+        return found.decision if isinstance(found, Known) else found
+
+    def look(self, question: Question, token: Read | None) -> Decision | Known:
+        """Decide as :meth:`verify`, about a token that was read; an answer may be one that is kept.
+
+        With ``token`` the one in the question means nothing.
+        """
+        states = self._states
+        if token is None or states is None:
+            with self._replica.snapshot() as snapshot:
+                return self._judge(snapshot, question, token, b"", None)
+        transaction, state = states.committed()
+        try:
+            kept = self._kept
+            if kept.state is not state:
+                kept = self._kept = Kept(state)
+            # Whatever is known of the key id: one digest, and then a comparison.
+            presented = self._digest(token[0])
+            known = kept.known.get(token[2])
+            is_same = compare_digest(presented, NO_DIGEST if known is None else known.digest)
+            known = known.about(question) if known is not None and is_same else None
+            if known is not None:
+                # After the snapshot was opened, as below.
+                boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
+                is_running = known.began_ns <= boot_ns < known.ends_ns
+                if is_running and wall_ms * _MS - boot_ns <= known.ahead_ns:
+                    always = known.until_ms == NEVER_MS and not known.since_ms
+                    if always or known.since_ms <= _now_ms(state.meta, boot_ns, wall_ms) < known.until_ms:
+                        return known
+            return self._judge(states.reading(transaction, state), question, token, presented, kept)
+        finally:
+            transaction.abort()
+
+    def _judge(
+        self,
+        snapshot: Snapshot,
+        question: Question,
+        token: Read | None,
+        presented: bytes,
+        kept: Kept | None,
+    ) -> Decision:
+        """Decide from the records. ``presented`` is the token's digest, if it was made already.
+
+        The clocks are read after the snapshot was opened: what is fresh now was fresh when it was.
+        """
+        meta = snapshot.meta()
+        loaded = meta.complete and meta.schema == SCHEMA
+        protected = _check_named(snapshot, question) if loaded else None
+        terms = NATIVE_TERMS if protected is None else protected.terms
+        if token is None and not question.token:
+            return Denied(Reason.TOKEN_MISSING, None, None, terms)
+        scheme = question.scheme
+        accepted = snapshot.schemes() if protected is None else protected.schemes
+        if scheme not in accepted and scheme is not None and not _may_stand_so(protected, scheme):
+            return Denied(Reason.SCHEME_NOT_ACCEPTED, None, None, terms)
+        other = None if token is not None or question.token is None else self._read_other(question.token)
+        if token is None and not _may_be_foreign(snapshot, other, loaded):
+            return Denied(Reason.TOKEN_MALFORMED, None, None, terms)
+        if not loaded:
+            return _STALE
+        boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
+        now = _now_ms(meta, boot_ns, wall_ms)
+        if token is None:
+            credential, genuine, access_ms, claim = self._found(snapshot, other, protected, now)
+        else:
+            credential, access_ms, claim = snapshot.credential(token[2]), 0, ""
+            if credential is not None and credential.kind != token[1]:
+                credential = None
+            genuine = self._digests.is_genuine(snapshot, token[0], credential, now, presented)
+        organization = protected
+        if genuine and credential is not None:
+            organization = snapshot.organization(credential.organization)
+        bounds = self._bounds(meta, kept, UNKNOWN_LEASE_MS if organization is None else organization.lease_ms)
+        if not (bounds[0] <= boot_ns < bounds[1] and wall_ms * _MS - boot_ns <= bounds[2]):
+            return _STALE
+        if not genuine or protected not in (None, organization) or credential is None or organization is None:
+            return Denied(Reason.TOKEN_UNKNOWN, None, None, terms, claim=claim)
+        principal = snapshot.principal(credential.principal) if credential.principal else None
+        caller = standing.caller(meta, organization, principal, credential, now, access_ms)
+        decision = self._decide(snapshot, question, organization, principal, credential, caller, now)
+        if kept is not None and token is not None and type(decision) is Allowed and kept.has_seen(token[2]):
+            lasts = keeping.span(snapshot, organization, principal, credential, now)
+            if lasts is not None and self._digests.is_own(credential, presented):
+                kept.put(token[2], keeping.known(question, presented, decision, bounds, lasts))
+        return decision
+
+    def _bounds(self, meta: Meta, kept: Kept | None, lease_ms: int) -> lease.Bounds:
+        """Return the bounds of a lease, from what is kept of the state if they are there."""
+        known = None if kept is None else kept.bounds.get(lease_ms)
+        if known is None:
+            known = lease.bounds(meta, lease_ms, self._boot_id)
+            if kept is not None:
+                kept.bounds[lease_ms] = known
+        return known
 
     def schemes(self, organization: str | None = None) -> tuple[str, ...]:
         """Return how tokens may be presented to an organization (id or handle), or to any."""
@@ -207,63 +234,19 @@ class Verifier:
         return msgspec.structs.replace(allowed, quota=quota)
 
     def _found(
-        self,
-        snapshot: Snapshot,
-        token: tuple[bytes, str, str] | None,
-        other: Other | None,
-        protected: Organization | None,
-        now: int,
+        self, snapshot: Snapshot, other: Other | None, protected: Organization | None, now: int
     ) -> tuple[Credential | None, bool, int, str]:
-        """Return a token's credential, whether it is its own, the end of an access token, and a claim."""
-        if token is None and other is not None:
-            if other.kind != _ACCESS:
-                credential, genuine, claim = self._finder.find(snapshot, other, protected, now)
-                return credential, genuine, 0, claim
-            token = other.whole, other.kind, other.kid
-        if token is None:
+        """Return the credential of a token that is no native one, whether it is its own, the end of an access
+        token, and a claim."""
+        if other is None:
             return None, False, 0, ""
-        whole, kind, kid = token
-        credential = snapshot.credential(kid)
-        if kind == _ACCESS:
-            digests = () if credential is None else credential.digests
-            access_ms = access_token.end_ms(whole, digests, self._peppers, now)
-            return credential, access_ms > 0, access_ms, ""
-        if credential is not None and credential.kind != kind:
-            credential = None
-        return credential, self._is_genuine(snapshot, whole, credential, now), 0, ""
-
-    def _is_genuine(self, snapshot: Snapshot, whole: bytes, credential: Credential | None, now: int) -> bool:
-        """Compare the token's digest with the record's.
-
-        An unknown key id, a wrong secret, and a key with or without a previous digest cost the same: one
-        digest by the active pepper, and two comparisons.
-        """
-        presented = self._active_digest(whole)
-        genuine = False
+        if other.kind != _ACCESS:
+            credential, genuine, claim = self._digests.finder.find(snapshot, other, protected, now)
+            return credential, genuine, 0, claim
+        credential = snapshot.credential(other.kid)
         digests = () if credential is None else credential.digests
-        for digest in digests:
-            pepper_id = digest.pepper_id
-            if digest.scheme:
-                computed = self._finder.digest(snapshot, digest.scheme, pepper_id, whole)
-            else:
-                computed = presented if pepper_id == self._active_id else self._digest(pepper_id, whole)
-            # What cannot be computed is empty, and proves nothing, whatever the record holds.
-            if (
-                compare_digest(computed, digest.value)
-                and computed
-                and (digest.valid_until_ms == 0 or now < digest.valid_until_ms)
-            ):
-                genuine = True
-        if len(digests) < 2:
-            compare_digest(presented, _NO_DIGEST)
-            if not digests:
-                compare_digest(presented, _NO_DIGEST)
-        return genuine
-
-    def _digest(self, pepper_id: str, whole: bytes) -> bytes:
-        """Digest with another pepper than the active one; nothing equals the answer if it is not held."""
-        pepper = self._peppers.get(pepper_id)
-        return b"" if pepper is None else pepper.digest(whole)
+        access_ms = access_token.end_ms(other.whole, digests, self._peppers, now)
+        return credential, access_ms > 0, access_ms, ""
 
 
 def _may_stand_so(protected: Organization | None, scheme: str) -> bool:

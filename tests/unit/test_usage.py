@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from retinue.usage import MAX_ENTRY_BYTES, Spool, SpoolTail, spools
+from retinue.usage import MAX_ENTRY_BYTES, Spool, SpoolTail, encoded, prepared, spools
 from tests.support.processes import wait_for
 from tests.unit.spool import SEGMENT, append, entry, numbers, opened, read_all, segments, written
 
@@ -26,6 +26,19 @@ def test_entries_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert [entry(number) for number in range(300)] == start + rest
     assert (300, []) == tail.read(10)
     assert 0 == tail.lost
+    spool.close()
+
+
+def test_an_entry_that_was_prepared_is_the_same(tmp_path: Path) -> None:
+    """Encoded but for instant and duration beforehand; a number of any length, also one that is too large."""
+    spool = opened(tmp_path)
+    expected = []
+    for number, (at_ms, duration_us) in enumerate([(0, 0), (1, 127), (1 << 40, 70_000), (1 << 62, 1 << 40)]):
+        whole = msgspec.structs.replace(entry(number), at_ms=at_ms, duration_us=duration_us)
+        assert spool.append_encoded(encoded(at_ms, duration_us, prepared(whole)), whole.allowed)
+        expected.append(msgspec.structs.replace(whole, duration_us=min(duration_us, 0xFFFFFFFF)))
+
+    assert (0, expected) == SpoolTail(spool.path).read(10)
     spool.close()
 
 

@@ -243,7 +243,7 @@ def test_two_digests_are_always_compared(
         compared.append(len(one) + len(other))
         return hmac.compare_digest(one, other)
 
-    monkeypatch.setattr("retinue.verifier.compare_digest", compare)
+    monkeypatch.setattr("retinue.genuine.compare_digest", compare)
 
     assert "token_unknown" == ask(
         Question(mint(TokenKind.API_KEY, kid=kid).reveal()), credential_digests=digests

@@ -15,6 +15,7 @@ import msgspec
 
 from retinue import presented
 from retinue.decision import Allowed, Decision, Denied, Reason
+from retinue.kept import Known
 from retinue.node import presentation, questions
 from retinue.node.answer import answer_for
 from retinue.node.claims import Claims, asking
@@ -23,15 +24,19 @@ from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
 from retinue.node.metrics import Metrics
 from retinue.node.presentation import Gateways
-from retinue.node.responses import RequestIds, Responses
+from retinue.node.questions import OPENING
+from retinue.node.responses import RequestIds, Responses, decided
 from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
 from retinue.token import kept
-from retinue.usage import Entry, Spool
+from retinue.usage import Entry, Spool, encoded, prepared
 from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPermission, Verifier
 
 FORWARD_AUTH = b"/v1/forward-auth/"
+#: The meaning of so many bodies is kept, but for their tokens.
+MAX_ASKED = 256
+_OPENED = len(OPENING)
 log = logging.getLogger("retinue.node")
 
 
@@ -57,6 +62,8 @@ class Decisions:
         self.schemes: tuple[str, ...] = ()
         self.header_names: tuple[bytes, ...] = ()
         self.ids = RequestIds()
+        #: What stands around the token in a body, and what that asks.
+        self._asked: dict[bytes, Question] = {}
         self._issuer = settings.issuer
         self._spool = spool
         self._metrics = metrics
@@ -68,13 +75,22 @@ class Decisions:
     def verify(self, request: Request) -> bytes:
         """``POST /v1/verify``: every decision is 200; any other status means that none was made."""
         started = perf_counter_ns()
+        data = request.body
+        token = None
         try:
-            body = questions.read(request.body)
-            use = (body.address, body.method, body.path, body.scheme)
-            need, of = body.need or (), body.organization
-            facts = (body.attributes, body.route, body.client)
-            question = Question(body.token, need, of, body.resource, *use, API_KINDS, True, *facts)
-            decision = self._guessing.decide(question, self.verifier)
+            presented, _, rest = data[_OPENED:].partition(b'"')
+            known_question = self._asked.get(rest)
+            if known_question is not None and data.startswith(OPENING):
+                token = self.verifier.read_bytes(presented)
+            if token is None or known_question is None:
+                question = self._question(data)
+                decision = self._guessing.decide(question, self.verifier)
+            else:
+                question = known_question
+                found = self.verifier.look(question, token)
+                if isinstance(found, Known):
+                    return self._kept(found, question, started)
+                decision = found
         except questions.Refused as refused:
             return self._responses.problem(self._identified(refused.problem))
         except UnknownPermission as error:
@@ -83,6 +99,34 @@ class Decisions:
             return self._unknown("organization_unknown", "body.organization", error.name)
         self.record(decision, question, None, started)
         return self._responses.decision(_encode(answer_for(decision, question)))
+
+    def _question(self, data: bytes) -> Question:
+        """Read a body. What stands around the token in a plain one is kept with what it means."""
+        body = questions.read(data)
+        use = (body.address, body.method, body.path, body.scheme)
+        need, of = body.need or (), body.organization
+        facts = (body.attributes, body.route, body.client)
+        question = Question(body.token, need, of, body.resource, *use, API_KINDS, True, *facts)
+        rest = questions.around(data, body)
+        if rest is not None:
+            # What strangers can fill is emptied when it is full.
+            if len(self._asked) >= MAX_ASKED:
+                self._asked.clear()
+            self._asked[rest] = msgspec.structs.replace(question, token=None)
+        return question
+
+    def _kept(self, known: Known, question: Question, started: int) -> bytes:
+        """Answer, count and log what is kept of this state; ``question`` says nothing but what is asked."""
+        noted = known.noted
+        if noted is None:
+            entry = _entry(known.decision, question, None, 0, None)
+            assert entry is not None  # noqa: S101  (for the type checker)
+            noted = known.noted = prepared(entry)
+            known.told = decided(_encode(answer_for(known.decision, question)))
+        nanoseconds = perf_counter_ns() - started
+        self._metrics.count(None, False, nanoseconds)
+        self._append(encoded(time_ns() // 1_000_000, nanoseconds // 1000, noted))
+        return self._responses.start + known.told
 
     def forward_auth(self, request: Request) -> bytes:
         """``/v1/forward-auth/<permission>[@organization]``: may the request behind this one pass?"""
@@ -187,35 +231,24 @@ class Decisions:
             reason = decision.reason  # type: ignore[union-attr]
             request_id = self.ids.next()
         self._metrics.count(reason, caller is None, nanoseconds)
-        if caller is None:
-            return request_id
-        entry = Entry(
-            time_ns() // 1_000_000,
-            caller.organization,
-            caller.id,
-            caller.name,
-            caller.kind,
-            caller.credential_id,
-            reason is None,
-            reason,
-            decision.permission or (question.need[0] if question.need else None),
-            question.method,
-            question.path and kept(question.path, question.token),
-            question.address,
-            _client(request, question),
-            caller.revision,
-            nanoseconds // 1000,
-            request_id,
-            question.route,
-        )
+        entry = _entry(decision, question, request, nanoseconds, request_id)
+        if entry is not None:
+            self._append(entry)
+        return request_id
+
+    def _append(self, entry: Entry | bytes) -> None:
+        """Log an entry; one that is encoded is about an allowed decision."""
         try:
-            if not self._spool.append(entry):
+            if type(entry) is bytes:
+                is_logged = self._spool.append_encoded(entry, True)
+            else:
+                is_logged = self._spool.append(entry)  # type: ignore[arg-type]
+            if not is_logged:
                 self._metrics.dropped()
         except (OSError, ValueError):
             # Verification goes on when the disk does not; the loss is counted.
             log.exception("the request log could not be written")
             self._metrics.dropped()
-        return request_id
 
     def _identified(self, found: Problem) -> Problem:
         return msgspec.structs.replace(found, request_id=self.ids.next())
@@ -227,6 +260,35 @@ class Decisions:
     def _misconfigured(self, code: str, name: str) -> bytes:
         found = problem(code, status=500, detail=f"{name[:128]!r} does not exist", request_id=self.ids.next())
         return self._responses.forwarded_problem(found)
+
+
+def _entry(
+    decision: Decision, question: Question, request: Request | None, nanoseconds: int, request_id: str | None
+) -> Entry | None:
+    """Return what the request log keeps of a decision; nothing of strangers."""
+    caller = decision.caller
+    if caller is None:
+        return None
+    reason = None if type(decision) is Allowed else decision.reason  # type: ignore[union-attr]
+    return Entry(
+        time_ns() // 1_000_000,
+        caller.organization,
+        caller.id,
+        caller.name,
+        caller.kind,
+        caller.credential_id,
+        reason is None,
+        reason,
+        decision.permission or (question.need[0] if question.need else None),
+        question.method,
+        question.path and kept(question.path, question.token),
+        question.address,
+        _client(request, question),
+        caller.revision,
+        nanoseconds // 1000,
+        request_id,
+        question.route,
+    )
 
 
 def _client(request: Request | None, question: Question) -> str | None:

@@ -18,6 +18,9 @@ MAX_DEPTH = 32
 MAX_TOLD = 512
 MAX_ATTRIBUTES = 32
 MAX_ATTRIBUTE = 256
+#: How a body begins whose token is its first field, and the longest that is kept (:func:`around`).
+OPENING = b'{"token":"'
+MAX_KEPT = 1024
 _FIELD = re.compile(r"`\$\.?([^`]*)`")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED = re.compile(r"(missing required|unknown) field `([^`]*)`")
@@ -78,6 +81,24 @@ def read(data: bytes) -> Body:
 
 
 _NOTHING = (None,) * 8
+
+
+def around(data: bytes, body: Body) -> bytes | None:
+    """Return what stands behind the token in a body that was read, if that alone tells the rest of it.
+
+    The same bytes behind :data:`OPENING`, any native token and its quotation mark mean the same then.
+    ``None`` for a body that says of a request what differs from one to the next, and for a long or odd one.
+    """
+    varies = (body.resource, body.address, body.method, body.path, body.route, body.client, body.attributes)
+    if varies != _NOTHING_VARIES or len(data) > MAX_KEPT or not data.startswith(OPENING):
+        return None
+    texts = 2 + 2 * len(body.need or ()) + 2 * ((body.organization is not None) + (body.scheme is not None))
+    fields = 1 + (body.need is not None) + (body.organization is not None) + (body.scheme is not None)
+    is_plain = data.count(b'"') == texts + 2 * fields and b"\\" not in data and data.isascii()
+    return data[len(OPENING) :].partition(b'"')[2] if is_plain else None
+
+
+_NOTHING_VARIES = (None,) * 7
 
 
 def _look_closely(data: bytes, body: Body, plain: bool) -> Body:

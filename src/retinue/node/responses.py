@@ -19,6 +19,7 @@ _encode = msgspec.json.Encoder().encode
 _REASONS = {each.value: each.phrase.encode() for each in http.HTTPStatus}
 #: A body as long as the usual decision's, for measurements.
 _CONSTANT = b'{"allowed":true,"padding":"%b"}' % (b"x" * 220)
+_DECIDED = b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b"
 _RETRY_AFTER = b"%d" % RETRY_AFTER_SECONDS
 #: Header fields of forward-auth. A gateway that copies a field which is absent may copy nonsense instead,
 #: so each of them stands on each answer, even empty.
@@ -41,7 +42,7 @@ FORWARDED_FIELDS = (
 class Responses:
     """Puts answers together. :meth:`refresh` must be called about once a second, for the date."""
 
-    __slots__ = ("_allowed", "_date", "_decision", "_second", "constant", "hello")
+    __slots__ = ("_allowed", "_date", "_second", "constant", "hello", "start")
 
     def __init__(self) -> None:
         self._second = 0
@@ -55,10 +56,8 @@ class Responses:
         self._second = second
         self._date = b"Date: " + formatdate(second, usegmt=True).encode() + b"\r\n"
         start = b"HTTP/1.1 200 OK\r\n" + self._date
-        self._decision = (
-            start
-            + b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b"
-        )
+        #: What a decision begins with; :func:`decided` puts the rest together.
+        self.start = start
         self._allowed = (
             start
             + b"Cache-Control: no-store\r\nContent-Length: 0\r\n"
@@ -70,7 +69,7 @@ class Responses:
 
     def decision(self, body: bytes) -> bytes:
         """A decision, allowed or denied, as JSON."""
-        return self._decision % (len(body), body)
+        return self.start + decided(body)
 
     def forwarded(self, identity: bytes, allowed: Allowed) -> bytes:
         """Forward-auth allowed: empty body, the signed identity, warnings as instants, and what is left."""
@@ -113,6 +112,11 @@ class Responses:
         fields = ((b"Cache-Control", b"no-store"), *told.items())
         media_type, body = body_for(problem, NATIVE_TERMS if denied is None else denied.terms)
         return self.body(problem.status, media_type, body, *fields)
+
+
+def decided(body: bytes) -> bytes:
+    """What follows the date in the answer that tells a decision."""
+    return _DECIDED % (len(body), body)
 
 
 def _quota(quota: Quota) -> dict[bytes, bytes]:

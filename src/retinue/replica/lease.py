@@ -46,21 +46,33 @@ def length_ms(lease_ms: int, hops: int) -> int:
     return lease_ms - int(lease_ms * EPSILON * hops) if hops else lease_ms
 
 
+#: Between which instants of the boot-time clock a lease runs, and how far ahead the wall clock may be, in
+#: nanoseconds: it runs at an instant that both show if ``began <= boot < ends`` and ``wall - boot <= ahead``.
+Bounds = tuple[int, int, int]
+_NEVER = (0, 0, 0)
+
+
+def bounds(meta: Meta, lease_ms: int, boot: str) -> Bounds:
+    """Return the bounds of a lease of ``lease_ms`` in the present boot; no instant lies in those of none.
+
+    The pause guard is here too: a virtual machine that stood still may find its boot-time clock behind, while
+    its wall clock was set right. A wall clock that is ahead by more than half of what a clock may lose ends
+    the lease, until the next poll begins another.
+    """
+    began = meta.fresh_from_ns
+    if not began or meta.boot_id != boot:
+        return _NEVER
+    lease_ns = (length_ms(lease_ms, meta.hops) if meta.hops else lease_ms) * _MS
+    return began, began + lease_ns, meta.fresh_wall_ms * _MS - began + int(lease_ns * EPSILON / 2)
+
+
 def is_running(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int) -> bool:
     """Tell whether a lease of ``lease_ms`` is running at the instant that both clocks show.
 
-    ``boot`` is the present boot. Read the clocks after the snapshot that ``meta`` belongs to. The pause guard
-    is here too: a virtual machine that stood still may find its boot-time clock behind, while its wall clock
-    was set right. A wall clock that is ahead by more than half of what a clock may lose ends the lease, until
-    the next poll begins another.
+    ``boot`` is the present boot. Read the clocks after the snapshot that ``meta`` belongs to.
     """
-    began = meta.fresh_from_ns
-    age = boot_ns - began
-    lease_ns = (length_ms(lease_ms, meta.hops) if meta.hops else lease_ms) * _MS
-    if not 0 <= age < lease_ns or meta.boot_id != boot or not began:
-        return False
-    ahead = (wall_ms - meta.fresh_wall_ms) * _MS - age
-    return ahead <= lease_ns * EPSILON / 2
+    began_ns, ends_ns, ahead_ns = bounds(meta, lease_ms, boot)
+    return began_ns <= boot_ns < ends_ns and wall_ms * _MS - boot_ns <= ahead_ns
 
 
 def remaining_ms(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from retinue.replica.records import (
     Credential,
@@ -69,3 +69,32 @@ class Replica(Protocol):
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Open a new snapshot. No record is remembered from one snapshot to the next."""
+
+
+class Transaction(Protocol):
+    """What a state is read by. Whoever has opened it ends it."""
+
+    def abort(self) -> None:
+        """End it."""
+
+
+class State(Protocol):
+    """Stands for one committed state of a replica."""
+
+    @property
+    def meta(self) -> Meta:
+        """The meta record in it."""
+
+
+@runtime_checkable
+class States(Replica, Protocol):
+    """A replica that tells its committed states apart."""
+
+    def committed(self) -> tuple[Transaction, State]:
+        """Open a new read transaction, and return it with the object that stands for the state that it reads.
+
+        The object is the same as before only if nothing was committed in between.
+        """
+
+    def reading(self, transaction: Transaction, state: State) -> Snapshot:
+        """Return the snapshot that a transaction is."""

@@ -56,6 +56,16 @@ class Store:
 
     def snapshot(self) -> StoreSnapshot:
         """Open a new read transaction."""
+        return StoreSnapshot(*self.committed())
+
+    #: Makes a snapshot of what :meth:`committed` returned.
+    reading = StoreSnapshot
+
+    def committed(self) -> tuple[lmdb.Transaction, Common]:
+        """Open a new read transaction, and tell which committed state it reads.
+
+        The state is the same object as before only if nothing was committed since.
+        """
         try:
             transaction = self._begin()
         except lmdb.MapResizedError:
@@ -67,7 +77,7 @@ class Store:
         number, written = transaction.id(), transaction.get(META)
         if common.number != number or common.written != written:
             common = self._common = Common(number, written, self._place)
-        return StoreSnapshot(transaction, common)
+        return transaction, common
 
     def _encoded(self, meta: Meta) -> bytes:
         return records.encode(msgspec.structs.replace(meta, place=self._place))

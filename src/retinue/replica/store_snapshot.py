@@ -94,14 +94,11 @@ class Common:
         self.permissions: dict[str, int] = {}
 
 
-class StoreSnapshot:
+class StoreSnapshot(msgspec.Struct, eq=False):
     """One read transaction. Use it as a context manager; it must be closed by the thread that opened it."""
 
-    __slots__ = ("_common", "_transaction")
-
-    def __init__(self, transaction: lmdb.Transaction, common: Common) -> None:
-        self._transaction = transaction
-        self._common = common
+    _transaction: lmdb.Transaction
+    _common: Common
 
     def __enter__(self) -> StoreSnapshot:
         return self

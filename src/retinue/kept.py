@@ -1,0 +1,171 @@
+"""What one committed state of a replica says of credentials: found out once for this state, and for no other.
+
+A verification opens a read transaction, learns which committed state it reads, digests the token and compares
+it, and reads the clocks. Only what follows from the state alone is not worked out again while the state is
+the same: that a credential, presented so, may do this, and between which instants. After any commit, the
+renewal of a lease too, all of it is forgotten. Kept by time or by key it would be a cache, and a revoke
+would not hold.
+
+Denials are not kept, nor what depends on more of a request than is compared: networks, endpoints, methods,
+times of the day, limits, resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from retinue import authority
+from retinue.decision import Allowed
+from retinue.question import Question
+from retinue.replica.lease import Bounds
+from retinue.replica.reading import Snapshot, State
+from retinue.replica.records import Credential, Organization, Principal
+from retinue.token import Kind
+
+#: So much a process keeps, about a kilobyte each; and of one credential.
+MAX_KNOWN, MAX_OTHERS = 16_384, 15
+#: The end of what has none.
+NEVER_MS = 1 << 62
+_INGEST = Kind.INGEST.value
+_NOTHING_BY_TIME = (0, NEVER_MS)
+
+
+class Known(msgspec.Struct, gc=False):
+    """A credential that was allowed something in this state.
+
+    ``digest`` is that of its token by the active pepper; ``need`` to ``kinds`` are how it was asked about.
+    It holds while the lease runs, at instants from ``since_ms`` until before ``until_ms``. What else is here
+    depends on nothing but the decision, and whoever tells it puts it together once.
+    """
+
+    digest: bytes
+    need: tuple[str, ...]
+    organization: str | None
+    scheme: str | None
+    kinds: frozenset[str]
+    began_ns: int
+    ends_ns: int
+    ahead_ns: int
+    since_ms: int
+    until_ms: int
+    decision: Allowed
+    #: An answer over HTTP, and the entry of the request log without instant and duration.
+    told: bytes = b""
+    noted: tuple[bytes, bytes] | None = None
+    #: What a guard says of the caller.
+    fields: tuple[object, ...] = ()
+    #: What else the same token was allowed, and how much.
+    also: Known | None = None
+    others: int = 0
+
+    def about(self, question: Question) -> Known | None:
+        """Return what is known of a question that asks the same, but for what does not matter here."""
+        known: Known | None = self
+        while known is not None:
+            if (
+                known.need == question.need
+                and known.scheme == question.scheme
+                and known.organization == question.organization
+                and known.kinds == question.kinds
+            ):
+                return known
+            known = known.also
+        return None
+
+
+class Kept:
+    """What is known of one state, by key id. A state is known by the object that stands for it."""
+
+    __slots__ = ("bounds", "count", "known", "seen", "state")
+
+    def __init__(self, state: State | None = None) -> None:
+        self.state = state
+        self.known: dict[str, Known] = {}
+        self.count = 0
+        #: Of leases, by their length.
+        self.bounds: dict[int, Bounds] = {}
+        #: Key ids that were allowed something once. What is asked for once need not be kept.
+        self.seen: set[str] = set()
+
+    def has_seen(self, kid: str) -> bool:
+        """Tell whether a key was allowed something before, and note it."""
+        seen = self.seen
+        if kid in seen:
+            return True
+        if len(seen) >= MAX_KNOWN:
+            seen.clear()
+        seen.add(kid)
+        return False
+
+    def put(self, kid: str, known: Known) -> None:
+        """Keep it; so that a process stays small, all is let go of when it is much."""
+        if self.count >= MAX_KNOWN:
+            self.known.clear()
+            self.count = 0
+        before = self.known.get(kid)
+        if before is not None and before.digest == known.digest and before.others < MAX_OTHERS:
+            known.also, known.others = before, before.others + 1
+        self.count += 1
+        self.known[kid] = known
+
+
+def known(
+    question: Question,
+    presented: bytes,
+    allowed: Allowed,
+    lease: Bounds,
+    span: tuple[int, int],
+) -> Known:
+    """Return what is kept of a decision."""
+    asked = (question.need, question.organization, question.scheme, question.kinds)
+    return Known(presented, *asked, *lease, *span, allowed)
+
+
+def span(
+    snapshot: Snapshot,
+    organization: Organization,
+    principal: Principal | None,
+    credential: Credential,
+    now_ms: int,
+) -> tuple[int, int] | None:
+    """Return from when until when what is decided now stays so in this state; ``None`` if it depends on more.
+
+    Instants are milliseconds since 1970; the first is contained, the second not.
+    """
+    if (
+        principal is None
+        or principal.scoped
+        or credential.restrictions is not None
+        or organization.rules is not None
+        or organization.environments
+        or credential.kind == _INGEST
+    ):
+        return None
+    for holder_id in authority.holders_of(organization, principal, now_ms):
+        holder = snapshot.holder(holder_id)
+        if holder is not None and (holder.bound or holder.scoped):
+            return None
+    expires_at_ms = credential.expires_at_ms
+    instants = [
+        credential.not_before_ms,
+        expires_at_ms,
+        credential.retires_at_ms,
+        credential.rotate_by_ms,
+        expires_at_ms and expires_at_ms - organization.warn_ms,
+        *[each.valid_until_ms for each in credential.digests],
+        *[each.until_ms for each in principal.timed],
+    ]
+    return _around(instants, now_ms) if any(instants) else _NOTHING_BY_TIME
+
+
+def _around(instants: Iterable[int], now_ms: int) -> tuple[int, int]:
+    """Return the last of these instants that has come, and the first that has not. 0 stands for none."""
+    since_ms, until_ms = _NOTHING_BY_TIME
+    for each in instants:
+        if each > now_ms:
+            until_ms = min(until_ms, each)
+        else:
+            since_ms = max(since_ms, each)
+    return since_ms, until_ms
