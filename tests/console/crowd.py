@@ -16,6 +16,7 @@ from retinue.server.ledger.transaction import Actor
 from retinue.server.traffic import actions as traffic
 from retinue.server.traffic.rules import Entry
 from tests.console.people import Person, make_person, set_policy
+from tests.server_support.findings import look
 
 MANY = 32
 
@@ -50,6 +51,7 @@ def crowd(database: str) -> Crowd:
     _tokens(made)
     _traffic(made, accounts)
     made.ids["review_id"] = made.call("open_review", name="Q4", template="full", due_days=14)["id"]
+    look(person.principal.organization_id)
     return made
 
 

@@ -17,9 +17,6 @@ from tests.console.browser import Browser
 from tests.console.crowd import Crowd, crowd
 
 MOST = 15
-#: What looks at every account and every credential, by some fifteen rules: one statement for each table.
-MOST_OF_FINDINGS = 24
-LOOKS_AT_ALL = ("console_findings", "console_findings_listed")
 #: Addresses without a page to read: forms that are only sent, files, what is read before the sign-in.
 NO_PAGE = re.compile(
     r"theme/|language/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename)$"
@@ -80,8 +77,7 @@ def pages(made: Crowd) -> Iterator[tuple[str, str]]:
 
 def test_no_page_asks_often(browser: Browser, server_database: str) -> None:
     """
-    No page sends more than 15 statements, however many rows it shows; the findings, which look at everything
-    by each of their rules, send up to 24.
+    No page sends more than 15 statements, however many rows it shows.
     """
     made = crowd(server_database)
     browser.sign_in(made.person.email, made.person.password)
@@ -94,8 +90,7 @@ def test_no_page_asks_often(browser: Browser, server_database: str) -> None:
             continue
         assert page.status_code < 400, (path, page.status_code)
         seen.add(name)
-        most = MOST_OF_FINDINGS if name in LOOKS_AT_ALL else MOST
-        if len(sent) > most:
+        if len(sent) > MOST:
             often[path] = len(sent)
 
     assert {} == often

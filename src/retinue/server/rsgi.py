@@ -58,6 +58,7 @@ class Application:
     def _end(self) -> None:
         """Begin to end; what has begun is answered."""
         from retinue.server import housekeeping
+        from retinue.server.governance import looker
         from retinue.server.nodes import prober, receipts, recovery, wake
         from retinue.server.notifications import keeper
 
@@ -65,6 +66,7 @@ class Application:
             self._calls.is_ending = self._polling.is_ending = True
         housekeeping.stop()
         keeper.stop()
+        looker.stop()
         prober.stop()
         recovery.stop()
         wake.commits.close()
@@ -73,6 +75,7 @@ class Application:
 
 def _start() -> None:
     from retinue.server import housekeeping
+    from retinue.server.governance import looker
     from retinue.server.nodes import checkpoint, prober, receipts, recovery, wake
     from retinue.server.notifications import keeper
     from retinue.server.traffic import recorder
@@ -84,6 +87,7 @@ def _start() -> None:
     recorder.start()
     housekeeping.start()
     keeper.start()
+    looker.start()
     prober.start(settings.INSTALLATION.probe_seconds)
 
 

@@ -18,6 +18,7 @@ from retinue.server.governance.rules import KINDS, Found
 
 TAG = "findings"
 ONE = "/findings/{finding_id}"
+AS_OF = "Everything was looked at then, and since then whoever was changed."
 FindingKind = Literal[tuple(KINDS)]  # type: ignore[valid-type]
 
 
@@ -59,6 +60,7 @@ class FindingList(schemas.Answer):
 
     items: list[Finding]
     next: str | None
+    as_of: str = Field(description=AS_OF)
 
 
 class FindingFilter(schemas.ListQuery):
@@ -66,6 +68,9 @@ class FindingFilter(schemas.ListQuery):
 
     kind: FindingKind | None = None  # type: ignore[valid-type]
     subject: str | None = Field(None, description="Id of a service account or credential.")
+    account: str | None = Field(
+        None, description="Id of a service account or user: what is about it or its credentials."
+    )
     state: Literal["open", "accepted", "any"] = "open"
 
 
@@ -81,6 +86,7 @@ class FindingCounts(schemas.Answer):
     """How many findings of each kind that the policy raises are open."""
 
     items: list[FindingCount]
+    as_of: str = Field(description=AS_OF)
 
 
 class AcceptFinding(schemas.WithReason):
@@ -105,21 +111,19 @@ def list_findings(call: Call, query: FindingFilter) -> schemas.JSON:
         cursor=query.cursor,
         limit=query.limit,
     )
-    return {"items": _rendered(call, rows), "next": following}
+    as_of = instant(queries.as_of(call.organization, call.now))
+    return {"items": _rendered(call, rows), "next": following, "as_of": as_of}
 
 
 @operation("GET", "/findings/counts", permission="finding:read", response=FindingCounts, tag=TAG)
 def count_findings(call: Call) -> schemas.JSON:
     """Count the open findings of each kind."""
-    counts: dict[str, int] = {}
-    for each in queries.findings(call.organization, call.now):
-        counts[each.kind] = counts.get(each.kind, 0) + 1
+    counts = queries.counts(call.organization, call.now)
     return {
         "items": [
-            {"kind": name, "severity": KINDS[name].severity, "open": counts[name]}
-            for name in KINDS
-            if name in counts
-        ]
+            {"kind": name, "severity": KINDS[name].severity, "open": count} for name, count in counts.items()
+        ],
+        "as_of": instant(queries.as_of(call.organization, call.now)),
     }
 
 

@@ -21,6 +21,7 @@ FINDINGS = Listing(
     (
         Filter("kind", lazy("Kind"), {name: name for name in KINDS}),
         Filter("subject", lazy("About (id)"), placeholder="sa_…"),
+        Filter("account", lazy("Account (id), with its credentials"), placeholder="sa_…"),
         Filter("state", lazy("State"), {"open": lazy("Open"), "accepted": lazy("Accepted")}),
     ),
 )

@@ -57,6 +57,7 @@ class Listing:
         return viewer.render(
             self.template,
             outcome.status if wrong else 200,
+            as_of=outcome.body.get("as_of"),
             items=[told(each) for each in outcome.body.get("items", [])],
             fields=[self._field(each, asked[each.name], wrong.get(each.name, "")) for each in self.filters],
             following=f"?{urlencode({**kept, 'cursor': following})}" if following else "",

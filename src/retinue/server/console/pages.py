@@ -35,7 +35,10 @@ def findings(viewer: Viewer) -> HttpResponse:
     outcome = viewer.call("count_findings")
     items = outcome.body["items"] if outcome.is_done else None
     return viewer.render(
-        "parts/findings.html", findings=items, problem=None if outcome.is_done else outcome.body
+        "parts/findings.html",
+        findings=items,
+        as_of=outcome.body.get("as_of"),
+        problem=None if outcome.is_done else outcome.body,
     )
 
 

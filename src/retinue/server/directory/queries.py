@@ -264,6 +264,12 @@ def owner_ids_of(account_ids: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def owned_by(user_ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (account, owner) of everything that these users own, in one query."""
+    rows = Ownership.objects.filter(owner_id__in=list(user_ids))
+    return list(rows.values_list("account_id", "owner_id"))
+
+
 def last_owner_gone(account_ids: Iterable[str]) -> dict[str, datetime]:
     """Return when the last owner of each account was deleted, of those that ever had one."""
     rows = Ownership.objects.filter(account_id__in=list(account_ids)).values("account_id")

@@ -104,7 +104,9 @@ def over_permitted(look: Look) -> Iterator[Found]:
                     "unused": unused[:LISTED],
                     "unused_count": len(unused),
                 }
-                yield Found("over_permitted", row.id, windows[row.id], evidence)
+                # Of the day: the window moves on all the time.
+                day = windows[row.id].replace(hour=0, minute=0, second=0, microsecond=0)
+                yield Found("over_permitted", row.id, day, evidence)
 
 
 def _window(look: Look, row: Principal) -> datetime:
@@ -131,7 +133,7 @@ def elevated_unjustified(look: Look) -> Iterator[Found]:
 
 def disabled_in_use(look: Look) -> Iterator[Found]:
     """Disabled accounts whose keys are still presented."""
-    denied = traffic.denials(look.organization, {"account_disabled"}, since=look.now - RECENT, by="account")
+    denied = look.denials({"account_disabled"}, since=look.now - RECENT, by="account")
     for rows in look.accounts(Q(state="disabled")):
         for row in rows:
             if row.state == "disabled" and row.id in denied:

@@ -164,14 +164,14 @@ def repeated_denials(look: Look) -> Iterator[Found]:
 def unexpected_use(look: Look) -> Iterator[Found]:
     """Credentials that were tried where they are refused, and keys that a browser used last."""
     since = look.now - RECENT
-    denied = traffic.denials(look.organization, OUT_OF_PLACE, since=since, by="credential")
+    denied = look.denials(OUT_OF_PLACE, since=since, by="credential")
     rows = Credential.objects.filter(
         organization_id=look.organization,
         kind=Kind.API_KEY.value,
         state="active",
         id__in=traffic.used_by(BROWSER, since),
     )
-    used = traffic.usage(rows.values_list("id", flat=True))
+    used = traffic.usage(look.held(rows).values_list("id", flat=True))
     for subject in look.of_these(denied.keys() | used.keys()):
         begun = [denied[subject].first] if subject in denied else []
         evidence = denied[subject].evidence() if subject in denied else {}
@@ -185,7 +185,7 @@ def leaked(look: Look) -> Iterator[Found]:
     """Credentials whose token was found and reported, until they are deleted."""
     reported = look.of_these(leaks.leaked(look.organization))
     since, reasons = look.now - RECENT, {"credential_revoked"}
-    denied = traffic.denials(look.organization, reasons, since=since, by="credential") if reported else {}
+    denied = look.denials(reasons, since=since, by="credential") if reported else {}
     for start in range(0, len(reported), AT_ONCE):
         some = reported[start : start + AT_ONCE]
         reports, held = leaks.of(look.organization, some), credentials.by_ids(some)
@@ -202,7 +202,7 @@ def leaked(look: Look) -> Iterator[Found]:
 def _denied(
     look: Look, kind: str, reasons: Collection[str] | None, since: datetime, least: int
 ) -> Iterator[Found]:
-    denied = traffic.denials(look.organization, reasons, since=since, by="credential")
+    denied = look.denials(reasons, since=since, by="credential")
     for subject in look.of_these(denied):
         if denied[subject].count >= least:
             yield Found(kind, subject, denied[subject].first, denied[subject].evidence())

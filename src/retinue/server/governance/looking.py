@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
@@ -15,6 +15,8 @@ from retinue.server.nodes.probing import CANARY
 from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy
 from retinue.server.policies.queries import in_force, policy_of
+from retinue.server.traffic import queries as traffic
+from retinue.server.traffic.queries import Denials
 from retinue.token import Kind
 
 #: Rows that are read at once.
@@ -27,12 +29,17 @@ _Row = TypeVar("_Row", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is looked at: one organization as of ``now``; only ``subject``, or all ids after ``after``."""
+    """What is looked at: one organization as of ``now``; only ``subject``, or all ids after ``after``.
+
+    ``holders`` are the principals, or the organization for its ingest tokens, whose things alone matter;
+    what is found about others may be left out.
+    """
 
     organization: str
     now: datetime
     subject: str | None = None
     after: str = ""
+    holders: frozenset[str] | None = None
 
     def policy(self, environment: str = "") -> Policy:
         """Return the policy in force for accounts that name ``environment``."""
@@ -57,7 +64,8 @@ class Look:
         ``where`` leaves out, of many, most of those with which all is well; whoever looks decides.
         """
         rows = Principal.objects.filter(organization_id=self.organization, kind=Principal.SERVICE_ACCOUNT)
-        return self._some(rows.exclude(state="deleted").exclude(CANARY), where)
+        rows = rows.exclude(state="deleted").exclude(CANARY)
+        return self._some(rows if self.holders is None else rows.filter(pk__in=self.holders), where)
 
     def usable(self, where: Q | None = None) -> Iterator[list[Credential]]:
         """Yield the credentials that may be used now, by id, with their principals; ``where`` as above."""
@@ -69,7 +77,20 @@ class Look:
             kind__in=KINDS,
             state="active",
         )
-        return self._some(rows.select_related("principal"), where)
+        return self._some(self.held(rows).select_related("principal"), where)
+
+    def held(self, rows: QuerySet[Credential]) -> QuerySet[Credential]:
+        """Narrow credentials of the organization to those that are looked at."""
+        if self.holders is None:
+            return rows
+        own = Q(principal__isnull=True) if self.organization in self.holders else Q(pk__in=[])
+        return rows.filter(Q(principal_id__in=self.holders) | own)
+
+    def denials(
+        self, reasons: Collection[str] | None, *, since: datetime, by: Literal["account", "credential"]
+    ) -> dict[str, Denials]:
+        """Return what was denied since then, by account or credential, for these reasons or any."""
+        return traffic.denials(self.organization, reasons, since=since, by=by, accounts=self.holders)
 
     def of_these(self, idents: Iterable[str]) -> list[str]:
         """Return those of some ids that are looked at, in their order."""
@@ -92,5 +113,5 @@ class Look:
         wanted = rows.filter(pk__gt=last).order_by("pk")[:AT_ONCE]
         if last:
             return list(wanted)
-        key = ("looked at", rows.model.__name__, self.organization, self.now, self.subject)
+        key = ("looked at", rows.model.__name__, self.organization, self.now, self.subject, self.holders)
         return remembering.once(key, lambda: list(wanted))

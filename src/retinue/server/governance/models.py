@@ -1,7 +1,4 @@
-"""Tables of governance: exceptions to findings, and access reviews.
-
-Findings themselves have no table: they are read from what is the case, so none outlives its cause.
-"""
+"""Tables of governance: findings as they were last seen, exceptions to them, leaks, and access reviews."""
 
 from __future__ import annotations
 
@@ -105,3 +102,49 @@ class ReviewItem(models.Model):
             models.Index(fields=["review", "id"], name="review_item_in_order"),
             models.Index(fields=["review"], condition=models.Q(gathered_at=None), name="review_item_bare"),
         ]
+
+
+class KeptFinding(models.Model):
+    """A finding as it was when it was last looked for: lists and counts read these, whatever is in there."""
+
+    id = models.BigAutoField(primary_key=True)
+    organization = IdField()
+    kind = models.CharField(max_length=32)
+    #: The place of the kind in the list of kinds, by which findings are listed.
+    place = models.PositiveSmallIntegerField()
+    subject = IdField()
+    #: The principal that the subject is or belongs to; the organization for an ingest token.
+    holder = IdField()
+    since = models.DateTimeField(null=True)
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "kind", "subject"], name="finding_kept_once")
+        ]
+        indexes = [
+            models.Index(fields=["organization", "place", "subject"], name="finding_kept_in_order"),
+            models.Index(fields=["organization", "holder"], name="finding_kept_of_holder"),
+        ]
+
+
+class FindingsLook(models.Model):
+    """When everything of an organization was last looked at, and when it is next."""
+
+    organization = IdField(primary_key=True)
+    as_of = models.DateTimeField()
+    due_at = models.DateTimeField()
+    #: How long it took, in milliseconds: what takes long is done less often.
+    took_ms = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="findings_look_due")]
+
+
+class FindingsProgress(models.Model):
+    """The one row that says how far the ledger has been read for findings, and whose turn it is to look."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    revision = models.PositiveBigIntegerField()
+    held_by = models.CharField(max_length=32, default="", blank=True)
+    held_until = models.DateTimeField()

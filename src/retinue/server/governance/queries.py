@@ -1,25 +1,30 @@
-"""Reads of governance: what is found now, and reviews."""
+"""Reads of governance: findings and reviews."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
+from heapq import merge
 
 from django.db.models import Count, Q, QuerySet
 
 from retinue.server.errors import NotFound
-from retinue.server.governance import account_findings, credential_findings
-from retinue.server.governance.looking import Look
+from retinue.server.governance import kept
+from retinue.server.governance.computing import Wanted, accepted, computed
 from retinue.server.governance.models import AcceptedFinding, Review, ReviewItem
-from retinue.server.governance.rules import KINDS, Found, parse_id
-from retinue.server.policies import remembering
-from retinue.server.policies.queries import policy_of
+from retinue.server.governance.rules import KINDS, PLACES, Found, parse_id
 
 __all__ = [
     "AcceptedFinding",
     "Review",
     "ReviewItem",
+    "Wanted",
     "accepted",
+    "as_of",
+    "computed",
+    "counts",
     "finding",
     "findings",
     "item",
@@ -29,12 +34,6 @@ __all__ = [
     "reviews",
 ]
 
-Finder = Callable[[Look], Iterator[Found]]
-FINDERS: dict[str, Finder] = {
-    name: getattr(account_findings if kind.subject == "service_account" else credential_findings, name)
-    for name, kind in KINDS.items()
-}
-
 
 def findings(
     organization_id: str,
@@ -42,49 +41,57 @@ def findings(
     *,
     kind: str | None = None,
     subject: str | None = None,
+    account: str | None = None,
     state: str = "open",
     after: tuple[str, str] | None = None,
 ) -> Iterator[Found]:
-    """Yield what is found now: by kind, in the order of their table, then by the subject's id.
+    """Yield what is found: by kind, in the order of their table, then by the subject's id.
 
-    ``state`` is open, accepted or any; ``after`` the kind and subject to go on behind. Kinds that the policy
-    does not raise are left out.
+    ``account`` asks for what is about a principal or its credentials. ``state`` is open, accepted or any;
+    ``after`` the kind and subject to go on behind. Kinds that the policy does not raise are left out.
+
+    Read are the findings that are kept; for what was changed since they were last brought up to date, and for
+    an organization of which none are kept yet, they are computed.
     """
-    raised = policy_of(organization_id).findings_kinds
-    names = [name for name in KINDS if name in raised and kind in (None, name)]
-    begun = after is None or after[0] not in names
-    granted = accepted(organization_id, now)
-    for name in names:
-        last = ""
-        if after is not None and not begun:
-            if name != after[0]:
-                continue
-            begun, last = True, after[1]
-        subjects: list[str] | list[str | None] = [subject]
-        if state == "accepted":  # a few, and known: no other subject is looked at
-            subjects = sorted(each for of, each in granted if of == name and each > last)
-            subjects = [each for each in subjects if subject in (None, each)]
-        for each in subjects:
-            for found in FINDERS[name](Look(organization_id, now, each, last)):
-                is_accepted = (name, found.subject) in granted
-                if state == "any" or is_accepted == (state == "accepted"):
-                    yield found
+    known = kept.standing(organization_id)
+    wanted = Wanted(organization_id, now, kind, subject, account, state, after)
+    if known is None:
+        holders = None if account is None else frozenset((account,))
+        return computed(replace(wanted, holders=holders))
+    if not known.moved:
+        return kept.listed(wanted)
+    moved = known.moved if account is None else known.moved & {account}
+    fresh = computed(replace(wanted, holders=moved)) if moved else iter(())
+    return merge(
+        kept.listed(wanted, without=known.moved), fresh, key=lambda each: (PLACES[each.kind], each.subject)
+    )
+
+
+def counts(organization_id: str, now: datetime) -> dict[str, int]:
+    """Return how many findings of each kind are open, of those kinds that have any."""
+    known = kept.standing(organization_id)
+    found: Counter[str] = Counter()
+    if known is None or known.moved:
+        moved = None if known is None else known.moved
+        found.update(each.kind for each in computed(Wanted(organization_id, now, holders=moved)))
+    if known is not None:
+        found.update(kept.counts(organization_id, now, without=known.moved))
+    return {name: found[name] for name in KINDS if found[name]}
+
+
+def as_of(organization_id: str, now: datetime) -> datetime:
+    """Return when everything of an organization was last looked at; ``now`` where nothing is kept yet."""
+    known = kept.standing(organization_id)
+    return now if known is None else known.as_of
 
 
 def finding(organization_id: str, ident: str, now: datetime) -> Found:
-    """Return one finding by id, open or accepted. Raises :class:`NotFound` once its cause has ended."""
+    """Return one finding by id, open or accepted, as of now. Raises :class:`NotFound`."""
     kind, subject = parse_id(ident)
-    found = next(findings(organization_id, now, kind=kind, subject=subject, state="any"), None)
+    found = next(computed(Wanted(organization_id, now, kind, subject, state="any")), None)
     if found is None:
         raise NotFound("finding", ident)
     return found
-
-
-def accepted(organization_id: str, now: datetime) -> dict[tuple[str, str], AcceptedFinding]:
-    """Return the exceptions of an organization that have not ended, by kind and subject."""
-    rows = AcceptedFinding.objects.filter(organization=organization_id, until__gt=now)
-    found = remembering.once(("accepted", organization_id, now), lambda: list(rows))
-    return {(row.kind, row.subject): row for row in found}
 
 
 def reviews(organization_id: str, *, state: str | None = None) -> QuerySet[Review]:

@@ -96,7 +96,7 @@ def _accounts(organization_id: str, wanted: Wanted, now: datetime) -> Iterator[l
     if wanted.environment:
         rows = rows.filter(environment=wanted.environment)
     if wanted.template == "idle":
-        idle = queries.findings(organization_id, now, kind="idle_account", state="any")
+        idle = queries.computed(queries.Wanted(organization_id, now, kind="idle_account", state="any"))
         rows = rows.filter(id__in={each.subject for each in idle})
     if rows.count() > MOST_ITEMS:
         raise Refused("invalid_value", f"at most {MOST_ITEMS} accounts in one review", field="template")

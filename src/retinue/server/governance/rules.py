@@ -188,6 +188,9 @@ KINDS: dict[str, FindingKind] = {
     )
 }
 
+#: The place of each kind in their table.
+PLACES = {name: place for place, name in enumerate(KINDS)}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

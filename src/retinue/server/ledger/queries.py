@@ -10,9 +10,20 @@ from typing import Any
 from django.db.models import Count, QuerySet, Subquery
 
 from retinue.server.errors import NotFound
-from retinue.server.ledger.models import AuditEvent, Head
+from retinue.server.ledger.models import AuditEvent, Change, Head
 
-__all__ = ["AuditEvent", "Event", "counts_by_subject", "event", "events", "head", "last_at", "latest", "view"]
+__all__ = [
+    "AuditEvent",
+    "Change",
+    "Event",
+    "counts_by_subject",
+    "event",
+    "events",
+    "head",
+    "last_at",
+    "latest",
+    "view",
+]
 
 #: Revisions follow time, so that a time bounds them; but a clock may have been set back by so much.
 _CLOCK_STEPS = timedelta(days=1)
