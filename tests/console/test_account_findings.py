@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.html import escape
+
 from retinue.server.governance.rules import KINDS
 from tests.console.browser import Browser
 from tests.console.people import account_of, make_person, set_policy
@@ -10,24 +12,23 @@ from tests.server_support.findings import look
 
 def test_an_account_shows_what_is_found_about_it(browser: Browser, server_database: str) -> None:
     """
-    The page of an account lists its own findings, and no other account's; the list of all says as of when.
+    The page of an account fetches its own findings, and no other account's; the list says as of when.
     """
     person = make_person()
+    pages = f"/o/{person.principal.organization.handle}"
+    account = account_of(person, "etl", purpose="a test")
+    fine = account_of(person, "svc-fine", purpose="a test")
     set_policy(person, {"accounts.name_pattern": "svc-.*"})
-    handle = person.principal.organization.handle
-    account, fine = (
-        account_of(person, "etl", purpose="a test"),
-        account_of(person, "svc-fine", purpose="a test"),
-    )
     look(person.principal.organization_id)
     browser.sign_in(person.email, person.password)
-    meaning = KINDS["naming"].meaning
     shown = [
-        meaning in browser.get(f"/o/{handle}/accounts/{each.id}").content.decode().replace("&#x27;", "'")
+        escape(KINDS["naming"].meaning) in browser.text(f"{pages}/accounts/{each.id}/findings")
         for each in (account, fine)
     ]
-    listed = browser.get(f"/o/{handle}/findings?account={account.id}").content.decode()
+    whole = browser.text(f"{pages}/accounts/{account.id}")
+    listed = browser.text(f"{pages}/findings?account={account.id}")
 
     assert [True, False] == shown
+    assert f"{pages}/accounts/{account.id}/findings" in whole
     assert (True, False) == (account.id in listed, fine.id in listed)
     assert "Looked for" in listed

@@ -13,7 +13,6 @@ from retinue.server.access.queries import collections, collections_of, roles, ru
 from retinue.server.api.inside import Outcome
 from retinue.server.console import events, handover, matrix
 from retinue.server.console.accounts import shown
-from retinue.server.console.findings import TONES
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL, TABS
@@ -67,15 +66,8 @@ def _overview(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
         "shown_keys": keys["items"][:OVERVIEW_KEYS],
         "rotations": handover.running(keys["items"], timezone.now()),
         "access": _part(viewer, "list_effective_permissions", {"account_id": account["id"]}),
-        "findings": _findings(viewer, account),
         "exercised": traffic.exercised([account["id"]])[account["id"]],
     }
-
-
-def _findings(viewer: Viewer, account: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what is found about an account or its credentials; nothing for whoever may not read it."""
-    found = _part(viewer, "list_findings", query={"account": account["id"], "limit": "5"})
-    return [{**each, "tone": TONES.get(each["severity"], "info")} for each in found["items"]]
 
 
 def _keys_tab(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ FINDINGS = Listing(
         Filter("state", lazy("State"), {"open": lazy("Open"), "accepted": lazy("Accepted")}),
     ),
 )
+#: Of one account so many are shown on its page.
+FEW = "5"
 TONES = {"high": "bad", "medium": "warn", "low": "info"}
 
 
@@ -41,6 +43,15 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 def listed(viewer: Viewer) -> HttpResponse:
     """Every finding, by its kind."""
     return FINDINGS.show(viewer, told=_told)
+
+
+@require_safe
+@page
+def of_account(viewer: Viewer, account_id: str) -> HttpResponse:
+    """What is found about an account or its credentials: a part of its page, empty where nothing is."""
+    outcome = viewer.call("list_findings", query={"account": account_id, "limit": FEW})
+    found = [_told(each) for each in outcome.body.get("items", [])]
+    return viewer.render("parts/account_findings.html", findings=found, account_id=account_id)
 
 
 @require_POST

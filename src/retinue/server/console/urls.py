@@ -84,6 +84,7 @@ urlpatterns = [
     path("o/<slug:handle>/accounts/new", account_form.create, name="console_account_new"),
     path("o/<slug:handle>/accounts/new/handle", account_form.handle, name="console_account_handle"),
     path("o/<slug:handle>/accounts/new/effect", account_form.effect, name="console_account_effect"),
+    path(f"{_ACCOUNT}/findings", findings.of_account, name="console_account_findings"),
     path(_ACCOUNT, account_page.account, name="console_account"),
     path(f"{_ACCOUNT}/save", editing.settings, name="console_account_save"),
     path(f"{_ACCOUNT}/grants", editing.grant, name="console_account_grants"),

@@ -29,7 +29,7 @@ from retinue.server.ledger.transaction import one_writer, reading
 from retinue.server.policies import remembering
 
 #: Everything of an organization is looked at so often: uses are no changes, and time alone makes some due.
-EVERY = timedelta(minutes=5)
+EVERY = timedelta(seconds=60)
 #: So many times as long as it took lie between two of them at least, and if everybody was changed.
 PAUSE, SHORT_PAUSE = 19, 3
 #: Events that are read at once, rows that are written at once, principals that are looked at by themselves.
