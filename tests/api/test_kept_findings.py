@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,7 +64,7 @@ class Changes:
         step()
         return step.__name__
 
-    def _post(self, path: str, body: dict[str, object], *also: int) -> Any:
+    def _post(self, path: str, body: Mapping[str, object], *also: int) -> Any:
         """Call; whatever the state of things may refuse is refused, and nothing else."""
         answer = self.world.owner.post(f"/v1/{path}", body)
         assert answer.status in (200, 201, 409, *also), answer.text
@@ -259,7 +259,8 @@ def test_kept_findings_are_counted_and_narrowed(world: World) -> None:
     counts = {each["kind"]: each["open"] for each in world.owner.get("/v1/findings/counts").json["items"]}
     of_one = world.owner.get(f"/v1/findings?account={accounts[1].id}").json["items"]
     whole = world.owner.get("/v1/findings?limit=200").json["items"]
-    paged, cursor = [], ""
+    paged: list[Any] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = world.owner.get(f"/v1/findings?limit=3{cursor}").json
         paged += page["items"]
