@@ -71,11 +71,16 @@ def run(
     turn, looked = Turn(clock), 0
     if not turn.take():
         return 0
+
+    def go_on(took: float) -> bool:
+        time.sleep(took)  # whoever waits for an answer of this process comes first
+        return not is_stopping() and turn.take()
+
     try:
         while follow(clock()) and turn.take():
             pass
         for organization in due(clock()):
-            if is_stopping() or not look_at_all(organization, clock(), turn.take):
+            if is_stopping() or not look_at_all(organization, clock(), go_on):
                 break
             looked += 1
     finally:
@@ -131,20 +136,26 @@ def _look_at_some(organization: str, holders: frozenset[str], now: datetime) -> 
     _write(organization, kept, found, of)
 
 
-def look_at_all(organization: str, now: datetime, go_on: Callable[[], bool] = lambda: True) -> bool:
-    """Look at everything of an organization; ``go_on`` is asked before each kind. Tells whether it did."""
-    began = time.monotonic()
+def look_at_all(organization: str, now: datetime, go_on: Callable[[float], bool] = lambda _: True) -> bool:
+    """Look at everything of an organization; tell whether that was done.
+
+    ``go_on`` is asked before each kind, and told how many seconds the one before took.
+    """
+    took = last = 0.0
     is_there = Organization.objects.filter(id=organization).exclude(state="deleted").exists()
     with remembering.reads():
         for kind, finder in FINDERS.items():
-            if not go_on():
+            if not go_on(last):
                 return False
+            began = time.monotonic()
             found = list(finder(Look(organization, now))) if is_there else []
             of: dict[str, str] = {}
             for some in _some(found):
                 of |= holders_of(organization, some) if KINDS[kind].subject == "credential" else {}
             _write(organization, KeptFinding.objects.filter(organization=organization, kind=kind), found, of)
-    _looked(organization, now, round((time.monotonic() - began) * 1e3), is_there)
+            last = time.monotonic() - began
+            took += last
+    _looked(organization, now, round(took * 1e3), is_there)
     return True
 
 

@@ -285,10 +285,7 @@ def denials(
     by: Literal["account", "credential"],
     accounts: frozenset[str] | None = None,
 ) -> dict[str, Denials]:
-    """Return the denials since an instant by account or credential, for these reasons or (``None``) any.
-
-    ``accounts`` are the only ones that matter, if it is given: their records are found by an index.
-    """
+    """Return the denials since an instant by account or credential, for some reasons or any."""
     rows = requests(organization_id, decision="denied", since=since)
     if accounts is not None:
         rows = rows.filter(account__in=accounts)
