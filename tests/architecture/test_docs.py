@@ -104,7 +104,7 @@ def test_file_that_init_writes_is_accepted(tmp_path: Path) -> None:
     """
     Every key in the first retinue.toml is known, and so is the one that is shown as a comment.
     """
-    prepare(tmp_path, tmp_path / "pepper")
+    prepare(tmp_path, tmp_path / "pepper", tmp_path / "ledger-key")
     path = tmp_path / "retinue.toml"
     path.write_text(path.read_text().replace("# trusted_proxies", "trusted_proxies"))
 

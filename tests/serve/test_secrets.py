@@ -29,6 +29,8 @@ DAMAGES: dict[str, tuple[str, Damage, str]] = {
     "an open pepper": ("pepper", lambda path: path.chmod(0o644), "chmod 600"),
     "half a pepper": ("pepper", lambda path: path.write_text("ab\n"), "64 hexadecimal characters"),
     "no secret key": ("secret-key", Path.unlink, "run `retinue init`"),
+    "no key of the log": ("ledger-key", Path.unlink, "RETINUE_LEDGER_KEY_FILE"),
+    "an open key of the log": ("ledger-key", lambda path: path.chmod(0o640), "chmod 600"),
     "an open secret key": ("secret-key", lambda path: path.chmod(0o640), "chmod 600"),
 }
 

@@ -46,7 +46,7 @@ def setup() -> Path:
     os.environ["DJANGO_SETTINGS_MODULE"] = "retinue.server.settings"
     from retinue.server.home import prepare
 
-    prepare(home, home / "pepper")
+    prepare(home, home / "pepper", home / "ledger-key")
     (home / "permissions.yaml").write_text(PERMISSIONS)
     import django
 

@@ -20,6 +20,7 @@ from retinue.server.ledger.queries import events
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies import actions as policies
 from retinue.server.policies.rules import Document
+from tests.server_support import merkle
 from tests.storage.estate import Estate, Follower, truth
 
 pytestmark = pytest.mark.usefixtures("awake")
@@ -39,6 +40,7 @@ def kept(estate: Estate) -> Iterator[Estate]:
     """An organization that keeps events for two days, with some events; after the test for ever."""
     estate.revoke(estate.key(estate.account())[0])
     _keep(estate, 2)
+    merkle.append()
     yield estate
     _keep(estate, None)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from retinue import pepper
 from retinue.server.installation import InstallationError
+from retinue.server.ledger.signing import fresh_seed
 
 _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PERMISSIONS = """\
@@ -93,12 +94,13 @@ def locked(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def prepare(home: Path, pepper_file: Path) -> None:
-    """Make the folder with pepper, cookie key and settings; what exists stays as it is."""
+def prepare(home: Path, pepper_file: Path, ledger_key_file: Path) -> None:
+    """Make the folder with pepper, keys and settings; what exists stays as it is."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in ("replica", "spool"):
         (home / folder).mkdir(mode=0o700, exist_ok=True)
     place(pepper_file, secrets.token_hex(pepper.PEPPER_BYTES) + "\n")
+    place(ledger_key_file, fresh_seed())
     place(home / "secret-key", secrets.token_urlsafe(48) + "\n")
     place(home / "permissions.yaml", _PERMISSIONS)
     place(home / "retinue.toml", _OPTIONS)

@@ -54,6 +54,8 @@ class Installation:
     origins: tuple[str, ...]
     secure_cookies: bool
     pepper_file: Path
+    #: The key that signs the audit log.
+    ledger_key_file: Path
     brand: str
     #: Networks of the proxies that may say for whom they ask.
     trusted_proxies: tuple[Network, ...]
@@ -84,11 +86,11 @@ class Installation:
             secret_key=_secret_key(home / "secret-key"),
             database=_database(environment.get("RETINUE_DATABASE_URL"), home),
             hosts=hosts + LOOPBACK_HOSTS,
-            # A proxy that ends TLS hands requests on in plain text: forms then name an origin that differs
-            # from what this process sees. Our own names over TLS are ours.
+            # Behind a proxy that ends TLS forms name another origin than this process sees: ours, over TLS.
             origins=file.get("control.origins") or tuple(f"https://{host}" for host in hosts),
             secure_cookies=bool(hosts) and not plain_http,
             pepper_file=Path(environment.get("RETINUE_PEPPER_FILE") or home / "pepper"),
+            ledger_key_file=Path(environment.get("RETINUE_LEDGER_KEY_FILE") or home / "ledger-key"),
             brand=file.get("brand", DEFAULT_BRAND),
             trusted_proxies=_listed(
                 environment, "RETINUE_TRUSTED_PROXIES", file.get("control.trusted_proxies"), LOOPBACK

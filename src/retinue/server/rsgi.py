@@ -59,6 +59,7 @@ class Application:
         """Begin to end; what has begun is answered."""
         from retinue.server import housekeeping
         from retinue.server.governance import looker
+        from retinue.server.ledger import keeping
         from retinue.server.nodes import prober, receipts, recovery, wake
         from retinue.server.notifications import keeper
 
@@ -67,6 +68,7 @@ class Application:
         housekeeping.stop()
         keeper.stop()
         looker.stop()
+        keeping.stop()
         prober.stop()
         recovery.stop()
         wake.commits.close()
@@ -74,7 +76,7 @@ class Application:
 
 
 def _start() -> None:
-    from retinue.server import housekeeping
+    from retinue.server import audit_log, housekeeping
     from retinue.server.governance import looker
     from retinue.server.nodes import checkpoint, prober, receipts, recovery, wake
     from retinue.server.notifications import keeper
@@ -85,6 +87,7 @@ def _start() -> None:
     receipts.keep()
     recovery.keep()
     recorder.start()
+    audit_log.start(settings.INSTALLATION)
     housekeeping.start()
     keeper.start()
     looker.start()

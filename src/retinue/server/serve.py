@@ -20,7 +20,7 @@ from granian.http import HTTP1Settings
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
 
-from retinue.server import catalogue, home, schema, setup
+from retinue.server import audit_log, catalogue, home, schema, setup
 from retinue.server.directory.queries import installation
 from retinue.server.installation import Installation, InstallationError
 from retinue.server.nodes import checkpoint
@@ -115,6 +115,7 @@ def check(processes: int) -> None:
     setup.check_pepper(told.pepper_file, found)
     schema.check_durability()
     checkpoint.look(told.home)
+    audit_log.check(told, found)
     if processes > 1 and connection.vendor == "sqlite":
         raise InstallationError("--processes: SQLite is served by one process; use PostgreSQL for more")
 

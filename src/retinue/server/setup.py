@@ -94,7 +94,7 @@ def install(home: Path, answers: Answers) -> list[str]:
         if found is not None and not found.is_waiting:
             return _complete(home, found, answers.token_file)
         _check_free(home, found, answers)
-        files.prepare(home, settings.INSTALLATION.pepper_file)
+        files.prepare(home, settings.INSTALLATION.pepper_file, settings.INSTALLATION.ledger_key_file)
         schema.migrate()
         try:
             return _make(home, found, answers)
@@ -116,7 +116,7 @@ def _complete(home: Path, found: Present, token_file: Path | None) -> list[str]:
 
     from retinue.server import schema
 
-    files.prepare(home, settings.INSTALLATION.pepper_file)
+    files.prepare(home, settings.INSTALLATION.pepper_file, settings.INSTALLATION.ledger_key_file)
     schema.migrate()
     lines = []
     for staged, path in _tokens(home, token_file or home / "admin-token"):
@@ -128,6 +128,9 @@ def _complete(home: Path, found: Present, token_file: Path | None) -> list[str]:
 
 
 def _make(home: Path, found: Present | None, answers: Answers) -> list[str]:
+    from django.conf import settings
+
+    from retinue.server import audit_log
     from retinue.server.ledger.transaction import SYSTEM, transaction
 
     (node, node_file), (staged, token_file) = _tokens(home, answers.token_file or home)
@@ -141,6 +144,7 @@ def _make(home: Path, found: Present | None, answers: Answers) -> list[str]:
         node.drop()
         staged.drop()
         raise
+    audit_log.begin(settings.INSTALLATION, organization)
     node.hand_over(node_file)
     staged.hand_over(token_file)
     if answers.token_file is None:

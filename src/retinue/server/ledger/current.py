@@ -18,6 +18,7 @@ _open: ContextVar[Open | None] = ContextVar("retinue_ledger_transaction", defaul
 _suspended: ContextVar[bool] = ContextVar("retinue_ledger_guard_suspended", default=False)
 _compacting: ContextVar[bool] = ContextVar("retinue_ledger_compacting", default=False)
 _expiring: ContextVar[bool] = ContextVar("retinue_ledger_expiring", default=False)
+_appending: ContextVar[bool] = ContextVar("retinue_ledger_appending", default=False)
 
 
 def get() -> Open | None:
@@ -64,6 +65,16 @@ def is_expiring() -> bool:
 def expiring() -> AbstractContextManager[None]:
     """Let events go, inside a ledger transaction."""
     return _marked(_expiring)
+
+
+def is_appending() -> bool:
+    """Tell whether entries are added to the Merkle log here."""
+    return _appending.get()
+
+
+def appending() -> AbstractContextManager[None]:
+    """Let the Merkle log be written: it says nothing that events do not say."""
+    return _marked(_appending)
 
 
 def is_suspended() -> bool:

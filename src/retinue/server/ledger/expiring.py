@@ -2,7 +2,8 @@
 
 What goes is said: how many events, which were the first and the last, and a digest over all of them, so
 that a copy made earlier can still be shown to be whole. Of the first event of a revision a husk stays,
-without anything of the event: its mark tells this history from that of a restored backup.
+without anything of the event: its mark tells this history from that of a restored backup. An event goes once
+it is in the Merkle log, where its entry stays: a hash, from which nothing can be read.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import json
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from retinue.server.ledger import current
-from retinue.server.ledger.models import AuditEvent, PersonalPart
+from retinue.server.ledger.models import AuditEvent, Entry, PersonalPart
 from retinue.server.ledger.pruning import is_our_turn
 from retinue.server.ledger.transaction import SYSTEM, transaction
 
@@ -33,7 +36,9 @@ def expire(organization_id: str, name: str, before: datetime, most: int) -> int:
 
     ``name`` is what the organization is called now. What was said of events that went is kept.
     """
-    old = AuditEvent.objects.filter(organization=organization_id, at__lt=before).exclude(type=EXPIRED)
+    logged = Exists(Entry.objects.filter(event=OuterRef("id")))
+    old = AuditEvent.objects.filter(logged, organization=organization_id, at__lt=before)
+    old = old.exclude(type=EXPIRED)
     if not old.exists():
         return 0
     with transaction(SYSTEM, reason="the policy keeps events no longer (audit_log.retention_days)") as tx:
@@ -43,9 +48,17 @@ def expire(organization_id: str, name: str, before: datetime, most: int) -> int:
         with current.expiring():
             ids = [row.id for row in rows]
             PersonalPart.objects.filter(event_id__in=ids).delete()
+            Entry.objects.filter(event__in=ids).delete()
             AuditEvent.objects.filter(id__in=ids, n=1).update(**_HUSK)
             AuditEvent.objects.filter(id__in=ids).exclude(n=1).delete()
-        after = {"events": len(rows), "first": rows[0].id, "last": rows[-1].id, "digest": digest(rows)}
+        # All of them were in the log: so many numbers are missing there, and no more.
+        after = {
+            "events": len(rows),
+            "logged": len(rows),
+            "first": rows[0].id,
+            "last": rows[-1].id,
+            "digest": digest(rows),
+        }
         tx.record(
             EXPIRED,
             organization_id,

@@ -48,7 +48,11 @@ APPEND_ONLY = frozenset({"ledger_auditevent", "ledger_change", "policies_version
 COMPACTION = frozenset({("DELETE", "ledger_change"), ("UPDATE", "ledger_head")})
 
 #: What may be done to events inside a transaction that says which of them are kept no longer.
-EXPIRY = frozenset({("DELETE", "ledger_auditevent"), ("UPDATE", "ledger_auditevent")})
+EXPIRY = frozenset(
+    {("DELETE", "ledger_auditevent"), ("UPDATE", "ledger_auditevent"), ("DELETE", "ledger_entry")}
+)
+#: The Merkle log: only what is made from events is written there, after their commit.
+LOG = frozenset({"ledger_log", "ledger_tile", "ledger_entry"})
 
 _WRITE = re.compile(
     r"\b(INSERT\s+(?:OR\s+\w+\s+)?INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?(?:\s+ONLY)?|DELETE\s+FROM(?:\s+ONLY)?"
@@ -99,10 +103,14 @@ def check(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
             continue
         if (verb, table) in COMPACTION and current.is_compacting():
             continue
+        if table in LOG and current.is_appending() and verb in ("INSERT", "UPDATE"):
+            continue
         open_transaction = current.get()
         if open_transaction is None:
             raise UnguardedWrite(f"{verb} {table}: writes go through ledger.transaction")
         is_expiry = (verb, table) in EXPIRY and current.is_expiring()
+        if table in LOG and not is_expiry:
+            raise UnguardedWrite(f"{verb} {table}: the log is written from events alone")
         if table in APPEND_ONLY and verb != "INSERT" and not is_expiry:
             raise UnguardedWrite(f"{verb} {table}: this table is only added to")
         if not table.startswith("ledger_"):

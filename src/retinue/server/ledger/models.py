@@ -80,7 +80,7 @@ class AuditEvent(models.Model):
 class PersonalPart(models.Model):
     """The personal data of an event, apart from it, so that erasing a person leaves the event whole.
 
-    ``salt`` is random and will salt the hash of this part in a tamper-evident log.
+    ``salt`` is random, and salts the hash of this part in the log's entry.
     """
 
     event = models.OneToOneField(
@@ -88,3 +88,65 @@ class PersonalPart(models.Model):
     )
     salt = models.BinaryField(max_length=16)
     data = models.JSONField()
+
+
+class Log(models.Model):
+    """One Merkle tree over events: under which origin, how far it is, and what was signed of it last.
+
+    Another one begins where the history is in doubt, and with another key; the last one is added to.
+    """
+
+    id = models.PositiveIntegerField(primary_key=True)
+    #: As addresses and the origin have it: the epoch, and ``3.2`` for the second log of an epoch.
+    name = models.CharField(max_length=32, unique=True)
+    epoch = models.PositiveBigIntegerField()
+    origin = models.CharField(max_length=128)
+    public_key = models.BinaryField(max_length=32)
+    began_at = models.DateTimeField()
+    #: The record of the first entry of a log that goes on after another one.
+    link = models.TextField(blank=True, default="")
+    #: The last event that is in it, or was passed when it began.
+    revision = models.PositiveBigIntegerField()
+    n = models.PositiveIntegerField()
+    size = models.PositiveBigIntegerField(default=0)
+    root = models.BinaryField(max_length=32)
+    #: The signed note; empty before the first entry.
+    checkpoint = models.TextField(blank=True, default="")
+    signed_at = models.DateTimeField(null=True)
+    #: What the last look at the rows has found: up to which size, when, and what is wrong.
+    verified_size = models.PositiveBigIntegerField(default=0)
+    verified_at = models.DateTimeField(null=True)
+    trouble = models.JSONField(default=list)
+
+
+class Tile(models.Model):
+    """Up to 256 hashes of one level of a tree, side by side. Level -1 holds the entries themselves."""
+
+    id = models.BigAutoField(primary_key=True)
+    log = models.ForeignKey(Log, on_delete=models.PROTECT)
+    level = models.SmallIntegerField()
+    n = models.PositiveBigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["log", "level", "n"], name="ledger_tile_place")]
+
+
+class Entry(models.Model):
+    """Where an event stands in a log, and what its record takes that the event does not say."""
+
+    event = models.CharField(max_length=40, primary_key=True)
+    log = models.ForeignKey(Log, on_delete=models.PROTECT)
+    index = models.PositiveBigIntegerField()
+    organization = IdField()
+    #: Its number among the events of its organization in this log, from 1 on.
+    sequence = models.PositiveBigIntegerField()
+    salt = models.BinaryField(max_length=16)
+    #: The salted hash of the personal part: it stays when that part is erased.
+    personal = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["log", "index"], name="ledger_entry_place"),
+            models.UniqueConstraint(fields=["log", "organization", "sequence"], name="ledger_entry_number"),
+        ]
