@@ -9,18 +9,22 @@ Ed25519 (RFC 8032; here only the check of a signature).
 
 from __future__ import annotations
 
+import argparse
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 EXIT_OK, EXIT_USAGE, EXIT_FOUND = 0, 2, 7
 #: What says that events were let go, since their organization keeps them no longer.
 EXPIRED = "audit_log.expired"
 ED25519 = b"\x01"
 EMPTY = hashlib.sha256().digest()
-_FIELDS = ("id", "revision", "at", "type")
 
 
 class NotProven(Exception):
@@ -190,16 +194,6 @@ class Checkpoint:
         raise NotProven(f"the checkpoint of {self.origin} is not signed by its key")
 
 
-def body(origin: str, size: int, root: bytes) -> str:
-    """Return what is signed."""
-    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-
-
-def signed(text: str, name: str, public: bytes, signature: bytes) -> str:
-    """Return a note: the text and one signature."""
-    return f"{text}\n\u2014 {name} {base64.b64encode(key_id(name, public) + signature).decode()}\n"
-
-
 def read_checkpoint(note: str) -> Checkpoint:
     """Return what a checkpoint says, without looking at its signatures. Raises :class:`NotProven`."""
     text, apart, rest = note.rpartition("\n\n")
@@ -224,3 +218,142 @@ def _decoded(text: str, what: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise NotProven(f"{what} is not base64") from None
+
+
+# Exports: a line for each event, and then one for each log with all of its entries.
+
+
+def entry_of(text: str) -> bytes:
+    """Return the hash of a record, which is its entry, or of a personal part."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+class Log:
+    """A log as an export has it. Raises :class:`NotProven` if it does not give what is signed."""
+
+    def __init__(self, line: dict[str, Any], keys: Sequence[str]) -> None:
+        self.name, data = line["log"], _decoded(line["entries"], "the entries")
+        self.entries = [data[at : at + 32] for at in range(0, len(data), 32)]
+        self.leaves = [leaf_hash(each) for each in self.entries]
+        self.signed = read_checkpoint(line["checkpoint"])
+        _, public = read_key(line["key"])
+        if keys and public not in [read_key(key)[1] for key in keys]:
+            raise NotProven(f"{self.signed.origin} is signed by a key that was not given")
+        self.signed.check(public)
+        self.check(self.signed)
+        self.numbers: set[int] = set()
+        #: What is still there of the log before this one.
+        self.before = Checkpoint("", 0, EMPTY, "")
+        if line.get("link"):
+            said = json.loads(line["link"])
+            if entry_of(line["link"]) != self.entries[0]:
+                raise NotProven(f"{self.signed.origin} does not begin with what is said of the log before")
+            kept = said["kept"]
+            self.before = Checkpoint(
+                said["continues"]["origin"], kept["size"], bytes.fromhex(kept["root"]), ""
+            )
+
+    def check(self, known: Checkpoint) -> None:
+        """Raise :class:`NotProven` unless the log begins with what a checkpoint says."""
+        if known.size > len(self.entries):
+            raise NotProven(
+                f"{known.origin}: {known.size} entries were signed, {len(self.entries)} are there"
+            )
+        if tree_hash(self.leaves[: known.size]) != known.root:
+            raise NotProven(f"{known.origin}: not the entries that were signed at {known.size}")
+
+    def take(self, event: dict[str, Any], entry: dict[str, Any]) -> None:
+        """Raise :class:`NotProven` unless an event says what its entry is the hash of."""
+        record, index = json.loads(entry["record"]), entry["index"]
+        if not 0 <= index < len(self.entries) or entry_of(entry["record"]) != self.entries[index]:
+            raise NotProven(f"event {event['id']} is not what is in the log")
+        personal = json.loads(entry["personal"])["data"] if entry["personal"] else {}
+        if personal and entry_of(entry["personal"]).hex() != record["personal"]:
+            raise NotProven(f"the personal part of event {event['id']} is not what is in the log")
+        shown = [event[name] for name in ("id", "revision", "at", "type", "before", "after")]
+        told = [record[name] for name in ("id", "revision", "at", "type")]
+        told += [record[name] | personal.get(name, {}) for name in ("before", "after")]
+        for name in ("actor", "subject"):
+            shown += [(event[name] or {}).get(each) or "" for each in ("id", "kind", "name")]
+            told += [record[name], record[f"{name}_kind"], personal.get(f"{name}_name", "")]
+        shown += [event.get(name) or "" for name in ("credential_id", "request_id", "address", "reason")]
+        told += [
+            record["credential"],
+            record["request"],
+            personal.get("address", ""),
+            personal.get("reason", ""),
+        ]
+        if shown != told or record["sequence"] in self.numbers:
+            raise NotProven(f"event {event['id']} does not say what its record says")
+        self.numbers.add(record["sequence"])
+
+
+def check(
+    lines: Iterable[dict[str, Any]], known: Sequence[Checkpoint], keys: Sequence[str] = ()
+) -> tuple[list[str], int]:
+    """Return what does not hold in the lines of an export, and how many events do.
+
+    ``known`` are checkpoints that were kept outside. Without ``keys`` those are believed which the
+    export names. What a restored backup has lost is found if a checkpoint that was kept covers it.
+    """
+    found: list[str] = []
+    logs: dict[str, Log] = {}
+    events, is_whole, logged = [], True, [0]
+    for line in lines:
+        if "entries" not in line:
+            events.append(line)
+            continue
+        is_whole = is_whole and line.get("whole") is True
+        try:
+            logs[line["log"]] = Log(line, keys)
+        except (NotProven, KeyError, ValueError, IndexError, TypeError) as error:
+            found.append(_worded(error, f"log {line.get('log')}"))
+    origins = {log.signed.origin: log for log in logs.values()}
+    for each in [*known, *(log.before for log in logs.values() if log.before.origin in origins)]:
+        try:
+            origins[each.origin].check(each)
+        except (NotProven, KeyError) as error:
+            found.append(_worded(error, f"the log {each.origin}, of which a checkpoint was kept"))
+    for event in events:
+        entry = event.get("entry")
+        try:
+            if entry is not None:
+                logs[entry["log"]].take(event, entry)
+                logged.append(event["revision"])
+        except (NotProven, KeyError, ValueError, TypeError, AttributeError) as error:
+            found.append(_worded(error, f"event {event.get('id')}"))
+    late = [each["id"] for each in events if not each.get("entry") and each["revision"] <= max(logged)]
+    found += [f"event {each} is not in the log" for each in late]
+    gone = sum(max(log.numbers, default=0) - len(log.numbers) for log in logs.values())
+    let_go = sum(each["after"].get("logged", 0) for each in events if each["type"] == EXPIRED)
+    if is_whole and gone > let_go and not found:
+        found.append(f"{gone - let_go} events are missing that nobody let go")
+    return found, len(logged) - 1
+
+
+def _worded(error: Exception, what: str) -> str:
+    return str(error) if isinstance(error, NotProven) else f"{what} is missing or malformed"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the export that is named; return the exit code."""
+    parser = argparse.ArgumentParser(description="Check what an export of Retinue's audit log proves.")
+    parser.add_argument("export", type=Path)
+    parser.add_argument("--checkpoint", type=Path, action="append", default=[], help="kept outside")
+    parser.add_argument("--key", action="append", default=[], help="NAME+ID+BASE64, kept outside")
+    given = parser.parse_args(arguments)
+    try:
+        known = [read_checkpoint(path.read_text(encoding="utf-8")) for path in given.checkpoint]
+        with given.export.open(encoding="utf-8") as file:
+            found, count = check((json.loads(line) for line in file), known, given.key)
+    except (OSError, ValueError, NotProven) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_USAGE
+    for each in found:
+        sys.stderr.write(f"{each}\n")
+    sys.stdout.write(f"{count} events hold\n" if not found else f"{len(found)} things do not hold\n")
+    return EXIT_FOUND if found else EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

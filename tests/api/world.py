@@ -38,6 +38,11 @@ class Answer:
         return json.loads(self.text)
 
     @property
+    def body(self) -> bytes:
+        """The body as it came."""
+        return self.text.encode("utf-8", "surrogateescape")
+
+    @property
     def code(self) -> str:
         """The code of a problem; empty for any other answer."""
         return str(self.json.get("code", "")) if self.text else ""
@@ -81,7 +86,11 @@ class Caller:
         answer = self._client.generic(
             method, path, data, content_type=kind, headers=sent, REMOTE_ADDR=address
         )
-        return Answer(answer.status_code, {k.lower(): v for k, v in answer.items()}, answer.content.decode())
+        return Answer(
+            answer.status_code,
+            {k.lower(): v for k, v in answer.items()},
+            answer.content.decode("utf-8", "surrogateescape"),
+        )
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
         """GET ``path``."""

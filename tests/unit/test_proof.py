@@ -137,7 +137,8 @@ _ORDER = 2**252 + 27742317777372353535851937790883648493
 def _signed_by_another(text: str, name: str) -> tuple[bytes, str]:
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
-    return public, proof.signed(text, name, public, private.sign(text.encode()))
+    signature = proof.key_id(name, public) + private.sign(text.encode())
+    return public, f"{text}\n— {name} {base64.b64encode(signature).decode()}\n"
 
 
 def test_a_note_is_read_and_checked() -> None:
@@ -146,7 +147,7 @@ def test_a_note_is_read_and_checked() -> None:
     another size, root, origin or name.
     """
     origin, root = "acme.example/ledger/1", secrets.token_bytes(32)
-    public, note = _signed_by_another(proof.body(origin, 12, root), origin)
+    public, note = _signed_by_another(f"{origin}\n12\n{base64.b64encode(root).decode()}\n", origin)
     found = proof.read_checkpoint(note)
     found.check(public)
 

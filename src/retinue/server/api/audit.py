@@ -10,7 +10,7 @@ from retinue.server.api import schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
-from retinue.server.ledger import queries
+from retinue.server.ledger import proving, queries
 
 TAG = "audit-events"
 
@@ -31,6 +31,16 @@ class EventSubject(schemas.Answer):
     name: str | None
 
 
+class EventEntry(schemas.Answer):
+    """Where an event stands in the log that proves it, and what its entry is the hash of."""
+
+    log: str
+    index: int
+    sequence: int = Field(description="Number of the event among those of its organization in this log.")
+    record: str = Field(description="Canonical JSON; its SHA-256 is the entry.")
+    personal: str | None = Field(description="Canonical JSON; its SHA-256 stands in the record.")
+
+
 class AuditEvent(schemas.Answer):
     """One change, or one refused change."""
 
@@ -49,6 +59,7 @@ class AuditEvent(schemas.Answer):
     reason: str | None
     before: dict[str, Any]
     after: dict[str, Any]
+    entry: EventEntry | None = Field(None, description="Only where it is asked for, and once it is there.")
 
 
 class AuditEventList(schemas.Answer):
@@ -66,19 +77,22 @@ class EventFilter(schemas.ListQuery):
     subject: str | None = Field(None, description="Id of what was acted upon.")
     since: schemas.Instant | None = Field(None, description="From this instant on.")
     until: schemas.Instant | None = Field(None, description="Before this instant.")
+    entries: bool = Field(False, description="With the entry of each event in the log that proves it.")
 
 
 @operation("GET", "/audit-events", permission="audit_log:read", response=AuditEventList, tag=TAG)
 def list_audit_events(call: Call, query: EventFilter) -> schemas.JSON:
     """List what was changed in the organization, the newest first."""
     filters = query.filters()
+    entries = filters.pop("entries", False)
     rows, following = page(
         queries.events(call.organization, **filters),
         Listing("events", call.organization, filters, ("-revision", "-n")),
         cursor=query.cursor,
         limit=query.limit,
     )
-    return {"items": [_event(row) for row in rows], "next": following}
+    proven = proving.entries_of(rows) if entries else {}
+    return {"items": [_event(row) | {"entry": proven.get(row.id)} for row in rows], "next": following}
 
 
 @operation("GET", "/audit-events/{event_id}", permission="audit_log:read", response=AuditEvent, tag=TAG)

@@ -20,6 +20,7 @@ from retinue.server.api import (  # noqa: F401
     accounts,
     assignments,
     audit,
+    audit_log,
     bulk_accounts,
     bulk_grants,
     bulk_key_changes,

@@ -5,6 +5,7 @@ The file outlives a database that was put back: whoever appends compares the row
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from pathlib import Path
@@ -47,8 +48,9 @@ class Key:
 
     def checkpoint(self, origin: str, size: int, root: bytes) -> str:
         """Return the signed note of a log."""
-        text = proof.body(origin, size, root)
-        return proof.signed(text, origin, self.public, self._private.sign(text.encode()))
+        text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        signature = proof.key_id(origin, self.public) + self._private.sign(text.encode())
+        return f"{text}\n\u2014 {origin} {base64.b64encode(signature).decode()}\n"
 
     def __repr__(self) -> str:
         return f"<Key {self.public.hex()[:8]}>"
