@@ -6,20 +6,19 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.directory import organizations
-from retinue.server.ledger import proving
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.api import webhook_cases
 from tests.api.import_cases import imported
 from tests.api.world import JSON, Caller, World
 from tests.authorization import access as access_operations
-from tests.authorization import governance, probes
+from tests.authorization import events, governance, probes
 from tests.authorization.credential_specimens import CALLS
-from tests.server_support import merkle
 
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
 #: What the account of a specimen is granted: everybody who hands it on holds it.
@@ -69,20 +68,6 @@ def _rotated(world: World) -> str:
 def _grant(world: World) -> str:
     path = account(world, permissions=(GRANTED,))
     return f"{path}/grants/{world.owner.get(f'{path}/grants').json['items'][0]['id']}"
-
-
-def _log() -> str:
-    """Return the name of the newest log, which holds every event."""
-    merkle.append()
-    log = proving.newest()
-    assert log is not None
-    return log.name
-
-
-def _event(world: World) -> str:
-    merkle.append()
-    ident = world.owner.get("/v1/audit-events?limit=1").json["items"][0]["id"]
-    return f"/v1/audit-events/{ident}"
 
 
 def _receipt(world: World) -> str:
@@ -161,6 +146,10 @@ def _accounts(path: str) -> JSON:
 
 def _keys(path: str) -> JSON:
     return {"keys": [path.rpartition("/")[2]]}
+
+
+def _plain(make: Callable[[World], tuple[Any, ...]]) -> Make:
+    return lambda world, _: Specimen(*make(world))
 
 
 def _governed(make: Callable[[World, str], tuple[str, JSON | None]]) -> Make:
@@ -255,13 +244,7 @@ SPECIMENS: dict[str, Make] = {
     "remove_node": lambda world, _: Specimen(_node(world)),
     "list_requests": lambda world, _: Specimen("/v1/requests"),
     "list_requests_of_account": lambda world, _: Specimen(f"{account(world)}/requests"),
-    "list_audit_events": lambda world, _: Specimen("/v1/audit-events"),
-    "get_audit_event": lambda world, _: Specimen(_event(world)),
-    "get_audit_event_proof": lambda world, _: Specimen(f"{_event(world)}/proof"),
-    "get_audit_log": lambda world, _: Specimen("/v1/audit-log"),
-    "verify_audit_log": lambda world, _: Specimen("/v1/audit-log/verify", {}),
-    "list_audit_log_entries": lambda world, _: Specimen(f"/v1/audit-log/{_log()}/entries"),
-    "get_audit_log_consistency": lambda world, _: Specimen(f"/v1/audit-log/{_log()}/consistency?old=0&new=0"),
+    **{name: _plain(make) for name, make in events.CALLS.items()},
     "get_policy": lambda world, _: Specimen("/v1/policy"),
     "check_policy": lambda world, _: Specimen("/v1/policy/check", _another_policy()),
     "list_policy_presets": lambda world, _: Specimen("/v1/policy/presets"),
