@@ -163,6 +163,9 @@ CASES: dict[str, Callable[[World], Case]] = {
     "create_grant": lambda world: Case(
         f"{_account(world)}/grants", [("grant.created", "etl/report:write")], {"permission": "report:write"}
     ),
+    "change_grants": lambda world: Case(
+        f"{_account(world)}/grants", [("grant.created", "etl/report:write")], {"grant": ["report:write"]}
+    ),
     "delete_grant": lambda world: Case(_grant(world), [("grant.deleted", "etl/report:read")]),
     "issue_key": lambda world: Case(f"{_account(world)}/keys", [("key.issued", "etl/k1")], {"name": "k1"}),
     "rename_key": lambda world: Case(_key(world), [("key.renamed", "etl/k2")], {"name": "k2"}),

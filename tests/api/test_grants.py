@@ -189,3 +189,42 @@ def test_deleted_account_is_granted_nothing(world: World) -> None:
 
     assert (409, "state_conflict") == (refused.status, refused.code)
     assert ["report:read"] == [each["permission"] for each in world.owner.get(path(account.id)).json["items"]]
+
+
+def test_grants_change_together_or_not_at_all(world: World) -> None:
+    """
+    One call grants and takes away; what is so already is left alone; one that is refused changes nothing.
+    """
+    account = world.account(permissions=("report:read", "user:read"))
+    change = path(account.id)
+    sent: dict[str, object] = {"grant": ["report:write", "user:read"], "take": ["report:read", "role:read"]}
+    sent |= {"justification": "x"}
+    done = world.owner.patch(change, sent)
+    again = world.owner.patch(change, sent)
+    refused = world.owner.patch(change, {"grant": ["nothing:here"], "take": ["user:read"]})
+    both = world.owner.patch(change, {"grant": ["user:read"], "take": ["user:read"]})
+    held = [each["permission"] for each in world.owner.get(path(account.id)).json["items"]]
+
+    assert (["report:write"], ["report:read"]) == tuple(
+        [each["permission"] for each in done.json[name]] for name in ("granted", "taken")
+    )
+    assert done.json["receipt"]["complete"]
+    assert ([], []) == (again.json["granted"], again.json["taken"])
+    assert (422, "body.grant") == (refused.status, refused.field)
+    assert (400, "body.take") == (both.status, both.field)
+    assert {"report:write", "user:read"} == set(held)
+
+
+def test_nobody_changes_grants_beyond_their_own(world: World) -> None:
+    """
+    Who may grant and take away still hands out only what they hold.
+    """
+    account = world.account()
+    caller = world.caller("grant:create", "grant:delete", "user:read")
+    change = path(account.id)
+    own = caller.patch(change, {"grant": ["user:read"]})
+    more = caller.patch(change, {"grant": ["role:read"], "take": ["user:read"]})
+    held = [each["permission"] for each in world.owner.get(path(account.id)).json["items"]]
+
+    assert (200, 403, "ceiling_exceeded") == (own.status, more.status, more.code)
+    assert ["user:read"] == held

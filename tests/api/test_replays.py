@@ -171,6 +171,11 @@ CASES = (
         ("report:read",),
     ),
     Case("delete_grant", _granted),
+    Case(
+        "change_grants",
+        lambda world: _account(world, "PATCH", "/grants", {"grant": ["report:read"]}),
+        ("report:read",),
+    ),
     Case("enrol_node", lambda _: ("POST", "/v1/nodes", {"name": f"edge-{secrets.token_hex(4)}"})),
     Case("remove_node", _node),
     Case("begin_epoch", epoch_cases.beginning),

@@ -190,6 +190,7 @@ SPECIMENS: dict[str, Make] = {
         f"{account(world)}/grants", {"permission": GRANTED, "justification": "x"}
     ),
     "delete_grant": lambda world, _: Specimen(_grant(world)),
+    "change_grants": lambda world, _: Specimen(f"{account(world)}/grants", {"take": [GRANTED]}),
     "list_effective_permissions": lambda world, _: Specimen(f"{account(world)}/permissions"),
     "list_keys": lambda world, _: Specimen(KEYS),
     "list_keys_of_account": lambda world, _: Specimen(f"{account(world)}/keys"),

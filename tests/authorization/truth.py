@@ -148,6 +148,7 @@ NEEDS: dict[str, str] = {
     "list_grants": "grant:read",
     "create_grant": "grant:create",
     "delete_grant": "grant:delete",
+    "change_grants": "grant:create grant:delete",
     "list_effective_permissions": "grant:read",
     "list_keys": "credential:read",
     "list_keys_of_account": "credential:read",

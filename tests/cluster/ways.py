@@ -112,6 +112,11 @@ def _delete_grant(client: Client, account: Account) -> None:
     client.end("delete_grant", "DELETE", path, None, passes(account))
 
 
+def _change_grants(client: Client, account: Account) -> None:
+    path, body = f"{account.path}/grants", {"take": [PERMISSION]}
+    client.end("change_grants", "PATCH", path, body, passes(account))
+
+
 def _take_grant_back(client: Client, account: Account) -> None:
     path = f"/v1/grants/{_grant(client, account)}"
     client.end("take_grant_back", "DELETE", path, None, passes(account))
@@ -147,6 +152,7 @@ ENDING_ACCOUNTS: dict[str, EndAccount] = {
     "disable_service_accounts": _many_accounts("disable_service_accounts", "disable"),
     "delete_service_accounts": _many_accounts("delete_service_accounts", "delete"),
     "delete_grant": _delete_grant,
+    "change_grants": _change_grants,
     "take_grant_back": _take_grant_back,
     "take_from_service_accounts": _take_from_many,
 }  # fmt: skip

@@ -19,7 +19,7 @@ from tests.console.crowd import Crowd, crowd
 MOST = 15
 #: Addresses without a page to read: forms that are only sent, files, what is read before the sign-in.
 NO_PAGE = re.compile(
-    r"theme/|language/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename)$"
+    r"theme/|language/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|grants/change|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename)$"
 )
 #: What an address may ask for besides.
 QUERIES = {

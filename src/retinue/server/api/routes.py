@@ -26,6 +26,7 @@ from retinue.server.api import (  # noqa: F401
     bulk_key_changes,
     bulk_keys,
     bulk_owners,
+    changing_grants,
     compromise,
     configuration,
     converting,

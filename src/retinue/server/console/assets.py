@@ -19,6 +19,7 @@ TYPES = {
     "icon.svg": "image/svg+xml",
     "app.js": _SCRIPT,
     "secret.js": _SCRIPT,
+    "grid.js": _SCRIPT,
     "identify.js": _SCRIPT,
     "passkey.js": _SCRIPT,
     "codes.js": _SCRIPT,

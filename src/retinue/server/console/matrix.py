@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,82 +11,121 @@ from retinue.server.console.viewer import Viewer
 
 #: The catalogue is shown up to so many permissions.
 MOST = "200"
+#: Columns that stand first, in this order; others follow by name.
+_FIRST = ("read", "view", "list", "create", "write", "update", "run", "delete")
+
+JSON = dict[str, Any]
 
 
-def of(viewer: Viewer, account: dict[str, Any], access: dict[str, Any]) -> dict[str, Any] | None:
+def of(viewer: Viewer, account: JSON, access: JSON) -> JSON | None:
     """Return the matrix of an account: groups of rows, counts; ``None`` where the catalogue is refused."""
     outcome = viewer.call("list_permissions", query={"limit": MOST})
     if not outcome.is_done or "problem" in access:
         return None
     held = {each["permission"]: each for each in access["items"]}
+    direct = _direct(access["items"])
+    own = {each["name"]: each for each in direct if each["resource"] == "*" and each["name"] in held}
     only = viewer.request.GET.get("only") == "granted"
     search = viewer.request.GET.get("search", "").strip().lower()
-    rows: dict[tuple[bool, str], list[dict[str, Any]]] = {}
-    for each in outcome.body["items"]:
-        name = each["name"]
-        if (only and name not in held) or search not in f"{name} {each['label']}".lower():
-            continue
-        resource, _colon, action = name.partition(":")
-        rows.setdefault((each["management"], resource), []).append(
-            {**each, "action": action, **_cell(viewer, account, name, held.get(name))}
-        )
+    shown = [
+        {**each, **_cell(viewer, each["name"], held.get(each["name"]), own.get(each["name"]))}
+        for each in outcome.body["items"]
+        if (each["name"] in held or not only) and search in f"{each['name']} {each['label']}".lower()
+    ]
+    names = {each["name"] for each in outcome.body["items"]}
     return {
-        "groups": _grouped(rows),
+        "groups": _grouped(shown),
+        "others": [each for each in direct if each["name"] not in own or each is not own[each["name"]]],
         "held": len(held),
-        "all": len(outcome.body["items"]),
+        "all": len(names),
         "only": only,
         "search": search,
         "has_more": outcome.body["next"] is not None,
     }
 
 
-def catalogue(viewer: Viewer, chosen: set[str]) -> tuple[list[dict[str, Any]], set[str]]:
-    """Return the catalogue as groups of rows to choose from, and the names that stand in it."""
+def _direct(items: Iterable[JSON]) -> list[JSON]:
+    """Return each direct grant that gives something, once, by its permission or pattern."""
+    found = {
+        source["id"]: source
+        for each in items
+        for source in each["sources"]
+        if source["kind"] == "direct" and len(source["path"]) == 1
+    }
+    return sorted(found.values(), key=lambda each: (each["name"], each["id"]))
+
+
+def catalogue(viewer: Viewer, chosen: set[str]) -> tuple[list[JSON], set[str]]:
+    """Return the catalogue as groups of rows to choose from, and the names that stand in it.
+
+    What the viewer does not hold cannot be chosen; what is chosen already can be taken out.
+    """
     outcome = viewer.call("list_permissions", query={"limit": MOST})
     items = outcome.body["items"] if outcome.is_done else []
-    rows: dict[tuple[bool, str], list[dict[str, Any]]] = {}
-    for each in items:
-        resource, _colon, action = each["name"].partition(":")
-        cell = {**each, "action": action, "is_chosen": each["name"] in chosen}
-        rows.setdefault((each["management"], resource), []).append(cell)
-    return _grouped(rows), {each["name"] for each in items}
+
+    def cell(name: str) -> JSON:
+        if name in chosen:
+            return {"how": "explicit", "is_on": True, "may": True, "why": _("Chosen.")}
+        lacks = viewer.policy.grants_ceiling and name not in viewer.held
+        why = _lacking(name) if lacks else _("Not chosen.")
+        return {"how": "none", "is_on": False, "may": not lacks, "why": why}
+
+    return _grouped([{**each, **cell(each["name"])} for each in items]), {each["name"] for each in items}
 
 
-def _grouped(rows: dict[tuple[bool, str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _grouped(cells: list[JSON]) -> list[JSON]:
     return [
-        {
-            "label": _("Retinue itself") if management else _("Your API"),
-            "rows": [
-                {"resource": resource, "cells": cells}
-                for (of, resource), cells in sorted(rows.items())
-                if of == management
-            ],
-        }
-        for management in (False, True)
-        if any(of == management for of, _resource in rows)
+        {"label": label, "is_own": not management, **table}
+        for management, label in ((False, _("Your API")), (True, _("Retinue itself")))
+        if (table := _table([each for each in cells if each["management"] == management]))["rows"]
     ]
 
 
-def _cell(viewer: Viewer, account: dict[str, Any], name: str, held: dict[str, Any] | None) -> dict[str, Any]:
-    """Return how a permission is held, in one glyph and one sentence; and what may be done about it."""
-    if name in viewer.policy.forbidden_for_service.permissions:
-        return {"glyph": "⊘", "how": "never", "why": _("Never for service accounts.")}
-    if held is None:
-        grantable = viewer.may("create_grant") and "direct" in viewer.policy.grants_sources
-        lacking = viewer.policy.grants_ceiling and name not in viewer.held
-        return {
-            "glyph": "✕",
-            "how": "none",
-            "why": _("Not granted."),
-            "may_grant": grantable and not lacking,
-            "why_not": _("You do not hold %(name)s yourself.") % {"name": name} if lacking else "",
-        }
-    explicit = held["held"] == "explicit"
+def _table(cells: list[JSON]) -> JSON:
+    """Return the columns, and a row for each resource with a cell or nothing under each of them."""
+    rows: dict[str, dict[str, JSON]] = {}
+    for each in cells:
+        resource, _colon, action = each["name"].partition(":")
+        rows.setdefault(resource, {})[action] = {**each, "action": action, "resource": resource}
+    actions = sorted({action for row in rows.values() for action in row}, key=_place())
     return {
-        "glyph": "●" if explicit else "○",
-        "how": "explicit" if explicit else "inherited",
-        "why": _paths([source["text"].partition(" <- ")[2] or source["text"] for source in held["sources"]]),
-        "grant": next((s["id"] for s in held["sources"] if s["kind"] == "direct"), ""),
+        "actions": actions,
+        "rows": [
+            {"resource": name, "cells": [row.get(action) for action in actions]}
+            for name, row in sorted(rows.items())
+        ],
+    }
+
+
+def _place() -> Callable[[str], tuple[int, str]]:
+    places = {name: n for n, name in enumerate(_FIRST)}
+    return lambda action: (places.get(action, len(places)), action)
+
+
+def _lacking(name: str) -> str:
+    return _("You do not hold %(name)s yourself.") % {"name": name}
+
+
+def _cell(viewer: Viewer, name: str, held: JSON | None, own: JSON | None) -> JSON:
+    """Return how a permission is held, in one word and one sentence; and whether the viewer may change it."""
+    if name in viewer.policy.forbidden_for_service.permissions:
+        return {"how": "never", "is_on": False, "may": False, "why": _("Never for service accounts.")}
+    paths = (
+        [source["text"].partition(" <- ")[2] or source["text"] for source in held["sources"]] if held else []
+    )
+    may = viewer.may("change_grants")
+    if own is not None:
+        return {"how": "explicit", "is_on": True, "may": may, "why": _paths(paths)}
+    if held is not None:
+        return {"how": "inherited", "is_on": True, "may": may, "why": _paths(paths)}
+    if "direct" not in viewer.policy.grants_sources:
+        return {"how": "none", "is_on": False, "may": False, "why": _("Not by direct grants here.")}
+    lacks = viewer.policy.grants_ceiling and name not in viewer.held
+    return {
+        "how": "none",
+        "is_on": False,
+        "may": may and not lacks,
+        "why": _lacking(name) if lacks else _("Not granted."),
     }
 
 
