@@ -34,6 +34,7 @@ PAGES = {
     "credentials": "credentials",
     "request log": "requests",
     "request log: denied": "requests?decision=denied",
+    "request log: a path that nobody asked for": "requests?path=/none",
     "chart of 24 h": "requests/chart",
     "chart of 30 d": "requests/chart?range=30d",
     "audit log": "audit",

@@ -29,11 +29,14 @@ from tests.server_support import django_setup
 
 MOST_ROWS, MOST_STEPS = 2_500, 60_000
 #: What is ordered by no index, counted, or decided: each account with its keys, each assignment and item of a review
-#: is looked at, but only once or twice.
+#: is looked at, but only once or twice; a search of the request log looks at so many of it at once, and no more.
 WHOLE_ROWS, WHOLE_STEPS = 80_000, 700_000
 WHOLE = (
     "/assignments", "/decisions/who", "/roles", "/groups", "/grants?permission", "/grants?pending", "/principals?kind=all",
-    "/service-accounts?status", "/reviews",
+    "/service-accounts?status", "/reviews", *(
+        f"{each}/requests?{name}=" for each in ("", "/service-accounts/sa_0005000")
+        for name in ("path", "status", "address", "node", "method")
+    ),
 )  # fmt: skip
 ONE = "/service-accounts/sa_0005000"
 #: What is asked of each list, for each of its parameters. ``search`` looks into the middle of names, which no
@@ -105,12 +108,15 @@ CASES: dict[str, list[str]] = {
         "/requests", "/requests?account=sa_0005000", "/requests?credential=key_0000500",
         "/requests?credential=key_nobody", "/requests?decision=denied", "/requests?reason=credential_revoked",
         "/requests?request_id=req_0000500", "/requests?since=2036-01-01T00:00:00Z",
-        "/requests?until=2026-01-05T00:00:00Z",
+        "/requests?until=2026-01-05T00:00:00Z", "/requests?path=/none", "/requests?status=5xx",
+        "/requests?address=10.0.0.0/8", "/requests?node=none", "/requests?method=PUT",
     ],
     "list_requests_of_account": [
         f"{ONE}/requests", f"{ONE}/requests?decision=denied", f"{ONE}/requests?credential=key_0005000",
         f"{ONE}/requests?reason=x", f"{ONE}/requests?request_id=x", f"{ONE}/requests?since=2026-02-01T00:00:00Z",
-        f"{ONE}/requests?until=2026-02-01T00:00:00Z",
+        f"{ONE}/requests?until=2026-02-01T00:00:00Z", f"{ONE}/requests?path=/none",
+        f"{ONE}/requests?status=5xx", f"{ONE}/requests?address=10.0.0.0/8", f"{ONE}/requests?node=none",
+        f"{ONE}/requests?method=PUT",
     ],
     "list_nodes": ["/nodes"],
     "list_my_tokens": ["/me/tokens"],

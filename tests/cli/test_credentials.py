@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,28 @@ def test_first_key_comes_with_its_account(run: Run, server: FakeServer, tmp_path
     assert (0, text) == (outcome.code, (tmp_path / "token").read_text().strip())
     assert (0, text) == (plain.code, plain.out.strip())
     assert ["/v1/service-accounts"] * 2 == [each.path for each in server.changes()]
+
+
+def test_overlap_ends_when_the_old_key_is_quiet(
+    run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`key rotate --wait-zero 1h` waits while the old key is called, then ends the overlap; no key is issued."""
+    now, waited = datetime.now(UTC), list[float]()
+    uses = [(now - timedelta(minutes=ago)).isoformat() for ago in (10, 59, 61)]
+    server.series["GET", f"/v1/keys/{LIVE}"] = [
+        (200, key(status="retiring", last_used_at=each)) for each in uses
+    ]
+    server.replies["POST", f"/v1/keys/{LIVE}/finish-rotation"] = (200, key(status="revoked"))
+    monkeypatch.setattr("retinue.cli.quiet.time.sleep", waited.append)
+    outcome = run("key", "rotate", LIVE, "--wait-zero", "1h")
+
+    assert (0, [f"/v1/keys/{LIVE}/finish-rotation"]) == (outcome.code, [c.path for c in server.changes()])
+    assert 60.0 == waited[0]
+    assert 50 < waited[1] <= 60
+
+
+def test_no_wait_for_a_key_that_does_not_retire(run: Run, server: FakeServer) -> None:
+    """A key in no rotation is exit code 6; one whose overlap ends meanwhile is done, and nothing is sent."""
+    not_rotated = run("key", "rotate", LIVE, "--wait-zero", "1h")
+
+    assert (6, []) == (not_rotated.code, server.changes())

@@ -154,3 +154,26 @@ def test_policy_is_tried_first_and_accepted_by_its_count(run: Run, server: FakeS
     assert (2, [], 0, 7) == (wrong.code, before, done.code, checked.code)
     [change] = server.changes()
     assert {"set": {"credentials.max_usable": 1}, "version": 1, "accept": 1} == change.body
+
+
+def test_log_is_searched(run: Run, server: FakeServer) -> None:
+    """`log list` asks for path, status, address, node and method as the API calls them."""
+    run(
+        "log",
+        "list",
+        "--path",
+        "/r",
+        "--status",
+        "4xx",
+        "--ip",
+        "10.0.0.0/8",
+        "--node",
+        "a",
+        "--method",
+        "GET",
+    )
+    asked = server.calls[-1].query
+
+    assert {"path": "/r", "status": "4xx", "address": "10.0.0.0/8", "node": "a", "method": "GET"} == {
+        name: asked[name] for name in ("path", "status", "address", "node", "method")
+    }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from retinue.cli import log
 from retinue.client import models
@@ -113,6 +115,17 @@ def test_mode_of_the_file_does_not_depend_on_umask(run: Run) -> None:
 def test_form_of_the_token(form: str, expected: str, run: Run) -> None:
     """`--format` gives the token alone or as a variable."""
     assert expected == run("key", "issue", "etl", "--format", form).out
+
+
+def test_form_for_where_it_goes(run: Run) -> None:
+    """`--format k8s` is a secret for `kubectl apply`, `airflow` a connection; both are named by account and key."""
+    secret = yaml.safe_load(run("key", "issue", "etl", "--format", "k8s").out)
+    ((name, connection),) = json.loads(run("key", "issue", "etl", "--format", "airflow").out).items()
+
+    assert ("Secret", {"RETINUE_TOKEN": NEW_TOKEN}) == (secret["kind"], secret["stringData"])
+    assert {"Authorization": f"Bearer {NEW_TOKEN}"} == json.loads(connection["extra"])
+    assert name.replace("_", "-") == secret["metadata"]["name"]
+    assert re.fullmatch(r"etl-[a-z0-9-]*[a-z0-9]", secret["metadata"]["name"])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -30,6 +30,7 @@ RUN = (
     "tutorials/protect-a-fastapi-app.md",
     "tutorials/behind-nginx.md",
     "tutorials/rotate-without-downtime.md",
+    "tutorials/run-an-access-review.md",
     "explanation/access.md",
     "explanation/revocation.md",
     "reference/node.md",
@@ -40,6 +41,24 @@ RUN = (
     "how-to/call-a-protected-api.md",
     "how-to/permissions-from-openapi.md",
     "how-to/protect-a-python-api.md",
+    "how-to/ask-over-http.md",
+    "how-to/back-up.md",
+    "how-to/delete-and-restore-an-account.md",
+    "how-to/explain-a-denial.md",
+    "how-to/export-the-audit-log.md",
+    "how-to/find-unused-access.md",
+    "how-to/give-a-key-to-a-program.md",
+    "how-to/give-access.md",
+    "how-to/issue-a-key.md",
+    "how-to/monitor.md",
+    "how-to/offboard-a-person.md",
+    "how-to/respond-to-a-leak.md",
+    "how-to/restrict-a-key.md",
+    "how-to/revoke-a-key.md",
+    "how-to/rotate-a-key.md",
+    "how-to/run-in-ci.md",
+    "how-to/upgrade.md",
+    "how-to/use-short-lived-tokens.md",
 )
 #: Pages that change the policy, or nodes: each has an installation of its own.
 ALONE = (
@@ -47,6 +66,8 @@ ALONE = (
     "how-to/protect-an-api-behind-a-gateway.md",
     "how-to/relay.md",
     "how-to/restore-a-backup.md",
+    "how-to/receive-webhooks.md",
+    "how-to/let-devices-write-data.md",
 )
 _FENCE = re.compile(
     r"(?P<marker><!--[^\n]*-->\n\s*)?^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<body>.*?)^ *```$",

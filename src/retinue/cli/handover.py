@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from retinue.cli import settings
 from retinue.cli.exits import CommandError, Exit
 
-TokenFormat = Literal["raw", "json", "env"]
+TokenFormat = Literal["raw", "json", "env", "k8s", "airflow"]
 
 
 class Handover:
@@ -75,6 +76,10 @@ class Handover:
     def _text(self, token: str, facts: dict[str, Any]) -> str:
         if self._form == "json":
             return json.dumps({**facts, "token": token}, ensure_ascii=False, indent=2) + "\n"
+        if self._form == "k8s":
+            return _secret(token, facts)
+        if self._form == "airflow":
+            return _connection(token, facts)
         return f"RETINUE_TOKEN={token}\n" if self._form == "env" else token + "\n"
 
     def _reserve(self) -> None:
@@ -103,3 +108,27 @@ class Handover:
             raise CommandError(
                 f"{self._out}: {error.strerror}; nothing was issued", "name another file with --out"
             ) from None
+
+
+def _called(facts: dict[str, Any], joint: str) -> str:
+    """Return the name of what holds the token: account and key, in letters that everybody takes."""
+    key = facts.get("key") or {}
+    words = [str((key.get("account") or {}).get("handle") or ""), str(key.get("name") or "")]
+    name = re.sub(r"[^a-z0-9]+", joint, joint.join(filter(None, words)).lower()).strip(joint)
+    return name[:63].strip(joint) or "retinue"
+
+
+def _secret(token: str, facts: dict[str, Any]) -> str:
+    """Return a manifest of Kubernetes: `kubectl apply -f FILE`."""
+    return (
+        "apiVersion: v1\nkind: Secret\nmetadata:\n"
+        f"  name: {json.dumps(_called(facts, '-'))}\ntype: Opaque\n"
+        f"stringData:\n  RETINUE_TOKEN: {json.dumps(token)}\n"
+    )
+
+
+def _connection(token: str, facts: dict[str, Any]) -> str:
+    """Return a connection of Airflow, whose HTTP hook sends what stands in ``extra`` as headers."""
+    extra = json.dumps({"Authorization": f"Bearer {token}"})
+    connection = {"conn_type": "http", "description": "Retinue", "host": "", "extra": extra}
+    return json.dumps({_called(facts, "_"): connection}, indent=2) + "\n"

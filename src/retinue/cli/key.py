@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, held, key_end, key_import, key_life, lookup, output
+from retinue.cli import durations, held, key_end, key_import, key_life, lookup, output, quiet
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import TokenFormat
 from retinue.cli.issuing import hand_key_over
@@ -143,6 +143,10 @@ def rotate(
     finish: Annotated[
         bool, Parameter(help="End the overlap of a running rotation instead.", negative="")
     ] = False,
+    wait_zero: Annotated[
+        str | None,
+        Parameter(help="End it when the old key was not called for so long.", metavar="DURATION"),
+    ] = None,
     local: Local = False,
     prefix: Prefix = None,
     out: Out = None,
@@ -153,9 +157,15 @@ def rotate(
     session = Session(options, ops.ROTATE_KEY, ops.LIST_ACCOUNT_KEYS)
     wanted = _overlap(overlap)
     old = lookup.key(session, key)
-    if finish or compromised or wanted == "0s":
+    if wait_zero and not options.print_curl:
+        finish = True
+        quiet_for = durations.seconds(wait_zero, "--wait-zero")
+        if not quiet.wait(session, old, quiet_for):
+            session.say(f"the overlap of key {lookup.key_label(old)} has ended by itself")
+            return
+    elif finish or compromised or wanted == "0s":
         ask.one("end at once", lookup.key_label(old), evidence(old), options)
-    if finish:
+    if finish or wait_zero:
         ended = session.perform(ops.FINISH_ROTATION, {"id": old.id})
         session.say(f"retired key {lookup.key_label(ended)} ({ended.id})")
         session.show_change([ended], KEY)

@@ -22,6 +22,11 @@ Account = Annotated[str | None, Parameter(help="Only of this service account.")]
 KeyFlag = Annotated[str | None, Parameter(help="Only with this key.")]
 DecisionFlag = Annotated[Literal["allowed", "denied"] | None, Parameter(help="Only with this decision.")]
 ReasonFlag = Annotated[str | None, Parameter(help="Only denied for this reason.")]
+PathFlag = Annotated[str | None, Parameter(help="Only paths that begin so; without a slash, that hold it.")]
+StatusFlag = Annotated[str | None, Parameter(help="Only what the host answered so: 404, or 4xx.")]
+IpFlag = Annotated[str | None, Parameter(help="Only from this address or network (CIDR).", metavar="CIDR")]
+NodeFlag = Annotated[str | None, Parameter(help="Only what this node decided.")]
+MethodFlag = Annotated[str | None, Parameter(help="Only with this HTTP method.")]
 _POLL_SECONDS = 1.0
 #: Records that are shipped late may be older than what was printed: so far back is looked again.
 _LOOK_BACK = 2000
@@ -34,6 +39,11 @@ def list_(
     key: KeyFlag = None,
     decision: DecisionFlag = None,
     reason: ReasonFlag = None,
+    path: PathFlag = None,
+    status: StatusFlag = None,
+    ip: IpFlag = None,
+    node: NodeFlag = None,
+    method: MethodFlag = None,
     request: Annotated[str | None, Parameter(help="Only the request with this id.", metavar="ID")] = None,
     since: Annotated[str | None, Parameter(help="Such as 1h, or a time.", metavar="WHEN")] = None,
     until: Annotated[str | None, Parameter(help="Such as 5m, or a time.", metavar="WHEN")] = None,
@@ -44,6 +54,7 @@ def list_(
     session = Session(options, ops.LIST_REQUESTS)
     query = _filters(session, account, key, decision, reason)
     query |= {
+        **_sought(path, status, ip, node, method),
         "request_id": request,
         "since": durations.instant(since, "--since"),
         "until": durations.instant(until, "--until"),
@@ -58,6 +69,11 @@ def tail(
     key: KeyFlag = None,
     decision: DecisionFlag = None,
     reason: ReasonFlag = None,
+    path: PathFlag = None,
+    status: StatusFlag = None,
+    ip: IpFlag = None,
+    node: NodeFlag = None,
+    method: MethodFlag = None,
     since: Annotated[str, Parameter(help="Begin so long ago.", metavar="DURATION")] = "1m",
     options: Options = DEFAULTS,
 ) -> None:
@@ -67,6 +83,7 @@ def tail(
         raise CommandError("tail never ends, and so would the document", "use -o jsonl", Exit.USAGE)
     start = durations.instant(since, "--since")
     query = _filters(session, account, key, decision, reason)
+    query |= _sought(path, status, ip, node, method)
     if options.print_curl:
         session.pages(ops.LIST_REQUESTS, None, {**query, "since": start})
     output.show_list(_following(session, query, start), REQUEST, options, following=True)
@@ -102,3 +119,9 @@ def _filters(
         "decision": decision,
         "reason": reason,
     }
+
+
+def _sought(
+    path: str | None, status: str | None, ip: str | None, node: str | None, method: str | None
+) -> dict[str, Any]:
+    return {"path": path, "status": status, "address": ip, "node": node, "method": method}

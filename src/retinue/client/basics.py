@@ -51,7 +51,7 @@ class PrincipalRef(Struct, kw_only=True):
     handle: str = ""
     name: str = ""
     #: Told where the API tells it, such as for the caller itself.
-    email: str | UnsetType = UNSET
+    email: str | UnsetType | None = UNSET
 
 
 class Secret:

@@ -67,6 +67,44 @@ def page(
     return found[:limit], _made(found[limit - 1], listing)
 
 
+def searched_page(
+    rows: QuerySet[_Row],
+    among: Callable[[QuerySet[_Row]], QuerySet[_Row]],
+    listing: Listing,
+    *,
+    cursor: str | None,
+    limit: int,
+    portion: int,
+    portions: int,
+) -> tuple[list[_Row], str | None]:
+    """Return what ``among`` finds in the next ``portions`` of ``rows``, at most ``limit``, and the next.
+
+    However rare it is, no more is looked at than that: there may be fewer than ``limit``, and a cursor.
+    """
+    values = _read(cursor, listing) if cursor else None
+    found: list[_Row] = []
+    last: _Row | None = None
+    for _ in range(portions):
+        rest = rows.filter(_after(rows, listing.order, values)) if values else rows
+        last = rest.order_by(*listing.order)[portion - 1 : portion].first()
+        part = rest if last is None else rest.filter(_until(listing.order, last))
+        found += among(part).order_by(*listing.order)[: limit + 1 - len(found)]
+        if len(found) > limit:
+            return found[:limit], _made(found[limit - 1], listing)
+        if last is None:
+            return found, None
+        values = [getattr(last, name.lstrip("-")) for name in listing.order]
+    return found, None if last is None else _made(last, listing)
+
+
+def _until(order: Sequence[str], last: Model) -> Q:
+    """Return the condition "not after this row" in an order that descends."""
+    first, unique = (name.removeprefix("-") for name in order)
+    at, ident = getattr(last, first), getattr(last, unique)
+    equal = Q(**{first: at, f"{unique}__gte": ident})
+    return Q(**{f"{first}__gte": at}) & (Q(**{f"{first}__gt": at}) | equal)
+
+
 def computed_page(
     items: Callable[[tuple[str, ...] | None], Iterator[_Item]],
     key: Callable[[_Item], tuple[str, ...]],

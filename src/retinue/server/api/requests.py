@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import ipaddress
+from dataclasses import fields
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from retinue.server.api import schemas
 from retinue.server.api.accounts import ONE
 from retinue.server.api.answers import instant
-from retinue.server.api.cursors import Listing, page
+from retinue.server.api.cursors import Listing, page, searched_page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import queries as credentials
 from retinue.server.directory import queries as directory
 from retinue.server.ids import numbered_id
 from retinue.server.traffic import queries
+from retinue.server.traffic.searching import PORTION, PORTIONS, Sought
 
 TAG = "requests"
+_SOUGHT = tuple(field.name for field in fields(Sought))
 
 
 class RequestAccount(schemas.Answer):
@@ -56,7 +60,20 @@ class RequestList(schemas.Answer):
     """A page of the request log, the newest first."""
 
     items: list[RequestRecord]
-    next: str | None
+    next: str | None = Field(
+        description="Where to go on. By path, status, address, node or method it may stand by few items, "
+        "or none: so many decisions were looked at."
+    )
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("an address, or a network such as 10.0.0.0/8") from None
+
+
+Address = Annotated[str, AfterValidator(_network), Field(max_length=64)]
 
 
 class AccountRequestFilter(schemas.ListQuery):
@@ -66,6 +83,16 @@ class AccountRequestFilter(schemas.ListQuery):
     decision: Literal["allowed", "denied"] | None = None
     reason: str | None = None
     request_id: str | None = Field(None, description="Id of a request, as its answer told it.")
+    path: str | None = Field(
+        None, min_length=1, max_length=512,
+        description="With a slash before it: paths that begin so. Else: paths that hold it.",
+    )  # fmt: skip
+    status: str | None = Field(
+        None, pattern="^[1-5]([0-9]{2}|xx)$", description="What the host answered: 404, or 4xx."
+    )
+    address: Address | None = Field(None, description="Address, or network as CIDR, that was called from.")
+    node: str | None = Field(None, min_length=1, max_length=63, description="Name of the node.")
+    method: str | None = Field(None, pattern="^[A-Za-z]{1,16}$")
     since: schemas.Instant | None = Field(None, description="From this instant on.")
     until: schemas.Instant | None = Field(None, description="Before this instant.")
 
@@ -91,12 +118,16 @@ def list_requests(call: Call, query: RequestFilter) -> schemas.JSON:
 
 def _listed(call: Call, query: AccountRequestFilter, account: str | None) -> schemas.JSON:
     filters = {**query.filters(), "account": account}
-    found, following = page(
-        queries.requests(call.organization, **filters),
-        Listing("requests", call.organization, filters, ("-at", "-id")),
-        cursor=query.cursor,
-        limit=query.limit,
-    )
+    sought = Sought(**{name: filters[name] for name in _SOUGHT})
+    rows = queries.requests(call.organization, **{k: v for k, v in filters.items() if k not in _SOUGHT})
+    listing = Listing("requests", call.organization, filters, ("-at", "-id"))
+    if sought:
+        found, following = searched_page(
+            rows, sought.among, listing,
+            cursor=query.cursor, limit=query.limit, portion=PORTION, portions=PORTIONS,
+        )  # fmt: skip
+    else:
+        found, following = page(rows, listing, cursor=query.cursor, limit=query.limit)
     names = credentials.names(call.organization, (row.credential for row in found))
     return {"items": [_record(row, names.get(row.credential)) for row in found], "next": following}
 

@@ -25,6 +25,11 @@ REQUESTS = Listing(
         Filter("reason", lazy("Reason"), {each.value: each.value for each in Reason}),
         Filter("account", lazy("Account"), placeholder="etl-airflow"),
         Filter("credential", lazy("Key"), placeholder="key_…"),
+        Filter("path", lazy("Path"), placeholder="/reports"),
+        Filter("status", lazy("Status"), placeholder="4xx"),
+        Filter("address", lazy("Address"), placeholder="10.0.0.0/8"),
+        Filter("node", lazy("Node"), placeholder="local"),
+        Filter("method", lazy("Method"), placeholder="GET"),
         Filter("request_id", lazy("Request id"), placeholder="req_…"),
         Filter("since", lazy("Since"), placeholder=_WHEN),
         Filter("until", lazy("Until"), placeholder=_WHEN),
@@ -60,6 +65,7 @@ def requests(viewer: Viewer) -> HttpResponse:
         ],
         live={"is_on": is_live, "query": _with(given, live="" if is_live else "yes")},
         now=timezone.now(),
+        has_chart=not any(given.get(name) for name in ("path", "status", "address", "node", "method")),
     )
 
 
