@@ -13,6 +13,7 @@ times of the day, limits, resources.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -26,18 +27,17 @@ from retinue.token import Kind
 
 #: So much a process keeps, about a kilobyte each; and of one credential.
 MAX_KNOWN, MAX_OTHERS = 16_384, 15
-#: The end of what has none.
-NEVER_MS = 1 << 62
 _INGEST = Kind.INGEST.value
-_NOTHING_BY_TIME = (0, NEVER_MS)
+#: From when until when what no instant changes is so.
+ALWAYS = (0, 1 << 62)
 
 
 class Known(msgspec.Struct, gc=False):
     """A credential that was allowed something in this state.
 
     ``digest`` is that of its token by the active pepper; ``need`` to ``kinds`` are how it was asked about.
-    It holds while the lease runs, at instants from ``since_ms`` until before ``until_ms``. What else is here
-    depends on nothing but the decision, and whoever tells it puts it together once.
+    It holds while the lease runs, at instants from ``since_ms`` until before ``until_ms``, if it is timed.
+    What else is here depends on nothing but the decision, and whoever tells it puts it together once.
     """
 
     digest: bytes
@@ -50,18 +50,23 @@ class Known(msgspec.Struct, gc=False):
     ahead_ns: int
     since_ms: int
     until_ms: int
+    is_timed: bool
     decision: Allowed
-    #: An answer over HTTP, and the entry of the request log without instant and duration.
+    #: An answer over HTTP, and the parts of its entry in the request log.
     told: bytes = b""
-    noted: tuple[bytes, bytes] | None = None
+    noted: tuple[bytes, ...] = ()
     #: What a guard says of the caller.
-    fields: tuple[object, ...] = ()
+    fields: tuple[Any, ...] = ()
+    #: The question without a token that was asked so last: a node asks by the same object again and again.
+    question: Question | None = None
     #: What else the same token was allowed, and how much.
     also: Known | None = None
     others: int = 0
 
     def about(self, question: Question) -> Known | None:
         """Return what is known of a question that asks the same, but for what does not matter here."""
+        if self.question is question:
+            return self
         known: Known | None = self
         while known is not None:
             if (
@@ -70,6 +75,7 @@ class Known(msgspec.Struct, gc=False):
                 and known.organization == question.organization
                 and known.kinds == question.kinds
             ):
+                known.question = None if question.token else question
                 return known
             known = known.also
         return None
@@ -120,7 +126,7 @@ def known(
 ) -> Known:
     """Return what is kept of a decision."""
     asked = (question.need, question.organization, question.scheme, question.kinds)
-    return Known(presented, *asked, *lease, *span, allowed)
+    return Known(presented, *asked, *lease, *span, span != ALWAYS, allowed)
 
 
 def span(
@@ -157,12 +163,12 @@ def span(
         *[each.valid_until_ms for each in credential.digests],
         *[each.until_ms for each in principal.timed],
     ]
-    return _around(instants, now_ms) if any(instants) else _NOTHING_BY_TIME
+    return _around(instants, now_ms) if any(instants) else ALWAYS
 
 
 def _around(instants: Iterable[int], now_ms: int) -> tuple[int, int]:
     """Return the last of these instants that has come, and the first that has not. 0 stands for none."""
-    since_ms, until_ms = _NOTHING_BY_TIME
+    since_ms, until_ms = ALWAYS
     for each in instants:
         if each > now_ms:
             until_ms = min(until_ms, each)

@@ -19,7 +19,7 @@ from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Qu
 from retinue.foreign import Unseal
 from retinue.formats import Other, Reader
 from retinue.genuine import NO_DIGEST, Digests
-from retinue.kept import NEVER_MS, Kept, Known
+from retinue.kept import Kept, Known
 from retinue.pepper import Peppers
 from retinue.question import API_KINDS as API_KINDS
 from retinue.question import CALLER_KINDS as CALLER_KINDS
@@ -88,12 +88,16 @@ class Verifier:
         Raises :class:`UnknownPermission` or :class:`UnknownOrganization` if the question itself names what
         does not exist; that is known only with a loaded replica, before it the answer is a denial.
         """
-        text = question.token
-        found = self.look(question, self._read(text) if text else None)
+        found = self.find(question)
         return found.decision if isinstance(found, Known) else found
 
+    def find(self, question: Question) -> Decision | Known:
+        """Decide as :meth:`verify`; an answer may be one that is kept."""
+        text = question.token
+        return self.look(question, self._read(text) if text else None)
+
     def look(self, question: Question, token: Read | None) -> Decision | Known:
-        """Decide as :meth:`verify`, about a token that was read; an answer may be one that is kept.
+        """Decide as :meth:`find`, about a token that was read.
 
         With ``token`` the one in the question means nothing.
         """
@@ -116,8 +120,8 @@ class Verifier:
                 boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
                 is_running = known.began_ns <= boot_ns < known.ends_ns
                 if is_running and wall_ms * _MS - boot_ns <= known.ahead_ns:
-                    always = known.until_ms == NEVER_MS and not known.since_ms
-                    if always or known.since_ms <= _now_ms(state.meta, boot_ns, wall_ms) < known.until_ms:
+                    now = _now_ms(state.meta, boot_ns, wall_ms) if known.is_timed else 0
+                    if not known.is_timed or known.since_ms <= now < known.until_ms:
                         return known
             return self._judge(states.reading(transaction, state), question, token, presented, kept)
         finally:

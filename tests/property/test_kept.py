@@ -163,7 +163,9 @@ def play(folder: Path, seed: int) -> tuple[int, int]:
             expected = asked(world.verifier().verify, question)
             answered = asked(living.verify, question)
             assert expected == answered, (question, expected, answered)
-            again = asked(lambda each: living.look(each, living._read(each.token or "")), question)
+            token, bare = living._read(question.token or ""), msgspec.structs.replace(question, token=None)
+            again = asked(lambda each: living.look(each, token), bare)  # noqa: B023  (asked at once)
+            assert expected == (again.decision if isinstance(again, kept.Known) else again)
             allowed += isinstance(expected, Allowed)
             known += isinstance(again, kept.Known)
             assert isinstance(expected, Allowed) or not isinstance(again, kept.Known)
@@ -193,7 +195,7 @@ class _Deaf(Store):
 
 
 def _by_time(*facts: Any) -> tuple[int, int]:
-    return 0, kept.NEVER_MS
+    return kept.ALWAYS
 
 
 def _no_lease(*facts: Any) -> Bounds:

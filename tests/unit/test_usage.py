@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from retinue.usage import MAX_ENTRY_BYTES, Spool, SpoolTail, encoded, prepared, spools
+from retinue.usage import MAX_ENTRY_BYTES, NO_USE, Spool, SpoolTail, encoded, prepared, spools, use
 from tests.support.processes import wait_for
 from tests.unit.spool import SEGMENT, append, entry, numbers, opened, read_all, segments, written
 
@@ -29,16 +29,24 @@ def test_entries_are_read_as_they_were_written(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_an_entry_that_was_prepared_is_the_same(tmp_path: Path) -> None:
-    """Encoded but for instant and duration beforehand; a number of any length, also one that is too large."""
+@pytest.mark.parametrize("told", [True, False])
+def test_an_entry_that_was_prepared_is_the_same(tmp_path: Path, told: bool) -> None:
+    """Its parts put together; numbers of any length, also one that is too large; a request that is told or not."""
     spool = opened(tmp_path)
+    request = ("GET", "/reports/ä", "192.0.2.7", "curl/8") if told else (None,) * 4
+    route, status = ("/reports/{id}", 204) if told else (None, None)
     expected = []
     for number, (at_ms, duration_us) in enumerate([(0, 0), (1, 127), (1 << 40, 70_000), (1 << 62, 1 << 40)]):
-        whole = msgspec.structs.replace(entry(number), at_ms=at_ms, duration_us=duration_us)
-        assert spool.append_encoded(encoded(at_ms, duration_us, prepared(whole)), whole.allowed)
+        whole = msgspec.structs.replace(
+            entry(number), at_ms=at_ms, duration_us=duration_us, request_id=None, route=route, status=status,
+            **dict(zip(("method", "path", "address", "client"), request, strict=True)),
+        )  # fmt: skip
+        data = encoded(at_ms, duration_us, prepared(entry(number)), use(*request), route, status)
+        assert spool.append_encoded(data, whole.allowed)
         expected.append(msgspec.structs.replace(whole, duration_us=min(duration_us, 0xFFFFFFFF)))
 
     assert (0, expected) == SpoolTail(spool.path).read(10)
+    assert NO_USE == use(None, None, None, None)
     spool.close()
 
 

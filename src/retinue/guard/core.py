@@ -14,8 +14,9 @@ from msgspec import structs
 from retinue import decision, presented, settings
 from retinue.decision import Allowed, Decision, Reason
 from retinue.guard.local import Local, Places
-from retinue.guard.outcome import Caller, Denied, caller_of
+from retinue.guard.outcome import Asking, Caller, Denied, caller_of, fields_of
 from retinue.guard.remote import Remote
+from retinue.kept import Known
 from retinue.presented import Presented
 from retinue.token import DEFAULT_BRAND
 from retinue.verifier import API_KINDS, Question
@@ -36,8 +37,11 @@ class Log(Protocol):
 class Decider(Protocol):
     """What decides: the replica of this host, a node over HTTP, or a fake in tests."""
 
-    def decide(self, question: Question) -> Decision:
-        """Decide. Raises ``UnknownPermission`` or ``UnknownOrganization`` for a mistake in the question."""
+    def decide(self, question: Question) -> Decision | Known:
+        """Decide, or return what is kept of it.
+
+        Raises ``UnknownPermission`` or ``UnknownOrganization`` for a mistake in the question.
+        """
 
     def hold(self, question: Question) -> tuple[Decision, Log]:
         """Decide, and leave it to the asker when the decision is logged: with the status of the answer."""
@@ -118,6 +122,10 @@ class Guard:
     def answer(self, question: Question) -> Caller:
         """Return the caller that may do what a question asks. Raises as :meth:`verify`."""
         decided = self._decider.decide(question)
+        if isinstance(decided, Known):
+            if not decided.fields:
+                decided.fields = fields_of(decided.decision)
+            return Caller(*decided.fields, self._asking(question))  # type: ignore[call-arg]
         if not isinstance(decided, Allowed):
             raise Denied(decided)
         return self._caller(decided, question)
@@ -149,11 +157,14 @@ class Guard:
         raise denied
 
     def _caller(self, decided: Allowed, question: Question) -> Caller:
+        return caller_of(decided, self._asking(question))
+
+    def _asking(self, question: Question) -> Asking:
         def ask(need: str) -> Caller:
             # The same call, which has been counted.
             return self.answer(structs.replace(question, need=needed(need), counts=False))
 
-        return caller_of(decided, ask)
+        return ask
 
     def schemes(self) -> tuple[str, ...]:
         """Return how tokens may be presented here, as ``credentials.schemes`` calls it."""

@@ -19,11 +19,12 @@ import lmdb
 from retinue import pepper
 from retinue.decision import Decision, Denied, Quota, Reason
 from retinue.foreign import Unseal
+from retinue.guard.entries import entry_for, known_entry
+from retinue.kept import Known
 from retinue.limits import Limiter
 from retinue.pepper import Peppers
 from retinue.replica.narrowing import Rate
 from retinue.replica.store import Store
-from retinue.token import kept
 from retinue.usage import Entry, Spool
 from retinue.verifier import Question, Verifier
 
@@ -60,7 +61,7 @@ class Local:
         self._opened: _Opened | None = None
         self._watched_ns = 0
 
-    def decide(self, question: Question) -> Decision:
+    def decide(self, question: Question) -> Decision | Known:
         """Decide, and log it as the node does. Raises what :meth:`Verifier.verify` raises."""
         started = time.perf_counter_ns()
         opened = self._opened
@@ -68,11 +69,13 @@ class Local:
             opened = self._look(started)
             if opened is None:
                 return _STALE
-        decided = opened.verifier.verify(question)
-        if decided.caller is not None:
-            nanoseconds = time.perf_counter_ns() - started
-            opened.record(entry_for(decided, question, time.time_ns(), nanoseconds, None))
-        return decided
+        found = opened.verifier.find(question)
+        nanoseconds = time.perf_counter_ns() - started
+        if isinstance(found, Known):
+            opened.record_known(found, question, time.time_ns(), nanoseconds, None)
+        elif found.caller is not None:
+            opened.record(entry_for(found, question, time.time_ns(), nanoseconds, None))
+        return found
 
     def hold(self, question: Question) -> tuple[Decision, Log]:
         """Decide, and leave it to the asker when it is logged. Raises what :meth:`Verifier.verify` raises."""
@@ -82,7 +85,8 @@ class Local:
             opened = self._look(started)
             if opened is None:
                 return _STALE, _log_nothing
-        decided = opened.verifier.verify(question)
+        found = opened.verifier.find(question)
+        decided = found.decision if isinstance(found, Known) else found
         if decided.caller is None:
             return decided, _log_nothing
         nanoseconds, at_ns = time.perf_counter_ns() - started, time.time_ns()
@@ -92,7 +96,11 @@ class Local:
             present = self._opened
             if present is None or present.pid != os.getpid():
                 present = self._look(time.perf_counter_ns())
-            if present is not None:
+            if present is None:
+                return
+            if instead is None and isinstance(found, Known):
+                present.record_known(found, question, at_ns, nanoseconds, status)
+            else:
                 present.record(entry_for(instead or decided, question, at_ns, nanoseconds, status))
 
         return decided, log
@@ -133,6 +141,19 @@ class _Opened:
         try:
             with self._writing:
                 self._spool.append(entry)
+        except (OSError, ValueError) as error:
+            _log.error("the request log could not be written: %s", error)
+
+    def record_known(
+        self, known: Known, question: Question, at_ns: int, nanoseconds: int, status: int | None
+    ) -> None:
+        """Log what was kept of the state, as :meth:`record` does."""
+        try:
+            data = known_entry(known, question, at_ns, nanoseconds, status)
+            with self._writing:
+                self._spool.append_encoded(data, True)
+        except UnicodeEncodeError:  # the log mends it
+            self.record(entry_for(known.decision, question, at_ns, nanoseconds, status))
         except (OSError, ValueError) as error:
             _log.error("the request log could not be written: %s", error)
 
@@ -182,35 +203,6 @@ class _Counting:
     def close(self) -> None:
         """Let go of the files."""
         self._limiter.close()
-
-
-def entry_for(
-    decided: Decision, question: Question, at_ns: int, nanoseconds: int, status: int | None
-) -> Entry:
-    """Return what the request log keeps of a decision about a genuine token."""
-    caller = decided.caller
-    assert caller is not None  # noqa: S101  (for the type checker)
-    reason = decided.reason if isinstance(decided, Denied) else None
-    return Entry(
-        at_ns // 1_000_000,
-        caller.organization,
-        caller.id,
-        caller.name,
-        caller.kind,
-        caller.credential_id,
-        reason is None,
-        reason,
-        decided.permission or (question.need[0] if question.need else None),
-        question.method,
-        question.path and kept(question.path, question.token),
-        question.address,
-        question.client and kept(question.client, question.token),
-        caller.revision,
-        nanoseconds // 1000,
-        None,
-        question.route,
-        status,
-    )
 
 
 def _log_nothing(status: int | None, instead: Decision | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import structs
@@ -128,8 +128,13 @@ class Denied(Exception):
 
 def caller_of(allowed: decision.Allowed, ask: Asking | None) -> Caller:
     """Return the caller of an allowed decision."""
+    return Caller(*fields_of(allowed), ask)  # type: ignore[call-arg]
+
+
+def fields_of(allowed: decision.Allowed) -> tuple[Any, ...]:
+    """Return the fields of its caller, but for who asks again."""
     told = allowed.caller
-    return Caller(
+    return (
         told.kind,
         told.id,
         told.name,
@@ -142,7 +147,6 @@ def caller_of(allowed: decision.Allowed, ask: Asking | None) -> Caller:
         _instant(told.rotate_by_ms),
         tuple([each.value for each in told.warnings]) if told.warnings else (),
         allowed.quota,
-        ask,
     )
 
 

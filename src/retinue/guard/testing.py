@@ -17,7 +17,7 @@ import msgspec
 from retinue import permission
 from retinue.decision import Decision
 from retinue.guard.core import Guard, Log
-from retinue.guard.local import entry_for
+from retinue.guard.entries import entry_for
 from retinue.pepper import PEPPER_BYTES, Pepper, Peppers
 from retinue.replica import lease, records
 from retinue.replica.memory import MemoryReplica

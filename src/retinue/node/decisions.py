@@ -38,8 +38,6 @@ FORWARD_AUTH = b"/v1/forward-auth/"
 MAX_ASKED = 256
 _OPENED = len(OPENING)
 log = logging.getLogger("retinue.node")
-
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -118,14 +116,20 @@ class Decisions:
     def _kept(self, known: Known, question: Question, started: int) -> bytes:
         """Answer, count and log what is kept of this state; ``question`` says nothing but what is asked."""
         noted = known.noted
-        if noted is None:
+        if not noted:
             entry = _entry(known.decision, question, None, 0, None)
             assert entry is not None  # noqa: S101  (for the type checker)
             noted = known.noted = prepared(entry)
             known.told = decided(_encode(answer_for(known.decision, question)))
         nanoseconds = perf_counter_ns() - started
         self._metrics.count(None, False, nanoseconds)
-        self._append(encoded(time_ns() // 1_000_000, nanoseconds // 1000, noted))
+        data = encoded(time_ns() // 1_000_000, nanoseconds // 1000, noted)
+        try:
+            logged = self._spool.append_encoded(data, True)
+        except (OSError, ValueError):
+            logged = self._not_logged()
+        if not logged:
+            self._metrics.dropped()
         return self._responses.start + known.told
 
     def forward_auth(self, request: Request) -> bytes:
@@ -232,23 +236,20 @@ class Decisions:
             request_id = self.ids.next()
         self._metrics.count(reason, caller is None, nanoseconds)
         entry = _entry(decision, question, request, nanoseconds, request_id)
-        if entry is not None:
-            self._append(entry)
+        if entry is None:
+            return request_id
+        try:
+            logged = self._spool.append(entry)
+        except (OSError, ValueError):
+            logged = self._not_logged()
+        if not logged:
+            self._metrics.dropped()
         return request_id
 
-    def _append(self, entry: Entry | bytes) -> None:
-        """Log an entry; one that is encoded is about an allowed decision."""
-        try:
-            if type(entry) is bytes:
-                is_logged = self._spool.append_encoded(entry, True)
-            else:
-                is_logged = self._spool.append(entry)  # type: ignore[arg-type]
-            if not is_logged:
-                self._metrics.dropped()
-        except (OSError, ValueError):
-            # Verification goes on when the disk does not; the loss is counted.
-            log.exception("the request log could not be written")
-            self._metrics.dropped()
+    def _not_logged(self) -> bool:
+        """Say why. Verification goes on when the disk does not; the loss is counted."""
+        log.exception("the request log could not be written")
+        return False
 
     def _identified(self, found: Problem) -> Problem:
         return msgspec.structs.replace(found, request_id=self.ids.next())

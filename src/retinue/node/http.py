@@ -219,7 +219,11 @@ class Connection(asyncio.Protocol):
         request.body = body
         self._since = self._listener.now
         self._quiet = True
-        self._transport.write(self._answer(head.operation.handle))
+        try:
+            answer = head.operation.handle(request)
+        except Exception:
+            answer = self._failed()
+        self._transport.write(answer)
         request.target = request.body = b""
         request.fields = {}
 
@@ -305,8 +309,11 @@ class Connection(asyncio.Protocol):
         try:
             return handle(self._request)
         except Exception:
-            log.exception("a request could not be answered")
-            return self._listener.application.failure()
+            return self._failed()
+
+    def _failed(self) -> bytes:
+        log.exception("a request could not be answered")
+        return self._listener.application.failure()
 
     def _stop(self, code: str) -> NoReturn:
         self._refuse(code)

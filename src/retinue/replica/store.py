@@ -74,9 +74,8 @@ class Store:
             self._environment.set_mapsize(0)
             transaction = self._begin()
         common = self._common
-        number, written = transaction.id(), transaction.get(META)
-        if common.number != number or common.written != written:
-            common = self._common = Common(number, written, self._place)
+        if common.number != transaction.id():
+            common = self._common = Common(transaction.id(), transaction.get(META), self._place)
         return transaction, common
 
     def _encoded(self, meta: Meta) -> bytes:

@@ -66,22 +66,20 @@ def _foreign_key(prefix: bytes, text: str) -> bytes:
 class Common:
     """What many verifications of one snapshot read: decoded once for this snapshot, and for no other.
 
-    ``number`` is LMDB's transaction number, the name of one committed state of the whole file, and
-    ``written`` the meta record as it stands there: every write of the replica writes it, with the instant
-    that it was heard. Each verification opens a transaction of its own and compares both first, so nothing
-    here outlives the state that it was read from. (The number alone would do, but for a commit that failed
-    half way through: the next one takes its number again.) Only what exists is kept, so a stranger's
-    inventions fill nothing.
+    ``number`` is LMDB's transaction number, the name of one committed state of the whole file. Each
+    verification opens a transaction of its own and compares it first, so nothing here outlives the state that
+    it was read from. A commit that fails half way takes its number back, and the next one has it again; but a
+    reader learns the number from the lock file, where it is written last, so it never saw that one. Only what
+    exists is kept, so a stranger's inventions fill nothing.
     """
 
     __slots__ = (
         "holders", "import_schemes", "longest_lease_ms", "meta", "number", "organizations", "permissions",
-        "schemes", "written",
+        "schemes",
     )  # fmt: skip
 
     def __init__(self, number: int, written: bytes | None, place: str) -> None:
         self.number = number
-        self.written = written
         meta = Meta() if written is None else decode_meta(written)
         # A copy has no lease: whoever acknowledges for the original does not do it for this file.
         fresh_from_ns = meta.fresh_from_ns if meta.place == place else 0
