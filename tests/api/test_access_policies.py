@@ -106,3 +106,23 @@ def test_preview_tells_whom_a_policy_would_match(world: World) -> None:
     )  # fmt: skip
     assert 404 == foreign.status
     assert [] == world.owner.get("/v1/access-policies").json["items"]
+
+
+def test_subjects_are_added_and_removed_whatever_the_list_is(world: World) -> None:
+    """
+    Who adds and removes says nothing about the others; the whole list beside that is refused, as is one that
+    is nobody.
+    """
+    one, two, three = (world.account(f"named-{n}").id for n in range(3))
+    made = world.owner.post("/v1/access-policies", {"name": "Named", "subjects": [one]}).json["id"]
+    path = f"/v1/access-policies/{made}"
+    world.owner.patch(path, {"add_subjects": [two]})
+    done = world.owner.patch(path, {"add_subjects": [three, two], "remove_subjects": [one]})
+    both = world.owner.patch(path, {"subjects": [one], "add_subjects": [two]})
+    nobody = world.owner.patch(path, {"add_subjects": ["nobody-here"], "remove_subjects": [two]})
+    left = {each["id"] for each in world.owner.get(path).json["subjects"]}
+
+    assert {two, three} == {each["id"] for each in done.json["subjects"]}
+    assert (400, "body.subjects") == (both.status, both.field)
+    assert "body.add_subjects.0" == nobody.field
+    assert {two, three} == left

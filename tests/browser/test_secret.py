@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.browser.visitor import Visitor
 from tests.support.requirements import requires
@@ -140,3 +142,36 @@ def test_token_is_kept_nowhere(visitor: Visitor, shown: Page) -> None:
     assert token not in kept
     shown.go_back()
     assert token not in shown.content()
+
+
+def test_end_of_the_session_is_told_beside_the_token(visitor: Visitor, account: tuple[str, str]) -> None:
+    """
+    Two minutes before the session ends the page says so, while a token is shown: the token stays, and *Stay
+    signed in* takes the warning away.
+    """
+    page = visitor.page
+    page.clock.install()
+
+    def soon(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(
+            response=answer, body=re.sub('data-seconds="[0-9]+"', 'data-seconds="180"', answer.text())
+        )
+
+    page.route(f"**/accounts/{account[0]}/keys", soon)
+    left = ["110", "1800"]
+    page.route("**/me/sessions/left*", lambda route: route.fulfill(body=left.pop(0)))
+    visitor.go(f"/accounts/{account[0]}/keys")
+    page.get_by_role("link", name="Issue API key").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Issue API key").click()
+    token = _token(page)
+    warning = page.get_by_role("alert").filter(has_text="Your session ends in 2 minutes.")
+    expect(warning).to_be_hidden()
+    page.clock.run_for(65_000)
+    expect(warning).to_be_visible()
+    assert token == _token(page)
+    warning.get_by_role("button", name="Stay signed in").click()
+    expect(warning).to_be_hidden()
+    assert token == _token(page)
+    page.get_by_label("I have stored it").check()
+    _done(page)

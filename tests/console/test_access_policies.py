@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+from retinue.server.access.models import AccessPolicy
 from retinue.server.access.queries import effective
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague, make_person
@@ -95,3 +97,45 @@ def test_nobody_reaches_or_changes_what_is_not_theirs(browser: Browser, person: 
     assert 403 == refused.status_code
     assert "access_policy:create" in browser.text(_path(person, "/new"))
     assert "None yet." in browser.text(_path(person))
+
+
+def _named(person: Person, page: str) -> set[str]:
+    policy = page.rpartition("/")[2]
+    return set(AccessPolicy.objects.get(id=policy, organization_id=person.principal.organization_id).subjects)
+
+
+def test_two_who_name_others_lose_nothing(signed_in: Browser, person: Person) -> None:
+    """
+    Two people open the same rule, one names an account and the other another one and a new description: both
+    accounts are named, the first one's name stays; what is ticked as *not any more* alone is taken out.
+    """
+    etl, job = account_of(person, "etl"), account_of(person, "job")
+    page = _made(signed_in, person)
+    rule = {"conditions": "environment: prod, stage", "match": "all", "enabled": "yes"}
+    same = {**rule, "shown": json.dumps({**rule, "name": "Prod readers", "description": ""})}
+    signed_in.fill(page, name="By the first", subjects="etl", **same)
+    signed_in.fill(page, name="Prod readers", subjects="job", description="By the second", **same)
+    both, text = _named(person, page), signed_in.text(page)
+    signed_in.fill(page, name="Prod readers", remove=etl.id, **same)
+
+    assert {etl.id, job.id} == both
+    assert "By the first" in text
+    assert "By the second" in text
+    assert {job.id} == _named(person, page)
+
+
+def test_page_of_an_account_names_it_beside_others(signed_in: Browser, person: Person) -> None:
+    """
+    An account is named in a rule, and taken out, from its own page; whom else the rule names stays.
+    """
+    etl, job = account_of(person, "etl"), account_of(person, "job")
+    page = _made(signed_in, person)
+    signed_in.fill(page, name="Prod readers", match="all", enabled="yes", subjects="job")
+    account = f"/o/{person.principal.organization.handle}/accounts/{etl.id}"
+    sent = {"kind": "policy", "id": page.rpartition("/")[2]}
+    signed_in.fill(f"{account}/access", to=f"{account}/collections", **sent)
+    both = _named(person, page)
+    signed_in.fill(f"{account}/access", to=f"{account}/collections", remove="yes", **sent)
+
+    assert {etl.id, job.id} == both
+    assert {job.id} == _named(person, page)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from retinue.server.access.queries import effective
+from retinue.server.access import actions as access
+from retinue.server.access.models import Grant
+from retinue.server.access.queries import effective, granted, roles_of
 from retinue.server.directory.queries import Principal
+from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.console.browser import Browser
 from tests.console.people import Person, colleague, set_policy
 
@@ -80,3 +83,39 @@ def test_a_draft_belongs_to_one_person(signed_in: Browser, person: Person) -> No
 
     assert f'data-draft="account-{person.principal.id}"' in signed_in.text(_path(person))
     assert f'data-draft="account-{other.principal.id}"' in browser.text(_path(person))
+
+
+def test_new_account_starts_from_a_role_or_an_account(signed_in: Browser, person: Person) -> None:
+    """
+    As a copy the permissions of a role become grants of the account's own; as a link the role itself is held;
+    from nothing nothing is taken, whatever else the form says. What drifts from a copy is shown on its page.
+    """
+    organization, place = person.principal.organization_id, f"/o/{person.principal.organization.handle}"
+    new = f"{place}/accounts/new"
+    common = {"purpose": "x", "owners": person.email, "start_role": "auditor", "justification": "x"}
+    signed_in.fill(new, name="copied", start="role", mode="copy", **common)
+    signed_in.fill(new, name="linked", start="role", mode="link", **common)
+    signed_in.fill(new, name="fresh", start="nothing", copy_from="linked", mode="copy", **common)
+    signed_in.fill(new, name="same", start="account", copy_from="copied", mode="copy", **common)
+    made = {each.handle: each for each in Principal.objects.filter(organization_id=organization)}
+    own = granted([each.id for each in made.values()])
+    roles = roles_of([each.id for each in made.values()])
+
+    assert "audit_log:read" in own[made["copied"].id]
+    assert [] == roles[made["copied"].id]
+    assert ["auditor"] == roles[made["linked"].id]
+    assert not own.get(made["linked"].id)
+    assert not own.get(made["fresh"].id)
+    assert not roles[made["fresh"].id]
+    assert set(own[made["copied"].id]) == set(own[made["same"].id])
+
+    drift = f"{place}/accounts/{made['same'].id}/drift"
+    before = signed_in.text(drift)
+    with transaction(SYSTEM, reason="test") as tx:
+        held = Grant.objects.get(subject=made["copied"].id, permission="audit_log:read")
+        access.delete_grant(tx, made["copied"], held.id)
+    after = signed_in.text(drift)
+
+    assert "differ from it now" not in before
+    assert "Only here:" in after
+    assert "audit_log:read" in after

@@ -16,6 +16,8 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies import actions as policies
 from retinue.server.policies.rules import Document
 from tests.console.browser import Browser, without_token
+from tests.console.devices import code as app_code
+from tests.console.devices import set_up_app
 from tests.console.people import Person
 
 ROLE = {"handle": "reader", "name": "Reader", "permissions": []}
@@ -153,3 +155,25 @@ def test_confirmation_needs_a_session(browser: Browser) -> None:
     answer = browser.get("/confirm/")
 
     assert (302, "/login/?next=/confirm/") == (answer.status_code, answer["Location"])
+
+
+def test_password_alone_is_not_enough_beside_a_second_factor(signed_in: Browser, person: Person) -> None:
+    """
+    Who has set up an app is asked for its code, and not for the password; the password alone, sent all the
+    same, confirms nothing; the code does, and the audit log says so.
+    """
+    secret, _codes = set_up_app(signed_in)
+    page = signed_in.text("/confirm/")
+    before = signed_in.session
+    refused = _confirm(signed_in, person.password, next="/?of=roles")
+    unchanged = signed_in.session
+    token = signed_in.form_token("/confirm/")
+    sent = {"csrfmiddlewaretoken": token, "code": app_code(secret, 1), "next": "/?of=roles"}
+    done = signed_in.post("/confirm/", sent)
+    last = latest(person.principal.organization_id, 1)[0]
+
+    assert 'name="password"' not in page
+    assert 'name="code"' in page
+    assert (200, before) == (refused.status_code, unchanged)
+    assert (302, "/?of=roles") == (done.status_code, done["Location"])
+    assert ("session.confirmed", "totp") == (last.type, last.after["method"])

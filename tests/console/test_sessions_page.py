@@ -169,3 +169,34 @@ def test_browsers_have_names(name: str, agent: str) -> None:
     Most browsers also name others; the one that it is counts.
     """
     assert name == agents.named(agent)
+
+
+def test_to_ask_how_long_a_session_lasts_is_no_activity(
+    signed_in: Browser, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A page that asks how many seconds are left does not keep the session alive; who says that they stay does.
+    """
+    now = sessions.wall_clock
+    fresh = int(signed_in.text("/me/sessions/left"))
+    monkeypatch.setattr(sessions, "wall_clock", lambda: now() + 25 * 60)
+    asked = [int(signed_in.text("/me/sessions/left")) for _ in range(2)]
+    signed_in.text("/me/sessions/left?stay=yes")
+    stayed = int(signed_in.text("/me/sessions/left"))
+    page = signed_in.text(f"/o/{person.principal.organization.handle}/")
+
+    assert 1700 < fresh <= 1800
+    assert all(200 < each <= 300 for each in asked)
+    assert 1700 < stayed <= 1800
+    assert 'id="session-ending"' in page
+
+
+def test_language_is_chosen_before_the_sign_in(browser: Browser) -> None:
+    """
+    The sign-in page offers the languages, and comes back in the one that was chosen.
+    """
+    chosen = browser.fill("/login/", to="/language/", language="de", next="/login/?next=/x")
+    page = browser.text("/login/?next=/x")
+
+    assert (303, "/login/?next=/x") == (chosen.status_code, chosen["Location"])
+    assert '<html lang="de"' in page

@@ -18,7 +18,10 @@ from retinue.server.ledger.transaction import Transaction
 
 SUBJECTS_MAX = 1_000
 #: What may be changed of an access policy; its roles and grants are handed to it like to anybody.
-FIELDS = ("name", "description", "match", "conditions", "subjects", "enabled", "locked")
+FIELDS = (
+    "name", "description", "match", "conditions", "subjects", "add_subjects", "remove_subjects",
+    "enabled", "locked",
+)  # fmt: skip
 _WHO = frozenset({"match", "conditions", "subjects", "is_enabled"})
 
 
@@ -182,20 +185,39 @@ def fill(row: AccessPolicy, changes: dict[str, Any]) -> None:
         row.conditions = conditions.parse(changes["conditions"])
     if "subjects" in changes:
         row.subjects = _subjects(row.organization_id, changes["subjects"])
+    _move_subjects(row, changes)
     if "enabled" in changes:
         row.is_enabled = changes["enabled"]
     if "locked" in changes:
         row.is_locked = changes["locked"]
 
 
-def _subjects(organization: str, named: Sequence[str]) -> list[str]:
+def _move_subjects(row: AccessPolicy, changes: dict[str, Any]) -> None:
+    """Name others besides, and some not any more, whatever the list is by now."""
+    more, less = changes.get("add_subjects") or (), changes.get("remove_subjects") or ()
+    if (more or less) and "subjects" in changes:
+        raise Refused("invalid_value", "the whole list, or what is added and removed", field="subjects")
+    # What is named may be gone by now: it is taken out by its id.
+    gone = {each for each in less if each in row.subjects}
+    gone |= set(
+        _subjects(row.organization_id, [each for each in less if each not in gone], "remove_subjects")
+    )
+    kept = [each for each in row.subjects if each not in gone]
+    if more:
+        kept += [each for each in _subjects(row.organization_id, more, "add_subjects") if each not in kept]
+    if len(kept) > SUBJECTS_MAX:
+        raise Refused("invalid_value", f"at most {SUBJECTS_MAX}; use a group", field="add_subjects")
+    row.subjects = kept
+
+
+def _subjects(organization: str, named: Sequence[str], field: str = "subjects") -> list[str]:
     if len(named) > SUBJECTS_MAX:
-        raise Refused("invalid_value", f"at most {SUBJECTS_MAX}; use a group", field="subjects")
+        raise Refused("invalid_value", f"at most {SUBJECTS_MAX}; use a group", field=field)
     found = []
     for place, text in enumerate(dict.fromkeys(named)):
-        subject = subjects.find(organization, text, f"subjects.{place}")
+        subject = subjects.find(organization, text, f"{field}.{place}")
         if subject.kind not in conditions.KINDS:
-            raise Refused("invalid_value", "a principal, group or team", field=f"subjects.{place}")
+            raise Refused("invalid_value", "a principal, group or team", field=f"{field}.{place}")
         found.append(subject.id)
     return found
 

@@ -69,6 +69,8 @@ class UpdateAccessPolicy(Who):
     description: str = ""
     enabled: bool = True
     locked: bool = False
+    add_subjects: list[str] = Field([], description="Named besides; instead of `subjects`.")
+    remove_subjects: list[str] = Field([], description="Not named any more; instead of `subjects`.")
     justification: str = ""
 
 

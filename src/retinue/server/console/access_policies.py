@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -18,7 +19,9 @@ from retinue.server.console.viewer import Viewer, page
 POLICIES = Listing(
     "list_access_policies", "access/policies.html", "access", (Filter("search", lazy("Name")),)
 )
-FIELDS = ("name", "description", "match", "conditions", "subjects", "enabled", "justification", "reason")
+FIELDS = (
+    "name", "description", "match", "conditions", "subjects", "enabled", "justification", "reason", "shown",
+)  # fmt: skip
 MATCHES = {"all": lazy("All conditions"), "any": lazy("Any condition")}
 STATES = {
     "active": (lazy("In force"), "good", "active"),
@@ -53,18 +56,30 @@ def _written(policy: dict[str, Any]) -> dict[str, str]:
         "description": policy["description"],
         "match": policy["match"],
         "conditions": conditions,
-        "subjects": ", ".join(each["handle"] or each["id"] for each in policy["subjects"]),
         "enabled": "yes" if policy["enabled"] else "",
     }
 
 
-def _who(form: Form) -> dict[str, Any]:
-    """Return whom the form names."""
+def _who(form: Form, policy: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return whom the form names: beside those that the policy names already, and without some of them."""
+    named = [each["id"] for each in policy["subjects"]] if policy else []
+    kept = [each for each in named if each not in form.lists.get("remove", ())]
     return {
         "match": form.values["match"] or "all",
         "conditions": _conditions(form.values["conditions"]),
-        "subjects": several(form.values["subjects"]),
+        "subjects": [*kept, *several(form.values["subjects"])],
     }
+
+
+def _change(form: Form) -> dict[str, Any]:
+    """Return what the form changes of a policy: only what differs from what it showed."""
+    shown = json.loads(form.values["shown"] or "{}")
+    whole = _body(form)
+    body = {name: whole[name] for name in ("name", "description", "match", "conditions", "enabled")
+            if form.values[name] != shown.get(name)}  # fmt: skip
+    body |= {name: whole[name] for name in ("justification", "reason") if name in whole}
+    moved = {"add_subjects": several(form.values["subjects"]), "remove_subjects": form.lists["remove"]}
+    return body | {name: given for name, given in moved.items() if given}
 
 
 def _body(form: Form) -> dict[str, Any]:
@@ -97,28 +112,32 @@ def one(viewer: Viewer, policy_id: str) -> HttpResponse:
     """Show an access policy and whom it takes in, or change it."""
     policy = _told(viewer.get("get_access_policy", {"policy_id": policy_id}))
     if viewer.request.method != "POST":
-        form = Form({**dict.fromkeys(FIELDS, ""), **_written(policy)}, {"roles": policy["roles"]})
-        return _page(viewer, policy, form, matched=_matched(viewer, form))
-    form = Form.read(viewer.request.POST, FIELDS)
+        written = _written(policy)
+        form = Form(
+            {**dict.fromkeys(FIELDS, ""), **written, "shown": json.dumps(written)}, {"roles": policy["roles"]}
+        )
+        return _page(viewer, policy, form, matched=_matched(viewer, form, policy))
+    form = Form.read(viewer.request.POST, FIELDS, ("remove",))
     form.lists["roles"] = policy["roles"]
     if "preview" in viewer.request.POST:
         return _preview(viewer, policy, form)
-    outcome = viewer.call("update_access_policy", {"policy_id": policy_id}, body=_body(form))
+    outcome = viewer.call("update_access_policy", {"policy_id": policy_id}, body=_change(form))
     if not outcome.is_done:
-        return _page(viewer, policy, form.refused(outcome.body), form.status(outcome.status))
+        refused = form.refused(outcome.body, {"add_subjects": "subjects"})
+        return _page(viewer, policy, refused, form.status(outcome.status))
     receipts.say(viewer, outcome, _("The access policy is saved."))
     return viewer.leave(viewer.url("access_policy", policy_id))
 
 
-def _matched(viewer: Viewer, form: Form) -> dict[str, Any] | None:
-    outcome = viewer.call("preview_access_policy", body=_who(form))
+def _matched(viewer: Viewer, form: Form, policy: dict[str, Any] | None) -> dict[str, Any] | None:
+    outcome = viewer.call("preview_access_policy", body=_who(form, policy))
     if not outcome.is_done:
         form.refused(outcome.body)
     return outcome.body if outcome.is_done else None
 
 
 def _preview(viewer: Viewer, policy: dict[str, Any] | None, form: Form) -> HttpResponse:
-    matched = _matched(viewer, form)
+    matched = _matched(viewer, form, policy)
     return _page(viewer, policy, form, 200 if matched else 422, matched=matched, is_tried=True)
 
 

@@ -23,7 +23,8 @@ from retinue.server.errors import Refused
 
 FIELDS = (
     "name", "description", "purpose", "owners", "environment", "systems", "documentation", "justification",
-    "key", "key_name", "expires", "other", "copy_from", "own_permissions", "once",
+    "key", "key_name", "expires", "other", "start", "start_role", "copy_from", "mode", "own_permissions",
+    "once",
 )  # fmt: skip
 MANY = ("roles", "permissions", "groups", "teams")
 
@@ -68,6 +69,9 @@ def _fresh(viewer: Viewer, given: QueryDict) -> Form:
     form = Form.read(given, FIELDS, MANY)
     form.values["once"] = secrets.token_hex(12)
     form.values["owners"] = form.values["owners"] or viewer.person.email
+    form.values["start"] = form.values["start"] or ("account" if form.values["copy_from"] else "nothing")
+    modes = viewer.policy.accounts_copy_permissions.modes
+    form.values["mode"] = form.values["mode"] or (modes[0] if modes else "")
     if "key" not in given:
         form.values["key"] = "yes" if viewer.policy.accounts_initial_credential == "prompt" else ""
     return form
@@ -87,13 +91,22 @@ def _body(viewer: Viewer, form: Form) -> dict[str, Any]:
     body |= {name: form.lists[name] for name in MANY if form.lists[name]}
     if values["own_permissions"]:
         body["permissions"] = [*form.lists["permissions"], *several(values["own_permissions"])]
-    if values["copy_from"]:
-        body["copy_from"] = {"account": values["copy_from"]}
+    source = _source(form)
+    if source is not None:
+        body["copy_from"] = source
     policy = viewer.policy.accounts_initial_credential
     if policy != "none" and values["key"]:
         ends = expiring.sent(values["expires"], values["other"])
         body["key"] = {"name": values["key_name"] or None, "expires": ends}
     return body
+
+
+def _source(form: Form) -> dict[str, str] | None:
+    """Return from whom the account has its permissions: a role, another account, or (``None``) nobody."""
+    values = form.values
+    start = values["start"] or ("account" if values["copy_from"] else "")
+    named = {"role": values["start_role"], "account": values["copy_from"]}.get(start)
+    return None if named is None else {start: named, "mode": values["mode"] or "copy"}
 
 
 def _page(viewer: Viewer, form: Form, status: int = 200) -> HttpResponse:
@@ -120,6 +133,9 @@ def _page(viewer: Viewer, form: Form, status: int = 200) -> HttpResponse:
         ]
         if "role" in policy.grants_sources
         else [],
+        starts=policy.accounts_copy_permissions.from_,
+        modes=policy.accounts_copy_permissions.modes,
+        all_roles=sorted(named.values(), key=lambda each: each.name),
         needs=dict.fromkeys(policy.accounts_required, True),
         environments=sorted(policy.expiry_by_environment),
         first_key=policy.accounts_initial_credential,
@@ -156,6 +172,8 @@ def effect(viewer: Viewer) -> HttpResponse:
     patterns += several(form.values["own_permissions"])
     for handle_ in form.lists["roles"]:
         patterns += role_patterns(named[handle_]) if handle_ in named else []
+    if form.values["start"] == "role" and form.values["start_role"] in named:
+        patterns += role_patterns(named[form.values["start_role"]])
     able = {name for pattern in patterns for name in covered(pattern, names)}
     able -= set(viewer.policy.forbidden_for_service.permissions)
     sensitive = sorted(able & set(viewer.policy.elevated.permissions))
@@ -164,9 +182,14 @@ def effect(viewer: Viewer) -> HttpResponse:
         able=sorted(able),
         others=len(names) - len(able),
         unknown=sorted(each for each in patterns if not covered(each, names)),
-        more=[*form.lists["groups"], *form.lists["teams"], *filter(None, [form.values["copy_from"]])],
+        more=[*form.lists["groups"], *form.lists["teams"], *_account_of(form)],
         checks=_checks(viewer, form, sensitive),
     )
+
+
+def _account_of(form: Form) -> list[str]:
+    source = _source(form)
+    return [source["account"]] if source and source.get("account") else []
 
 
 def _checks(viewer: Viewer, form: Form, sensitive: list[str]) -> list[tuple[bool, str]]:

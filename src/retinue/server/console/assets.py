@@ -21,7 +21,9 @@ TYPES = {
     "secret.js": _SCRIPT,
     "grid.js": _SCRIPT,
     "identify.js": _SCRIPT,
+    "leave.js": _SCRIPT,
     "passkey.js": _SCRIPT,
+    "session.js": _SCRIPT,
     "codes.js": _SCRIPT,
     "htmx.js": _SCRIPT,
 }

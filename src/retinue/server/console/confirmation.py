@@ -1,7 +1,8 @@
 """``/confirm``: who is signed in shows once more who it is, and may use elevated permissions again.
 
-By the password, a code of the app, a recovery code or a passkey. How long that is enough stands in the policy
-(``elevated.step_up_minutes``). What is wrong counts like a failed sign-in: the same pauses, the same events.
+By a code of the app, a recovery code or a passkey, where the person has set one up; else by the password. How
+long that is enough stands in the policy (``elevated.step_up_minutes``). What is wrong counts like a failed
+sign-in: the same pauses, the same events.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ def confirm(request: HttpRequest) -> HttpResponse:
         form, method = proving.PasskeyForm(user=login, data=request.POST), "passkey"
     elif "code" in request.POST:
         form, method = CodeForm(user=login, data=request.POST), "code"
+    elif factors.of(login).is_protected:
+        return _page(request, login)  # the password alone opened no session either
     else:
         form, method = PasswordForm(request.POST, user=login, request=request), "password"
     if not form.is_valid():
@@ -94,13 +97,15 @@ def _next(request: HttpRequest) -> str:
 
 def _page(request: HttpRequest, login: Login, form: Any = None) -> HttpResponse:
     found = factors.of(login)
-    blank = PasswordForm(user=login, request=request) if login.has_usable_password() else None
+    by_password = login.has_usable_password() and not found.is_protected
+    blank = PasswordForm(user=login, request=request) if by_password else None
     has_code = found.totp is not None or found.codes is not None
     is_named = proving.can_use_passkeys(request)
     shown: dict[str, Any] = {
         "form": form if isinstance(form, PasswordForm) else blank,
         "code_form": form if isinstance(form, CodeForm) else CodeForm(user=login) if has_code else None,
         "options": proving.options(login) if found.passkeys and is_named else "",
+        "is_elsewhere": bool(found.passkeys) and not is_named and not has_code,
         "provider": settings.INSTALLATION.provider if login.identities.exists() else None,
         "passkey_error": isinstance(form, proving.PasskeyForm),
         "next": request.POST.get("next") or request.GET.get("next", ""),

@@ -101,13 +101,9 @@ def join(viewer: Viewer, account_id: str) -> HttpResponse:
 
 
 def _named_by(viewer: Viewer, policy_id: str, account_id: str, *, takes: bool) -> Outcome:
-    """Have an access policy name an account, or not any more."""
-    path = {"policy_id": policy_id}
-    present = viewer.get("get_access_policy", path)
-    named = [each["id"] for each in present["subjects"] if each["id"] != account_id]
-    return viewer.call(
-        "update_access_policy", path, body={"subjects": named if takes else [*named, account_id]}
-    )
+    """Have an access policy name an account, or not any more; whom else it names stays as it is."""
+    body = {"remove_subjects" if takes else "add_subjects": [account_id]}
+    return viewer.call("update_access_policy", {"policy_id": policy_id}, body=body)
 
 
 @require_POST

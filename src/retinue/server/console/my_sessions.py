@@ -55,6 +55,13 @@ def listed(viewer: Viewer) -> HttpResponse:
     return viewer.render("me/sessions.html", sessions=found, place="sessions")
 
 
+@require_safe
+@page
+def left(viewer: Viewer) -> HttpResponse:
+    """Say how many seconds the present session has. To ask is no activity, unless the query says ``stay``."""
+    return HttpResponse(str(sessions.left(viewer.request)), content_type="text/plain")
+
+
 @require_POST
 @page
 def end(viewer: Viewer) -> HttpResponse:

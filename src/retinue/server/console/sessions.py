@@ -182,6 +182,13 @@ def address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
+def left(request: HttpRequest) -> int:
+    """Return how many seconds the present session has, if nobody does anything."""
+    now, session = wall_clock(), request.session
+    idle = IDLE_SECONDS - (now - session.get(SEEN_AT, now))
+    return max(0, int(min(idle, ABSOLUTE_SECONDS - (now - session.get(OPENED_AT, now)))))
+
+
 class SessionLimits:
     """Django middleware: ends a session that is too old, and sends its person to the sign-in page."""
 
@@ -200,7 +207,8 @@ class SessionLimits:
             wanted = request.get_full_path() if request.method in ("GET", "HEAD") else "/"
             query = urlencode({"ended": cause, "next": wanted})
             return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
-        if now - request.session[SEEN_AT] >= SEEN_EVERY_SECONDS:
+        is_asked = request.path == reverse("console_session_left") and "stay" not in request.GET
+        if not is_asked and now - request.session[SEEN_AT] >= SEEN_EVERY_SECONDS:
             request.session[SEEN_AT] = now
         return self._answer(request)
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from retinue.server.console import assets, icons, security
+from retinue.server.console import assets, icons, security, sessions
 from retinue.server.console.viewer import Viewer
 
 register = template.Library()
@@ -49,6 +49,12 @@ def languages(request: HttpRequest) -> list[tuple[str, str, bool]]:
     return [
         (value, name, value == (chosen if chosen in own else "browser")) for value, name in choices.items()
     ]
+
+
+@register.simple_tag
+def session_left(request: HttpRequest) -> int:
+    """Return how many seconds the session has."""
+    return sessions.left(request)
 
 
 @register.simple_tag
