@@ -50,6 +50,13 @@ def crowd(database: str) -> Crowd:
     _people(made)
     _tokens(made)
     _traffic(made, accounts)
+    shared: dict[str, Any] = {
+        "list": "service-accounts",
+        "name": "Idle",
+        "filters": {"status": "idle"},
+        "shared": True,
+    }
+    made.ids["view_id"] = made.call("create_saved_view", **shared)["id"]
     made.ids["review_id"] = made.call("open_review", name="Q4", template="full", due_days=14)["id"]
     look(person.principal.organization_id)
     return made

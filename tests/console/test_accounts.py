@@ -209,7 +209,7 @@ def test_act_on_many_says_first_what_it_would_do(signed_in: Browser, person: Per
     done = signed_in.fill(path, to=f"{path}/bulk", sure="yes", **chosen).content.decode()
 
     assert "1 would change." in preview
-    assert "1 is so already." in preview
+    assert "1 is already disabled." in preview
     assert "enabled" == state
     assert "1 changed." in done
     assert "Holds since" in done

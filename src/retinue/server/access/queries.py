@@ -217,8 +217,17 @@ class Joined:
 
 def collections_of(principal: Principal) -> list[Joined]:
     """Return the groups, teams and access policies that a principal is in now, by name."""
+    return _joined(facts_of([principal.organization_id], [principal.id]), principal)
+
+
+def collections_among(found: Sequence[Principal]) -> dict[str, list[Joined]]:
+    """Return what each of many principals is in, as :func:`collections_of` does, in a few queries."""
+    facts = facts_of({each.organization_id for each in found}, [each.id for each in found])
+    return {each.id: _joined(facts, each) for each in found}
+
+
+def _joined(facts: Facts, principal: Principal) -> list[Joined]:
     organization, now = principal.organization_id, now_ms()
-    facts = facts_of([organization], [principal.id])
     by_hand = {each.id for each in facts.memberships.get(principal.id, ())}
     found = {
         each.id: Joined(each.id, each.link.kind, each.link.name, each.id not in by_hand)

@@ -63,7 +63,7 @@ class AccountFilter(schemas.ListQuery):
     handle: str | None = None
     search: str | None = None
     role: str | None = None
-    owner: str | None = Field(None, description="Id or e-mail address of an owner.")
+    owner: str | None = Field(None, description="Id or e-mail address of an owner; `me` for the caller.")
     awaits_approval: bool | None = Field(None, description="Whether a second principal has yet to approve.")
     status: AccountStatus | None = None
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"

@@ -42,6 +42,7 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     """List service accounts."""
     filters = query.filters()
     narrowed = {name: value for name, value in filters.items() if name not in ("role", "status")}
+    narrowed["owner"] = owner_meant(call, query.owner)
     holders = None if query.role is None else holders_of(call.organization, query.role)
     order = (query.sort, "-id" if query.sort.startswith("-") else "id")
     if query.status in ("deleted", "disabled"):
@@ -63,7 +64,11 @@ def count_service_accounts(call: Call, query: AccountsCounted) -> schemas.JSON:
     """Count the service accounts of each status."""
     holders = None if query.role is None else holders_of(call.organization, query.role)
     found = queries.accounts(
-        call.organization, state="any", search=query.search, owner=query.owner, holders=holders
+        call.organization,
+        state="any",
+        search=query.search,
+        owner=owner_meant(call, query.owner),
+        holders=holders,
     )
     return standings.counts(found, call.now, in_force(call.organization))
 
@@ -175,6 +180,11 @@ def _with_first_key(call: Call, account: Principal, asked: FirstKey | None) -> s
     name = asked.name or (FIRST_KEY if policy.credentials_name.required else None)
     made = credentials.issue(call.tx, account, name=name, expires=asked.expires)
     return {**issued(call, made), **one(call, account)}
+
+
+def owner_meant(call: Call, text: str | None) -> str | None:
+    """Return the owner that a filter names; ``me`` is the caller."""
+    return call.actor.id if text == "me" else text
 
 
 def one(call: Call, account: Principal) -> schemas.JSON:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from retinue.server.access.queries import holders_of
 from retinue.server.api import bulk, schemas
+from retinue.server.api.accounts import owner_meant
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions, queries
@@ -106,6 +107,7 @@ def accounts(call: Call, body: BulkAccounts) -> list[Principal]:
     else:
         filters: dict[str, Any] = body.where.model_dump(exclude={"role"})
         holders = None if body.where.role is None else holders_of(call.organization, body.where.role)
+        filters["owner"] = owner_meant(call, body.where.owner)
         rows = queries.accounts(call.organization, holders=holders, **filters)
         rows = Principal.objects.filter(id__in=rows.values("id"))
     locked = list(rows.select_for_update(no_key=True).order_by("id")[: bulk.MOST + 1])

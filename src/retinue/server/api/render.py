@@ -18,6 +18,7 @@ from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory.queries import Principal
+from retinue.server.policies import remembering
 from retinue.server.policies.environments import warned_days
 from retinue.server.policies.policy import Policy
 from retinue.server.policies.queries import in_force
@@ -38,6 +39,7 @@ def ref(principal: Principal | None) -> JSON | None:
 def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
     """Return service accounts as the API answers them."""
     ids = [row.id for row in rows]
+    remembering.learn("principals", {row.id: row for row in rows})
     owners = directory.owners_of(ids)
     roles = access.roles_of(ids)
     policies = _policies(rows)

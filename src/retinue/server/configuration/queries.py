@@ -35,6 +35,11 @@ def export(organization_id: str) -> JSON:
     }
 
 
+def account(organization_id: str, account_id: str) -> list[JSON]:
+    """Return the entry of one account as a document has it; none of one that is deleted."""
+    return _People(organization_id).accounts(account_id)
+
+
 class _People:
     """What was read once of an organization, and the sections that are made of it."""
 
@@ -68,8 +73,12 @@ class _People:
             if row.kind == Principal.USER
         ]
 
-    def accounts(self) -> list[JSON]:
-        rows = [row for row in self._principals.values() if row.kind == Principal.SERVICE_ACCOUNT]
+    def accounts(self, only: str = "") -> list[JSON]:
+        rows = [
+            row
+            for row in self._principals.values()
+            if row.kind == Principal.SERVICE_ACCOUNT and only in ("", row.id)
+        ]
         owners = directory.owners_of(row.id for row in rows)
         return [
             ({"id": row.id} if self._names[row.id] == f"account:{row.id}" else {})

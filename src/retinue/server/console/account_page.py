@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -21,6 +21,8 @@ from retinue.server.traffic import queries as traffic
 
 MANY = "200"
 WEEK = timedelta(days=7)
+#: What ended longer ago is hidden until it is asked for, and counted.
+HIDDEN_AFTER = timedelta(days=30)
 PAGE = "50"
 OVERVIEW_KEYS = 5
 
@@ -73,6 +75,10 @@ def _overview(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
 def _keys_tab(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
     hidden = viewer.request.GET.get("deleted") == "yes"
     keys = _keys(viewer, account, status="deleted" if hidden else "")
+    older = {each["id"] for each in keys["items"] if not hidden and _is_old(each)}
+    shows_older = viewer.request.GET.get("older") == "yes"
+    if not shows_older:
+        keys["items"] = [each for each in keys["items"] if each["id"] not in older]
     ids = [each["id"] for each in keys["items"]]
     return {
         "keys": keys,
@@ -84,7 +90,17 @@ def _keys_tab(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
         else {},
         "most": viewer.policy.credentials_max_usable,
         "is_deleted": hidden,
+        "older": len(older),
+        "shows_older": shows_older,
     }
+
+
+def _is_old(key: dict[str, Any]) -> bool:
+    """Tell whether a key ended so long ago that the list shows it only if asked."""
+    if key["status"] not in ("revoked", "expired"):
+        return False
+    ended = key["revoked_at"] or key["retires_at"] or key["expires_at"]
+    return ended is not None and datetime.fromisoformat(ended) < timezone.now() - HIDDEN_AFTER
 
 
 def _uses(viewer: Viewer, account: dict[str, Any], ids: list[str]) -> dict[str, int]:

@@ -10,9 +10,13 @@ from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_safe
 
-from retinue.server.console import exporting
+from retinue.server.access.queries import collections_among, holdings
+from retinue.server.console import exporting, saving, tables
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import ACCOUNT
+from retinue.server.directory.queries import principals
+from retinue.server.governance.queries import last_reviewed
+from retinue.server.traffic import queries as traffic
 
 PAGE = 50
 #: The views of the list: what they are called, and the filter of the API that each is. A test compares them.
@@ -26,10 +30,26 @@ VIEWS: dict[str, tuple[object, dict[str, str]]] = {
     "deleted": (lazy("Deleted"), {"status": "deleted"}),
 }
 SORTS = ("name", "-name", "created_at", "-created_at")
-COLUMNS = (
-    "id", "handle", "name", "status", "description", "purpose", "owners", "roles", "environment", "systems",
-    "usable_keys", "last_used_at", "created_at",
-)  # fmt: skip
+#: What a file has always, and what it has for each column that is shown.
+ALWAYS = ("id", "handle", "name")
+FILED = {
+    "status": ("status",),
+    "owner": ("owners",),
+    "access": ("roles",),
+    "keys": ("usable_keys",),
+    "last_used": ("last_used_at",),
+    "created": ("created_at",),
+    "enabled": ("state",),
+    "groups": ("groups",),
+    "teams": ("teams",),
+    "environment": ("environment",),
+    "systems": ("systems",),
+    "created_by": ("created_by",),
+    "last_reviewed": ("last_reviewed_at",),
+    "unused": ("unused_permissions",),
+}
+#: Filters of the API that no part of the page sets; an address, a saved view say, may.
+MORE = ("status", "state", "handle", "awaits_approval")
 #: The views of which a filter of the API says the same to acts on many: all of it can be meant at once.
 WHOLE: dict[str, dict[str, str]] = {
     "all": {},
@@ -49,6 +69,8 @@ class Asked:
     owner: str
     sort: str
     cursor: str
+    more: tuple[tuple[str, str], ...] = ()
+    table: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, given: Any) -> Asked:
@@ -61,18 +83,21 @@ class Asked:
             owner=given.get("owner", ""),
             sort=sort if sort in SORTS else "name",
             cursor=given.get("cursor", ""),
+            more=tuple((name, given[name]) for name in MORE if given.get(name)),
+            table=tuple((name, given[name]) for name in tables.OWN if given.get(name)),
         )
 
     def address(self, **changed: str) -> str:
         """Return the query of the same list with something else; any change but of the page begins anew."""
-        wanted = {name: getattr(self, name) for name in ("view", "search", "role", "owner", "sort")} | changed
+        wanted = {name: getattr(self, name) for name in ("view", "search", "role", "owner", "sort")}
+        wanted |= dict(self.more) | dict(self.table) | changed
         usual = {"view": "all", "sort": "name"}
         kept = {name: value for name, value in wanted.items() if value and usual.get(name) != value}
         return f"?{urlencode(kept)}" if kept else "?"
 
     def filters(self, viewer: Viewer) -> dict[str, str]:
         """Return the filters that counts have too: everything but the view."""
-        owner = viewer.person.id if self.view == "mine" else self.owner
+        owner = "me" if self.view == "mine" else self.owner
         given = {"search": self.search, "role": self.role, "owner": owner}
         return {name: value for name, value in given.items() if value}
 
@@ -83,7 +108,8 @@ def listed(viewer: Viewer) -> HttpResponse:
     """Show the list, or (for a search as it is typed) the part of the page with the rows."""
     asked = Asked.of(viewer.request.GET)
     filters = asked.filters(viewer)
-    query = {**filters, **VIEWS[asked.view][1], "sort": asked.sort, "limit": str(PAGE)}
+    query = {**filters, **dict(asked.more), **VIEWS[asked.view][1], "sort": asked.sort, "limit": str(PAGE)}
+    shape = tables.shape_of(viewer, "service-accounts")
     found = viewer.get(
         "list_service_accounts", query={**query, **({"cursor": asked.cursor} if asked.cursor else {})}
     )
@@ -100,18 +126,22 @@ def listed(viewer: Viewer) -> HttpResponse:
     return viewer.render(
         "accounts.html",
         asked=asked,
-        accounts=[shown(viewer, each) for each in found["items"]],
+        accounts=[shown(viewer, each) for each in _with_more(viewer, found["items"], shape.columns)],
+        shape=shape,
+        tools=tables.tools(viewer, shape),
+        view=saving.opened(viewer),
         following=asked.address() + _joined(asked.address(), found["next"]) if found["next"] else None,
         first=asked.address(),
         without={
             **{name: asked.address(**{name: ""}) for name in ("search", "role", "owner")},
-            "all": asked.address(search="", role="", owner=""),
+            "all": asked.address(search="", role="", owner="", **{name: "" for name, _value in asked.more}),
+            "more": [(name, value, asked.address(**{name: ""})) for name, value in asked.more],
         },
-        matching=numbers.get(asked.view),
+        matching=None if asked.more else numbers.get(asked.view),
         views=views,
         total=total,
-        may_mean_all=asked.view in WHOLE,
-        is_narrowed=bool(asked.search or asked.role or asked.owner),
+        may_mean_all=asked.view in WHOLE and not asked.more,
+        is_narrowed=bool(asked.search or asked.role or asked.owner or asked.more),
         sorts=_sorts(asked),
         place="accounts",
     )
@@ -148,10 +178,38 @@ def _sorts(asked: Asked) -> dict[str, dict[str, str]]:
 def export(viewer: Viewer) -> HttpResponseBase:
     """The accounts that the list would show, all pages of it, as a table or as lines of JSON."""
     asked = Asked.of(viewer.request.GET)
-    query = {**asked.filters(viewer), **VIEWS[asked.view][1], "sort": asked.sort}
-    return exporting.listed(viewer, "list_service_accounts", query, COLUMNS, _row, "service-accounts")
+    query = {**asked.filters(viewer), **dict(asked.more), **VIEWS[asked.view][1], "sort": asked.sort}
+    columns = tables.shape_of(viewer, "service-accounts").columns
+    fields = (*ALWAYS, *(field for name in columns for field in FILED[name]))
+
+    def told(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [_row(each) for each in _with_more(viewer, items, columns)]
+
+    return exporting.listed(viewer, "list_service_accounts", query, fields, told, "service-accounts")
+
+
+def _with_more(
+    viewer: Viewer, accounts: list[dict[str, Any]], columns: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return accounts with what only some columns show; nothing is read for a column that is not there."""
+    ids = [each["id"] for each in accounts]
+    more: dict[str, dict[str, Any]] = {ident: {} for ident in ids}
+    if {"groups", "teams", "unused"} & set(columns):
+        rows = principals(ids)
+        if "unused" in columns:
+            used = traffic.exercised(ids)
+            for ident, held in holdings(list(rows.values())).items():
+                more[ident]["unused_permissions"] = sorted(held.names - set(used[ident]))
+        for ident, found in collections_among(list(rows.values())).items():
+            for kind in ("group", "team"):
+                more[ident][f"{kind}s"] = [each.name for each in found if each.kind == kind]
+    if "last_reviewed" in columns:
+        for ident, at in last_reviewed(viewer.organization.id, ids).items():
+            more[ident]["last_reviewed_at"] = at.isoformat()
+    return [{**each, **more[each["id"]]} for each in accounts]
 
 
 def _row(account: dict[str, Any]) -> dict[str, Any]:
     owners = [each["handle"] for each in account["owners"]]
-    return {**account, "owners": owners, "usable_keys": account["keys"]["usable"]}
+    made_by = (account["created_by"] or {}).get("handle")
+    return {**account, "owners": owners, "usable_keys": account["keys"]["usable"], "created_by": made_by}

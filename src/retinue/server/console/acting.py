@@ -127,6 +127,8 @@ def _do(
             viewer, act, form.refused(outcome.body, RENAMED), context, usual, form.status(outcome.status)
         )
     back = _next(viewer, usual)
+    if act.name == "duplicate":
+        back = viewer.url("account", outcome.body["id"])
     if act.reveals and outcome.body.get("token"):
         made, receipt = outcome.body, outcome.body.get("receipt")
         told = None if receipt is None else receipts.told(receipt)

@@ -116,6 +116,19 @@ ACCOUNT_ACTS: dict[str, Act] = {
             by_query=True,
         ),
         Act(
+            "duplicate",
+            "duplicate_service_account",
+            lazy("Duplicate %(name)s"),
+            lazy("The copy has the same fields, roles, grants, groups and teams, and no keys."),
+            lazy("%(name)s was duplicated."),
+            fields=("key_name", "reason"),
+            body=lambda _viewer, form: {
+                "name": form.values["key_name"],
+                "justification": form.values["reason"],
+                "reason": form.values["reason"],
+            },
+        ),
+        Act(
             "restore",
             "restore_service_account",
             lazy("Restore %(name)s"),

@@ -9,15 +9,26 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from retinue.server.console import exporting
+from retinue.server.console import exporting, tables
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL, KINDS
 
-COLUMNS = (
-    "id", "key_id", "kind", "name", "account", "status", "reason", "issued_at", "expires_at", "last_used_at",
-    "use_count",
-)  # fmt: skip
+#: What a file has always, and what it has for each column that is shown.
+ALWAYS = ("id", "key_id", "name")
+FILED = {
+    "status": ("status", "reason"),
+    "of": ("account",),
+    "kind": ("kind",),
+    "issued": ("issued_at",),
+    "last_used": ("last_used_at",),
+    "expires": ("expires_at",),
+    "issued_by": ("issued_by",),
+    "restrictions": ("networks", "endpoints", "methods"),
+    "uses": ("use_count",),
+    "format": ("format",),
+    "rotate_by": ("rotate_by",),
+}
 #: The statuses of a credential that works.
 WORKING = frozenset({"active", "idle", "never_used", "expiring", "retiring"})
 CREDENTIALS = Listing(
@@ -33,6 +44,7 @@ CREDENTIALS = Listing(
         Filter("unused_for", lazy("Not used for days"), placeholder="30"),
         Filter("expires_within", lazy("Ends in days"), placeholder="14"),
     ),
+    shaped="credentials",
 )
 
 
@@ -44,7 +56,12 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 @page
 def listed(viewer: Viewer) -> HttpResponse:
     """Keys, personal access tokens and ingest tokens together."""
-    return CREDENTIALS.show(viewer, told=_told)
+    given = viewer.request.GET
+    return CREDENTIALS.show(
+        viewer,
+        told=_told,
+        meant=[(each.name, given[each.name]) for each in CREDENTIALS.filters if given.get(each.name)],
+    )
 
 
 @require_safe
@@ -53,11 +70,18 @@ def export(viewer: Viewer) -> HttpResponseBase:
     """The credentials that the list would show, all pages of it, as a table. No token is among them."""
     given = viewer.request.GET
     query = {each.name: given[each.name].strip() for each in CREDENTIALS.filters if given.get(each.name)}
-    return exporting.listed(viewer, "list_credentials", query, COLUMNS, _row, "credentials")
+    columns = tables.shape_of(viewer, "credentials").columns
+    fields = (*ALWAYS, *(field for name in columns for field in FILED[name]))
+
+    def told(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [_row(each) for each in items]
+
+    return exporting.listed(viewer, "list_credentials", query, fields, told, "credentials")
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
-    return {**item, "account": (item["account"] or {}).get("handle")}
+    people = {name: (item[name] or {}).get("handle") for name in ("account", "issued_by")}
+    return {**item, **item["restrictions"], **people}
 
 
 @sensitive_post_parameters("token")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from django.http import HttpResponseBase, StreamingHttpResponse
+import yaml
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from retinue.server.api.inside import Outcome
+from retinue.server.configuration import queries as configuration
 from retinue.server.console import logs, receipts
 from retinue.server.console.viewer import Trouble, Viewer, page
 
@@ -29,9 +31,16 @@ def _answer(content: Iterable[bytes], name: str, type_: str) -> HttpResponseBase
 
 def every(viewer: Viewer, operation: str, query: dict[str, str], first: Outcome) -> Iterator[dict[str, Any]]:
     """Yield all items of a list, page after page, from its ``first`` page on."""
+    for items in _pages(viewer, operation, query, first):
+        yield from items
+
+
+def _pages(
+    viewer: Viewer, operation: str, query: dict[str, str], first: Outcome
+) -> Iterator[list[dict[str, Any]]]:
     outcome = first
     while True:
-        yield from outcome.body["items"]
+        yield outcome.body["items"]
         if not outcome.body["next"]:
             return
         outcome = viewer.call(operation, query={**query, "cursor": outcome.body["next"]})
@@ -41,7 +50,7 @@ def every(viewer: Viewer, operation: str, query: dict[str, str], first: Outcome)
 
 def table(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
     """Yield a table as CSV (RFC 4180). What a spreadsheet would compute gets an apostrophe in front."""
-    names, out = list(columns), io.StringIO()
+    names, out = list(dict.fromkeys(columns)), io.StringIO()
     writer = csv.writer(out)
     writer.writerow(names)
     for row in rows:
@@ -60,16 +69,33 @@ def _cell(value: object) -> object:
     return "" if value is None else value
 
 
+Told = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+
+
 def listed(
-    viewer: Viewer, operation: str, query: dict[str, str], columns: tuple[str, ...], told: Any, name: str
+    viewer: Viewer, operation: str, query: dict[str, str], columns: tuple[str, ...], told: Told, name: str
 ) -> HttpResponseBase:
-    """Answer with a list that an operation gives, as a table; all pages of it. Raises :class:`Trouble`."""
+    """Answer with a list that an operation gives, all pages of it: a table, or with ``form=json`` a list.
+
+    ``told`` makes rows of the items of a page; a row is cut down to ``columns``. Raises :class:`Trouble`.
+    """
     query = {**query, "limit": MANY}
     first = viewer.call(operation, query=query)
     if not first.is_done:
         raise Trouble(operation, first)
-    rows = (told(each) for each in every(viewer, operation, query, first))
+    rows = (row for items in _pages(viewer, operation, query, first) for row in told(items))
+    if viewer.request.GET.get("form") == "json":
+        return _answer(_array(columns, rows), name + "-{day}.json", "application/json")
     return _answer(table(columns, rows), name + "-{day}.csv", "text/csv; charset=utf-8")
+
+
+def _array(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
+    """Yield rows as one JSON array, a row a line."""
+    names, mark = list(dict.fromkeys(columns)), b"[\n"
+    for row in rows:
+        yield mark + msgspec.json.encode({name: row.get(name) for name in names})
+        mark = b",\n"
+    yield b"[]\n" if mark == b"[\n" else b"\n]\n"
 
 
 @require_safe
@@ -84,6 +110,25 @@ def audit(viewer: Viewer) -> HttpResponseBase:
         raise Trouble("list_audit_events", first)
     lines = (msgspec.json.encode(each) + b"\n" for each in every(viewer, "list_audit_events", query, first))
     return _answer(lines, "audit-{day}.jsonl", "application/x-ndjson")
+
+
+@require_safe
+@page
+def account_yaml(viewer: Viewer, account_id: str) -> HttpResponse:
+    """Show one account as a document of the configuration has it, to be copied and applied elsewhere."""
+    missing = viewer.missing("export_configuration")
+    entries = [] if missing else configuration.account(viewer.organization.id, account_id)
+    if not missing and not entries:
+        raise Http404
+    text = yaml.safe_dump({"service_accounts": entries}, sort_keys=False, allow_unicode=True)
+    return viewer.render(
+        "account_yaml.html",
+        account_id=account_id,
+        name=entries[0]["name"] if entries else "",
+        text=text,
+        missing=missing,
+        place="accounts",
+    )
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
@@ -24,6 +25,8 @@ def issue(viewer: Viewer, account_id: str) -> HttpResponse:
     if viewer.request.method != "POST":
         form = Form.read(viewer.request.GET, FIELDS)
         form.values["once"] = secrets.token_hex(12)
+        if viewer.request.GET.get("replaces"):
+            _like(viewer, form, account, viewer.request.GET["replaces"])
         form.values["key_name"] = form.values["key_name"] or f"{account['handle']}-{timezone.now():%Y-%m}"
         return _page(viewer, account, form)
     form = Form.read(viewer.request.POST, FIELDS)
@@ -35,6 +38,17 @@ def issue(viewer: Viewer, account_id: str) -> HttpResponse:
     return revealing.shown_once(
         viewer, made["key"], made["token"], made["expiry"], viewer.url("account", account_id, "keys")
     )
+
+
+def _like(viewer: Viewer, form: Form, account: dict[str, Any], key_id: str) -> None:
+    """Fill a form in from a key of the account that has ended: its name with the month, its restrictions."""
+    old = viewer.get("get_key", {"key_id": key_id})
+    if (old["account"] or {}).get("id") != account["id"]:
+        return
+    begin = re.sub(r"-\d{4}-\d{2}$", "", old["name"] or account["handle"])
+    form.values["key_name"] = form.values["key_name"] or f"{begin}-{timezone.now():%Y-%m}"
+    for name in ("networks", "endpoints", "methods"):
+        form.values[name] = form.values[name] or ", ".join(old["restrictions"].get(name) or ())
 
 
 def _body(form: Form) -> dict[str, Any]:

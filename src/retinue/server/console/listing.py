@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 
+from retinue.server.console import saving, tables
 from retinue.server.console.viewer import Trouble, Viewer
 
 PAGE = "50"
@@ -32,6 +33,8 @@ class Listing:
     template: str
     place: str
     filters: Sequence[Filter] = ()
+    #: Which table of ``tables`` it is, if its columns can be chosen.
+    shaped: str = ""
 
     def show(
         self,
@@ -54,14 +57,19 @@ class Listing:
         wrong = {} if outcome.is_done else {field: outcome.body.get("detail") or outcome.body["title"]}
         kept = {name: value for name, value in asked.items() if value}
         following = outcome.body.get("next")
+        table = tables.kept(viewer) if self.shaped else {}
+        if self.shaped:
+            shape = tables.shape_of(viewer, self.shaped)
+            context |= {"shape": shape, "tools": tables.tools(viewer, shape), "view": saving.opened(viewer)}
         return viewer.render(
             self.template,
             outcome.status if wrong else 200,
             as_of=outcome.body.get("as_of"),
             items=[told(each) for each in outcome.body.get("items", [])],
             fields=[self._field(each, asked[each.name], wrong.get(each.name, "")) for each in self.filters],
-            following=f"?{urlencode({**kept, 'cursor': following})}" if following else "",
-            first=f"?{urlencode(kept)}" if page else "",
+            following=f"?{urlencode({**kept, **table, 'cursor': following})}" if following else "",
+            first=f"?{urlencode({**kept, **table})}" if page else "",
+            table=table.items(),
             is_narrowed=bool(kept),
             place=self.place,
             asked=asked,

@@ -34,6 +34,7 @@ REQUESTS = Listing(
         Filter("since", lazy("Since"), placeholder=_WHEN),
         Filter("until", lazy("Until"), placeholder=_WHEN),
     ),
+    shaped="requests",
 )
 AUDIT = Listing(
     "list_audit_events",
@@ -46,6 +47,7 @@ AUDIT = Listing(
         Filter("since", lazy("Since"), placeholder=_WHEN),
         Filter("until", lazy("Until"), placeholder=_WHEN),
     ),
+    shaped="audit-events",
 )
 
 

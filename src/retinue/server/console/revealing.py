@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from retinue.server.api import inside
+from retinue.server.console import receipts
 from retinue.server.console.recipes import MASK, recipes
 from retinue.server.console.viewer import Trouble, Viewer, page
 
@@ -51,6 +52,24 @@ def shown_once(
         file_name=f"{_file_name(key['name'] or 'key')}-token.txt",
         place=place,
         is_ingest=key["kind"] == "ingest_token",
+    )
+
+
+def many_shown_once(viewer: Viewer, done: dict[str, Any], after: str, place: str) -> HttpResponse:
+    """Show the new tokens of many keys, a line each: ``ACCOUNT/NAME TOKEN``. Nothing keeps this answer."""
+    lines = [
+        f"{(each['key']['account'] or {}).get('handle', '')}/{each['key']['name']} {each['token']}"
+        for each in done["issued"]
+    ]
+    return viewer.render(
+        "secrets.html",
+        tokens="\n".join(lines),
+        count=len(lines),
+        refused=[each for each in done["items"] if each["result"] == "refused"],
+        receipt=receipts.told(done["receipt"]) if done.get("receipt") else None,
+        after=after,
+        minutes=SHOWN_MINUTES,
+        place=place,
     )
 
 

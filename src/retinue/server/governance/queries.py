@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from heapq import merge
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from retinue.server.errors import NotFound
 from retinue.server.governance import kept
@@ -124,6 +124,13 @@ def item(review_: Review, ident: str, *, lock: bool = False) -> ReviewItem:
     if found is None:
         raise NotFound("review item", ident)
     return found
+
+
+def last_reviewed(organization_id: str, account_ids: Iterable[str]) -> dict[str, datetime]:
+    """Return when a reviewer last decided about each account that was ever decided about, in one query."""
+    rows = ReviewItem.objects.filter(review__organization=organization_id, account__in=list(account_ids))
+    decided = rows.exclude(decision="").values_list("account").annotate(Max("decided_at"))
+    return {account: at for account, at in decided if at is not None}
 
 
 def progress(review_ids: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -12,15 +12,15 @@ class SecretReveal extends HTMLElement {
     this.said = one("said");
     this.done = one("done");
     this.unsaved = one("unsaved");
-    for (const name of ["copy-token", "download", "test"]) one(name).hidden = false;
+    for (const name of ["copy-token", "download", "test"]) if (one(name)) one(name).hidden = false;
     this.querySelectorAll("[data-copy-recipe]").forEach((each) => { each.hidden = false; });
     this.done.setAttribute("aria-disabled", "true");
     one("copy-token").addEventListener("click", () => this.copy());
     one("download").addEventListener("click", () => this.download());
     one("stored").addEventListener("change", (event) => this.mark(event.target.checked));
     one("back").addEventListener("click", () => this.warn(false));
-    one("test").addEventListener("click", (event) => this.test(event.target.closest("[data-test]").dataset.url));
-    one("revoke").addEventListener("submit", () => { this.left = true; });
+    one("test")?.addEventListener("click", (event) => this.test(event.target.closest("[data-test]").dataset.url));
+    one("revoke")?.addEventListener("submit", () => { this.left = true; });
     this.done.addEventListener("click", (event) => { event.preventDefault(); this.leave(); });
     // Whoever copies by hand has copied it, if all of it was selected.
     this.token.addEventListener("copy", () => {
