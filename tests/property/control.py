@@ -13,22 +13,34 @@ class Control:
     def __init__(self, limit: int = 3) -> None:
         self.limit = limit
         self.epoch = 1
+        #: Each revision has a mark that no other history has.
+        self.marks: list[str] = [""]
+        self._minted = 0
         self.rows: Rows = {}
         self.log: list[tuple[int, Place]] = []
         self.revision = 0
         self.compacted = 0
-        #: The rows at each position, to compare with.
-        self.history: dict[tuple[int, int], Rows] = {(1, 0): {}}
+        #: The rows at each position, to compare with; it is found by its mark.
+        self.history: dict[tuple[int, int, str], Rows] = {(1, 0, ""): {}}
 
     def commit(self, changes: dict[Place, bytes | None]) -> None:
         """One transaction: it takes the next revision."""
         self.revision += 1
+        self._minted += 1
+        self.marks.append(f"{self._minted:016x}")
         for place, value in changes.items():
             self.log.append((self.revision, place))
             self.rows.pop(place, None)
             if value is not None:
                 self.rows[place] = value
-        self.history[self.epoch, self.revision] = dict(self.rows)
+        self._note()
+
+    def _note(self) -> None:
+        self.history[self.epoch, self.revision, self.marks[self.revision]] = dict(self.rows)
+
+    def knows(self, revision: int, mark: str) -> bool:
+        """Whether this history has a revision with this mark."""
+        return revision <= self.revision and mark in ("", self.marks[revision])
 
     def compact(self) -> None:
         """Forget which objects changed up to now."""
@@ -38,14 +50,35 @@ class Control:
         """A backup comes back: older rows and an older revision, under a new epoch, without its change log."""
         self.epoch += 1
         self.rows, self.revision, self.compacted, self.log = dict(rows), revision, revision, []
-        self.history[self.epoch, self.revision] = dict(rows)
+        self.marks = self.marks[: revision + 1]
+        self._note()
+
+    def set_back(self, rows: Rows, revision: int) -> None:
+        """A backup of this epoch comes back and nobody has noticed: the next revision has a number that was."""
+        self.rows, self.revision, self.compacted = dict(rows), revision, min(self.compacted, revision)
+        self.log = [each for each in self.log if each[0] <= revision]
+        self.marks = self.marks[: revision + 1]
 
     def latest(self, place: Place) -> int:
         """The revision in which an object last changed; 0 if it never did in this epoch's log."""
         return max((revision for revision, each in self.log if each == place), default=0)
 
-    def poll(self, incarnation: str, epoch: int, applied: int, after: str | None = None) -> PollAnswer:
-        """What a follower is answered that has applied this, and a part of the next revision up to ``after``."""
+    def poll(
+        self,
+        incarnation: str,
+        epoch: int,
+        applied: int,
+        after: str | None = None,
+        *,
+        said: tuple[tuple[int, str], ...] = (),
+    ) -> PollAnswer:
+        """What a follower is answered that has applied this, and a part of the next revision up to ``after``.
+
+        ``said`` are the revisions, with their marks, of which it holds something: one that is not known here
+        raises the epoch.
+        """
+        if epoch == self.epoch and not all(self.knows(*each) for each in said):
+            self.restore(self.rows, self.revision)
         if epoch != self.epoch or applied < self.compacted or applied > self.revision:
             return self._answer(incarnation, [], more=False, snapshot=True)
         touched = sorted((revision, *place) for revision, place in self.log if revision > applied)
@@ -64,6 +97,9 @@ class Control:
         changes = [Change(revision, *place, self.rows.get(place)) for place, revision in newest.items()]
         answer = self._answer(incarnation, changes, more=len(taken) < len(touched))
         answer.next = following
+        if answer.more or following:
+            answer.mark = self.marks[taken[-1][0]]
+            answer.head_mark = self.marks[self.revision]
         return answer
 
     def snapshot(self, after: str) -> SnapshotAnswer:
@@ -75,13 +111,15 @@ class Control:
         page = places[: self.limit]
         following = f"{page[-1][0].value}/{page[-1][1]}" if len(page) == self.limit else None
         changes = [Change(self.revision, *place, self.rows[place]) for place in page]
-        return SnapshotAnswer(self.epoch, self.revision, changes, following)
+        return SnapshotAnswer(self.epoch, self.revision, changes, following, self.marks[self.revision])
 
     def _answer(
         self, incarnation: str, changes: list[Change], *, more: bool, snapshot: bool = False
     ) -> PollAnswer:
         lease = not more and not snapshot
-        return PollAnswer(incarnation, self.epoch, self.revision, changes, more, lease, 1_000, snapshot)
+        answer = PollAnswer(incarnation, self.epoch, self.revision, changes, more, lease, 1_000, snapshot)
+        answer.mark = self.marks[self.revision]
+        return answer
 
 
 def _cut(after: str) -> tuple[int, Kind, str]:

@@ -39,8 +39,13 @@ class Wire:
     def poll(self, body: dict[str, Any], _timeout: float) -> PollAnswer:
         """Answer a poll, or give an answer to an earlier one."""
         applied = body["applied"]
+        said = [each for each in (applied, body.get("seen")) if each is not None]
         answer = self.control.poll(
-            body["incarnation"], applied["epoch"], applied["revision"], body.get("after")
+            body["incarnation"],
+            applied["epoch"],
+            applied["revision"],
+            body.get("after"),
+            said=tuple((each["revision"], each["mark"]) for each in said),
         )
         self.answers.append(answer)
         if self.repeat is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -24,8 +25,8 @@ from tests.unit.replicas import Place, Rows, content
 PLACES = st.tuples(st.sampled_from(Kind), st.sampled_from(["a", "aa", "b", "c"]))
 VALUES = st.none() | st.integers(0, 255)
 COMMITS = st.dictionaries(PLACES, VALUES, min_size=1, max_size=5)
-#: What happens while a call is under way: commits, or (``None``) a backup comes back.
-DURING = st.lists(COMMITS | COMMITS | COMMITS | st.none(), max_size=2)
+#: What happens while a call is under way: commits, or a backup comes back, noticed (``None``) or not.
+DURING = st.lists(COMMITS | COMMITS | COMMITS | st.none() | st.just("set back"), max_size=2)
 FAULTS: st.SearchStrategy[type[BaseException] | None] = st.sampled_from([None, None, None, FeedError, Killed])
 STRANGER = Question(mint(TokenKind.API_KEY).reveal())
 
@@ -40,7 +41,7 @@ class FollowerMachine(RuleBasedStateMachine):
         self.patches.setattr(pausing, "LONGEST_REST_SECONDS", 0.0)  # this control plane holds no poll
         self.control = Control()
         self.host = Host(self.control)
-        self.backup: tuple[Rows, int] = ({}, 0)
+        self.backup: tuple[Rows, int, int] = ({}, 0, 1)
         self.seen = Meta()
 
     def teardown(self) -> None:
@@ -79,14 +80,19 @@ class FollowerMachine(RuleBasedStateMachine):
     @rule(during=DURING, fault=FAULTS, repeat=st.none() | st.integers(0, 99))
     def step(
         self,
-        during: list[dict[Place, int | None] | None],
+        during: list[dict[Place, int | None] | str | None],
         fault: type[BaseException] | None,
         repeat: int | None,
     ) -> None:
         """One call: commits while it is under way, its answer lost, an older answer in its place, or a kill."""
-        acts = [self.restore if each is None else partial(self.commit, each) for each in during]
+        acts = [self._act(each) for each in during]
         self.host.wire.during, self.host.wire.fault, self.host.wire.repeat = acts, fault, repeat
         self.host.step()
+
+    def _act(self, given: dict[Place, int | None] | str | None) -> Callable[[], None]:
+        if isinstance(given, dict):
+            return partial(self.commit, given)
+        return self.restore if given is None else self.set_back
 
     @rule(count=st.integers(1, 12))
     def steps(self, count: int) -> None:
@@ -108,12 +114,18 @@ class FollowerMachine(RuleBasedStateMachine):
     @rule()
     def back_up(self) -> None:
         """A backup is made."""
-        self.backup = dict(self.control.rows), self.control.revision
+        self.backup = dict(self.control.rows), self.control.revision, self.control.epoch
 
     @rule()
     def restore(self) -> None:
         """The backup comes back under a new epoch."""
-        self.control.restore(*self.backup)
+        self.control.restore(*self.backup[:2])
+
+    @rule()
+    def set_back(self) -> None:
+        """A backup of this epoch comes back, and nobody has noticed."""
+        if self.backup[2] == self.control.epoch:
+            self.control.set_back(*self.backup[:2])
 
     @invariant()
     def nothing_older_is_shown(self) -> None:
@@ -137,8 +149,10 @@ class FollowerMachine(RuleBasedStateMachine):
         if self.seen.complete and meta.epoch == self.seen.epoch:
             assert meta.revision >= self.seen.revision
         if meta.fresh_from_ns != self.seen.fresh_from_ns:
-            assert self.control.history[meta.epoch, meta.revision] == held
-        if meta.epoch == self.control.epoch:
+            assert self.control.history[meta.epoch, meta.revision, meta.mark] == held
+        newest = meta.newest_head, meta.newest_mark
+        is_ours = self.control.knows(meta.revision, meta.mark) and self.control.knows(*newest)
+        if meta.epoch == self.control.epoch and is_ours:  # or nobody has noticed yet
             for place in set(held) | set(self.control.rows):
                 if self.control.latest(place) <= meta.revision:
                     assert self.control.rows.get(place) == held.get(place)
@@ -250,6 +264,43 @@ def test_a_history_that_is_set_back_in_the_middle_of_a_snapshot_is_loaded_anew()
     assert backup != mixed
     assert all(backup == held for held, meta in found if meta.complete)
     assert (backup, True) == (found[-1][0], found[-1][1].complete)
+    host.remove()
+
+
+@pytest.mark.parametrize("by", ["page", "answer"])
+def test_a_history_that_was_set_back_and_went_on_is_found_by_its_mark(by: str) -> None:
+    """
+    Records of a later revision came with a page, or with an answer that did not lead there; then a backup comes
+    back in the same epoch, and its head passes that number. The node names the mark of what it has seen: the
+    epoch is raised, and in the end it holds what stands there, with nothing of what was lost.
+    """
+    control = Control(limit=2)
+    commit(control, {(Kind.HOLDER, name): 1 for name in ("a", "b", "c")})
+    host = Host(control)
+    if by == "page":
+        control.compact()
+    host.step()  # it learns that it needs a snapshot, and loads the first page; or it has a part of revision 1
+    if by == "answer":
+        while not content(host.store)[1].complete:
+            host.step()
+        for name in ("a", "b"):
+            commit(control, {(Kind.HOLDER, name): 2})
+    backup = dict(control.rows), control.revision
+    for name in ("a", "c", "d"):
+        commit(control, {(Kind.HOLDER, name): 3})
+    host.step()
+    while content(host.store)[1].snapshot_after:
+        host.step()
+    newest = content(host.store)[1].newest_head
+    control.set_back(*backup)
+    for number in range(3):
+        commit(control, {(Kind.HOLDER, "e"): number})
+    for _ in range(9):
+        host.step()
+    held, meta = content(host.store)
+
+    assert control.revision >= newest > backup[1]
+    assert (control.rows, True, 2) == (held, meta.complete, control.epoch)
     host.remove()
 
 

@@ -40,6 +40,29 @@ def test_a_database_that_moved_past_the_node_is_noticed(history: Past) -> None:
     assert "revoked" == state_of(key)
 
 
+def test_a_database_that_moved_past_a_page_of_a_snapshot_is_noticed(history: Past) -> None:
+    """
+    A backup comes back between two pages; the first page's revision is in it, a later one's is not, and its
+    number is passed before the node polls. The node says of which head it has records: that is not this history.
+    """
+    estate, follower = Estate.create(), fresh_follower()
+    follower.catch_up()
+    history.backup()
+    estate.account()
+    page = feed.snapshot(None, limit=1_000_000)
+    seen = Applied(page.epoch, page.head, page.mark)
+    follower.poll(seen=seen)
+    known = ledger.position().epoch
+    history.restore()
+    for _ in range(5):
+        estate.account()
+    follower.poll(seen=seen)
+
+    assert page.head < ledger.position().revision
+    assert (known + 1, True) == ((head := ledger.position()).epoch, head.is_recovering)
+    assert "node_ahead" == Epoch.objects.get(epoch=head.epoch).cause
+
+
 def test_a_database_that_was_not_restored_is_not_doubted(history: Past) -> None:
     """
     Followers at any place of the history raise nothing, and neither does one that knows nothing yet.

@@ -219,6 +219,7 @@ def test_a_credential_speaks_for_its_own_node_only() -> None:
         ("applied.mark", {"applied": Applied(1, 1, "\0")}),
         ("applied.mark", {"applied": Applied(1, 1, "0" * 17)}),
         ("confirmed.mark", {"confirmed": Applied(0, 0, "\0")}),
+        ("seen.revision", {"seen": Applied(1, -1)}),
         ("after", {"after": "x"}),
         ("after", {"after": "0/principal/a"}),
         ("after", {"after": "9/principal"}),

@@ -69,6 +69,7 @@ class PollAnswer(msgspec.Struct):
     hops: int = 0
     canary: Canary | None = None
     nodes: int = 1
+    head_mark: str = ""
 
 
 class SnapshotAnswer(msgspec.Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from retinue.node.feed_client import FeedError, PollAnswer, SnapshotAnswer
 from retinue.replica.lease import MOST_HOPS
 from retinue.replica.records import Kind, Meta
@@ -44,6 +46,25 @@ def reached(answer: PollAnswer, meta: Meta, after: str | None) -> int:
     if revision < meta.newest_head and not answer.more:
         raise BehindPage(0, "stale", "an answer that is behind records that are here")
     return revision
+
+
+def newest(answer: PollAnswer, meta: Meta) -> tuple[int, str]:
+    """Return the newest head, with its mark, of which there are records when an answer has been applied.
+
+    Records are sent as they are at the head, also where the answer does not lead there.
+    """
+    here, sent = (meta.newest_head, meta.newest_mark), (answer.head, answer.head_mark)
+    return max(here, sent) if answer.more or answer.next is not None else here
+
+
+def seen(meta: Meta) -> dict[str, Any] | None:
+    """Return what a poll says of records that are newer than what is applied; ``None`` without them.
+
+    A control plane that does not know that revision was set back since: what came then is not its history.
+    """
+    if not meta.newest_mark or meta.newest_head <= meta.revision:
+        return None
+    return {"epoch": meta.epoch, "revision": meta.newest_head, "mark": meta.newest_mark}
 
 
 def check(page: SnapshotAnswer, after: str, meta: Meta) -> None:

@@ -145,6 +145,7 @@ class ReplicaWriter:
             if confirmed != self.position:
                 said["confirmed"] = {"epoch": epoch, "revision": revision}
             given = {"after": self.after, "retires": self.retires, "losses": list(self.losses)}
+            given["seen"] = pages.seen(meta)
             return said | {name: value for name, value in given.items() if value}, confirmed
 
     def confirmed(self) -> Position:
@@ -196,7 +197,7 @@ class ReplicaWriter:
             fresh_from_ns, fresh_wall_ms = (sent_ns if fresh and not has_lost else 0), sent_wall_ms
         else:
             fresh_from_ns, fresh_wall_ms = self.meta.fresh_from_ns, self.meta.fresh_wall_ms
-        newest = self._newest(answer)
+        newest = pages.newest(answer, self.meta)
         meta = msgspec.structs.replace(
             self.meta,
             epoch=answer.epoch,
@@ -210,16 +211,13 @@ class ReplicaWriter:
             mark=self.meta.mark if answer.next is not None else answer.mark,
             hops=answer.hops if fresh else self.meta.hops,
             nodes=max(answer.nodes, 1),
-            newest_head=newest if revision < newest else 0,
+            newest_head=newest[0] if revision < newest[0] else 0,
+            newest_mark=newest[1] if revision < newest[0] else "",
         )
         if meta.complete and not self.meta.complete:
             _log.info("replica complete at revision %d", revision)
         self._write(answer.changes, meta)
         self.after = answer.next
-
-    def _newest(self, answer: PollAnswer) -> int:
-        """Records are sent as they are at the head, also where the answer does not lead there."""
-        return max(self.meta.newest_head, answer.head if answer.more or answer.next is not None else 0)
 
     def _hear(self, answer: PollAnswer) -> None:
         """Note what an answer says beside what it brings."""
@@ -240,6 +238,7 @@ class ReplicaWriter:
         pages.check(page, after, self.meta)
         head = self.meta.snapshot_revision if after else page.head
         mark = self.meta.snapshot_mark if after else page.mark
+        newest = max((page.head, page.mark), (self.meta.newest_head, self.meta.newest_mark) if after else (0, ""))
         meta = msgspec.structs.replace(
             self.meta,
             epoch=page.epoch,
@@ -251,7 +250,8 @@ class ReplicaWriter:
             mark="" if page.next else mark,
             snapshot_mark=mark if page.next else "",
             knows_nodes=self._relays and (not after or self.meta.knows_nodes),
-            newest_head=max(page.head, self.meta.newest_head if after else 0),
+            newest_head=newest[0],
+            newest_mark=newest[1],
         )
         self.after = None
         is_new = not after and page.epoch != self.meta.epoch

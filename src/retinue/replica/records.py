@@ -233,7 +233,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
     very file that it stands in, so that no lease goes with a copy. ``mark`` tells ``revision`` from the same
     number in another history, ``snapshot_mark`` ``snapshot_revision``. ``hops`` counts the relays above,
-    ``nodes`` those that are live. ``knows_nodes``: theirs are here. ``newest_head``: of what may be here.
+    ``nodes`` those that are live. ``knows_nodes``: theirs are here. ``newest_head``: of what may be here,
+    with its mark, as long as it is beyond ``revision``.
     """
 
     epoch: int = 0
@@ -254,6 +255,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     knows_nodes: bool = False
     nodes: int = 1
     newest_head: int = 0
+    newest_mark: str = ""
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):

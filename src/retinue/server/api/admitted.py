@@ -66,7 +66,7 @@ class Admitted:
 
     def is_usual(self, request: PollRequest) -> bool:
         """Tell whether a poll says nothing that must be looked after beyond what it acknowledges."""
-        tells = request.followers is not None or request.probes or request.losses
+        tells = request.followers is not None or request.probes or request.losses or request.seen
         known = request.identity_key is None or request.identity_key == self.listed
         named = request.node in ("", self.name) and (self.is_relay or not request.relay)
         holds_pepper = not request.pepper_ids or peppers().active.id in request.pepper_ids

@@ -15,7 +15,8 @@ class PollAnswer(msgspec.Struct, frozen=True):
     stands where these changes are only the first part of a revision: the node repeats it as ``after`` in its
     next poll, and has applied nothing of it as long as it says so.
     ``renew`` tells it to renew the credential with which it polled.
-    ``lease_ms`` is the shortest lease in force. ``mark`` is that of the revision that these changes reach.
+    ``lease_ms`` is the shortest lease in force. ``mark`` is that of the revision that these changes reach,
+    ``head_mark`` that of the head, if they do not reach it.
     ``refused`` says why there is no lease though the head is reached: ``clock``, the node's clock is slow.
     Nothing may be decided then, also under the lease before. ``canary`` is to be verified until refused.
     ``journal`` tells a node of an earlier epoch to hand over its journal, ``recovering`` to wait until the
@@ -39,3 +40,4 @@ class PollAnswer(msgspec.Struct, frozen=True):
     recovering: bool = False
     canary: Canary | None = None
     nodes: int = 1
+    head_mark: str = ""

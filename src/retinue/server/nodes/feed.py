@@ -206,6 +206,7 @@ def _answer(
         next=following,
         lease_ms=freshness.shortest_seconds() * 1_000,
         mark=head.mark if mark is None else mark,
+        head_mark=head.mark if more or following else "",
         journal=journal,
         recovering=recovering,
         nodes=census.live(),

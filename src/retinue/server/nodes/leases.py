@@ -74,9 +74,11 @@ def record(node: Node, request: PollRequest) -> Clock:
     is not of this history.
     """
     with one_writer(first=True), relaxed():
+        doubt = None if request.seen is None else doubt_about(node.name, request.seen)
         said = _acknowledged(request)
-        known = _renew(node, request, said)
-        doubt = None if known is not None else doubt_about(node.name, request.applied)
+        known = None if doubt is not None else _renew(node, request, said)
+        if known is None and doubt is None:
+            doubt = doubt_about(node.name, request.applied)
         if doubt is None:
             known = _register(node, request, said) if known is None else known
             return _watch(node, request, said, clocks.load(known))

@@ -99,7 +99,8 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``clock`` and ``wall`` are the node's boot-time clock in ns and its wall clock in ms when it sent this.
     ``after`` is the ``next`` of the answer before, if that ended inside a revision. ``losses`` of its clock
-    are told until a poll that tells them is answered; so are ``probes``.
+    are told until a poll that tells them is answered; so are ``probes``. ``seen`` is the newest head of which
+    records came, if that is beyond what is applied.
 
     A relay says so (``relay``), and is told of other nodes. What it has ``confirmed`` holds for all that
     follow it; ``followers`` tells of those, now and then.
@@ -121,6 +122,7 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirmed: Applied | None = None
     followers: tuple[Follower, ...] | None = None
     probes: tuple[ProbeReport, ...] = ()
+    seen: Applied | None = None
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,6 +155,8 @@ def check_poll(request: PollRequest) -> None:
     if request.retires is not None:
         check_incarnation("retires", request.retires)
     check_applied("applied", request.applied)
+    if request.seen is not None:
+        check_applied("seen", request.seen)
     _check_relay(request)
     _check_clocks(request)
     check_probes(request.probes)
