@@ -70,17 +70,26 @@ def test_refused_over_http(world: World, path: str) -> None:
 
 def test_a_try_is_refused_like_the_change(world: World) -> None:
     """
-    A rule refuses it with the same problem. A missing right is an event, as of the change itself; a rule is none.
+    A rule refuses it with the same problem. What the caller may not do (a missing right, more than it holds
+    itself) is an event, as of the change itself; a rule is none.
     """
     body = _body(world)
     world.owner.post("/v1/service-accounts", body)
     tried = world.owner.post("/v1/service-accounts", body, headers=TRY)
     quiet = queries.latest(world.organization.id, 1)[0].type
     refused = world.user()[1].post("/v1/service-accounts", body, headers=TRY)
+    right = queries.latest(world.organization.id, 1)[0].type
+    account = world.account("other")
+    more = {"permission": "report:read", "justification": "a test"}
+    greedy = world.caller("grant:create")
+    above = greedy.post(f"/v1/service-accounts/{account.id}/grants", more, headers=TRY)
+    noted = queries.latest(world.organization.id, 1)[0]
 
+    assert (403, "ceiling_exceeded") == (above.status, above.code)
+    assert ("change.refused", greedy.id, "ceiling_exceeded") == (noted.type, noted.actor, noted.after["code"])
     assert (409, "duplicate_name") == (tried.status, tried.code)
     assert "change.refused" != quiet
-    assert (403, "change.refused") == (refused.status, queries.latest(world.organization.id, 1)[0].type)
+    assert (403, "change.refused") == (refused.status, right)
 
 
 def test_a_try_uses_up_no_idempotency_key(world: World) -> None:

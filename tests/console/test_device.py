@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from retinue.server.credentials import device
 from retinue.server.credentials.models import Credential, DeviceSignIn
 from retinue.server.ledger.queries import latest
 from retinue.token import Kind
@@ -21,9 +22,9 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CLIENT = {"client_id": "retinue-cli"}
 
 
-def send(path: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+def send(path: str, form: dict[str, str], address: str | None = None) -> tuple[int, dict[str, Any]]:
     """Send a form as a terminal does."""
-    answer = Client(REMOTE_ADDR=HERE[0]).post(
+    answer = Client(REMOTE_ADDR=address or HERE[0]).post(
         f"/v1/oauth/{path}",
         data="&".join(f"{name}={value}" for name, value in form.items()),
         content_type="application/x-www-form-urlencoded",
@@ -265,22 +266,24 @@ def test_askers_are_limited(server_database: str) -> None:
 
 def test_at_most_so_many_wait(server_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Whoever asks from however many networks, the table stays small.
+    However many addresses ask, the table stays small; what goes has waited longest in the network that asks most.
     """
-    from retinue.server.credentials import device
-
     DeviceSignIn.objects.all().delete()
-    monkeypatch.setattr(device, "PENDING_MOST", 2)
+    monkeypatch.setattr(device, "PENDING_MOST", 4)
+    asking = ["192.0.2.1", *(f"198.51.100.{n}" for n in range(1, 9)), "203.0.113.1"]
+    told = [send("device", {**CLIENT, "client_name": "x"}, address)[1] for address in asking]
+    stay = {told[n]["pairing_words"] for n in (0, 7, 8, 9)}
 
-    assert [200, 200, 429] == [send("device", {**CLIENT, "client_name": "x"})[0] for _ in range(3)]
+    assert stay == set(DeviceSignIn.objects.filter(state="pending").values_list("words", flat=True))
+    assert [(400, "authorization_pending"), (400, "invalid_grant")] == [
+        _told(collect(told[n])) for n in (0, 1)
+    ]
 
 
 def test_old_ones_go(server_database: str) -> None:
     """
     What is over for a day is deleted; what waits stays.
     """
-    from retinue.server.credentials import device
-
     old, told = begin(), begin()
     DeviceSignIn.objects.filter(words=old["pairing_words"]).update(
         expires_at=timezone.now() - timedelta(days=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -131,6 +132,13 @@ class Application(Protocol):
 
     def connection(self, change: int) -> None:
         """Note that a connection was opened (+1) or has ended (-1)."""
+
+
+def has_unread(transport: asyncio.Transport) -> bool:
+    """Tell whether the peer has sent something that was not read yet, if only that it ends."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Checked(Protocol):

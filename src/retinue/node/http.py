@@ -16,6 +16,7 @@ from typing import Any, NoReturn, cast
 
 import httptools
 
+from retinue.node import exchange
 from retinue.node.exchange import FIELDS, SINGLE_FIELDS, Handler, Head, Listener, Operation, Request
 from retinue.node.responses import with_close
 
@@ -32,6 +33,7 @@ LINGER_SECONDS = 1.0
 SWEEP_SECONDS = 0.2
 
 log = logging.getLogger("retinue.node")
+
 
 _NO_OPERATION = Operation(lambda _: b"")
 
@@ -142,7 +144,9 @@ class Connection(asyncio.Protocol):
             if age > UNREAD_SECONDS:
                 self._transport.abort()
         elif self._quiet or not (self._seen or self._in_body):
-            if age > (LINGER_SECONDS if self._listener.draining else PATIENCE_SECONDS):
+            # The sweep comes before what is to be read in a turn: after a stall a request may lie there.
+            late = age > (LINGER_SECONDS if self._listener.draining else PATIENCE_SECONDS)
+            if late and not exchange.has_unread(self._transport):
                 self._ended = True
                 self._transport.close()
         elif age > PATIENCE_SECONDS and self._backlog is None:

@@ -144,8 +144,8 @@ class ReplicaWriter:
             }
             if confirmed != self.position:
                 said["confirmed"] = {"epoch": epoch, "revision": revision}
-            given = {"after": self.after, "retires": self.retires, "losses": list(self.losses)}
-            given["seen"] = pages.seen(meta)
+            given: dict[str, Any] = {"after": self.after, "retires": self.retires, "seen": pages.seen(meta)}
+            given["losses"] = list(self.losses)
             return said | {name: value for name, value in given.items() if value}, confirmed
 
     def confirmed(self) -> Position:
@@ -179,8 +179,7 @@ class ReplicaWriter:
         """
         revision = pages.reached(answer, self.meta, self.after)
         # From a relay a lease is older than the question.
-        sent_ns -= answer.age_ms * 1_000_000
-        sent_wall_ms -= answer.age_ms
+        sent_ns, sent_wall_ms = sent_ns - answer.age_ms * 1_000_000, sent_wall_ms - answer.age_ms
         heard_ns = lease.boot_clock_ns()
         fresh = answer.lease and not answer.more and answer.next is None
         self.lease_ms = answer.lease_ms
@@ -238,7 +237,8 @@ class ReplicaWriter:
         pages.check(page, after, self.meta)
         head = self.meta.snapshot_revision if after else page.head
         mark = self.meta.snapshot_mark if after else page.mark
-        newest = max((page.head, page.mark), (self.meta.newest_head, self.meta.newest_mark) if after else (0, ""))
+        before = (self.meta.newest_head, self.meta.newest_mark) if after else (0, "")
+        newest = max((page.head, page.mark), before)
         meta = msgspec.structs.replace(
             self.meta,
             epoch=page.epoch,

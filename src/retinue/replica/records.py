@@ -228,13 +228,11 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     ``complete`` is false until a first snapshot has been applied to its end. ``fresh_from_ns`` is the
     boot-time clock just before the poll was sent whose answer reached the head (0: no lease), and
-    ``fresh_wall_ms`` this machine's wall clock at that instant. ``control_time_ms`` is the control plane's
-    wall clock in that answer: expiry uses the later of the two clocks, so that a step back of the node's
-    clock revives nothing; ``heard_ns`` is the boot-time clock when it was heard. ``place`` names the
-    very file that it stands in, so that no lease goes with a copy. ``mark`` tells ``revision`` from the same
-    number in another history, ``snapshot_mark`` ``snapshot_revision``. ``hops`` counts the relays above,
-    ``nodes`` those that are live. ``knows_nodes``: theirs are here. ``newest_head``: of what may be here,
-    with its mark, as long as it is beyond ``revision``.
+    ``fresh_wall_ms`` the wall clock then. ``control_time_ms`` is the control plane's in that answer: expiry
+    uses the later one, so that a step back of the node's clock revives nothing; ``heard_ns`` is the boot-time
+    clock then. ``place`` names the very file, so that no lease goes with a copy. ``mark`` tells ``revision``
+    from the same number in another history, ``snapshot_mark`` ``snapshot_revision``, ``newest_mark``
+    ``newest_head``: of what may be here. ``hops`` counts relays, ``nodes`` those live; ``knows_nodes``: here.
     """
 
     epoch: int = 0

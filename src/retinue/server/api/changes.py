@@ -73,7 +73,8 @@ def run(call: Call, asked: Asked, decide: Callable[[], None], handle: Callable[[
         if not _is_lost_race(error):
             raise
         lost = Refused("duplicate_name", "another change took this name at the same moment")
-        refusals.note(call.actor, asked.operation, lost, asked.objects)
+        if not is_try:
+            refusals.note(call.actor, asked.operation, lost, asked.objects)
         raise lost from None
     replayed = made.replayed
     revision = made.tx.revision or (0 if replayed is None else replayed.revision)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from retinue.problem import CATALOGUE
 from retinue.server.api.answers import json_answer
 from retinue.server.errors import Refused
 
@@ -49,8 +50,10 @@ def answer(tried: Tried, status: int) -> HttpResponse:
 
 
 def is_noted(refused: Refused) -> bool:
-    """Tell whether the refusal of a try is written down: that of who has no right to the change itself."""
-    return refused.code in ("permission_missing", "not_found")
+    """Tell whether the refusal of a try is written down, as that of the change itself is: where it says what
+    the caller may not do or see (403, 404). What a rule or a state says is what a try asks for.
+    """
+    return refused.code in CATALOGUE and CATALOGUE[refused.code].status in (403, 404)
 
 
 def _without_tokens(body: Any) -> Any:

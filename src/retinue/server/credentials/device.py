@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from retinue.network import neighbourhood
 from retinue.server.access import queries as access
 from retinue.server.credentials import issuing, writing
 from retinue.server.credentials.models import DeviceSignIn
@@ -28,7 +29,7 @@ LIFETIME = timedelta(minutes=10)
 SESSION = "12h"
 #: How long a terminal waits between two questions; an earlier one is told to slow down.
 INTERVAL_SECONDS = 2
-#: So many may wait for a person at the same time.
+#: So many may wait for a person at the same time; the one that comes then takes the place of another.
 PENDING_MOST = 1_000
 READ = "read"
 _KEPT = timedelta(days=1)
@@ -68,9 +69,8 @@ class _TakenBack(Exception):
 
 
 def begin(client_name: str, address: str, scope: str, now: datetime) -> Begun:
-    """Keep that somebody asks for a session. Refuses when too many do."""
-    if DeviceSignIn.objects.filter(state="pending", expires_at__gt=now).count() >= PENDING_MOST:
-        raise Refused("rate_limited", "too many ask for a session at this moment")
+    """Keep that somebody asks for a session. When too many do, one of the network that asks most goes."""
+    _make_room(now)
     device_code = secrets.token_urlsafe(32)
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
     words = " ".join(secrets.choice(_WORDS) for _ in range(3))
@@ -87,6 +87,24 @@ def begin(client_name: str, address: str, scope: str, now: datetime) -> Begun:
     )
     code = f"{letters[:4]}-{letters[4:]}"
     return Begun(device_code, code, words, int(LIFETIME.total_seconds()))
+
+
+def _make_room(now: datetime) -> None:
+    """Delete what waits longest of the busiest network, while as many wait as may.
+
+    So few networks, however many addresses they have, leave a place to everybody else.
+    """
+    waiting = DeviceSignIn.objects.filter(state="pending", expires_at__gt=now)
+    too_many = waiting.count() - PENDING_MOST + 1
+    if too_many <= 0:
+        return
+    found: dict[str, list[str]] = {}
+    for ident, address in waiting.order_by("-asked_at", "-id").values_list("id", "address"):
+        found.setdefault(neighbourhood(address), []).append(ident)
+    for _ in range(too_many):
+        # Of equals the one that has waited longest, as the one that comes last here has.
+        busiest = max(reversed(found.values()), key=len)
+        waiting.filter(id=busiest.pop()).delete()
 
 
 def find(code: str, now: datetime) -> DeviceSignIn | None:
