@@ -48,7 +48,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     need("postgres")
     from tests.support.postgres import PostgresServer
 
-    with PostgresServer.start() as server:
+    with PostgresServer.start(in_memory=True) as server:
         yield server
 
 

@@ -5,23 +5,32 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.server_support import django_setup
+from tests.support import memory
 from tests.support.requirements import need
 
 
 @pytest.fixture(scope="session", params=django_setup.kinds())
-def server_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def server_database(request: pytest.FixtureRequest) -> Iterator[str]:
     """The kind of the database that Django uses; all tests of one kind run together."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'retinue.db'}"
-    else:
-        need("postgres")
-        url = request.getfixturevalue("postgres_server").create_database()
-    with django_setup.database(url):
+    with _url(request) as url, django_setup.database(url):
         yield request.param
+
+
+@contextmanager
+def _url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "postgresql":
+        need("postgres")
+        yield request.getfixturevalue("postgres_server").create_database()
+        return
+    folder = memory.folder("retinue-database-")
+    try:
+        yield f"sqlite:///{folder / 'retinue.db'}"
+    finally:
+        shutil.rmtree(folder)

@@ -24,6 +24,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from tests.support import memory
 from tests.support.processes import end_with_parent, free_port, stop, wait_for
 from tests.support.requirements import postgres_folder
 
@@ -44,9 +45,12 @@ class PostgresServer:
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
     @classmethod
-    def start(cls, *, fsync: bool = True) -> PostgresServer:
-        """Make a new cluster and start it. ``fsync=False`` is for suites that test no durability."""
-        folder = _folder()
+    def start(cls, *, fsync: bool = True, in_memory: bool = False) -> PostgresServer:
+        """Make a new cluster and start it. ``fsync=False`` is for suites that test no durability.
+
+        ``in_memory`` lets its files live there, if there is room: what it writes through is there at once.
+        """
+        folder = _folder(in_memory=in_memory)
         programs = _programs(folder)
         _run(programs, folder, "initdb", "-D", "data", "-U", USER, "--auth=trust", *_CLUSTER)
         settings = {"fsync": "on" if fsync else "off", "max_connections": "100", "shared_buffers": "64MB"}
@@ -224,9 +228,9 @@ def _is_open_to_all(folder: Path) -> bool:
     return all(path.stat().st_mode & stat.S_IXOTH for path in paths)
 
 
-def _folder() -> Path:
+def _folder(*, in_memory: bool = False) -> Path:
     """Return a new folder that belongs to whom the server runs as."""
-    folder = Path(tempfile.mkdtemp(prefix="retinue-pg-"))
+    folder = memory.folder("retinue-pg-") if in_memory else Path(tempfile.mkdtemp(prefix="retinue-pg-"))
     if identity := _identity():
         os.chown(folder, identity["user"], identity["group"])
     return folder
