@@ -18,11 +18,12 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import chart, load
+from bench import chart, load, own
 from bench.contenders import CONTENDERS, ROOT, Ask, Contender, Running
 
 PAGE, PLOT = ROOT / "docs" / "reference" / "performance.md", ROOT / "docs" / "reference" / "performance.svg"
@@ -50,6 +51,9 @@ request = function() return requests[math.random(#requests)] end
 """
 
 
+NO_MEMORY = load.Memory(0.0, 0.0, 0.0)
+
+
 @dataclass
 class Result:
     """What was measured of a contender, round by round."""
@@ -57,6 +61,8 @@ class Result:
     contender: Contender
     many: list[load.Figures] = field(default_factory=list)
     one: list[load.Figures] = field(default_factory=list)
+    #: What its processes held after the last round.
+    memory: load.Memory = NO_MEMORY
 
     def median(self, name: str, *, one: bool = False) -> float:
         """Return the median of a figure over the rounds; of one connection, or of many."""
@@ -87,9 +93,11 @@ def main() -> int:
     results = _run(present, seconds, keys, 1 if options.quick else ROUNDS)
     table = _table(results)
     print("\n".join(table))
+    rows = [] if options.only else _own(options.quick)
+    print("\n".join(each.line for each in rows))
     print(f"left out: {', '.join(missing) or 'nothing'}")
     if not (options.quick or options.only):
-        PAGE.write_text(page(results, missing, keys))
+        PAGE.write_text(page(results, missing, keys, rows))
         PLOT.write_text(chart.bars("CPU microseconds a request", _bars(results)))
     return 0
 
@@ -112,6 +120,7 @@ def _run(contenders: list[Contender], seconds: int, keys: int, rounds: int) -> l
                 load.measure(here.server, here.ask.path, 1, script)  # warm
                 result.many.append(load.measure(here.server, here.ask.path, seconds, script))
                 result.one.append(load.measure(here.server, here.ask.path, max(seconds // 2, 1), script, 1))
+                result.memory = load.memory(here.server.process.pid)
     return results
 
 
@@ -168,8 +177,8 @@ def _table(results: list[Result]) -> list[str]:
     ours = _ours(results)
     lines = [
         "| system | what is asked | CPU µs a request | least to most | times ours | requests/s a core "
-        "| p50 / p99 µs, 1 connection | p50 / p99 ms, 64 |",
-        "|---|---|---|---|---|---|---|---|",
+        "| p50 / p99 µs, 1 connection | p50 / p99 ms, 64 | MB, share / peak |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for each in sorted(results, key=lambda result: result.median("cpu_us")):
         cpu, (least, most) = each.median("cpu_us"), each.spread("cpu_us")
@@ -179,7 +188,8 @@ def _table(results: list[Result]) -> list[str]:
             f"| {name} | {each.contender.about} | {cpu:,.1f} | {least:,.1f} to {most:,.1f} | {times} "
             f"| {each.median('per_second'):,.0f} "
             f"| {each.median('p50_us', one=True):,.0f} / {each.median('p99_us', one=True):,.0f} "
-            f"| {each.median('p50_us') / 1e3:,.2f} / {each.median('p99_us') / 1e3:,.2f} |"
+            f"| {each.median('p50_us') / 1e3:,.2f} / {each.median('p99_us') / 1e3:,.2f} "
+            f"| {each.memory.share_mb:,.0f} / {each.memory.peak_mb:,.0f} |"
         )
     return lines
 
@@ -189,7 +199,16 @@ def _bars(results: list[Result]) -> list[chart.Bar]:
     return [chart.Bar(each.contender.name, each.median("cpu_us"), each.contender.kind) for each in ordered]
 
 
-def page(results: list[Result], missing: list[str], keys: int) -> str:
+def _own(quick: bool) -> list[own.Row]:
+    """Measure what a node asks of itself."""
+    sizes = (100, QUICK_KEYS, 2_000) if quick else (1_000, KEYS, 1_000_000)
+    seconds, rounds = (QUICK_SECONDS, 1) if quick else (SECONDS - 2, ROUNDS)
+    print("what a node asks of itself", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="retinue-own-") as name:
+        return own.measure(Path(name), seconds=seconds, rounds=rounds, sizes=sizes)
+
+
+def page(results: list[Result], missing: list[str], keys: int, rows: Sequence[own.Row] = ()) -> str:
     """Return the page about a campaign."""
     said = f"Left out, because this machine did not have it: {', '.join(missing)}." if missing else ""
     load_now = os.getloadavg()[2]
@@ -209,6 +228,11 @@ def page(results: list[Result], missing: list[str], keys: int) -> str:
         "![CPU time a request, as bars](performance.svg)",
         "",
         *_aims(results),
+        *[each.line for each in rows],
+        "",
+        "The rows below those of other systems are about one worker of a node. In process, a decision that",
+        "is not asked again is the first about its key in a state of the replica. A change is a durable",
+        "transaction with one account's record and a fresh lease, as a follower writes it.",
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -67,12 +67,36 @@ def nginx_program() -> str | None:
     return found
 
 
+def beside() -> None:
+    """Put this process on the core of the load."""
+    os.sched_setaffinity(0, _LOAD)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Megabytes of a server's processes: at their peak, as their share, and what is theirs alone."""
+
+    peak_mb: float
+    share_mb: float
+    private_mb: float
+
+
+def memory(pid: int) -> Memory:
+    """Return what a process and its children hold: VmHWM, Pss, and the anonymous part of Pss."""
+    told: dict[str, float] = {}
+    for each in [pid, *_children(pid)]:
+        text = Path(f"/proc/{each}/status").read_text() + Path(f"/proc/{each}/smaps_rollup").read_text()
+        for name, number in re.findall(r"^(VmHWM|Pss|Pss_Anon):\s+(\d+) kB", text, re.MULTILINE):
+            told[name] = told.get(name, 0.0) + int(number) / 1024
+    return Memory(told.get("VmHWM", 0.0), told.get("Pss", 0.0), told.get("Pss_Anon", 0.0))
+
+
 @contextmanager
-def worker(home: Path) -> Iterator[Server]:
+def worker(home: Path, *, module: str = "retinue.node") -> Iterator[Server]:
     """Run one worker of a node, with the baselines of measurements."""
     port = free_port()
     told = {"RETINUE_HOME": str(home), "RETINUE_NODE_PORT": str(port), "RETINUE_BENCH": "1"}
-    command = [sys.executable, "-m", "retinue.node", "worker", "--index", "0"]
+    command = [sys.executable, "-m", module, "worker", "--index", "0"]
     with running(command, f"http://127.0.0.1:{port}", "/readyz", {**os.environ, **told}) as server:
         yield server
 

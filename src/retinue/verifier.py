@@ -102,11 +102,13 @@ class Verifier:
         With ``token`` the one in the question means nothing.
         """
         states = self._states
-        if token is None or states is None:
+        if states is None:
             with self._replica.snapshot() as snapshot:
                 return self._judge(snapshot, question, token, b"", None)
         transaction, state = states.committed()
         try:
+            if token is None:
+                return self._judge(states.reading(transaction, state), question, None, b"", None)
             kept = self._kept
             if kept.state is not state:
                 kept = self._kept = Kept(state)

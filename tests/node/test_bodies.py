@@ -48,7 +48,7 @@ _BEHIND = (
     b',"client":"cli"}', b',"unknown":1}', b',"need":["report:read"]', b'}}', b',"need":"report:read"}',
 )  # fmt: skip
 _TOKENS = ("reader", "powerless", "revoked", "warned")
-_ODD = (b"", b"x", b"rtnsa_", b'\\"', b"\\u0072", b"\xc3\xa4", b"\xff", b"\x00", b"a b", b"{}")
+_ODD = (b"", b"x", b"rtnsa_", b'\\"', b"\\u0072", b"\xc3\xa4", b"\xff", b"\x00", b"a b", b"{}", b"a" * 9_000)
 
 
 @given(

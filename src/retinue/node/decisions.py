@@ -19,6 +19,7 @@ from retinue.kept import Known
 from retinue.node import presentation, questions
 from retinue.node.answer import answer_for
 from retinue.node.claims import Claims, asking
+from retinue.node.entries import entry_for
 from retinue.node.exchange import Request
 from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
@@ -29,8 +30,7 @@ from retinue.node.responses import RequestIds, Responses, decided
 from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
-from retinue.token import kept
-from retinue.usage import Entry, Spool, encoded, prepared
+from retinue.usage import Spool, encoded, prepared
 from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPermission, Verifier
 
 FORWARD_AUTH = b"/v1/forward-auth/"
@@ -81,7 +81,7 @@ class Decisions:
             if known_question is not None and data.startswith(OPENING):
                 token = self.verifier.read_bytes(presented)
             if token is None or known_question is None:
-                question = self._question(data)
+                question = self._question(data, presented, known_question)
                 decision = self._guessing.decide(question, self.verifier)
             else:
                 question = known_question
@@ -95,11 +95,16 @@ class Decisions:
             return self._unknown("permission_unknown", "body.need", error.name)
         except UnknownOrganization as error:
             return self._unknown("organization_unknown", "body.organization", error.name)
-        self.record(decision, question, None, started)
+        if decision.caller is None and isinstance(decision, Denied):
+            self._metrics.count(decision.reason, True, perf_counter_ns() - started)
+        else:
+            self.record(decision, question, None, started)
         return self._responses.decision(_encode(answer_for(decision, question)))
 
-    def _question(self, data: bytes) -> Question:
+    def _question(self, data: bytes, presented: bytes, known: Question | None) -> Question:
         """Read a body. What stands around the token in a plain one is kept with what it means."""
+        if known is not None and data.startswith(OPENING) and questions.is_word(presented):
+            return msgspec.structs.replace(known, token=presented.decode())
         body = questions.read(data)
         use = (body.address, body.method, body.path, body.scheme)
         need, of = body.need or (), body.organization
@@ -117,7 +122,7 @@ class Decisions:
         """Answer, count and log what is kept of this state; ``question`` says nothing but what is asked."""
         noted = known.noted
         if not noted:
-            entry = _entry(known.decision, question, None, 0, None)
+            entry = entry_for(known.decision, question, None, 0, None)
             assert entry is not None  # noqa: S101  (for the type checker)
             noted = known.noted = prepared(entry)
             known.told = decided(_encode(answer_for(known.decision, question)))
@@ -235,7 +240,7 @@ class Decisions:
             reason = decision.reason  # type: ignore[union-attr]
             request_id = self.ids.next()
         self._metrics.count(reason, caller is None, nanoseconds)
-        entry = _entry(decision, question, request, nanoseconds, request_id)
+        entry = entry_for(decision, question, request, nanoseconds, request_id)
         if entry is None:
             return request_id
         try:
@@ -261,39 +266,3 @@ class Decisions:
     def _misconfigured(self, code: str, name: str) -> bytes:
         found = problem(code, status=500, detail=f"{name[:128]!r} does not exist", request_id=self.ids.next())
         return self._responses.forwarded_problem(found)
-
-
-def _entry(
-    decision: Decision, question: Question, request: Request | None, nanoseconds: int, request_id: str | None
-) -> Entry | None:
-    """Return what the request log keeps of a decision; nothing of strangers."""
-    caller = decision.caller
-    if caller is None:
-        return None
-    reason = None if type(decision) is Allowed else decision.reason  # type: ignore[union-attr]
-    return Entry(
-        time_ns() // 1_000_000,
-        caller.organization,
-        caller.id,
-        caller.name,
-        caller.kind,
-        caller.credential_id,
-        reason is None,
-        reason,
-        decision.permission or (question.need[0] if question.need else None),
-        question.method,
-        question.path and kept(question.path, question.token),
-        question.address,
-        _client(request, question),
-        caller.revision,
-        nanoseconds // 1000,
-        request_id,
-        question.route,
-    )
-
-
-def _client(request: Request | None, question: Question) -> str | None:
-    if request is None:
-        return question.client and kept(question.client, question.token)
-    agent = request.fields.get(b"user-agent")
-    return kept(agent.decode("latin-1"), question.token) if agent else None

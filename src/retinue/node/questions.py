@@ -101,6 +101,11 @@ def around(data: bytes, body: Body) -> bytes | None:
 _NOTHING_VARIES = (None,) * 7
 
 
+def is_word(presented: bytes) -> bool:
+    """Tell whether bytes mean themselves in JSON, like a native token's: letters, digits and underscores."""
+    return len(presented) <= MAX_KEPT and presented.replace(b"_", b"").isalnum()
+
+
 def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
     """The checks that the parser does not make: repeated fields, NUL, length and form of each text."""
     if not plain:
