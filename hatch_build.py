@@ -89,9 +89,25 @@ def _bring_sources(docs: Path, site: Path) -> None:
         copy = site / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(page, copy)
+        _name_source(site, name)
         title = re.search(r"^# (.+)$", page.read_text(), re.MULTILINE)
         lines.append(f"- [{title[1] if title else name}](/docs/{name})")
     (site / "llms.txt").write_text("\n".join(lines) + "\n")
+
+
+def _name_source(site: Path, name: str) -> None:
+    """Say at the end of a page where its text is, for who corrects it, and lead to it as Markdown.
+
+    Raises ``ValueError`` if the page is not made as it was when this was written.
+    """
+    folder = "" if Path(name).name in ("index.md", "README.md") else Path(name).stem
+    page = site / Path(name).parent / folder / "index.html"
+    text = page.read_text()
+    if text.count("</article>") != 1:
+        raise ValueError(f"{page}: where the page ends was not found")
+    base = "../" * (len(page.relative_to(site).parts) - 1)
+    told = f'<p><small>Source: <a href="{base}{name}">docs/{name}</a> (this page as Markdown)</small></p>'
+    page.write_text(text.replace("</article>", f"{told}</article>"))
 
 
 def _take_scripts_out(page: Path, site: Path) -> None:
