@@ -32,7 +32,15 @@ DEPLOY = ROOT / "deploy"
 SECONDS = 120
 #: What is not as it should be, and which the sample is there to show.
 FOUND = {
-    *("ownerless", "expires_soon", "pat_in_production", "disabled_in_use", "idle_account", "shared_token"),
+    *(
+        "ownerless",
+        "expires_soon",
+        "pat_in_production",
+        "disabled_in_use",
+        "idle_account",
+        "shared_token",
+        "over_permitted",
+    ),
 }
 
 

@@ -82,8 +82,8 @@ class Demo:
         return done.stdout
 
     def waits_for(self, line: str, words: set[str]) -> None:
-        """Repeat a line until what it prints has all of ``words``."""
-        wait_for(f"{line}: {words}", lambda: words <= set(self.shell(line).split()), seconds=30, every=0.5)
+        """Repeat a line until what it prints has all of ``words``; findings are renewed each minute."""
+        wait_for(f"{line}: {words}", lambda: words <= set(self.shell(line).split()), seconds=100, every=0.5)
 
     def status(self, curl: str) -> str:
         """Return the status that a printed curl gets."""

@@ -22,6 +22,7 @@ from retinue.client import Client, ClientError, credential_operations
 from retinue.client import operations as ops
 from retinue.client.models import Key
 from retinue.demo import story as stories
+from retinue.demo.aging import age
 from retinue.demo.checklist import STEPS, Watch
 from retinue.demo.files import private, temporary
 from retinue.demo.processes import DemoError, Processes
@@ -92,6 +93,7 @@ def _run(place: Place, processes: Processes, held: list[socket.socket], opens_br
         story = stories.make(control, token.read_text().strip(), folder / "callers")
     except ClientError as error:
         raise DemoError(f"the sample could not be made: {error}") from error
+    age(folder / "home" / "retinue.db", stories.AGED, stories.AGE_DAYS)
     processes.wait_for(f"{sample}/healthz", app)
     processes.start(
         "retinue.demo.callers", "--folder", str(folder / "callers"), "--port", str(place.ports[2])

@@ -29,6 +29,8 @@ from retinue.demo.samples import (
 TIMEOUT_SECONDS = 20.0
 #: Days without use after which something is idle here; so much past there is.
 IDLE_DAYS = 14
+#: Who is older than the demo, and by how much: long enough to have used what it holds.
+AGED, AGE_DAYS = ("crm-bridge",), 120
 #: A personal access token that is used so often a day is a program's.
 CI_A_DAY = 48
 
