@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.conf import settings
 
+from retinue.network import networks
+from retinue.server import egress
+from retinue.server.console import federation
 from retinue.server.directory.queries import Identity, Login
 from retinue.server.provider import Provider
 from tests.console.browser import Browser, without_token
@@ -72,6 +76,34 @@ def test_what_is_read_of_a_provider_is_bounded(served: Served, invited: str, pag
 
     assert "/login/?refused=down" == answer["Location"]
     assert 302 == browser.get("/").status_code
+
+
+def test_a_provider_leads_nowhere_inside(
+    served: Served, invited: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Keys that its description names on another host of a network that is not public are not asked for, unless the
+    operator allows that network.
+    """
+    asked: list[str] = []
+    resolved = egress.resolved
+
+    def noted(host: str, port: int, allowed: Any, *, is_plain: bool) -> str:
+        asked.append(host)
+        return resolved(host, port, allowed, is_plain=is_plain)
+
+    monkeypatch.setattr(egress, "resolved", noted)
+    elsewhere = served.issuer.replace("127.0.0.1", "localhost")
+    for allowed, ends in (((), "/login/?refused=down"), (networks("127.0.0.0/8,::1/128"), "/")):
+        monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, egress_allow=allowed))
+        monkeypatch.setattr(federation, "_known", {})
+        served.says("x", description={"jwks_uri": f"{elsewhere}/keys"})
+        browser = Browser()
+        url = begin(browser)
+        served.says(secrets.token_hex(8), invited)
+
+        assert ends == browser.get(served.visit(url))["Location"]
+    assert ["localhost"] == asked
 
 
 def test_answer_works_once_and_in_its_browser(served: Served, invited: str) -> None:

@@ -80,7 +80,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], allowed: Iterable[Ne
     allowed = tuple(allowed)
     parts = check_url(url, allowed)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    address = _resolved(host, port, allowed, is_plain=parts.scheme == "http")
+    address = resolved(host, port, allowed, is_plain=parts.scheme == "http")
     call = _Connection(host, port, address, is_plain=parts.scheme == "http")
     late = threading.Timer(TOTAL_SECONDS, call.break_off)
     late.daemon = True
@@ -111,7 +111,7 @@ def _words(error: Exception) -> str:
     return f"no HTTP answer ({type(error).__name__})"
 
 
-def _resolved(host: str, port: int, allowed: tuple[Network, ...], *, is_plain: bool) -> str:
+def resolved(host: str, port: int, allowed: tuple[Network, ...], *, is_plain: bool) -> str:
     """Return the address to connect to: the first, if all that the name has are allowed."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

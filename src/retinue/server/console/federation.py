@@ -18,11 +18,13 @@ import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.base_client import MissingTokenError
 from authlib.integrations.django_client import DjangoOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
 from django.conf import settings
 from django.http import HttpRequest
 from joserfc.errors import JoseError
 
 from retinue.server.directory.rules import email_address
+from retinue.server.egress_session import Way
 from retinue.server.errors import Refused
 from retinue.server.provider import Provider
 
@@ -227,9 +229,30 @@ def _app(known: Provider) -> DjangoOAuth2App:
     return app
 
 
+class _Session(OAuth2Session):  # type: ignore[misc]
+    """Calls the provider by the guarded way, on connections that end with the call."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._way = Way(provider().origin, settings.INSTALLATION.egress_allow)
+        for prefix in ("https://", "http://"):
+            self.mount(prefix, self._way)
+        self.headers["Connection"] = "close"
+
+    def request(self, *given: Any, **more: Any) -> Any:
+        """Make one call."""
+        with self._way.timed():
+            return super().request(*given, **more)
+
+
+class _App(DjangoOAuth2App):  # type: ignore[misc]
+    client_cls = _Session
+
+
 def _made(known: Provider) -> DjangoOAuth2App:
     made: DjangoOAuth2App = OAuth().register(
         _HINT,
+        client_cls=_App,
         client_id=known.client_id,
         client_secret=known.secret(),
         server_metadata_url=f"{known.issuer.rstrip('/')}/.well-known/openid-configuration",
