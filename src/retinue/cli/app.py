@@ -51,6 +51,7 @@ _COMMANDS = (
     ("finding", "finding:app", "What is not as it should be.", _OBSERVE),
     ("review", "review:app", "Access reviews.", _OBSERVE),
     ("scanner", "scanner:app", "Find tokens in files; rules for other scanners.", _OBSERVE),
+    ("view", "view:app", "Saved views of lists.", _OBSERVE),
     ("webhook", "webhook:app", "Where events are sent, signed.", _OBSERVE),
     ("mail", "webhook:mail_app", "Who was told by mail.", _OBSERVE),
     ("backup", "backup:app", "A copy of the database while it runs.", _OPERATE),
