@@ -123,10 +123,11 @@ package: $(VENV)/.test-stamp
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -t sdist -t wheel
 
 # What a release consists of, as CycloneDX: the locked packages of retinue[all].
+SBOM ?= dist/retinue.cdx.json
 sbom: .tools/package/.stamp
-	@mkdir -p dist
+	@mkdir -p $(dir $(SBOM))
 	.tools/package/bin/cyclonedx-py requirements requirements/all.txt --pyproject pyproject.toml \
-		--mc-type application --output-reproducible --output-file dist/retinue.cdx.json
+		--mc-type application --output-reproducible --output-file $(SBOM)
 
 # Installs the wheel into an empty environment and runs the demo from it; checks what is for containers and systemd.
 package-check: package sbom

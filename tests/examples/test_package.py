@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -178,15 +179,28 @@ def entered(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 def test_entry_of_the_container(entered: tuple[Path, str]) -> None:
     """
-    The first start makes an installation and leaves the setup code in a private file; SIGTERM ends it with code 0.
+    The first start makes an installation and leaves the setup code in a private file; the image's health check finds it
+    well, and SIGTERM ends it with code 0.
     """
     folder, url = entered
     wait_for("it is ready", lambda: status_of(f"{url}/readyz") == 200, seconds=60)
     code = folder / "setup-code"
 
+    assert 0 == _health(f"{url}/readyz")
+    assert 1 == _health(f"{url}/nowhere")
     assert 0o600 == stat.S_IMODE(code.stat().st_mode)
     assert code.read_text().strip() not in (folder / "log").read_text()
     assert 200 == status_of(f"{url}/setup/")
+
+
+def _health(url: str) -> int:
+    """Run the health check of the image, word for word; return its exit code."""
+    (told,) = re.findall(
+        r"^HEALTHCHECK .*\\\n +CMD (\[.+\])$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE
+    )
+    command = [sys.executable, *json.loads(told)[1:]]
+    environment = {**os.environ, "HEALTH_URL": url}
+    return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False).returncode
 
 
 def test_dockerfile() -> None:
@@ -251,3 +265,34 @@ def test_units_of_systemd(unit: str, tmp_path: Path) -> None:
 
     assert (0, "") == (verified.returncode, verified.stderr)
     assert 0 == rated.returncode, rated.stdout[-400:]
+
+
+def test_sbom(tmp_path: Path) -> None:
+    """
+    The bill of materials is valid CycloneDX (its maker checks it by the schema), and names each locked package with
+    version and digests, and nothing else.
+    """
+    target = tmp_path / "retinue.cdx.json"
+    made = subprocess.run(
+        ["make", "-s", "sbom", f"SBOM={target}"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert 0 == made.returncode, made.stderr
+    document = json.loads(target.read_text())
+    locked = {
+        (name, version, *sorted(re.findall(r"--hash=sha256:([0-9a-f]{64})", digests)))
+        for name, version, digests in re.findall(
+            r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==(\S+)([^#]*?)(?=^\S|\Z)",
+            (ROOT / "requirements/all.txt").read_text(),
+            re.MULTILINE,
+        )
+    }
+
+    assert ("CycloneDX", "1.6") == (document["bomFormat"], document["specVersion"])
+    assert "retinue" == document["metadata"]["component"]["name"]
+    assert len(locked) > 30
+    assert locked == {(each["name"], each["version"], *_digests(each)) for each in document["components"]}
+    assert all(each["purl"].endswith(f"@{each['version']}") for each in document["components"])
+
+
+def _digests(component: dict[str, Any]) -> list[str]:
+    return sorted(each["content"] for one in component["externalReferences"] for each in one["hashes"])
