@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from retinue.guard.admission import Door
-from retinue.guard.core import Decider, Guard, GuardError
+from retinue.guard.core import Guard, GuardError
+from retinue.guard.deciding import Decider
 from retinue.guard.rules import PUBLIC, Requirement, RuleError, Rules, mark, requirement
 
 View = TypeVar("View", bound=Callable[..., Any])

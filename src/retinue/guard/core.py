@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import structs
 
 from retinue import decision, presented, settings
-from retinue.decision import Allowed, Decision, Reason
+from retinue.decision import Allowed, Reason
+from retinue.guard.deciding import Decider, Log
 from retinue.guard.local import Local, Places
 from retinue.guard.outcome import Asking, Caller, Denied, caller_of, fields_of
 from retinue.guard.remote import Remote
@@ -25,32 +26,6 @@ if TYPE_CHECKING:
     from retinue.guard.testing import FakeGuard
 
 Need = str | Iterable[str] | None
-
-
-class Log(Protocol):
-    """Writes a decision to the request log."""
-
-    def __call__(self, status: int | None, instead: Decision | None = None) -> None:
-        """Write it with the status that the host answered, if it is known; or another decision instead."""
-
-
-class Decider(Protocol):
-    """What decides: the replica of this host, a node over HTTP, or a fake in tests."""
-
-    def decide(self, question: Question) -> Decision | Known:
-        """Decide, or return what is kept of it.
-
-        Raises ``UnknownPermission`` or ``UnknownOrganization`` for a mistake in the question.
-        """
-
-    def hold(self, question: Question) -> tuple[Decision, Log]:
-        """Decide, and leave it to the asker when the decision is logged: with the status of the answer."""
-
-    def schemes(self, organization: str | None) -> tuple[str, ...]:
-        """Return how tokens may be presented to an organization, or (``None``) to any."""
-
-    def close(self) -> None:
-        """Let go of what is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from django.utils.module_loading import import_string
 from retinue.guard import asgi, wsgi
 from retinue.guard.adapter import ANY, Adapter, Route, View, protecting
 from retinue.guard.admission import Request
-from retinue.guard.core import Log
+from retinue.guard.deciding import Log
 from retinue.guard.outcome import Caller, Denied
 from retinue.guard.rules import GENUINE, PUBLIC, Requirement, mark, marks, requirement
 

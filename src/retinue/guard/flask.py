@@ -12,7 +12,7 @@ from werkzeug.local import LocalProxy
 
 from retinue.guard import wsgi
 from retinue.guard.adapter import Adapter, Route
-from retinue.guard.core import Log
+from retinue.guard.deciding import Log
 from retinue.guard.outcome import Caller, Denied
 from retinue.guard.rules import GENUINE, Requirement, marks
 

@@ -24,7 +24,8 @@ from joserfc.util import urlsafe_b64decode
 
 from retinue import decision, presented
 from retinue.decision import Allowed, Decision, Reason
-from retinue.guard.core import Log, Need, needed
+from retinue.guard.core import Need, needed
+from retinue.guard.deciding import Log
 from retinue.guard.identity_keys import IdentityError, Keys
 from retinue.guard.outcome import Caller, Denied, caller_of
 from retinue.presented import Presented

@@ -12,13 +12,13 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import lmdb
 
 from retinue import pepper
 from retinue.decision import Decision, Denied, Quota, Reason
 from retinue.foreign import Unseal
+from retinue.guard.deciding import Log
 from retinue.guard.entries import entry_for, known_entry
 from retinue.kept import Known
 from retinue.limits import Limiter
@@ -27,9 +27,6 @@ from retinue.replica.narrowing import Rate
 from retinue.replica.store import Store
 from retinue.usage import Entry, Spool
 from retinue.verifier import Question, Verifier
-
-if TYPE_CHECKING:
-    from retinue.guard.core import Log
 
 #: The files are looked at so often.
 WATCH_NS = 200_000_000

@@ -6,7 +6,7 @@ import http.client
 import logging
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,12 +22,11 @@ from retinue.decision import (
     Terms,
     Warning,
 )
+from retinue.guard.deciding import Log
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission
 
 #: Longest path template and name of a client that a node takes.
 MAX_TOLD = 512
-if TYPE_CHECKING:
-    from retinue.guard.core import Log
 
 _log = logging.getLogger("retinue.guard")
 _STALE = Denied(Reason.REPLICA_STALE)

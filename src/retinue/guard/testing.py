@@ -16,7 +16,8 @@ import msgspec
 
 from retinue import permission
 from retinue.decision import Decision
-from retinue.guard.core import Guard, Log
+from retinue.guard.core import Guard
+from retinue.guard.deciding import Log
 from retinue.guard.entries import entry_for
 from retinue.pepper import PEPPER_BYTES, Pepper, Peppers
 from retinue.replica import lease, records

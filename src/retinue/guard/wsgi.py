@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from retinue.guard.admission import Door, Request
-from retinue.guard.core import Admitted, Guard, Log
+from retinue.guard.core import Admitted, Guard
+from retinue.guard.deciding import Log
 from retinue.guard.outcome import Denied
 from retinue.guard.rules import Rules
 
