@@ -6,8 +6,8 @@ the same: that a credential, presented so, may do this, and between which instan
 renewal of a lease too, all of it is forgotten. Kept by time or by key it would be a cache, and a revoke
 would not hold.
 
-Denials are not kept, nor what depends on more of a request than is compared: networks, endpoints, methods,
-times of the day, limits, resources.
+Denials are not kept, but that of what is no token at all; nor what depends on more of a request than is
+compared: networks, endpoints, methods, times of the day, limits, resources.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from retinue import authority
-from retinue.decision import Allowed
+from retinue.decision import Allowed, Denied, Reason, Terms
 from retinue.question import Question
 from retinue.replica.lease import Bounds
 from retinue.replica.reading import Snapshot, State
@@ -27,6 +27,8 @@ from retinue.token import Kind
 
 #: So much a process keeps, about a kilobyte each; and of one credential.
 MAX_KNOWN, MAX_OTHERS = 16_384, 15
+MAX_GARBAGE = 64
+Asked = tuple[str | None, tuple[str, ...], str | None]
 _INGEST = Kind.INGEST.value
 #: From when until when what no instant changes is so.
 ALWAYS = (0, 1 << 62)
@@ -81,10 +83,17 @@ class Known(msgspec.Struct, gc=False):
         return None
 
 
+class Garbage(msgspec.Struct, gc=False):
+    """How a text that is no token of any kind is refused, whatever it is."""
+
+    decision: Denied
+    told: bytes = b""
+
+
 class Kept:
     """What is known of one state, by key id. A state is known by the object that stands for it."""
 
-    __slots__ = ("bounds", "count", "known", "seen", "state")
+    __slots__ = ("bounds", "count", "garbage", "known", "seen", "state")
 
     def __init__(self, state: State | None = None) -> None:
         self.state = state
@@ -92,6 +101,8 @@ class Kept:
         self.count = 0
         #: Of leases, by their length.
         self.bounds: dict[int, Bounds] = {}
+        #: By organization, permissions and scheme that were asked about.
+        self.garbage: dict[Asked, Garbage] = {}
         #: Key ids that were allowed something once. What is asked for once need not be kept.
         self.seen: set[str] = set()
 
@@ -115,6 +126,17 @@ class Kept:
             known.also, known.others = before, before.others + 1
         self.count += 1
         self.known[kid] = known
+        self.seen.discard(kid)
+
+
+def malformed(question: Question, terms: Terms, kept: Kept | None) -> Denied:
+    """Return the denial of what is no token, and keep it."""
+    denied = Denied(Reason.TOKEN_MALFORMED, None, None, terms)
+    if kept is not None:
+        if len(kept.garbage) >= MAX_GARBAGE:
+            kept.garbage.clear()
+        kept.garbage[question.organization, question.need, question.scheme] = Garbage(denied)
+    return denied
 
 
 def known(

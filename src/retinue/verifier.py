@@ -19,7 +19,7 @@ from retinue.decision import NATIVE_TERMS, Allowed, Caller, Decision, Denied, Qu
 from retinue.foreign import Unseal
 from retinue.formats import Other, Reader
 from retinue.genuine import NO_DIGEST, Digests
-from retinue.kept import Kept, Known
+from retinue.kept import Garbage, Kept, Known
 from retinue.pepper import Peppers
 from retinue.question import API_KINDS as API_KINDS
 from retinue.question import CALLER_KINDS as CALLER_KINDS
@@ -107,11 +107,11 @@ class Verifier:
                 return self._judge(snapshot, question, token, b"", None)
         transaction, state = states.committed()
         try:
-            if token is None:
-                return self._judge(states.reading(transaction, state), question, None, b"", None)
             kept = self._kept
             if kept.state is not state:
                 kept = self._kept = Kept(state)
+            if token is None:
+                return self._judge(states.reading(transaction, state), question, None, b"", kept)
             # Whatever is known of the key id: one digest, and then a comparison.
             presented = self._digest(token[0])
             known = kept.known.get(token[2])
@@ -128,6 +128,16 @@ class Verifier:
             return self._judge(states.reading(transaction, state), question, token, presented, kept)
         finally:
             transaction.abort()
+
+    def garbage(self, question: Question, text: str) -> Garbage | None:
+        """Return how a text that is no token was refused before in this state, to the same question."""
+        states = self._states
+        if states is None or self._read_other(text) is not None:
+            return None
+        transaction, state = states.committed()
+        transaction.abort()
+        kept, asked = self._kept, (question.organization, question.need, question.scheme)
+        return kept.garbage.get(asked) if kept.state is state else None
 
     def _judge(
         self,
@@ -153,7 +163,7 @@ class Verifier:
             return Denied(Reason.SCHEME_NOT_ACCEPTED, None, None, terms)
         other = None if token is not None or question.token is None else self._read_other(question.token)
         if token is None and not _may_be_foreign(snapshot, other, loaded):
-            return Denied(Reason.TOKEN_MALFORMED, None, None, terms)
+            return keeping.malformed(question, terms, kept if other is None else None)
         if not loaded:
             return _STALE
         boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()

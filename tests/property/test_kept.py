@@ -152,6 +152,14 @@ def asked(act: Callable[[Question], object], question: Question) -> object:
         return str(error)
 
 
+def _compare_garbage(world: World, living: Verifier, question: Question) -> None:
+    """What is no token is refused as a new verifier does it, or in the long way."""
+    nonsense = msgspec.structs.replace(question, token="nonsense")
+    refused = living.garbage(question, "nonsense")
+    assert refused is None or asked(world.verifier().verify, nonsense) == refused.decision, nonsense
+    asked(living.verify, nonsense)
+
+
 def play(folder: Path, seed: int) -> tuple[int, int]:
     """Compare a verifier that lives on with new ones; return how often it allowed, and by what it had kept."""
     world = World(Random(seed), Store(folder, writable=True, map_bytes=16 << 20))  # noqa: S311
@@ -169,6 +177,7 @@ def play(folder: Path, seed: int) -> tuple[int, int]:
             allowed += isinstance(expected, Allowed)
             known += isinstance(again, kept.Known)
             assert isinstance(expected, Allowed) or not isinstance(again, kept.Known)
+            _compare_garbage(world, living, question)
     world.store.close()
     return allowed, known
 

@@ -15,7 +15,7 @@ import msgspec
 
 from retinue import presented
 from retinue.decision import Allowed, Decision, Denied, Reason
-from retinue.kept import Known
+from retinue.kept import Garbage, Known
 from retinue.node import presentation, questions
 from retinue.node.answer import answer_for
 from retinue.node.claims import Claims, asking
@@ -25,7 +25,7 @@ from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
 from retinue.node.metrics import Metrics
 from retinue.node.presentation import Gateways
-from retinue.node.questions import OPENING
+from retinue.node.questions import OPENING, is_word
 from retinue.node.responses import RequestIds, Responses, decided
 from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
@@ -81,6 +81,10 @@ class Decisions:
             if known_question is not None and data.startswith(OPENING):
                 token = self.verifier.read_bytes(presented)
             if token is None or known_question is None:
+                if known_question is not None and data.startswith(OPENING) and is_word(presented):
+                    garbage = self.verifier.garbage(known_question, presented.decode())
+                    if garbage is not None:
+                        return self._garbage(garbage, known_question, started)
                 question = self._question(data, presented, known_question)
                 decision = self._guessing.decide(question, self.verifier)
             else:
@@ -103,7 +107,7 @@ class Decisions:
 
     def _question(self, data: bytes, presented: bytes, known: Question | None) -> Question:
         """Read a body. What stands around the token in a plain one is kept with what it means."""
-        if known is not None and data.startswith(OPENING) and questions.is_word(presented):
+        if known is not None and data.startswith(OPENING) and is_word(presented):
             return msgspec.structs.replace(known, token=presented.decode())
         body = questions.read(data)
         use = (body.address, body.method, body.path, body.scheme)
@@ -117,6 +121,13 @@ class Decisions:
                 self._asked.clear()
             self._asked[rest] = msgspec.structs.replace(question, token=None)
         return question
+
+    def _garbage(self, garbage: Garbage, question: Question, started: int) -> bytes:
+        """Refuse what is no token, as it was refused before in this state."""
+        if not garbage.told:
+            garbage.told = decided(_encode(answer_for(garbage.decision, question)))
+        self._metrics.count(garbage.decision.reason, True, perf_counter_ns() - started)
+        return self._responses.start + garbage.told
 
     def _kept(self, known: Known, question: Question, started: int) -> bytes:
         """Answer, count and log what is kept of this state; ``question`` says nothing but what is asked."""
