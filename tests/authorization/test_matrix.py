@@ -50,10 +50,11 @@ def _is_account(caller: Caller) -> bool:
     return caller.principal is not None and caller.principal.kind == "service_account"
 
 
-def _changes(world: World) -> int:
-    """Return how many changes there were in an organization."""
+def _changes(world: World) -> str | None:
+    """Return the latest change that there was in an organization: another one, if there was one since."""
     events = AuditEvent.objects.filter(organization=world.organization.id)
-    return events.exclude(type__in=["change.refused", "receipt.completed"]).count()
+    events = events.exclude(type__in=["change.refused", "receipt.completed"]).order_by("-revision", "-n")
+    return events.values_list("id", flat=True).first()
 
 
 def _call(caller: Caller, each: Operation, path: str, body: object) -> Answer:
