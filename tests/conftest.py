@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,11 @@ from tests.support.requirements import need
 if TYPE_CHECKING:
     from tests.support.installation import Installation
     from tests.support.postgres import PostgresServer
+
+# What was compiled is kept, whatever the machine says: a suite compiles a thousand files before its first test,
+# and each process of the product that it starts would compile its own again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = ["tests.server_support.fixtures"]
 

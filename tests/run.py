@@ -69,12 +69,14 @@ def run(part: Part, arguments: Sequence[str]) -> Result:
     """Run a part to its end, print what it wrote, and return how it ended."""
     began = time.monotonic()
     chosen = {VARIABLE: part.database} if part.database else {}
+    # What a part compiles is kept, whatever the machine says: the parts, and what they start, are of the same files.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     # What needs no database is run beside those on SQLite.
     only = ["--only-on-database"] if part.database == "postgresql" else []
     with tempfile.TemporaryFile("w+") as output:
         code = subprocess.call(
             [sys.executable, "-m", "pytest", str(ROOT / part.suite), *only, *arguments],
-            env={**os.environ, **chosen},
+            env={**kept, **chosen},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
