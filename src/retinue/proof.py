@@ -24,6 +24,8 @@ EXIT_OK, EXIT_USAGE, EXIT_FOUND = 0, 2, 7
 #: What says that events were let go, since their organization keeps them no longer.
 EXPIRED = "audit_log.expired"
 ED25519 = b"\x01"
+#: Whole numbers up to here are the same in every JSON reader.
+_LARGEST = 2**53 - 1
 EMPTY = hashlib.sha256().digest()
 
 
@@ -228,6 +230,32 @@ def entry_of(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def plain(value: Any) -> Any:
+    """Return ``value`` with text in place of fractions, large numbers and halves of characters.
+
+    A fraction without a rest is a whole number, as the canonical form has it.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value if value.isascii() else _whole(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST else str(value)
+    if isinstance(value, dict):
+        # The canonical order is that of UTF-16, which differs for characters beyond the first plane.
+        found = {_whole(str(name)): plain(each) for name, each in value.items()}
+        return dict(sorted(found.items(), key=lambda item: item[0].encode("utf-16-be")))
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return str(value)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Log:
     """A log as an export has it. Raises :class:`NotProven` if it does not give what is signed."""
 
@@ -270,7 +298,7 @@ class Log:
         personal = json.loads(entry["personal"])["data"] if entry["personal"] else {}
         if personal and entry_of(entry["personal"]).hex() != record["personal"]:
             raise NotProven(f"the personal part of event {event['id']} is not what is in the log")
-        shown = [event[name] for name in ("id", "revision", "at", "type", "before", "after")]
+        shown = [plain(event[name]) for name in ("id", "revision", "at", "type", "before", "after")]
         told = [record[name] for name in ("id", "revision", "at", "type")]
         told += [record[name] | personal.get(name, {}) for name in ("before", "after")]
         for name in ("actor", "subject"):

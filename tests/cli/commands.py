@@ -233,6 +233,8 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
             ("open",),
             ("run",),
             ("audit", "export"),
+            ("audit", "checkpoint"),
+            ("audit", "verify"),
         }
         | {("completion",), ("doctor",), ("backup", "create"), ("backup", "verify"), ("backup", "restore")}
         | {("profile", verb) for verb in ("list", "use", "add", "remove")}

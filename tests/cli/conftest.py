@@ -76,6 +76,7 @@ def run(
     monkeypatch.setenv("RETINUE_TOKEN_FILE", str(token))
     monkeypatch.setenv("RETINUE_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "system"))
     monkeypatch.setattr("retinue.cli.store._keyring", lambda: None)
     monkeypatch.setenv("COLUMNS", "200")

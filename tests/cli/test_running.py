@@ -55,6 +55,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Path]:
             patch.setenv(name, value)
         patch.setenv("RETINUE_CONFIG_DIR", str(folder / "config"))
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
         patch.setattr("retinue.cli.store._keyring", lambda: None)
         (folder / "work").mkdir()
         patch.chdir(folder / "work")

@@ -12,6 +12,7 @@ from django.test import RequestFactory
 
 from retinue.server.access.queries import effective
 from retinue.server.api import inside
+from retinue.server.ledger.queries import events
 from retinue.server.ledger.transaction import Actor
 from retinue.server.traffic import actions as traffic
 from retinue.server.traffic.rules import Entry
@@ -58,6 +59,7 @@ def crowd(database: str) -> Crowd:
     }
     made.ids["view_id"] = made.call("create_saved_view", **shared)["id"]
     made.ids["review_id"] = made.call("open_review", name="Q4", template="full", due_days=14)["id"]
+    made.ids["event_id"] = events(person.principal.organization_id)[0].id
     look(person.principal.organization_id)
     return made
 

@@ -37,6 +37,7 @@ RUN = (
     "reference/tokens.md",
     "how-to/access-in-git.md",
     "how-to/leaks.md",
+    "how-to/prove-what-happened.md",
     "how-to/review-accounts.md",
     "how-to/call-a-protected-api.md",
     "how-to/permissions-from-openapi.md",

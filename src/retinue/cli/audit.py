@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from retinue.cli import durations, exporting, lookup, output
+from retinue.cli import durations, exporting, lookup, output, proving
+from retinue.cli.cells import clean
+from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DEFAULTS, Options
 from retinue.cli.session import Session
 from retinue.cli.shapes import AUDIT_EVENT
@@ -57,9 +59,15 @@ def export(
     subject: About = None,
     since: Since = None,
     until: Until = None,
+    proofs: Annotated[
+        bool, Parameter(help="With what proves them, for `audit verify --file`.", negative=())
+    ] = False,
     options: Options = DEFAULTS,
 ) -> None:
     """Export the audit events, the newest first, whole: with what was before and after."""
+    if proofs:
+        _export_proven(options, out, format_, actor, event, subject, since, until)
+        return
     session = Session(options, ops.LIST_AUDIT_EVENTS)
     query = _query(session, actor, event, subject, since, until)
     pages = session.pages(ops.LIST_AUDIT_EVENTS, None, query)
@@ -69,6 +77,71 @@ def export(
         with exporting.new_file(out) as stream:
             count = exporting.write(pages, stream, format_)
     session.say(f"exported {count} events" + ("" if out == "-" else f" to {out}"))
+
+
+@app.command
+def checkpoint(*, options: Options = DEFAULTS) -> None:
+    """Print the newest checkpoint of the log that proves the events, to be kept elsewhere."""
+    session = Session(options, ops.GET_AUDIT_LOG)
+    found = session.perform(ops.GET_AUDIT_LOG)
+    if not found.logs or found.logs[-1].checkpoint is None:
+        raise CommandError("nothing is signed yet", "try again in a second", Exit.CONFLICT)
+    print(found.logs[-1].checkpoint, end="")
+
+
+@app.command
+def verify(
+    *,
+    file: Annotated[str | None, Parameter(help="An export with --proofs, instead of the server.")] = None,
+    checkpoints: Annotated[
+        list[str] | None, Parameter(name="--checkpoint", help="File with a checkpoint that was kept.")
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        Parameter(name="--key", help="Key of the log: NAME+ID+BASE64. No other is believed."),
+    ] = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """Check that no event was changed, dropped or planted: exit code 7, and what is wrong, if it was.
+
+    Without --file the server is asked for all events, and its log must go on from the checkpoint of the last
+    time, which is kept on this host.
+    """
+    known = proving.read_checkpoints(checkpoints or [])
+    if file is not None:
+        found, count = proving.check_file(file, known, keys or [])
+        told = f"{count} events hold"
+    else:
+        session = Session(options, ops.GET_AUDIT_LOG, ops.LIST_PROVEN_EVENTS, ops.LIST_AUDIT_LOG_ENTRIES)
+        found, told = proving.check_server(session, known, keys or [])
+    for each in found:
+        print(clean(each), file=sys.stderr)
+    if found:
+        raise SystemExit(Exit.NEGATIVE)
+    print(clean(told))
+
+
+def _export_proven(
+    options: Options,
+    out: str,
+    format_: str,
+    actor: str | None,
+    event: str | None,
+    subject: str | None,
+    since: str | None,
+    until: str | None,
+) -> None:
+    if format_ != "jsonl":
+        raise CommandError("--proofs: JSON lines only", "leave --format out", Exit.USAGE)
+    session = Session(options, ops.LIST_PROVEN_EVENTS, ops.GET_AUDIT_LOG, ops.LIST_AUDIT_LOG_ENTRIES)
+    query = _query(session, actor, event, subject, since, until)
+    lines = proving.lines(session, query)
+    if out == "-":
+        count = proving.write(lines, sys.stdout)
+    else:
+        with exporting.new_file(out) as stream:
+            count = proving.write(lines, stream)
+    session.say(f"exported {count} events, with what proves them" + ("" if out == "-" else f", to {out}"))
 
 
 def _query(

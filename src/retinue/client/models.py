@@ -182,3 +182,49 @@ class AuditEvent(Struct, kw_only=True):
     reason: str | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+
+
+class EventEntry(Struct, kw_only=True):
+    """Where an event stands in the log that proves it, and what its entry is the hash of."""
+
+    log: str
+    index: int
+    sequence: int
+    record: str
+    personal: str | None = None
+
+
+class ProvenEvent(AuditEvent, kw_only=True):
+    """An event with its entry; one that is not in the log yet has none."""
+
+    entry: EventEntry | None = None
+
+
+class MerkleLog(Struct, kw_only=True):
+    """A log that proves audit events: what was signed of it, and what the last look at it found."""
+
+    name: str
+    origin: str
+    key: str
+    size: int
+    checkpoint: str | None = None
+    signed_at: str | None = None
+    link: str | None = None
+    verified_size: int = 0
+    verified_at: str | None = None
+    trouble: list[str] = []
+
+
+class AuditLog(Struct, kw_only=True):
+    """The logs; the last one is added to."""
+
+    state: str
+    behind: int = 0
+    logs: list[MerkleLog] = []
+
+
+class Entries(Struct, kw_only=True):
+    """Entries of a log, 32 bytes each, in base64."""
+
+    first: int
+    entries: str

@@ -178,6 +178,13 @@ LIST_REQUESTS: Operation[m.Page[m.RequestRecord]] = Operation(
 LIST_AUDIT_EVENTS: Operation[m.Page[m.AuditEvent]] = Operation(
     "GET", "/v1/audit-events", "audit_log:read", m.Page[m.AuditEvent]
 )
+LIST_PROVEN_EVENTS: Operation[m.Page[m.ProvenEvent]] = Operation(
+    "GET", "/v1/audit-events", "audit_log:read", m.Page[m.ProvenEvent]
+)
+GET_AUDIT_LOG: Operation[m.AuditLog] = Operation("GET", "/v1/audit-log", "audit_log:read", m.AuditLog)
+LIST_AUDIT_LOG_ENTRIES: Operation[m.Entries] = Operation(
+    "GET", "/v1/audit-log/{log}/entries", "audit_log:read", m.Entries
+)
 
 LIST_NODES: Operation[m.Page[n.Node]] = Operation("GET", "/v1/nodes", "node:read", m.Page[n.Node])
 GET_NODE: Operation[n.Node] = Operation("GET", "/v1/nodes/{id}", "node:read", n.Node)

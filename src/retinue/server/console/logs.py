@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_safe
 
 from retinue.decision import Reason
-from retinue.server.console import charting, events
+from retinue.server.console import charting, events, proofs
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.ledger.catalogue import EVENTS
@@ -81,4 +81,4 @@ def _with(given: QueryDict, **changed: str) -> str:
 @page
 def audit(viewer: Viewer) -> HttpResponse:
     """What was changed, by whom, and from what to what."""
-    return AUDIT.show(viewer, told=events.told)
+    return AUDIT.show(viewer, told=events.told, log=proofs.standing(viewer))
