@@ -100,6 +100,7 @@ class Stage:
             "access-policy": f"/access/policies/{ids['policy']}", "permissions": "/access/permissions",
             "why": "/access/explain?principal=etl-warehouse&permission=report:read", "tokens": "/me/tokens",
             "users": "/settings/users", "invite": "/settings/users/invite", "nodes": "/settings/nodes",
+            "organization": "/settings", "notifications": "/settings/notifications", "protect": "/settings/protect",
             "palette": "/palette",
         }  # fmt: skip
 

@@ -35,7 +35,8 @@ ACCESS = tuple(
         "explain",
     )
 )
-SETTINGS = ("me/tokens", "me/tokens/new", "settings/users", "settings/users/invite", "settings/nodes")
+MORE = ("settings", "settings/notifications", "settings/protect")
+SETTINGS = ("me/tokens", "me/tokens/new", "settings/users", "settings/users/invite", "settings/nodes", *MORE)
 STANDARDS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 #: In the dark only the colours are others; in a narrow window everything else may be, and is not where it was.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}

@@ -44,6 +44,9 @@ PLACES = (
     Entry(lazy("Audit log"), "audit", "audit", "retinue audit list"),
     Entry(lazy("Policies"), "policies", "policies", "retinue policy get"),
     Entry(lazy("Users"), "users", "person", "retinue user list"),
+    Entry(lazy("Organization"), "settings", "organization"),
+    Entry(lazy("Notifications"), "notifications", "settings", "retinue webhook list"),
+    Entry(lazy("Protect your API"), "protect", "shield"),
     Entry(lazy("Nodes"), "nodes", "node", "retinue node list"),
     Entry(lazy("My personal access tokens"), "my_tokens", "key", "retinue pat list"),
 )

@@ -112,7 +112,28 @@ def decide(viewer: Viewer, review_id: str, item_id: str) -> HttpResponse:
     sent = viewer.request.POST
     body = {name: sent.get(name, "").strip() for name in ("decision", "note", "assignee")}
     outcome = viewer.call("decide_review_item", {"review_id": review_id, "item_id": item_id}, body=body)
-    receipts.say(viewer, outcome, _("Noted."))
+    said = _("Noted.")
+    if outcome.is_done:
+        named = {"name": outcome.body["evidence"].get("name", ""), "decision": DECISIONS[body["decision"]]}
+        said = (
+            _("%(name)s: %(decision)s. It can be decided otherwise until the review is carried out.") % named
+        )
+    receipts.say(viewer, outcome, said)
+    return viewer.leave(viewer.url("review", review_id) + "?decided=false")
+
+
+@require_POST
+@page
+def keep_safe(viewer: Viewer, review_id: str) -> HttpResponse:
+    """Keep the accounts of a page that are used and hold nothing elevated; others are left."""
+    path = {"review_id": review_id}
+    wanted = set(viewer.request.POST.getlist("item"))
+    items = viewer.get("list_review_items", path, query={"decided": "false", "limit": "200"})["items"]
+    safe = [each["id"] for each in items if each["id"] in wanted and not each["needs_reason"]]
+    body = {"decision": "keep", "note": ""}
+    done = [viewer.call("decide_review_item", {**path, "item_id": each}, body=body).is_done for each in safe]
+    counted = {"done": sum(done), "all": len(wanted)}
+    viewer.say(_("%(done)d of %(all)d kept.") % counted, tone="good" if all(done) else "warn")
     return viewer.leave(viewer.url("review", review_id) + "?decided=false")
 
 
