@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
-.PHONY: help run test check format formal bench bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs lock clean
+.PHONY: help run test check format formal bench bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs ledger-fuzz lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -176,6 +176,10 @@ $(UV): requirements/lock.txt | $(BIN)/python
 	$(BIN)/python -m venv .tools/uv
 	.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
 	@touch $@
+
+# 100,000 exports of an audit log that somebody has touched; minutes.
+ledger-fuzz: $(VENV)/.test-stamp
+	RETINUE_TEST_CORRUPTIONS=100000 $(BIN)/pytest -q tests/property/test_audit_log_fuzz.py
 
 lock: $(UV)
 	$(LOCK) pyproject.toml --extra all --group build --group test --output-file requirements/test.txt

@@ -311,6 +311,8 @@ class Log:
             personal.get("address", ""),
             personal.get("reason", ""),
         ]
+        shown.append(entry["sequence"])
+        told.append(record["sequence"])
         if shown != told or record["sequence"] in self.numbers:
             raise NotProven(f"event {event['id']} does not say what its record says")
         self.numbers.add(record["sequence"])
