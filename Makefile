@@ -29,7 +29,7 @@ help:
 	@echo "make bench-peers  measure beside other systems, on a quiet machine; QUICK=1 shows that it works"
 	@echo "make instructions  count the hot path's instructions (needs valgrind); REASON='...' records them"
 	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
-	@echo "make screenshots  pictures of every page of the console, in build/screenshots"
+	@echo "make screenshots  pictures of every page of the console, into docs/images"
 	@echo "make translations  bring the texts that are marked into the German catalogue, and compile it"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
@@ -98,7 +98,7 @@ conformance: $(VENV)/.test-stamp
 
 # Pictures of every page of the console, to be looked at.
 screenshots: $(VENV)/.test-stamp
-	$(BIN)/python -m tests.browser.screenshots build/screenshots
+	RETINUE_TEST_SNAPSHOT=write RETINUE_TEST_REQUIRE=chromium $(BIN)/pytest -q tests/browser/test_pages.py
 
 # New texts come without German, which is then written into locale/de; the second time compiles it.
 translations: $(VENV)/.test-stamp

@@ -41,6 +41,7 @@ def build(root: Path, to: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="retinue-site-") as folder:
         work = Path(folder)
         shutil.copytree(root / "docs", work / "docs")
+        _leave_pictures(work / "docs")
         settings = (root / "zensical.toml").read_text()
         (work / "zensical.toml").write_text(_REST.sub(_rest(root / "docs", settings), settings))
         _bring_examples(root, work / "docs")
@@ -69,6 +70,15 @@ def _rest(docs: Path, settings: str) -> Callable[[re.Match[str]], str]:
         return "".join(f'"{page}",\n' for page in pages if f'"{page}"' not in settings)
 
     return named
+
+
+def _leave_pictures(docs: Path) -> None:
+    """Remove the pictures that no document shows: the control plane carries only those it serves."""
+    texts = "".join(path.read_text() for path in docs.rglob("*.md"))
+    shown = set(re.findall(r"images/([\w.-]+)\)", texts))
+    for path in (docs / "images").iterdir():
+        if path.name not in shown:
+            path.unlink()
 
 
 def _bring_examples(root: Path, docs: Path) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 #: A name of the installation that is not of this machine alone: what is served there without TLS is not secure.
 NAME = "retinue.lan"
+#: A name of somebody else's pages.
+ATTACKER = "attacker.lan"
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +38,11 @@ def chromium() -> Iterator[Browser]:
         # Its own sandbox wants rights that a container does not give; it opens pages of this machine alone.
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {NAME} 127.0.0.1"],
+            args=[
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                f"--host-resolver-rules=MAP {NAME} 127.0.0.1, MAP {ATTACKER} 127.0.0.1",
+            ],
         )
         yield browser
         browser.close()
@@ -98,8 +104,8 @@ def session(chromium: Browser, retinue: Installation) -> object:
     return kept
 
 
-def enter(visitor: Visitor, organization: Organization) -> str:
-    """Have a visitor invited to an organization, with the role that may do most there, and come in.
+def enter(visitor: Visitor, organization: Organization, role: str = "") -> str:
+    """Have a visitor invited to an organization, with a role or the one that may do most there, and come in.
 
     Returns their e-mail address.
     """
@@ -107,7 +113,11 @@ def enter(visitor: Visitor, organization: Organization) -> str:
     most = max(roles, key=lambda role: len(role["permissions"]))
     email = f"vera-{secrets.token_hex(4)}@{organization.handle}.example"
     invited = organization.admin.post(
-        "/v1/invitations", email=email, name="Vera Visitor", roles=[most["handle"]], justification="needed"
+        "/v1/invitations",
+        email=email,
+        name="Vera Visitor",
+        roles=[role or most["handle"]],
+        justification="needed",
     )
     password = secrets.token_urlsafe(24)
     page = visitor.page

@@ -1,124 +1,148 @@
-"""Every page: accessible by axe's rules, in both colours, wide and narrow, and without a sideways scroll."""
+"""Every page: accessible by axe's rules, in both colours, wide and narrow, and with a picture of each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, Page
 
-from tests.browser.visitor import Visitor
-from tests.support.installation import Installation, http
+from tests.browser.addresses import BEFORE, FORBIDDEN, OPERATOR, PAGES, known, pictures
+from tests.browser.conftest import enter
+from tests.browser.pictures import FOLDER, Camera
+from tests.browser.stage import Stage
+from tests.browser.visitor import Visitor, settle
+from tests.conformance.server import Server
+from tests.server_support import django_setup
 from tests.support.requirements import requires
 
 pytestmark = requires("chromium")
-LISTS = (
-    "credentials",
-    "credentials/identify",
-    "credentials/compromise",
-    "requests",
-    "audit",
-    "findings",
-    "reviews",
-)
-ACCESS = tuple(
-    f"access/{name}"
-    for name in (
-        "roles",
-        "roles/new",
-        "groups",
-        "groups/new",
-        "teams",
-        "policies",
-        "policies/new",
-        "permissions",
-        "explain",
-    )
-)
-MORE = ("settings", "settings/notifications", "settings/protect")
-SETTINGS = ("me/tokens", "me/tokens/new", "settings/users", "settings/users/invite", "settings/nodes", *MORE)
 STANDARDS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 #: In the dark only the colours are others; in a narrow window everything else may be, and is not where it was.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-#: Between them, these have every kind of component.
-TYPICAL = (
-    "home",
-    "list",
-    "new",
-    "keys",
-    "access",
-    "audit",
-    "revoke",
-    "/findings",
-    "/policies",
-    "/access/roles/new",
-)
 PLACES = STANDARDS | {"rules": {"color-contrast": {"enabled": False}}}
+WIDE, PHONE, NARROW = (1400, 900), (390, 844), (320, 844)
+#: Rules and what they forbid: without what passes, which would take longer to hand over than to find.
+_RUN = """(rules) => axe.run({ ...rules, resultTypes: ["violations"] }).then((found) =>
+    found.violations.map((each) => `${each.id}: ${each.nodes[0].html.slice(0, 160)}`))"""
+LOOKS = ("light", "dark", "phone", "phone-dark")
+#: All pictures together, so that a checkout stays small.
+MOST_BYTES = 6_000_000
+
+
+@dataclass
+class Look:
+    """What is found on pages, by their name."""
+
+    page: Page
+    found: dict[str, list[str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def at(self, name: str, address: str) -> None:
+        """Look at a page in each colour and width. It is loaded once: only styles tell them apart."""
+        page, camera = self.page, Camera(self.page)
+        answer = page.goto(address)
+        assert answer is not None
+        if answer.status != (403 if name in FORBIDDEN else 200):
+            self._tell(name, f"it is answered with {answer.status}")
+        settle(page)
+        page.evaluate(AXE_SCRIPT)
+        self._axe(name, STANDARDS)
+        camera.settle()
+        self.sizes[f"{name}-light"] = camera.take(f"{name}-light")
+        page.emulate_media(color_scheme="dark")
+        self._axe(name, COLOURS)
+        self.sizes[f"{name}-dark"] = camera.take(f"{name}-dark")
+        self._size(PHONE)
+        self.sizes[f"{name}-phone-dark"] = camera.take(f"{name}-phone-dark")
+        page.emulate_media(color_scheme="light")
+        self.sizes[f"{name}-phone"] = camera.take(f"{name}-phone")
+        self._size(NARROW)
+        self._axe(name, PLACES)
+        for width, height in (NARROW, WIDE):
+            self._size((width, height))
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                self._tell(name, f"it is wider than a window of {width}")
+
+    def _size(self, size: tuple[int, int]) -> None:
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+
+    def _axe(self, name: str, rules: dict[str, Any]) -> None:
+        for violation in self.page.evaluate(_RUN, rules):
+            self._tell(name, violation)
+
+    def _tell(self, name: str, what: str) -> None:
+        self.found.setdefault(name, []).append(what)
 
 
 @pytest.fixture(scope="module")
-def pages(retinue: Installation) -> dict[str, str]:
-    """The address of every page, with something on it."""
-    made = http(
-        "POST",
-        f"{retinue.url}/v1/service-accounts",
-        token=retinue.token(),
-        body={
-            "name": "a-name-that-is-as-long-as-people-make-them-when-a-convention-says-so",
-            "purpose": "Looked at. " * 20,
-            "owners": ["admin@acme.example"],
-            "key": {"name": "first"},
-            "permissions": ["report:read"],
-        },
-    ).json()
-    account, key = f"/accounts/{made['id']}", f"/keys/{made['key']['id']}"
-    http("POST", f"{retinue.node_url}/v1/verify", body={"token": made["token"]})
-    tabs = {name: f"{account}/{name}" for name in ("keys", "access", "requests", "audit", "settings")}
-    acts = {name: f"{key}/do/{name}" for name in ("rotate", "expire", "revoke")}
-    return {
-        "home": "/",
-        "list": "/accounts",
-        "nothing found": "/accounts?search=nothing-of-this-name",
-        "new": "/accounts/new",
-        **{f"/{name}": f"/{name}" for name in (*LISTS, *ACCESS, *SETTINGS, "policies", "reviews/new")},
-        "overview": account,
-        **tabs,
-        "new key": f"{account}/keys/new",
-        "delete": f"{account}/do/delete",
-        **acts,
-    }
+def stage(server: Server) -> Stage:
+    """An organization with something on every page."""
+    return Stage(server)
 
 
-@pytest.mark.parametrize(
-    ("colours", "width", "rules"),
-    [("light", 1400, STANDARDS), ("dark", 1400, COLOURS), ("light", 320, PLACES)],
-    ids=["light and wide", "dark", "narrow"],
-)
-def test_pages_are_accessible(
-    chromium: Any,
-    retinue: Installation,
-    session: Any,
-    pages: dict[str, str],
-    colours: str,
-    width: int,
-    rules: dict[str, Any],
-) -> None:
+WINDOW: dict[str, Any] = {"viewport": {"width": WIDE[0], "height": WIDE[1]}, "reduced_motion": "reduce"}
+
+
+@pytest.fixture
+def person(chromium: Browser, server: Server, stage: Stage) -> Iterator[Visitor]:
+    """Somebody of it, in a wide window."""
+    handle = stage.organization.handle
+    with Visitor.open(chromium, server.running, None, handle=handle, **WINDOW) as found:
+        yield found
+
+
+@pytest.fixture
+def operator(chromium: Browser, server: Server, session: Any) -> Iterator[Visitor]:
+    """The operator of the installation, in a wide window."""
+    with Visitor.open(chromium, server.running, session, **WINDOW) as found:
+        yield found
+
+
+def test_every_page_has_an_address_here() -> None:
     """
-    Axe finds nothing on any page (in the dark and in a narrow window: on those with each kind of component), and
-    no page is wider than its window.
+    Each route of the console is a page that is looked at, or is named as something else.
     """
-    axe, found = Axe(), {}
-    looked_at = pages if rules is STANDARDS else TYPICAL
-    assert pages.keys() >= set(TYPICAL)
-    size = {"width": width, "height": 900}
-    with Visitor.open(chromium, retinue, session, color_scheme=colours, viewport=size) as visitor:
-        for name, path in pages.items():
-            page = visitor.go(path)
-            found_here = axe.run(page, options=rules).response["violations"] if name in looked_at else []
-            told = [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found_here]
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                told.append("it is wider than the window")
-            if told:
-                found[name] = told
+    django_setup.setup()
+    from retinue.server.console.urls import urlpatterns
 
-    assert {} == found
+    routes = {each.name for each in urlpatterns if each.name}
+
+    assert routes == known()
+
+
+def test_pages_are_accessible_and_photographed(person: Visitor, operator: Visitor, stage: Stage) -> None:
+    """
+    Axe finds nothing on any page: by all its rules in a wide window, by those of colours in the dark, by those of
+    places in a narrow one. No page is wider than its window, and there is a picture of each, in ``docs/images`` if
+    they are written.
+    """
+    look = Look(person.page)
+    for pages in BEFORE.values():
+        for name, address in pages.items():
+            look.at(name, address)
+    stage.fill(enter(person, stage.organization, "owner"))
+    for pages in PAGES.values():
+        for name, address in pages.items():
+            look.at(name, address.format(**stage.ids))
+    look.page = operator.page
+    for name, address in OPERATOR.items():
+        look.at(name, address)
+
+    assert {} == look.found
+    assert {f"{name}-{each}" for name in pictures() for each in LOOKS} == set(look.sizes)
+    assert MOST_BYTES > sum(look.sizes.values())
+    assert min(look.sizes.values()) > 1_000
+
+
+def test_every_page_has_its_stored_pictures() -> None:
+    """
+    ``docs/images`` has a picture of every page, light and dark, wide and on a phone, and of nothing else.
+    ``make screenshots`` takes them anew.
+    """
+    owed = {f"{name}-{each}.webp" for name in pictures() for each in LOOKS}
+
+    assert owed == {each.name for each in FOLDER.glob("*.webp")}

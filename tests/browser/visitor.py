@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page
 
 from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation
+from tests.support.processes import wait_for
 
 #: A page tells here what its policy has stopped; the listener stands before any script of the page.
 _LISTEN = """
 document.addEventListener("securitypolicyviolation",
     (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
 """
+_MOVING = "Boolean(document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling'))"
 
 
 class Visitor:
@@ -81,6 +83,15 @@ class Visitor:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" != self.url:
             self.wrong.append(f"a request left the host: {url}")
+
+
+def settle(page: Page) -> None:
+    """Wait until the parts of a page that come after it are there.
+
+    Asked again and again from outside: the page's policy lets nobody evaluate a condition in it for long.
+    """
+    page.wait_for_timeout(60)  # until it has asked for them
+    wait_for("the page is still", lambda: not page.evaluate(_MOVING), seconds=15, every=0.03)
 
 
 def sign_in(page: Page, retinue: Installation, url: str = "") -> None:

@@ -26,6 +26,7 @@ TYPES = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".webp": "image/webp",
     ".conf": "text/plain; charset=utf-8",
     ".py": "text/plain; charset=utf-8",
     ".md": "text/markdown; charset=utf-8",
