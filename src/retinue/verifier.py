@@ -168,8 +168,8 @@ class Verifier:
             return _STALE
         boot_ns, wall_ms = self._boot_clock_ns(), self._clock_ms()
         now = _now_ms(meta, boot_ns, wall_ms)
-        if token is None:
-            credential, genuine, access_ms, claim = self._found(snapshot, other, protected, now)
+        if token is None or token[1] == _ACCESS:
+            credential, genuine, access_ms, claim = self._found(snapshot, token or other, protected, now)
         else:
             credential, access_ms, claim = snapshot.credential(token[2]), 0, ""
             if credential is not None and credential.kind != token[1]:
@@ -250,18 +250,19 @@ class Verifier:
         return msgspec.structs.replace(allowed, quota=quota)
 
     def _found(
-        self, snapshot: Snapshot, other: Other | None, protected: Organization | None, now: int
+        self, snapshot: Snapshot, read: Read | Other | None, protected: Organization | None, now: int
     ) -> tuple[Credential | None, bool, int, str]:
-        """Return the credential of a token that is no native one, whether it is its own, the end of an access
-        token, and a claim."""
-        if other is None:
+        """Find what is no native key: credential, is it its own, the end of an access token, a claim."""
+        if read is None:
             return None, False, 0, ""
-        if other.kind != _ACCESS:
-            credential, genuine, claim = self._digests.finder.find(snapshot, other, protected, now)
-            return credential, genuine, 0, claim
-        credential = snapshot.credential(other.kid)
+        if isinstance(read, Other):
+            if read.kind != _ACCESS:
+                credential, genuine, claim = self._digests.finder.find(snapshot, read, protected, now)
+                return credential, genuine, 0, claim
+            read = read.whole, read.kind, read.kid
+        credential = snapshot.credential(read[2])
         digests = () if credential is None else credential.digests
-        access_ms = access_token.end_ms(other.whole, digests, self._peppers, now)
+        access_ms = access_token.end_ms(read[0], digests, self._peppers, now)
         return credential, access_ms > 0, access_ms, ""
 
 
