@@ -52,7 +52,7 @@ def test_QU17_tokens_of_services_are_a_filter(person: Visitor, organization: Org
     expect(row_of(page, "of-a-person")).to_be_visible()
     page = person.go("/credentials")
     expect(row_of(page, "of-a-service")).to_be_visible()
-    page.get_by_label("Kind").select_option("api_key")
+    page.get_by_role("search", name="Filters").get_by_label("Kind").select_option("api_key")
     if (send := page.get_by_role("button", name="Filter", exact=True)).count():
         send.click()
 
