@@ -112,7 +112,7 @@ def list_findings(call: Call, query: FindingFilter) -> schemas.JSON:
         limit=query.limit,
     )
     as_of = instant(queries.as_of(call.organization, call.now))
-    return {"items": _rendered(call, rows), "next": following, "as_of": as_of}
+    return {"items": _rendered(call, rows, are_open=query.state == "open"), "next": following, "as_of": as_of}
 
 
 @operation("GET", "/findings/counts", permission="finding:read", response=FindingCounts, tag=TAG)
@@ -146,8 +146,8 @@ def reopen_finding(call: Call, finding_id: str, body: schemas.WithReason) -> sch
     return _rendered(call, [actions.reopen(call.tx, call.organization, finding_id)])[0]
 
 
-def _rendered(call: Call, rows: Sequence[Found]) -> list[schemas.JSON]:
-    granted = queries.accepted(call.organization, call.now)
+def _rendered(call: Call, rows: Sequence[Found], *, are_open: bool = False) -> list[schemas.JSON]:
+    granted = {} if are_open else queries.accepted(call.organization, call.now)
     held = credentials.by_ids(row.subject for row in rows if KINDS[row.kind].subject == "credential")
     ids = {row.subject for row in rows} | {each.principal_id or "" for each in held.values()}
     people = directory.principals(ids | {each.accepted_by for each in granted.values()})
