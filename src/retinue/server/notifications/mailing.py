@@ -18,7 +18,7 @@ from retinue.server.ids import new_id
 from retinue.server.ledger.queries import AuditEvent, view
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import wake
-from retinue.server.notifications import claiming, rules, words
+from retinue.server.notifications import claiming, rules, signing_in, words
 from retinue.server.notifications.models import DONE, FAILED, PENDING, Mail, Notice
 from retinue.server.traffic import queries as traffic
 
@@ -107,12 +107,12 @@ def compose(row: Mail) -> EmailMessage | None:
     """Put a mail into words; ``None`` if its recipient cannot be reached now, or nothing is left to tell."""
     person = Principal.objects.filter(id=row.recipient, state="enabled").exclude(email="").first()
     events = Notice.objects.filter(mail=row.id).order_by("id").values_list("event", flat=True)
-    told = _told(list(events))
     mail = settings.INSTALLATION.mail
+    told = [] if person is None else _told(list(events), person)
     if person is None or not told or mail is None:
         return None
     organization = Organization.objects.get(id=row.organization)
-    subject = told[0].title if len(told) == 1 else f"{len(told)} things about credentials"
+    subject = told[0].title if len(told) == 1 else f"{len(told)} things about credentials and signing in"
     parts = [each.text for each in told[:TOLD_MOST]]
     if len(told) > TOLD_MOST:
         parts.append(f"... and {len(told) - TOLD_MOST} more, in the audit log: retinue audit list")
@@ -128,14 +128,17 @@ def compose(row: Mail) -> EmailMessage | None:
     )
 
 
-def _told(idents: Iterable[str]) -> list[words.Told]:
+def _told(idents: Iterable[str], person: Principal) -> list[words.Told]:
     rows = AuditEvent.objects.filter(id__in=list(idents)).select_related("personal")
     events = [view(row) for row in rows.order_by("revision", "n")]
     keys = by_ids(each.subject for each in events)
     used = traffic.usage(keys)
     console = next(iter(settings.INSTALLATION.origins), "")
-    return [
-        words.tell(words.Facts(each, keys[each.subject], used.get(each.subject), console))
-        for each in events
-        if each.subject in keys
-    ]
+    told = []
+    for each in events:
+        if each.type in signing_in.CHANGES:
+            told.append(signing_in.tell(each, person.email, console))
+        elif each.subject in keys:
+            facts = words.Facts(each, keys[each.subject], used.get(each.subject), console)
+            told.append(words.tell(facts))
+    return told

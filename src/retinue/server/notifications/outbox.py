@@ -17,7 +17,7 @@ from retinue.server.ids import new_id
 from retinue.server.ledger.queries import AuditEvent, head
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes.probing import CANARY
-from retinue.server.notifications import rules
+from retinue.server.notifications import rules, signing_in
 from retinue.server.notifications.models import Delivery, Notice, Progress, Webhook
 from retinue.server.notifications.recipients import Book
 from retinue.server.policies.queries import policy_of
@@ -103,6 +103,10 @@ class _Reading:
 
     def _notices(self) -> Iterator[Notice]:
         for event in self._events:
+            if event.type in signing_in.CHANGES and self._book.reaches(event.subject):
+                yield Notice(
+                    organization=event.organization, recipient=event.subject, event=event.id, due_at=self._now
+                )
             verb = event.type.partition(".")[2]
             key = self._credentials.get(event.subject)
             if event.subject_kind not in _KINDS or verb not in TOLD or key is None:

@@ -28,6 +28,11 @@ class Book:
         self.administrators = lru_cache(maxsize=None)(_administrators)
         self._circles = lru_cache(maxsize=None)(_circle)
 
+    def reaches(self, person_id: str) -> bool:
+        """Tell whether somebody can be told of what is their own."""
+        person = Principal.objects.filter(id=person_id).first()
+        return person is not None and _is_reachable(person)
+
     def of(self, key: Credential, circles: Iterable[str]) -> list[Principal]:
         """Return whom these circles around a credential are; where they are empty, the next one outside."""
         wanted = list(circles)
