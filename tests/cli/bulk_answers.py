@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.cli.answers import ISSUED
+
 #: Of the ids that the filter finds.
 DIGEST = "c1" * 32
 
 
-def bulk(body: dict[str, Any]) -> dict[str, Any]:
+def bulk(body: dict[str, Any], path: str = "") -> dict[str, Any]:
     """Two keys that a filter finds; one of them is refused."""
     items = [
         {"id": "key_LiveLiveLive", "name": "etl/k1", "result": "done", "state": "revoked", "code": None,
@@ -18,4 +20,5 @@ def bulk(body: dict[str, Any]) -> dict[str, Any]:
     ]  # fmt: skip
     preview = bool(body.get("preview"))
     counts = {"matched": 2, "done": 1, "unchanged": 0, "refused": 1}
-    return {"preview": preview, "digest": DIGEST, **counts, "items": items}
+    issued = {} if path != "keys/rotate" else {"issued": None if preview else [ISSUED]}
+    return {**issued, "preview": preview, "digest": DIGEST, **counts, "items": items}

@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "account-delete": ("account", "delete", "etl", "--yes"),
     "account-restore": ("account", "restore", "etl"),
     "key-list": ("key", "list", "etl"),
+    "key-list-idle": ("key", "list", "etl", "--idle", "30d", "--search", "k"),
     "key-get": ("key", "get", "etl/k1"),
     "key-issue": ("key", "issue", "etl", "--name", "k1", "--out", "token"),
     "key-rename": ("key", "rename", "etl/k1", "k9"),
@@ -227,6 +228,7 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
         | {
             ("export",),
             ("plan",),
+            ("diff",),
             ("apply",),
             ("login",),
             ("logout",),

@@ -108,7 +108,7 @@ def _tokens(path: str, of: dict[str, Any]) -> list[tuple[str, str, Callable[[Cal
     ]
 
 
-_MANY = "(keys|service-accounts)/(enable|disable|delete|revoke)"
+_MANY = "(keys|service-accounts)/(enable|disable|delete|revoke|expire|restrict|rotate)"
 _A, _K = "/v1/service-accounts", "/v1/keys"
 _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", _A, lambda c, m: _accounts(c.query)),
@@ -132,7 +132,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("GET", f"{_K}/(key_[^/]+)", _key),
     ("PATCH", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], c.body["name"]))),
     ("POST", f"{_K}/(key_[^/]+)/(rotate|regenerate)", lambda c, m: (201, ISSUED)),
-    ("POST", f"/v1/bulk/{_MANY}", lambda c, m: (200, bulk(c.body))),
+    ("POST", f"/v1/bulk/{_MANY}", lambda c, m: (200, bulk(c.body, f"{m[1]}/{m[2]}"))),
     ("POST", "/v1/bulk/keys/import", lambda c, m: (200, imported(c.body))),
     ("POST", f"{_K}/(key_[^/]+)/expire", lambda c, m: (200, {"key": key(m[1]), "expiry": ISSUED["expiry"]})),
     ("POST", f"{_K}/(key_[^/]+)/restrict", lambda c, m: (200, key(m[1], **c.body))),

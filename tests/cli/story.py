@@ -84,6 +84,7 @@ _KEYS = [
     _step("key issue etl --name k1 --expires 30d --out t-k1"),
     _step("key issue etl --name tried --dry-run --out t-never"),
     _step("key list etl"),
+    _step("key list --idle 30d --search k1"),
     _step("key get etl/k1"),
     _step("key rename etl/k1 k2"),
     _step("key restrict etl/k2 --network 127.0.0.0/8"),
@@ -103,6 +104,9 @@ _KEYS = [
     _step("verify --offline --file t-k3-again --need report:read"),
     _step("verify --file t-w1"),
     _step("verify --offline --file t-w1"),
+    _step("key restrict --where account=etl --where search=k3 --read-only --confirm 1"),
+    _step("key expire --where account=etl --where search=k3 --in 15d --confirm 1"),
+    _step("key rotate --where account=etl --where name=k3 --confirm 1 --out t-many"),
 ]
 _ACCESS = [
     _step("role create Reader --permission report:read"),
@@ -232,6 +236,7 @@ _OBSERVE = [
     _step("backup restore backup.db --dry-run"),
     _step("export --out access.yaml"),
     _step("plan -f access.yaml"),
+    _step("diff -f access.yaml"),
     _step("apply -f access.yaml --yes"),
 ]
 _REST = [

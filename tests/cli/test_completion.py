@@ -41,7 +41,7 @@ def complete(run: Run, *words: str) -> list[str]:
         (("key", "re"), ["regenerate", "rename", "restore", "restrict", "revoke"]),
         (("key", "issue", "etl", "--na"), ["--name"]),
         (("account", "list", "-o", "js"), ["json", "jsonl"]),
-        (("completion", ""), ["bash", "zsh", "fish"]),
+        (("completion", ""), ["bash", "zsh", "fish", "powershell"]),
         (("log", "list", "--decision", ""), ["allowed", "denied"]),
         (("account", "get", ""), ["etl"]),
         (("account", "get", "x"), []),
@@ -151,7 +151,7 @@ def test_bash(run: Run, server: FakeServer, tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_scripts_are_of_their_shell(shell: str, run: Run, tmp_path: Path) -> None:
     """Each script is one that its shell can read, where the shell is here."""
     path = tmp_path / "script"

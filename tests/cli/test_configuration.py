@@ -62,6 +62,22 @@ def test_a_plan_with_changes_is_a_negative_answer(run: Run, file: Path, server: 
     assert (0, "", "nothing to change\n") == (same.code, same.out, same.err)
 
 
+def test_a_difference_is_a_negative_answer(run: Run, file: Path, server: FakeServer) -> None:
+    """`diff` shows each step with its fields and ends with 7; without one with 0 and nothing on stdout."""
+    field = {"field": "permissions", "before": ["report:read"], "after": []}
+    _planned(server, steps=[{**STEP, "act": "update", "fields": [field]}])
+    differs = run("diff", "-f", str(file), "--prune")
+    asked = server.calls[-1].body
+    as_json = run("diff", "-f", str(file), "-o", "json")
+    _planned(server, steps=[])
+    same = run("diff", "-f", str(file))
+
+    assert (7, '~ roles reporter\n    permissions: ["report:read"] -> []\n') == (differs.code, differs.out)
+    assert {"document": DOCUMENT, "prune": True} == asked
+    assert (7, [field]) == (as_json.code, json.loads(as_json.out)["steps"][0]["fields"])
+    assert (0, "", "no difference\n") == (same.code, same.out, same.err)
+
+
 def test_apply_sends_the_digest_of_the_plan_that_was_shown(run: Run, file: Path, server: FakeServer) -> None:
     """Only with a confirmation; and what the caller says about pruning and breaking goes with it."""
     unasked = run("apply", "-f", str(file))

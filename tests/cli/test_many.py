@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from retinue.cli import progress
-from tests.cli.answers import ETL_ID, EVENT
+from tests.cli.answers import ETL_ID, EVENT, NEW_TOKEN
 from tests.cli.bulk_answers import DIGEST
 from tests.cli.conftest import Run, Terminal
 from tests.cli.control_plane import FakeServer
@@ -18,6 +18,9 @@ from tests.cli.control_plane import FakeServer
 WAYS = [
     ("key", "revoke", "--where", "account=etl", "--where", "status=expired"),
     ("key", "delete", "--where", "state=revoked"),
+    ("key", "expire", "--where", "unused_for=90d", "--in", "7d"),
+    ("key", "restrict", "--where", "account=etl", "--read-only"),
+    ("key", "rotate", "--where", "expires_within=14d", "--overlap", "24h", "--out", "-"),
     ("account", "enable", "--where", "state=disabled"),
     ("account", "disable", "--where", "owner=admin@acme.example"),
     ("account", "delete", "--where", "search=old", "--where", "role=auditor"),
@@ -34,7 +37,8 @@ def test_one_call_for_all_that_fit(words: tuple[str, ...], run: Run, server: Fak
     assert (True, None, 2) == (preview.body["preview"], act.body.get("preview"), act.body["expected"])
     assert (None, DIGEST) == (preview.body.get("digest"), act.body["digest"])
     assert preview.body["where"] == act.body["where"]
-    assert ["done", "refused"] == [each["result"] for each in json.loads(outcome.out)["items"]]
+    printed = outcome.out[outcome.out.rindex('{\n  "items"') :]
+    assert ["done", "refused"] == [each["result"] for each in json.loads(printed)["items"]]
 
 
 def test_names_in_filters_become_ids(run: Run, server: FakeServer) -> None:
@@ -42,6 +46,48 @@ def test_names_in_filters_become_ids(run: Run, server: FakeServer) -> None:
     run("key", "revoke", "--where", "account=etl", "--confirm", "2")
 
     assert {"account": ETL_ID} == server.changes()[-1].body["where"]
+
+
+def test_what_is_done_to_keys_goes_with_each_call(run: Run, server: FakeServer) -> None:
+    """The end, the restrictions, the overlap are in the preview and in the act; days are numbers."""
+    run("key", "expire", "--where", "unused_for=90d", "--now", "--confirm", "2")
+    run("key", "restrict", "--where", "account=etl", "--network", "10.0.0.0/8", "--confirm", "2")
+    run("key", "restrict", "--where", "account=etl", "--none", "--confirm", "2")
+    calls = server.changes()
+    sent = [
+        {name: value for name, value in call.body.items() if name not in ("preview", "expected", "digest")}
+        for call in calls
+    ]
+
+    assert sent[::2] == sent[1::2]
+    assert [
+        {"where": {"unused_for": 90}, "expires": "now"},
+        {"where": {"account": ETL_ID}, "networks": ["10.0.0.0/8"]},
+        {"where": {"account": ETL_ID}, "networks": [], "endpoints": [], "methods": [], "times": []},
+    ] == sent[::2]
+
+
+def test_tokens_of_many_go_into_one_private_file(run: Run, server: FakeServer) -> None:
+    """A line of JSON for each new key, mode 0600, nothing of it printed; without a place nothing is sent."""
+    words = ("key", "rotate", "--where", "account=etl", "--confirm", "2")
+    refused = run(*words)
+    sent = len(server.changes())
+    outcome = run(*words, "--out", "tokens")
+    again = run(*words, "--out", "tokens")
+    lines = [json.loads(line) for line in Path("tokens").read_text().splitlines()]
+
+    assert (2, 0, 8, 6) == (refused.code, sent, outcome.code, again.code)
+    assert [("etl/k1", NEW_TOKEN)] == [(line["key"], line["token"]) for line in lines]
+    assert 0o600 == Path("tokens").stat().st_mode & 0o777
+    assert NEW_TOKEN not in outcome.out + outcome.err
+
+
+def test_no_file_of_tokens_stays_behind_a_dry_run(run: Run, server: FakeServer) -> None:
+    """The reserved file goes away where no token came."""
+    words = ("key", "rotate", "--where", "account=etl", "--out", "tokens")
+
+    assert (0, False) == (run(*words, "--dry-run").code, Path("tokens").exists())
+    assert (10, False) == (run(*words).code, Path("tokens").exists())
 
 
 @pytest.mark.parametrize("words", WAYS, ids=lambda words: "-".join(words[:2]))
@@ -65,6 +111,14 @@ def test_dry_run_of_many(run: Run, server: FakeServer) -> None:
     "words",
     [
         ("key", "revoke", "etl/k1", "--where", "state=active"),
+        ("key", "expire", "etl/k1", "--where", "state=active", "--now"),
+        ("key", "restrict", "etl/k1", "--where", "state=active", "--read-only"),
+        ("key", "rotate", "etl/k1", "--where", "state=active", "--out", "-"),
+        ("key", "rotate", "--where", "state=active", "--out", "-", "--name", "n"),
+        ("key", "expire", "--where", "unused_for=0d", "--now"),
+        ("key", "expire", "--now"),
+        ("key", "restrict", "--read-only"),
+        ("key", "rotate", "--out", "-"),
         ("key", "revoke", "--where", "state"),
         ("key", "revoke", "--where", "color=red"),
         ("key", "revoke", "--where", "state=active", "--where", "state=revoked"),

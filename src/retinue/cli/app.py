@@ -58,6 +58,7 @@ _COMMANDS = (
     ("run", "run:app", "Run a program with a short-lived token.", _OPERATE),
     ("export", "configuration:export_app", "The organization's access as YAML.", _OPERATE),
     ("plan", "configuration:plan_app", "What a document would change.", _OPERATE),
+    ("diff", "configuration:diff_app", "How the organization differs from a document.", _OPERATE),
     ("apply", "configuration:apply_app", "Make the organization what a document says.", _OPERATE),
     ("node", "node:app", "The nodes that decide.", _OPERATE),
     ("gateway", "gateway:app", "Gateways: their configuration, and probes of one.", _OPERATE),

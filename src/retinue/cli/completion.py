@@ -43,9 +43,30 @@ function __retinue_complete
 end
 complete -c retinue -f -a '(__retinue_complete)'
 """
+_POWERSHELL = """\
+# Retinue completion for PowerShell: retinue completion powershell | Out-String | Invoke-Expression
+Register-ArgumentCompleter -Native -CommandName retinue -ScriptBlock {
+    param($word, $tree, $cursor)
+    $before = @($tree.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursor } |
+        Select-Object -Skip 1 | ForEach-Object {
+            if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value }
+            else { $_.Extent.Text }
+        })
+    # An empty word is lost on the way to a program in Windows PowerShell, unless it is quoted twice.
+    $last = if ($word) { $word } elseif ($PSNativeCommandArgumentPassing -in 'Standard', 'Windows') { '' }
+        else { '""' }
+    retinue __complete @before $last 2>$null | ForEach-Object {
+        $text = if ($_ -match '[^\\w@%+=:,./*-]') { "'" + $_.Replace("'", "''") + "'" } else { $_ }
+        [System.Management.Automation.CompletionResult]::new($text, $_, 'ParameterValue', $_)
+    }
+}
+"""
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL}
 
 
 @app.default
-def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Which shell.")], /) -> None:
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish", "powershell"], Parameter(help="Which shell.")], /
+) -> None:
     """Print the script that makes a shell complete `retinue`."""
-    print({"bash": _BASH, "zsh": _ZSH, "fish": _FISH}[shell], end="")
+    print(_SCRIPTS[shell], end="")

@@ -1,7 +1,8 @@
-"""``retinue export``, ``plan``, ``apply``: an organization's access as YAML, so that it can live in git."""
+"""``retinue export``, ``plan``, ``diff``, ``apply``: an organization's access as YAML, to live in git."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm, output
-from retinue.cli.cells import Column, Shape
+from retinue.cli.cells import Column, Shape, clean
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -26,6 +27,7 @@ from retinue.client.models import Page
 
 export_app = App(name="export", help="The organization's access as YAML, without secrets.")
 plan_app = App(name="plan", help="What a document would change.")
+diff_app = App(name="diff", help="How the organization differs from a document.")
 apply_app = App(name="apply", help="Make the organization what a document says.")
 
 STEP = Shape[PlannedStep](
@@ -84,6 +86,27 @@ def plan(
     for line in _talk(found):
         session.say(line)
     return Exit.NEGATIVE if found.steps else Exit.DONE
+
+
+@diff_app.default
+def diff(*, file: File, prune: Prune = False, options: Options = DEFAULTS) -> int:
+    """Show how the organization differs from a document; exit 7 if it does, for a check in CI."""
+    session = Session(options, ops.PLAN)
+    found = session.perform(ops.PLAN, None, _asked(file, prune, None))
+    if options.output is None:
+        for step in found.steps:
+            print(clean(f"{_SIGNS[step.act]} {step.section} {step.key}"))
+            for each in step.fields:
+                print(clean(f"    {each.field}: {_value(each.before)} -> {_value(each.after)}"))
+    else:
+        _show(found, options)
+    if not found.steps:
+        session.say("no difference")
+    return Exit.NEGATIVE if found.steps else Exit.DONE
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 @apply_app.default

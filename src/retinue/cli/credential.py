@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import lookup, output
+from retinue.cli import durations, lookup, output
 from retinue.cli.cells import Column, Shape
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
@@ -66,9 +66,9 @@ def list_(
         "kind": kind,
         "account": account,
         "status": status,
-        "used_within": _days(used, "--used"),
-        "unused_for": _days(idle, "--idle"),
-        "expires_within": _days(expiring, "--expiring"),
+        "used_within": durations.days(used, "--used") if used else None,
+        "unused_for": durations.days(idle, "--idle") if idle else None,
+        "expires_within": durations.days(expiring, "--expiring") if expiring else None,
         "search": search,
         "sort": sort,
     }
@@ -86,15 +86,6 @@ def expiry_plan(*, options: Options = DEFAULTS) -> None:
         output.show_list([Page(found.items)], PLANNED, options)
     session.say(f"{found.credentials} credentials, {found.in_use} used in the last 24 hours")
     session.say(f"expiry.enforce is {found.enforce}")
-
-
-def _days(text: str | None, flag: str) -> str | None:
-    if text is None:
-        return None
-    number = text.removesuffix("d")
-    if not number.isascii() or not number.isdigit() or number.strip("0") == "":
-        raise CommandError(f"{flag} {text}: not a number of days", "write it as 30d", Exit.USAGE)
-    return number
 
 
 @identify_app.default

@@ -28,6 +28,14 @@ def seconds(text: str, flag: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+def days(text: str, flag: str) -> int:
+    """Return a whole number of days, written as ``30d`` or ``30``; raises (exit 2) for anything else."""
+    number = text.removesuffix("d")
+    if not number.isascii() or not number.isdigit() or number.strip("0") == "":
+        raise CommandError(f"{flag} {text}: not a number of days", "write it as 30d", Exit.USAGE)
+    return int(number)
+
+
 def instant(text: str | None, flag: str) -> str | None:
     """Return an instant in RFC 3339 (UTC): that instant itself, or the one a duration before now."""
     if text is None:

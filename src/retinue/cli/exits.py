@@ -31,7 +31,7 @@ MEANINGS = {
     Exit.NOT_SIGNED_IN: "not signed in, or the token of the CLI was rejected",
     Exit.FORBIDDEN: "forbidden; the message names the permission",
     Exit.CONFLICT: "conflict, or a precondition failed",
-    Exit.NEGATIVE: "a negative answer: `verify` denied; `policy check`, `plan`, `audit verify` found fault",
+    Exit.NEGATIVE: "a negative answer: `verify` denied; `policy check`, `diff`, `audit verify` found fault",
     Exit.PARTLY: "partly done; each failure is printed",
     Exit.UNREACHABLE: "server unreachable, unavailable or too slow",
     Exit.NEEDS_CONFIRMATION: "confirmation needed, but there is no terminal",

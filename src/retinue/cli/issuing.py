@@ -65,6 +65,18 @@ def hand_key_over(
         session.next(f"retinue key get {key.id}" if noun == "key" else "retinue credential list")
 
 
+def in_a_line(issued: IssuedKey) -> dict[str, Any]:
+    """Return one of many new keys with its token, as its line of a file says it."""
+    key = issued.key
+    return {
+        "key": key_label(key),
+        "id": key.id,
+        "rotated_from": key.rotated_from,
+        "expiry": msgspec.to_builtins(issued.expiry),
+        "token": _token(issued, None),
+    }
+
+
 def _token(issued: IssuedKey, held: Token | None) -> str | None:
     if held is not None:
         return held.reveal()

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, held, key_end, key_import, key_life, lookup, output, quiet
+from retinue.cli import durations, held, key_end, key_import, key_life, key_many, lookup, many, output, quiet
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import TokenFormat
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.key_end import evidence
-from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, restrictions
+from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, one_key, restrictions
+from retinue.cli.key_many import Confirm
+from retinue.cli.many import Where
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
     DANGER_DEFAULTS,
@@ -24,6 +26,7 @@ from retinue.cli.options import (
 from retinue.cli.session import Session
 from retinue.cli.shapes import KEY
 from retinue.client import operations as ops
+from retinue.client.credential_operations import LIST_CREDENTIALS
 from retinue.token import Token
 
 app = App(name="key", help="API keys of service accounts. A key is written ACCOUNT/NAME or as its id.")
@@ -50,6 +53,9 @@ def list_(
     /,
     *,
     status: Annotated[Status | None, Parameter(help="Only with this status.")] = None,
+    idle: Annotated[
+        str | None, Parameter(metavar="DAYS", help="Only neither used nor issued in these days: 30d.")
+    ] = None,
     search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
     limit: Annotated[int | None, Parameter(help="At most so many.")] = None,
     options: Options = DEFAULTS,
@@ -58,6 +64,11 @@ def list_(
     session = Session(options, ops.LIST_KEYS)
     owner = lookup.account_id(session, account) if account else None
     query = {"account": owner, "status": status, "search": search}
+    if idle is not None:
+        # The list of all credentials knows how long each was not used.
+        query |= {"kind": "api_key", "unused_for": str(durations.days(idle, "--idle"))}
+        output.show_list(session.pages(LIST_CREDENTIALS, None, query, limit), KEY, options)
+        return
     output.show_list(session.pages(ops.LIST_KEYS, None, query, limit), KEY, options)
 
 
@@ -131,9 +142,10 @@ def rename(key: str, new: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -
 
 @app.command
 def rotate(
-    key: str,
+    key: str | None = None,
     /,
     *,
+    where: Where = (),
     overlap: Annotated[
         str | None, Parameter(help="How long the old key still works: 24h, or now.", metavar="DURATION")
     ] = None,
@@ -151,36 +163,44 @@ def rotate(
     prefix: Prefix = None,
     out: Out = None,
     format_: Form = "raw",
+    confirm: Confirm = None,
     options: DangerOptions = DANGER_DEFAULTS,
-) -> None:
+) -> int:
     """Issue a successor with a new id; the old key works on for the overlap and then retires."""
-    session = Session(options, ops.ROTATE_KEY, ops.LIST_ACCOUNT_KEYS)
+    many.check_one_way((key,) if key else (), where)
     wanted = _overlap(overlap)
-    old = lookup.key(session, key)
+    ending = durations.checked(expires, "--expires", never=True) if expires else None
+    if where:
+        if name or compromised or finish or wait_zero or local or prefix or format_ != "raw":
+            raise CommandError("--where goes with --overlap, --expires and --out", "one by one", Exit.USAGE)
+        return key_many.rotate(where, out, {"overlap": wanted, "expires": ending}, options, confirm)
+    session = Session(options, ops.ROTATE_KEY, ops.LIST_ACCOUNT_KEYS)
+    old = lookup.key(session, one_key(key))
     if wait_zero and not options.print_curl:
         finish = True
         quiet_for = durations.seconds(wait_zero, "--wait-zero")
         if not quiet.wait(session, old, quiet_for):
             session.say(f"the overlap of key {lookup.key_label(old)} has ended by itself")
-            return
+            return Exit.DONE
     elif finish or compromised or wanted == "0s":
-        ask.one("end at once", lookup.key_label(old), evidence(old), options)
+        ask.one("end at once", lookup.key_label(old), evidence(old), options, confirm)
     if finish or wait_zero:
         ended = session.perform(ops.FINISH_ROTATION, {"id": old.id})
         session.say(f"retired key {lookup.key_label(ended)} ({ended.id})")
         session.show_change([ended], KEY)
-        return
+        return Exit.DONE
     made = _held(local, prefix)
     body = {
         "overlap": wanted,
         "name": name,
-        "expires": durations.checked(expires, "--expires", never=True) if expires else None,
+        "expires": ending,
         "compromised": compromised or None,
         "digest": _digest(made),
     }
     with session.handover(out, format_).ready() as handover:
         issued = session.perform(ops.ROTATE_KEY, {"id": old.id}, body)
         hand_key_over(session, issued, handover, done="rotated: new", held=made)
+    return Exit.DONE
 
 
 def _overlap(text: str | None) -> str | None:

@@ -11,6 +11,7 @@ from retinue.cli import confirm as ask
 from retinue.cli import lookup, many
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
+from retinue.cli.key_many import Confirm, key_filters
 from retinue.cli.many import Where
 from retinue.cli.options import DANGER_DEFAULTS, DangerOptions
 from retinue.cli.session import Session, each
@@ -21,7 +22,6 @@ from retinue.client.models import Key
 from retinue.client.operations import Operation
 
 Because = Literal["no_longer_needed", "owner_left", "privilege_withdrawn", "compromised", "other"]
-Confirm = Annotated[str | None, Parameter(help="The name, or for several their number, instead of asking.")]
 
 
 def revoke(
@@ -37,7 +37,7 @@ def revoke(
         raise CommandError("--because other: needs words", "add --reason TEXT", Exit.USAGE)
     many.check_one_way(keys, where)
     if where:
-        found = _filters(session, where)
+        found = key_filters(session, where)
         return many.act(session, bulk.REVOKE_KEYS, "revoke", found, options, confirm, {"reason": because})
 
     def act(item: Key) -> Key:
@@ -56,7 +56,7 @@ def delete(
     session = Session(options, *_needs(where, bulk.DELETE_KEYS, ops.DELETE_KEY))
     many.check_one_way(keys, where)
     if where:
-        return many.act(session, bulk.DELETE_KEYS, "delete", _filters(session, where), options, confirm)
+        return many.act(session, bulk.DELETE_KEYS, "delete", key_filters(session, where), options, confirm)
 
     def act(item: Key) -> Key:
         return session.perform(ops.DELETE_KEY, {"id": item.id})
@@ -99,16 +99,6 @@ def _needs(
     where: tuple[str, ...], several: Operation[Any], one: Operation[Any]
 ) -> tuple[Operation[Any], ...]:
     return (several,) if where else (one, ops.LIST_ACCOUNT_KEYS)
-
-
-def _filters(session: Session, where: tuple[str, ...]) -> dict[str, str]:
-    known: dict[str, Callable[[str], str]] = {
-        "account": lambda text: lookup.account_id(session, text),
-        "state": str,
-        "status": str,
-        "search": str,
-    }
-    return many.filters(where, known)
 
 
 def evidence(key: Key) -> list[str]:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, lookup, windows
+from retinue.cli import durations, key_many, lookup, many, windows
 from retinue.cli.durations import ago
 from retinue.cli.exits import CommandError, Exit
+from retinue.cli.key_many import Confirm
+from retinue.cli.many import Where
 from retinue.cli.options import CHANGE_DEFAULTS, DANGER_DEFAULTS, ChangeOptions, DangerOptions
 from retinue.cli.session import Session
 from retinue.cli.shapes import KEY
@@ -46,29 +48,46 @@ def restrictions(
 
 
 def restrict(
-    key: str,
+    key: str | None = None,
     /,
     *,
+    where: Where = (),
     network: Networks = (),
     endpoint: Endpoints = (),
     method: Methods = (),
     read_only: ReadOnly = False,
     time: Times = (),
     none: Annotated[bool, Parameter(help="No restriction any more.", negative="")] = False,
-    options: ChangeOptions = CHANGE_DEFAULTS,
-) -> None:
-    """Narrow a key to exactly these networks, paths, methods and times; what is not named is not narrowed."""
-    session = Session(options, ops.RESTRICT_KEY, ops.LIST_ACCOUNT_KEYS)
+    confirm: Confirm = None,
+    options: DangerOptions = DANGER_DEFAULTS,
+) -> int:
+    """Narrow a key to exactly these networks, paths, methods and times; what is not named is not narrowed.
+
+    With --where, a kind of restriction that is not named stays as each key has it.
+    """
+    many.check_one_way((key,) if key else (), where)
     wanted = restrictions(network, endpoint, method, read_only, time)
     if (wanted is None) != none:
         raise CommandError(
             "to what is the key narrowed?", "name at least one restriction, or --none alone", Exit.USAGE
         )
-    found = lookup.key(session, key)
+    if where:
+        nothing: dict[str, Any] = {"networks": [], "endpoints": [], "methods": [], "times": []}
+        return key_many.restrict(where, wanted or nothing, options, confirm)
+    session = Session(options, ops.RESTRICT_KEY, ops.LIST_ACCOUNT_KEYS)
+    found = lookup.key(session, one_key(key))
     changed = session.perform(ops.RESTRICT_KEY, {"id": found.id}, {"restrictions": wanted or {}})
     session.say(f"narrowed key {lookup.key_label(changed)} ({changed.id}): {in_words(changed)}")
     session.show_change([changed], KEY)
     session.next(f"retinue key get {lookup.key_label(changed)}")
+    return Exit.DONE
+
+
+def one_key(key: str | None) -> str:
+    """Return the key that is named. Raises (exit 2) if none is."""
+    if not key:
+        raise CommandError("which key?", "name it as ACCOUNT/NAME or by id, or give --where", Exit.USAGE)
+    return key
 
 
 def in_words(key: Key) -> str:
@@ -84,34 +103,41 @@ def in_words(key: Key) -> str:
 
 
 def expire(
-    key: str,
+    key: str | None = None,
     /,
     *,
+    where: Where = (),
     at: Annotated[str | None, Parameter(help="An instant, such as 2027-01-31T00:00:00Z, or never.")] = None,
     in_: Annotated[
         str | None, Parameter(name="--in", help="A duration from now, such as 30d.", metavar="DURATION")
     ] = None,
     now: Annotated[bool, Parameter(help="At once.", negative="")] = False,
+    confirm: Confirm = None,
     options: DangerOptions = DANGER_DEFAULTS,
-) -> None:
+) -> int:
     """Give a key another end: earlier at will, later as far as the policy allows."""
-    session = Session(options, ops.EXPIRE_KEY, ops.LIST_ACCOUNT_KEYS)
+    many.check_one_way((key,) if key else (), where)
     given = [each for each in (at, in_, "now" if now else None) if each]
     if len(given) != 1:
         raise CommandError("when does the key end?", "give one of --at, --in and --now", Exit.USAGE)
     wanted = durations.checked(in_, "--in") if in_ else given[0]
-    found = lookup.key(session, key, "accepted")
+    if where:
+        return key_many.expire(where, wanted, options, confirm)
+    session = Session(options, ops.EXPIRE_KEY, ops.LIST_ACCOUNT_KEYS)
+    named = one_key(key)
+    found = lookup.key(session, named, "accepted")
     if now:
         evidence = [
             f"{lookup.key_label(found)} ({found.id}), {found.status or found.state}",
             f"last used: {ago(found.last_used_at)}, used {found.use_count} times",
         ]
-        ask.one("expire", key, evidence, options)
+        ask.one("expire", named, evidence, options, confirm)
     changed = session.perform(ops.EXPIRE_KEY, {"id": found.id}, {"expires": wanted})
     end = f"expires {changed.expiry.at}" if changed.expiry.at else "never expires"
     session.say(f"key {lookup.key_label(changed.key)} ({changed.key.id}) {end}")
     session.show_change([changed.key], KEY)
     session.next(f"retinue key get {changed.key.id}")
+    return Exit.DONE
 
 
 def restore(key: str, /, *, options: ChangeOptions = CHANGE_DEFAULTS) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
@@ -25,6 +25,7 @@ Where = Annotated[
         negative="",
     ),
 ]
+R = TypeVar("R", bound=BulkResult)
 ITEM = Shape[BulkItem](
     columns=(
         Column("name", "name"),
@@ -42,9 +43,9 @@ ITEM = Shape[BulkItem](
 _SHOWN = 10
 
 
-def filters(given: tuple[str, ...], known: Mapping[str, Callable[[str], str]]) -> dict[str, str]:
+def filters(given: tuple[str, ...], known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     """Read ``--where``: each field once, its value made into what the API takes."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not value:
@@ -65,14 +66,18 @@ def check_one_way(names: tuple[str, ...], where: tuple[str, ...]) -> None:
 
 def act(
     session: Session,
-    operation: Operation[BulkResult],
+    operation: Operation[R],
     verb: str,
-    where: Mapping[str, str],
+    where: Mapping[str, Any],
     options: DangerOptions,
     confirm: str | None,
     body: Mapping[str, Any] | None = None,
+    then: Callable[[R], None] | None = None,
 ) -> int:
-    """Do it to all that fit, in one transaction; print what became of each. Exit 8 if one was refused."""
+    """Do it to all that fit, in one transaction; print what became of each. Exit 8 if one was refused.
+
+    ``then`` gets the result before anything is printed.
+    """
     sent = {"where": where, **(body or {})}
     if options.print_curl:
         session.perform(operation, None, {**sent, "preview": True})
@@ -88,7 +93,10 @@ def act(
         evidence.append(f"and {found.matched - _SHOWN} more")
     ask.several(verb, [each.id for each in found.items], options, confirm, evidence)
     made = session.perform(operation, None, {**sent, "expected": found.matched, "digest": found.digest})
-    session.say(f"{verb}d {made.done} of {made.matched}, {made.unchanged} as before, {made.refused} refused")
+    if then is not None:
+        then(made)
+    past = f"{verb}d" if verb.endswith("e") else f"{verb}ed"
+    session.say(f"{past} {made.done} of {made.matched}, {made.unchanged} as before, {made.refused} refused")
     output.show_list([Page(made.items)], ITEM, options)
     session.next("retinue audit list --since 1h")
     return Exit.PARTLY if made.refused else Exit.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType, field
 
 from retinue.client.basics import Receipt
+from retinue.client.credentials import IssuedKey
 from retinue.client.operations import Operation
 
 
@@ -33,6 +34,12 @@ class BulkResult(Struct, kw_only=True):
     receipt: Receipt | UnsetType = UNSET
 
 
+class BulkRotated(BulkResult, kw_only=True):
+    """The result of rotating many keys; ``issued`` is told once, and never by a preview."""
+
+    issued: list[IssuedKey] | None = None
+
+
 def _bulk(path: str, permission: str, reason: str = "reason") -> Operation[BulkResult]:
     return Operation("POST", f"/v1/bulk/{path}", permission, BulkResult, True, reason=reason)
 
@@ -42,3 +49,8 @@ DISABLE_ACCOUNTS = _bulk("service-accounts/disable", "service_account:disable")
 DELETE_ACCOUNTS = _bulk("service-accounts/delete", "service_account:delete")
 REVOKE_KEYS = _bulk("keys/revoke", "credential:revoke", reason="text")
 DELETE_KEYS = _bulk("keys/delete", "credential:delete")
+EXPIRE_KEYS = _bulk("keys/expire", "credential:expire")
+RESTRICT_KEYS = _bulk("keys/restrict", "credential:restrict")
+ROTATE_KEYS: Operation[BulkRotated] = Operation(
+    "POST", "/v1/bulk/keys/rotate", "credential:rotate", BulkRotated, True
+)
