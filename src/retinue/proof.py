@@ -14,9 +14,11 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +202,7 @@ def read_checkpoint(note: str) -> Checkpoint:
     """Return what a checkpoint says, without looking at its signatures. Raises :class:`NotProven`."""
     text, apart, rest = note.rpartition("\n\n")
     lines = text.split("\n")
-    if not apart or len(lines) < 3 or not lines[0] or not (lines[1].isascii() and lines[1].isdigit()):
+    if not apart or len(lines) < 3 or not lines[0] or not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
         raise NotProven("no checkpoint: origin, size, root, an empty line, signatures")
     found = []
     for line in rest.splitlines():
@@ -210,8 +212,8 @@ def read_checkpoint(note: str) -> Checkpoint:
             raise NotProven(f"no signature: {line!r}")
         found.append((name, _decoded(encoded, "a signature")))
     root = _decoded(lines[2], "the root")
-    if len(root) != 32 or str(int(lines[1])) != lines[1]:
-        raise NotProven("no checkpoint: its size or its root is malformed")
+    if len(root) != 32:
+        raise NotProven("no checkpoint: its root is malformed")
     return Checkpoint(lines[0], int(lines[1]), root, text + "\n", tuple(found))
 
 
@@ -269,6 +271,8 @@ class Log:
             raise NotProven(f"{self.signed.origin} is signed by a key that was not given")
         self.signed.check(public)
         self.check(self.signed)
+        if len(data) != 32 * self.signed.size:
+            raise NotProven(f"{self.signed.origin}: more entries are there than were signed")
         self.numbers: set[int] = set()
         #: What is still there of the log before this one.
         self.before = Checkpoint("", 0, EMPTY, "")
@@ -290,8 +294,8 @@ class Log:
         if tree_hash(self.leaves[: known.size]) != known.root:
             raise NotProven(f"{known.origin}: not the entries that were signed at {known.size}")
 
-    def take(self, event: dict[str, Any], entry: dict[str, Any]) -> None:
-        """Raise :class:`NotProven` unless an event says what its entry is the hash of."""
+    def take(self, event: dict[str, Any], entry: dict[str, Any]) -> str:
+        """Return whose event it is. Raise :class:`NotProven` unless it says what its entry is the hash of."""
         record, index = json.loads(entry["record"]), entry["index"]
         if not 0 <= index < len(self.entries) or entry_of(entry["record"]) != self.entries[index]:
             raise NotProven(f"event {event['id']} is not what is in the log")
@@ -304,61 +308,83 @@ class Log:
         for name in ("actor", "subject"):
             shown += [(event[name] or {}).get(each) or "" for each in ("id", "kind", "name")]
             told += [record[name], record[f"{name}_kind"], personal.get(f"{name}_name", "")]
-        shown += [event.get(name) or "" for name in ("credential_id", "request_id", "address", "reason")]
-        told += [
-            record["credential"],
-            record["request"],
-            personal.get("address", ""),
-            personal.get("reason", ""),
-        ]
-        shown.append(entry["sequence"])
-        told.append(record["sequence"])
-        if shown != told or record["sequence"] in self.numbers:
+        names = ("credential_id", "request_id", "channel", "address", "reason")
+        shown += [event.get(name) or "" for name in names] + [entry["sequence"]]
+        told += [record[name] for name in ("credential", "request", "channel")]
+        told += [personal.get("address", ""), personal.get("reason", ""), record["sequence"]]
+        # As JSON: to Python, 1 is true.
+        is_same = json.dumps(shown, sort_keys=True) == json.dumps(told, sort_keys=True)
+        if not is_same or record["sequence"] in self.numbers:
             raise NotProven(f"event {event['id']} does not say what its record says")
         self.numbers.add(record["sequence"])
+        return str(record["organization"])
 
 
 def check(
-    lines: Iterable[dict[str, Any]], known: Sequence[Checkpoint], keys: Sequence[str] = ()
-) -> tuple[list[str], int]:
-    """Return what does not hold in the lines of an export, and how many events do.
+    lines: Iterable[Any], known: Sequence[Checkpoint], keys: Sequence[str] = ()
+) -> tuple[list[str], int, int]:
+    """Return what does not hold in the lines of an export, how many events do, and how many nothing proves.
 
     ``known`` are checkpoints that were kept outside. Without ``keys`` those are believed which the
     export names. What a restored backup has lost is found if a checkpoint that was kept covers it.
+    Newer than all that is in the log, an event may be too new for it, or made up: nobody can tell.
     """
     found: list[str] = []
     logs: dict[str, Log] = {}
-    events, is_whole, logged = [], True, [0]
+    events, is_whole = [], True
     for line in lines:
-        if "entries" not in line:
+        if not isinstance(line, dict):
+            found.append("a line is no object")
+        elif "entries" not in line:
             events.append(line)
-            continue
-        is_whole = is_whole and line.get("whole") is True
-        try:
-            logs[line["log"]] = Log(line, keys)
-        except (NotProven, KeyError, ValueError, IndexError, TypeError) as error:
-            found.append(_worded(error, f"log {line.get('log')}"))
-    origins = {log.signed.origin: log for log in logs.values()}
-    for each in [*known, *(log.before for log in logs.values() if log.before.origin in origins)]:
-        try:
-            origins[each.origin].check(each)
-        except (NotProven, KeyError) as error:
-            found.append(_worded(error, f"the log {each.origin}, of which a checkpoint was kept"))
+        else:
+            is_whole = is_whole and line.get("whole") is True
+            try:
+                if logs.setdefault(line["log"], log := Log(line, keys)) is not log:
+                    raise NotProven(f"log {line['log']} stands there twice")
+            except (NotProven, KeyError, ValueError, IndexError, TypeError) as error:
+                found.append(_worded(error, f"log {line.get('log')}"))
+    found += _unchained(list(logs.values()), known)
+    proven, whose = [], set()
     for event in events:
         entry = event.get("entry")
         try:
             if entry is not None:
-                logs[entry["log"]].take(event, entry)
-                logged.append(event["revision"])
+                whose.add(logs[entry["log"]].take(event, entry))
+                proven.append(event)
         except (NotProven, KeyError, ValueError, TypeError, AttributeError) as error:
             found.append(_worded(error, f"event {event.get('id')}"))
-    late = [each["id"] for each in events if not each.get("entry") and each["revision"] <= max(logged)]
-    found += [f"event {each} is not in the log" for each in late]
+    if len(whose) > 1:
+        found.append("the events are of more than one organization")
+    last = max((each["revision"] for each in proven), default=sys.maxsize if logs else 0)
+    pending = [each for each in events if each.get("entry") is None]
+    late = [each for each in pending if not isinstance(at := each.get("revision"), int) or at <= last]
+    found += [f"event {each.get('id')} is not in the log" for each in late]
     gone = sum(max(log.numbers, default=0) - len(log.numbers) for log in logs.values())
-    let_go = sum(each["after"].get("logged", 0) for each in events if each["type"] == EXPIRED)
+    let_go = sum(each["after"].get("logged", 0) for each in proven if each["type"] == EXPIRED)
     if is_whole and gone > let_go and not found:
         found.append(f"{gone - let_go} events are missing that nobody let go")
-    return found, len(logged) - 1
+    return found, len(proven), len(pending)
+
+
+def _unchained(logs: Sequence[Log], known: Sequence[Checkpoint]) -> list[str]:
+    """Return which checkpoints that were kept do not hold, and which logs do not follow the one before."""
+    found = []
+    origins = {log.signed.origin: log for log in logs}
+    for each in [*known, *(log.before for log in logs if log.before.origin in origins)]:
+        try:
+            origins[each.origin].check(each)
+        except (NotProven, KeyError, TypeError) as error:
+            found.append(_worded(error, f"the log {each.origin}, of which a checkpoint was kept"))
+    for before, log in pairwise(logs):
+        if log.before.origin != before.signed.origin or len(origins) < len(logs):
+            found.append(f"{log.signed.origin} does not go on from {before.signed.origin}")
+    return found
+
+
+def told(count: int, pending: int) -> str:
+    """Return what is said if everything holds."""
+    return f"{count} events hold" + (f"; {pending} newer ones are not in the log yet" if pending else "")
 
 
 def _worded(error: Exception, what: str) -> str:
@@ -375,13 +401,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         known = [read_checkpoint(path.read_text(encoding="utf-8")) for path in given.checkpoint]
         with given.export.open(encoding="utf-8") as file:
-            found, count = check((json.loads(line) for line in file), known, given.key)
+            found, *counts = check((json.loads(line) for line in file), known, given.key)
     except (OSError, ValueError, NotProven) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
     for each in found:
         sys.stderr.write(f"{each}\n")
-    sys.stdout.write(f"{count} events hold\n" if not found else f"{len(found)} things do not hold\n")
+    sys.stdout.write(f"{len(found)} things do not hold\n" if found else f"{told(*counts)}\n")
     return EXIT_FOUND if found else EXIT_OK
 
 

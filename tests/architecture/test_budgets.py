@@ -12,7 +12,7 @@ FUNCTION_LINES = 40
 #: What is longer, how long it may be, and why. An entry that is no longer needed fails the test.
 FILE_EXCEPTIONS: dict[str, tuple[int, str]] = {
     "src/retinue/server/policies/keys.py": (480, "one table: an entry for each key of the document"),
-    "src/retinue/proof.py": (390, "one file that others copy and run alone"),
+    "src/retinue/proof.py": (420, "one file that others copy and run alone"),
     "src/retinue/usage.py": (460, "writer and reader of one file format, read side by side"),
     "src/retinue/node/http.py": (350, "one connection and its states; neither half could be judged alone"),
     "tests/storage/test_feed_poll.py": (340, "one protocol, its rules in order"),

@@ -165,10 +165,10 @@ def test_a_note_is_read_and_checked() -> None:
         found.check(_signed_by_another("", "")[0])
 
 
-@pytest.mark.parametrize("note", ["", "a\n1\n\n", "a\n01\n" + "A" * 43 + "=\n\n— a AAAA\n", "a\n1\nAAAA\n\n— a AAAA\n", "a\n-1\n" + "A" * 43 + "=\n\n— a AAAA\n", "a\n1\n" + "A" * 43 + "=\n\n- a AAAA\n", "a\n1\n" + "A" * 43 + "=\n\n— a !\n"])  # fmt: skip
+@pytest.mark.parametrize("note", ["", "a\n1\n\n", "a\n01\n" + "A" * 43 + "=\n\n— a AAAA\n", "a\n1\nAAAA\n\n— a AAAA\n", f"a\n{'9' * 5000}\n" + "A" * 43 + "=\n\n— a AAAA\n", "a\n-1\n" + "A" * 43 + "=\n\n— a AAAA\n", "a\n1\n" + "A" * 43 + "=\n\n- a AAAA\n", "a\n1\n" + "A" * 43 + "=\n\n— a !\n"])  # fmt: skip
 def test_what_is_no_note_is_refused(note: str) -> None:
     """
-    A number with a leading zero or a sign, a short root, a dash that is none and other text raise one error.
+    A number with a leading zero, a sign or thousands of digits, a short root, a dash that is none and other text raise one error.
     """
     with pytest.raises(proof.NotProven):
         proof.read_checkpoint(note)

@@ -109,8 +109,7 @@ def verify(
     """
     known = proving.read_checkpoints(checkpoints or [])
     if file is not None:
-        found, count = proving.check_file(file, known, keys or [])
-        told = f"{count} events hold"
+        found, told = proving.check_file(file, known, keys or [])
     else:
         session = Session(options, ops.GET_AUDIT_LOG, ops.LIST_PROVEN_EVENTS, ops.LIST_AUDIT_LOG_ENTRIES)
         found, told = proving.check_server(session, known, keys or [])

@@ -41,11 +41,12 @@ def _unusable(name: str, error: Exception) -> CommandError:
     return CommandError(f"{name}: {text}", "name a file that `retinue audit` has written", Exit.USAGE)
 
 
-def check_file(name: str, known: Sequence[proof.Checkpoint], keys: Sequence[str]) -> tuple[list[str], int]:
-    """Check an export; return what does not hold, and how many events do."""
+def check_file(name: str, known: Sequence[proof.Checkpoint], keys: Sequence[str]) -> tuple[list[str], str]:
+    """Check an export; return what does not hold, and what to say if everything does."""
     try:
         with Path(name).open(encoding="utf-8") as file:
-            return proof.check((json.loads(line) for line in file), known, keys)
+            found, *counts = proof.check((json.loads(line) for line in file), known, keys)
+            return found, proof.told(*counts)
     except (OSError, ValueError, proof.NotProven) as error:
         raise _unusable(name, error) from None
 
@@ -57,7 +58,7 @@ def check_server(
     kept = _Kept()
     try:
         read = list(lines(session, {}))
-        found, count = proof.check(read, [*known, *kept.checkpoints()], keys or kept.keys())
+        found, *counts = proof.check(read, [*known, *kept.checkpoints()], keys or kept.keys())
     except proof.NotProven as error:
         raise CommandError(f"{error}", "name a key as `retinue audit verify` prints it", Exit.USAGE) from None
     logs = [line for line in read if "entries" in line]
@@ -65,7 +66,7 @@ def check_server(
         return found or ["the server has no log"], ""
     kept.keep(logs)
     last = proof.read_checkpoint(logs[-1]["checkpoint"])
-    return [], f"{count} events hold; {last.origin} has {last.size} entries, key {logs[-1]['key']}"
+    return [], f"{proof.told(*counts)}; {last.origin} has {last.size} entries, key {logs[-1]['key']}"
 
 
 def lines(session: Session, query: Mapping[str, str | None]) -> Iterator[JSON]:
