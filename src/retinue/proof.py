@@ -308,10 +308,12 @@ class Log:
         for name in ("actor", "subject"):
             shown += [(event[name] or {}).get(each) or "" for each in ("id", "kind", "name")]
             told += [record[name], record[f"{name}_kind"], personal.get(f"{name}_name", "")]
-        names = ("credential_id", "request_id", "channel", "address", "reason")
-        shown += [event.get(name) or "" for name in names] + [entry["sequence"]]
-        told += [record[name] for name in ("credential", "request", "channel")]
-        told += [personal.get("address", ""), personal.get("reason", ""), record["sequence"]]
+        names = ("credential_id", "request_id", "address", "reason")
+        shown += [event.get(name) or "" for name in names]
+        # Exports of before leave it out.
+        shown += [event.get("channel", record["channel"]) or "", entry["sequence"]]
+        told += [record["credential"], record["request"], personal.get("address", "")]
+        told += [personal.get("reason", ""), record["channel"], record["sequence"]]
         # As JSON: to Python, 1 is true.
         is_same = json.dumps(shown, sort_keys=True) == json.dumps(told, sort_keys=True)
         if not is_same or record["sequence"] in self.numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -95,6 +96,35 @@ def test_session_that_is_over_is_not_listed(
         _elsewhere(person)
 
     assert "198.51.100.7" not in signed_in.text("/me/sessions/")
+
+
+@pytest.mark.parametrize(
+    "path", ["/o/{}/requests?live=on", "/o/{}/settings/protect/seen", "/me/sessions/left"]
+)
+def test_a_page_that_asks_by_itself_is_no_activity(
+    signed_in: Browser, person: Person, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """
+    Half an hour before a page that asks every few seconds ends the session, as before one that does not.
+    """
+    now, where = sessions.wall_clock(), path.format(person.principal.organization.handle)
+    codes = []
+    for minutes in (10, 20, 29, 31):
+        monkeypatch.setattr(sessions, "wall_clock", lambda at=now + 60 * minutes: at)
+        codes.append(signed_in.get(where, **{"Retinue-Unattended": "true"}).status_code)
+
+    assert [200, 200, 200, 302] == codes
+
+
+def test_every_page_that_asks_by_itself_says_so() -> None:
+    """
+    In no template stands a poll without the header that tells it from what a person does.
+    """
+    texts = [path.read_text() for path in Path(sessions.__file__).parent.glob("templates/**/*.html")]
+    polls = [tag for text in texts for tag in re.findall(r"<[^>]*hx-trigger=\"every [^>]*", text)]
+
+    assert len(polls) >= 3
+    assert [] == [tag for tag in polls if "Retinue-Unattended" not in tag]
 
 
 def test_disabled_person_has_no_session(signed_in: Browser, person: Person) -> None:

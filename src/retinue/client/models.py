@@ -197,6 +197,7 @@ class EventEntry(Struct, kw_only=True):
 class ProvenEvent(AuditEvent, kw_only=True):
     """An event with its entry; one that is not in the log yet has none."""
 
+    channel: str | None = None
     entry: EventEntry | None = None
 
 

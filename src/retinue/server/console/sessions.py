@@ -26,6 +26,8 @@ ABSOLUTE_SECONDS = 12 * 3600
 #: The time of the last request is written at most once in so many seconds.
 SEEN_EVERY_SECONDS = 60
 SIGNED_IN_AT = "retinue_signed_in_at"
+#: The header ``Retinue-Unattended``, with which pages ask by themselves.
+UNATTENDED = "HTTP_RETINUE_UNATTENDED"
 #: Set while a person must set up a second factor before anything else.
 MUST_ENROL = "retinue_must_enrol"
 #: Subject of a refused sign-in whose e-mail address belongs to nobody.
@@ -208,6 +210,8 @@ class SessionLimits:
             query = urlencode({"ended": cause, "next": wanted})
             return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
         is_asked = request.path == reverse("console_session_left") and "stay" not in request.GET
+        # A page that asks every few seconds says so: nobody sits before it for that.
+        is_asked = is_asked or UNATTENDED in request.META
         if not is_asked and now - request.session[SEEN_AT] >= SEEN_EVERY_SECONDS:
             request.session[SEEN_AT] = now
         return self._answer(request)
