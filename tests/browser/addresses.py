@@ -97,7 +97,7 @@ SENT = {
     "console_role_clone", "console_role_delete", "console_group_act", "console_team_act", "console_access_policy_act",
     "console_policy_change", "console_review_decide", "console_review_end", "console_my_token_act",
     "console_my_app_remove", "console_my_codes", "console_my_passkey_remove", "console_my_passkey_rename",
-    "console_sso_disconnect", "console_my_sessions_end", "console_user_act",
+    "console_sso_disconnect", "console_my_sessions_end", "console_checklist", "console_user_act",
 }  # fmt: skip
 FILES = {
     "console_accounts_export", "console_audit_proof", "console_account_yaml", "console_credentials_export", "console_audit_export", "console_review_export",

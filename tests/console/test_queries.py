@@ -22,7 +22,7 @@ MOST = 15
 MOST_OF_COLUMNS = 19
 #: Addresses without a page to read: forms that are only sent, files, what is read before the sign-in.
 NO_PAGE = re.compile(
-    r"theme/|language/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|grants/change|notifications/.*/do/.*|nodes/measure|keep|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename)$"
+    r"theme/|language/|static/|docs/|login|logout|confirm|setup|invitation|.*/(save|grants|grants/change|notifications/.*/do/.*|nodes/measure|keep|roles/\w+/delete|clone|delete|remove|passkeys/.*/rename|put-away)$"
 )
 #: What an address may ask for besides.
 QUERIES = {

@@ -71,7 +71,7 @@ def test_checklist_ticks_each_step_once() -> None:
     Each of the seven steps ticks when the logs show it, in any number of looks, and never again.
     """
     found = Checklist(frozenset({"key_other"}))
-    events = [_event("service_account.created"), _event("key.issued"), _event("key.rotated")]
+    events = [_event("account.created"), _event("key.issued"), _event("key.rotated")]
     events += [_event("grant.deleted", "grant_1", before={"principal": "sa_2"}), _event("key.revoked")]
     lines = [_record("key_2"), _record("key_2", "permission_missing"), _record("key_2", "credential_revoked")]
 

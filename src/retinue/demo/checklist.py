@@ -43,7 +43,7 @@ class Checklist:
     def _event(self, event: AuditEvent) -> Iterator[tuple[int, str]]:
         name = (event.subject.name if event.subject else "") or ""
         match event.type:
-            case "service_account.created":
+            case "account.created":
                 yield from self._tick(0, name)
             case "key.issued":
                 yield from self._tick(1, name)

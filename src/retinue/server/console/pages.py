@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from retinue.server.console import queries
+from retinue.server.console import checklist, queries
 from retinue.server.console.viewer import Viewer, page
 
 THEME_COOKIE = "retinue-theme"
@@ -23,9 +23,11 @@ _YEAR = 365 * 24 * 3600
 @page
 def home(viewer: Viewer) -> HttpResponse:
     """What needs somebody now, what stands, what happened last, and what to do next."""
-    shown = queries.overview(viewer.person, viewer.held, timezone.now())
+    now = timezone.now()
+    shown = queries.overview(viewer.person, viewer.held, now)
+    steps = checklist.of(viewer, now)
     base_url = viewer.request.build_absolute_uri("/").rstrip("/")
-    return viewer.render("home.html", overview=shown, base_url=base_url, place="home")
+    return viewer.render("home.html", overview=shown, steps=steps, base_url=base_url, place="home")
 
 
 @require_safe

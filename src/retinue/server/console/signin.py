@@ -23,7 +23,16 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
-from retinue.server.console import factors, failures, hashing, proving, sessions, single_sign_on, waits
+from retinue.server.console import (
+    checklist,
+    factors,
+    failures,
+    hashing,
+    proving,
+    sessions,
+    single_sign_on,
+    waits,
+)
 from retinue.server.credentials import setup_code
 from retinue.server.directory.queries import Login
 from retinue.server.directory.rules import email_address
@@ -108,6 +117,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         sessions.opened(request, user, factors.method_of(request, user))
         super().login(request, user)
         sessions.begin_clock(request)
+        checklist.begin(user, timezone.now())
         if factors.is_due(user) and not factors.is_proven(request, user):
             request.session[sessions.MUST_ENROL] = True
 

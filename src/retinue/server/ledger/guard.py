@@ -40,6 +40,7 @@ UNGUARDED = {
     "notifications_notice": "who is told what, likewise",
     "notifications_progress": "how far the ledger has been read for them",
     "console_signinfailures": "counters of failed sign-ins, forgotten after hours; they give nobody access",
+    "console_checklist": "what a person wants to see on the home page; it gives nobody access",
     "api_idempotencyrecord": "remembers answers for a day; written in the same transaction as the change",
 }
 #: Rows of these are only ever added, also inside a transaction.
