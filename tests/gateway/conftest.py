@@ -16,8 +16,9 @@ from retinue.gateways import Rule
 from retinue.guard.identity import Identities
 from retinue.guard.identity_keys import Keys
 from retinue.guard.outcome import Caller
+from tests.gateway.streams import start_streams
 from tests.node.wire import Reply, Wire, request
-from tests.support.echo import Echo, Seen, start_echo
+from tests.support.echo import Echo, Seen
 from tests.support.gateways import NAMES, parameters, start_gateway
 from tests.support.installation import Answer, Installation, http, start_retinue
 from tests.support.requirements import need
@@ -75,7 +76,7 @@ def accounts(installation: Installation) -> Accounts:
 @pytest.fixture(scope="session")
 def echo() -> Iterator[Echo]:
     """The application behind all gateways."""
-    with start_echo() as running:
+    with start_streams() as running:
         yield running
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -50,26 +49,28 @@ class Echo:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            threading.Thread(target=self.answer, args=(connection,), daemon=True).start()
 
-    def _answer(self, connection: socket.socket) -> None:
+    def answer(self, connection: socket.socket) -> None:
+        """Answer one connection until it ends."""
         with connection, suppress(OSError, ValueError, EOFError):
             stream = connection.makefile("rb")
             while True:
-                seen = _read(stream)
+                seen = read(stream)
                 self.seen.append(seen)
-                told = {
-                    "retinue_echo": 1,
-                    "method": seen.method,
-                    "target": seen.target,
-                    "headers": seen.fields,
-                }
-                body = json.dumps(told).encode()
-                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-                connection.sendall(head.encode() + (b"" if seen.method == "HEAD" else body))
+                self.reply(connection, seen)
+
+    @staticmethod
+    def reply(connection: socket.socket, seen: Seen) -> None:
+        """Answer a request with what it was."""
+        told = {"retinue_echo": 1, "method": seen.method, "target": seen.target, "headers": seen.fields}
+        body = json.dumps(told).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + (b"" if seen.method == "HEAD" else body))
 
 
-def _read(stream: BinaryIO) -> Seen:
+def read(stream: BinaryIO) -> Seen:
+    """Read one request. Raises ``EOFError`` at the end, ``ValueError`` for what is none."""
     line = _line(stream)
     method, target, _ = line.split(" ", 2)
     fields: list[tuple[str, str]] = []
@@ -96,16 +97,3 @@ def _line(stream: BinaryIO) -> str:
     if not line:
         raise EOFError
     return line.rstrip(b"\r\n").decode("latin-1")
-
-
-@contextmanager
-def start_echo() -> Iterator[Echo]:
-    """Start the application on a port of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        echo = Echo(listener)
-        thread = threading.Thread(target=echo.serve, daemon=True)
-        thread.start()
-        yield echo
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,9 +81,15 @@ def parameters(
     )
 
 
-def _write(name: str, folder: Path, wanted: Parameters, caller: str | None) -> None:
+def _write(
+    name: str, folder: Path, wanted: Parameters, caller: str | None, changes: Mapping[str, str]
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in gateways.render(name, wanted).items():
+    files = gateways.render(name, wanted)
+    for old, new in changes.items():
+        (file,) = [each for each, text in files.items() if old in text]
+        files[file] = files[file].replace(old, new)
+    for file, text in files.items():
         (folder / file).write_text(text)
     if caller is not None:
         line = f'proxy_set_header Retinue-Caller "{caller}";\n'
@@ -91,14 +98,22 @@ def _write(name: str, folder: Path, wanted: Parameters, caller: str | None) -> N
 
 @contextmanager
 def start_gateway(
-    name: str, folder: Path, wanted: Parameters, *, caller: str | None = None, **environment: str
+    name: str,
+    folder: Path,
+    wanted: Parameters,
+    *,
+    caller: str | None = None,
+    changes: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    **environment: str,
 ) -> Iterator[str]:
     """Start a gateway with the printed files; yields its base URL and stops it by its id.
 
-    ``caller`` is the token that it presents as its own.
+    ``caller`` is the token that it presents as its own. ``changes`` are what stands in one of the files, and what an
+    operator writes in its place; ``tls`` is how to call a gateway that they make speak TLS.
     """
     need(name)
-    _write(name, folder, wanted, caller)
+    _write(name, folder, wanted, caller, changes or {})
     if caller is not None:
         environment["RETINUE_CALLER_TOKEN"] = caller
     own = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
@@ -112,7 +127,7 @@ def start_gateway(
             stderr=log,
             preexec_fn=end_with_parent(),
         )
-    url = f"http://{wanted.listen}"
+    url = f"{'https' if tls else 'http'}://{wanted.listen}"
     # Until its rules are there, everything is 404.
     ruled = next(
         re.sub(r"\{\w+\}", "x", rule.path)
@@ -122,7 +137,7 @@ def start_gateway(
     try:
         wait_for(
             f"{name} answers",
-            lambda: status_of(url + ruled) not in (None, 404) or process.poll() is not None,
+            lambda: status_of(url + ruled, tls=tls) not in (None, 404) or process.poll() is not None,
             seconds=30,
         )
         if process.poll() is not None:

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -58,10 +59,13 @@ def wait_for(what: str, probe: Callable[[], T], *, seconds: float = 10.0, every:
         time.sleep(every)
 
 
-def status_of(url: str, headers: dict[str, str] | None = None) -> int | None:
+def status_of(
+    url: str, headers: dict[str, str] | None = None, *, tls: ssl.SSLContext | None = None
+) -> int | None:
     """Return the HTTP status of a GET; ``None`` if nobody answers."""
+    request = urllib.request.Request(url, headers=headers or {})
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=2) as answer:
+        with urllib.request.urlopen(request, timeout=2, context=tls) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

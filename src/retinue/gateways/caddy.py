@@ -20,6 +20,10 @@ http://:{port} {{
 	request_header -Retinue-Identity
 	request_header {caller}
 
+	# To a WebSocket alone may a connection change: what came after another change would be asked about no more.
+	@retinue_upgrade not vars_regexp {{http.request.header.Upgrade}} `^(?i:websocket)$`
+	request_header @retinue_upgrade -Upgrade
+
 	# The first that fits is taken: the most exact one stands first, behind what another program may take for another
 	# place, and behind what would take our own headers away as "hop by hop".
 	@retinue_ambiguous vars_regexp {{http.request.uri}} `^[^?]*(?:{ambiguous})`

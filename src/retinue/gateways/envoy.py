@@ -29,6 +29,8 @@ static_resources:
                 merge_slashes: true
                 path_with_escaped_slashes_action: REJECT_REQUEST
                 common_http_protocol_options: {{headers_with_underscores_action: REJECT_REQUEST}}
+                # To a WebSocket alone may a connection change.
+                upgrade_configs: [{{upgrade_type: websocket}}]
                 route_config:
                   request_headers_to_remove: {hidden}
                   virtual_hosts:

@@ -26,6 +26,8 @@ frontend retinue
     # What another program may take for another place; and names that some programs read as if they had dashes.
     http-request deny deny_status 400 if {{ path -m reg "{ambiguous}" }}
     http-request del-header _ -m sub
+    # To a WebSocket alone may a connection change: what came after another change would be asked about no more.
+    http-request del-header Upgrade unless {{ req.fhdr(Upgrade) -m str -i websocket }} {{ req.fhdr_cnt(Upgrade) eq 1 }}
     # The first that fits is taken: the most exact one stands first.
 """
 _RULE = """\

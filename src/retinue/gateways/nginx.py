@@ -29,6 +29,11 @@ map "" $retinue_pages {{ default {pages}; }}
 # Without any answer of the node there is no reason from it either.
 map $retinue_error $retinue_failure {{ "" replica_stale; default $retinue_error; }}
 
+# A WebSocket is asked about like any request, before it is one. To no other protocol does anybody change here: what
+# came after the change would be asked about no more.
+map "$server_protocol $http_upgrade" $retinue_upgrade {{ "~*^HTTP/1\.1 websocket$" websocket; default ""; }}
+map $retinue_upgrade $retinue_connection {{ "" ""; default upgrade; }}
+
 server {{
     listen {listen};
     server_tokens off;
@@ -108,7 +113,8 @@ _PROTECTED = """\
         proxy_pass http://retinue_application;
         proxy_http_version 1.1;
         proxy_set_header Host              $host;
-        proxy_set_header Connection        "";
+        proxy_set_header Connection        $retinue_connection;
+        proxy_set_header Upgrade           $retinue_upgrade;
         proxy_set_header X-Forwarded-For   $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;
         proxy_set_header Retinue-Identity  $retinue_identity;

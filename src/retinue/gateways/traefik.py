@@ -53,6 +53,23 @@ _CLOSED = """\
       service: retinue-application
       middlewares: [retinue-refused]
 """
+#: Nothing but a WebSocket. RE2 cannot say "not": another length, or another letter somewhere.
+_OTHER = "|".join(
+    [
+        ".{0,8}",
+        ".{10,}",
+        *(f".{{{place}}}[^{each}{each.upper()}].*" for place, each in enumerate("websocket")),
+    ]
+)
+# What came after another change of the connection would be asked about no more.
+_UPGRADE = f"""\
+    retinue-upgrade:
+      rule: 'HeaderRegexp(`Upgrade`, `^(?:{_OTHER})$`)'
+      priority: {{priority}}
+      entryPoints: [retinue]
+      service: retinue-application
+      middlewares: [retinue-refused]
+"""
 _NEED = """\
     retinue-need-{need}:
       forwardAuth:
@@ -94,6 +111,7 @@ def render(parameters: Parameters) -> dict[str, str]:
     hidden = "".join(f'          {name}: ""\n' for name in parameters.token_headers)
     text = comment(_DYNAMIC_HEAD) + "http:\n  routers:\n"
     text += _CLOSED.format(priority=1001 + len(rules))
+    text += _UPGRADE.replace("{priority}", str(1002 + len(rules)))
     for number, rule in enumerate(rules):
         priority = 1000 + len(rules) - number
         text += _ROUTER.format(

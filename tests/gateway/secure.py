@@ -1,0 +1,204 @@
+"""Gateways that speak TLS: what an operator writes in the place of what is printed, and a caller of both versions of HTTP."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.support.processes import end_with_parent, free_port, stop, wait_for
+from tests.support.requirements import program
+
+_ENVOY_TLS = (
+    "        - transport_socket: {name: envoy.transport_sockets.tls, typed_config: "
+    '{"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, '
+    "common_tls_context: {alpn_protocols: [h2, http/1.1], "
+    "tls_certificates: [{certificate_chain: {filename: tls.crt}, private_key: {filename: tls.key}}]}}}"
+)
+_ENVOY_HTTP2 = (
+    "      typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: "
+    '{"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, '
+    "explicit_http_config: {http2_protocol_options: {}}}}"
+)
+#: By gateway: what is printed, and the lines in its place that make the gateway speak TLS, HTTP/2 too. The page has them.
+TLS = {
+    "nginx": {
+        "    listen {listen};\n": (
+            "    listen {listen} ssl http2;\n    ssl_certificate tls.crt;\n    ssl_certificate_key tls.key;\n"
+        )
+    },
+    "caddy": {"http://:{port} {{\n": "https://:{port} {{\n	tls tls.crt tls.key\n"},
+    "traefik": {
+        "\nproviders:\n": "      tls: {{}}\n\nproviders:\n",
+        "\nhttp:\n  routers:": "\ntls: {{certificates: [{{certFile: tls.crt, keyFile: tls.key}}]}}\nhttp:\n  routers:",
+    },
+    "envoy": {
+        "        - filters:\n": _ENVOY_TLS.replace("{", "{{").replace("}", "}}") + "\n          filters:\n"
+    },
+    "haproxy": {"    bind {listen}\n": "    bind {listen} ssl crt tls.pem alpn h2,http/1.1\n"},
+}
+#: The same for an application that is asked by HTTP/2 without TLS, which gRPC needs. nginx cannot.
+HTTP2 = {
+    "caddy": {"reverse_proxy {application} {{": "reverse_proxy h2c://{application} {{"},
+    "traefik": {'url: "http://{application}"': 'url: "h2c://{application}"'},
+    "envoy": {
+        "    - name: retinue_application\n": "    - name: retinue_application\n"
+        + _ENVOY_HTTP2.replace("{", "{{").replace("}", "}}")
+        + "\n"
+    },
+    "haproxy": {"server application {application}\n": "server application {application} proto h2\n"},
+}
+
+
+def changes(name: str, *, listen: str, application: str, http2: bool = False) -> dict[str, str]:
+    """Return what is printed for these addresses, and what stands in its place."""
+    made = TLS[name] | (HTTP2[name] if http2 else {})
+    values = {"listen": listen, "port": listen.rpartition(":")[2], "application": application}
+    return {old.format(**values): new.format(**values) for old, new in made.items()}
+
+
+_GRPC = """\
+daemon off;
+pid nginx.pid;
+error_log stderr warn;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path       proxy;
+    fastcgi_temp_path     fastcgi;
+    uwsgi_temp_path       uwsgi;
+    scgi_temp_path        scgi;
+    server {{
+        listen 127.0.0.1:{port} http2;
+        add_trailer grpc-status 0;
+        # So that no length is told: behind it curl would expect no trailers.
+        ssi on;
+        ssi_types *;
+        location / {{
+            proxy_pass http://127.0.0.1:{behind};
+            proxy_set_header Host         $host;
+            proxy_set_header Seen-Version $server_protocol;
+            proxy_set_header Seen-TE      $http_te;
+        }}
+    }}
+}}
+"""
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@contextmanager
+def start_grpc(folder: Path, behind: int) -> Iterator[int]:
+    """Start what speaks HTTP/2 without TLS as an application of gRPC does, with trailers: nginx before the application
+    at the port ``behind``. Yields its port."""
+    port = free_port()
+    (folder / "grpc.conf").write_text(_GRPC.format(port=port, behind=behind))
+    command = [program("nginx"), "-p", str(folder), "-c", str(folder / "grpc.conf"), "-e", "stderr"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent())
+    try:
+        wait_for("the application listens", lambda: _listens(port))
+        yield port
+    finally:
+        stop(process)
+
+
+def make_certificate(folder: Path) -> ssl.SSLContext:
+    """Write ``tls.crt``, ``tls.key``, and ``tls.pem`` with both, for 127.0.0.1; return what a caller trusts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    public = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    for file, data in (("tls.crt", public), ("tls.key", private), ("tls.pem", public + private)):
+        (folder / file).touch(mode=0o600)
+        (folder / file).write_bytes(data)
+    return ssl.create_default_context(cafile=str(folder / "tls.crt"))
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer: version of HTTP, status, header fields and trailers by lower-case name, body."""
+
+    version: str
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+
+def call(
+    url: str,
+    authority: Path,
+    *fields: str,
+    version: str,
+    token: str | None = None,
+    method: str = "GET",
+    body: bytes | None = None,
+) -> Told:
+    """Call by TLS and this version of HTTP (``1.1`` or ``2``), the target as it is written; return what is answered."""
+    named = [*fields, f"authorization: Bearer {token}"] if token else list(fields)
+    flags = [
+        "-sS",
+        "-D",
+        "/dev/stderr",
+        "-m",
+        "5",
+        "--path-as-is",
+        f"--http{version}",
+        "--cacert",
+        str(authority),
+        "-X",
+        method,
+    ]
+    lines = "".join(f'header = "{each}"\n' for each in named).encode()
+    sent = []
+    if body is not None:
+        file = authority.with_name("sent")
+        file.write_bytes(body)
+        sent = ["--data-binary", f"@{file}"]
+    for _ in range(5):
+        done = subprocess.run(
+            ["curl", *flags, *sent, "-K", "-", url], input=lines, capture_output=True, check=False
+        )
+        # Whoever has answered may end the stream before it has read the request (RFC 9113, section 8.1). curl calls
+        # that an error (92), and tells nothing of an answer that it reads together with the end.
+        if done.returncode != 92 or done.stderr.startswith(b"HTTP/"):
+            break
+    assert done.returncode in (0, 92), done
+    # With HTTP/2, trailers follow the header there.
+    first, *rest = done.stderr.decode("latin-1").split("\r\n")
+    spoken, status = first.split(" ")[:2]
+    read = (line.partition(":") for line in rest if line)
+    told = {name.lower(): value.strip() for name, _, value in read}
+    return Told(spoken.removeprefix("HTTP/"), int(status), told, done.stdout)
