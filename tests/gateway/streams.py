@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from tests.node.wire import Reply, Wire, request
 from tests.support.echo import Echo, Seen, read
@@ -78,6 +78,9 @@ class Duplex(Wire):
         super().__init__(port)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
+
+    def __enter__(self) -> Self:
+        return self
 
     def upgrade(self, target: str, *fields: str) -> Reply:
         """Ask for a WebSocket, with these header fields; return what is answered."""
