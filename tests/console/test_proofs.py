@@ -21,7 +21,7 @@ def test_a_look_at_the_log_is_told(
 ) -> None:
     """
     *Verify now* has the rows looked at; the page then says up to which entry, and that the log is whole. What was
-    found wrong stands there instead.
+    found wrong stands there instead, and the home page says so at its head.
     """
     account_of(person, "etl")
     keeper = Keeper(merkle.append())
@@ -33,8 +33,9 @@ def test_a_look_at_the_log_is_told(
     log = appending.newest()
     assert log is not None
     well = signed_in.text(_path(person))
+    home_well = signed_in.text("/")
     verifying.note("event 7.1 is gone")
-    ill = signed_in.text(_path(person))
+    ill, home_ill = signed_in.text(_path(person)), signed_in.text("/")
     with current.appending():
         Log.objects.filter(id=log.id).update(trouble=[])
 
@@ -43,6 +44,8 @@ def test_a_look_at_the_log_is_told(
     assert "not what was signed" not in well
     assert "not what was signed" in ill
     assert "event 7.1 is gone" in ill
+    said = "The audit log is not what was signed."
+    assert (False, True) == (said in home_well, said in home_ill)
 
 
 def test_the_proof_of_an_event_is_shown(signed_in: Browser, person: Person) -> None:

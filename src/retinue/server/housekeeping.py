@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from retinue.server.api import idempotency
@@ -53,6 +53,12 @@ SWEEPS: dict[str, Callable[[datetime, int], int]] = {
     "warnings": expiring.warn,
 }
 
+#: The statistics of a table begin with its number of rows.
+_SMALL = "SELECT tbl FROM sqlite_stat1 GROUP BY tbl HAVING MAX(CAST(stat AS INTEGER)) < %s"
+_FORGET = {
+    "sqlite_stat4": f"DELETE FROM sqlite_stat4 WHERE tbl IN ({_SMALL})",  # noqa: S608 (constants)
+    "sqlite_stat1": f"DELETE FROM sqlite_stat1 WHERE tbl IN ({_SMALL})",  # noqa: S608
+}
 _log = logging.getLogger("retinue.housekeeping")
 _lock = threading.Lock()
 _thread: _Housekeeping | None = None
@@ -76,11 +82,19 @@ def stop() -> None:
 
 
 def measure() -> None:
-    """Let SQLite look at its tables, a thousand rows of each index: without, it takes the wrong ones."""
+    """Let SQLite look at its tables, a thousand rows of each index: without, it takes the wrong ones.
+
+    Of a table that is small nothing is kept. It may be large within a minute, and SQLite would go on reading
+    it from end to end for every row of another; where it knows nothing, it takes an index.
+    """
     if connection.vendor == "sqlite":
-        with one_writer(), connection.cursor() as cursor:
+        with one_writer(), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"PRAGMA analysis_limit = {AT_ONCE}")
             cursor.execute("ANALYZE")
+            cursor.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite_stat_' ORDER BY name DESC")
+            for (name,) in cursor.fetchall():
+                cursor.execute(_FORGET[name], [AT_ONCE])
+            cursor.execute("ANALYZE sqlite_schema")
 
 
 def tidy(now: datetime, stopping: threading.Event, at_once: int = AT_ONCE) -> dict[str, int]:

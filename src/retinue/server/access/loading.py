@@ -45,6 +45,24 @@ _GRANTED = """
 SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until}, m.permission, m.resource, m.is_bound
 FROM access_grant m WHERE m.subject IN ({ids}) AND NOT m.is_pending
 """
+#: Both in one statement: what subjects were assigned, what they were granted, and what is granted to the
+#: roles that they were assigned. In a row stands what its kind has; the rest is empty.
+_ASSIGNED_AND_GRANTED = """
+SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until},
+    r.deleted_at, r.id, r.handle, r.name, r.patterns, r."like", r.bypass_scopes, NULL
+FROM access_roleassignment m JOIN access_role r ON r.id = m.role_id
+WHERE m.subject IN ({ids}) AND NOT m.is_pending
+UNION ALL
+SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until},
+    NULL, NULL, NULL, NULL, NULL, m.permission, m.is_bound, m.resource
+FROM access_grant m WHERE m.subject IN ({ids}) AND NOT m.is_pending
+UNION ALL
+SELECT m.subject, m.id, m.granted_by, {at}, m.justification, {until},
+    NULL, NULL, NULL, NULL, NULL, m.permission, m.is_bound, m.resource
+FROM access_grant m WHERE NOT m.is_pending AND m.subject IN (
+    SELECT a.role_id FROM access_roleassignment a JOIN access_role r ON r.id = a.role_id
+    WHERE a.subject IN ({ids}) AND NOT a.is_pending AND r.deleted_at IS NULL)
+"""
 _ROLES = """
 SELECT id, handle, name, patterns, "like", bypass_scopes FROM access_role
 WHERE id IN ({ids}) AND deleted_at IS NULL
@@ -61,7 +79,7 @@ def of_principals(organizations: Collection[str], principals: Collection[str], *
     """Return what these principals hold; ``deep`` also what their roles, groups and policies give."""
     facts = Facts()
     _add_rules(facts, _rules(organizations))
-    for subject, *row in _select(_HELD, principals):
+    for subject, *row in _memberships(principals):
         group, _, by, at, why, until, organization, kind, name, rule, match, stated, deleted = row
         # Who was in a group that is deleted still names it, and has nothing by it.
         if deleted is None:
@@ -69,9 +87,11 @@ def of_principals(organizations: Collection[str], principals: Collection[str], *
             facts.groups.setdefault(group, known)
         link = Link(kind, group, name, by, at, why, until)
         facts.memberships.setdefault(subject, []).append(Held(group, link))
-    carriers = [*facts.groups, *facts.policies] if deep else []
-    _add_assigned(facts, [*principals, *carriers])
-    _add_granted(facts, [*principals, *carriers, *(facts.roles if deep else ())])
+    if deep:
+        _add_assigned_and_granted(facts, [*principals, *facts.groups, *facts.policies])
+        return facts
+    _add_assigned(facts, principals)
+    _add_granted(facts, principals)
     return facts
 
 
@@ -98,6 +118,12 @@ def _rules(organizations: Collection[str]) -> list[tuple[Any, ...]]:
     """Return the rows of groups with a rule, and of access policies; a page reads them once."""
     key = ("rules", *sorted(organizations))
     return remembering.once(key, lambda: _select(_RULES, organizations, times=2))
+
+
+def _memberships(principals: Collection[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of memberships; who reads the same ones shallow and in depth reads them once."""
+    key = ("memberships", *sorted(principals))
+    return remembering.once(key, lambda: _select(_HELD, principals))
 
 
 def carrying(ids: Collection[str]) -> set[str]:
@@ -147,19 +173,41 @@ def _role(ident: str, handle: str, name: str, patterns: Any, like: str, bypass_s
     return Role(ident, handle, name, given, like == "owner", bool(bypass_scopes))
 
 
+def _add_assigned_and_granted(facts: Facts, subjects: Collection[str]) -> None:
+    for row in _select(_ASSIGNED_AND_GRANTED, subjects, times=3):
+        *common, deleted, role, handle, name, patterns, text, flag, resource = row
+        if role is None:
+            _add_grant(facts, *common, text, resource, flag)
+        else:
+            _add_assignment(facts, *common, deleted, role, handle, name, patterns, text, flag)
+
+
 def _add_assigned(facts: Facts, subjects: Collection[str]) -> None:
-    for subject, _, by, at, why, until, deleted, *role in _select(_ASSIGNED, subjects):
-        if deleted is None:
-            facts.roles.setdefault(role[0], _role(*role))
-        link = Link("role", role[0], role[2], by, at, why, until)
-        facts.assigned.setdefault(subject, []).append(Held(role[0], link))
+    for row in _select(_ASSIGNED, subjects):
+        _add_assignment(facts, *row)
 
 
 def _add_granted(facts: Facts, subjects: Collection[str]) -> None:
-    for subject, ident, by, at, why, until, permission, resource, is_bound in _select(_GRANTED, subjects):
-        link = Link("direct", ident, permission, by, at, why, until)
-        grant = Grant(permission, selectors.stored(resource), bool(is_bound), link)
-        facts.grants.setdefault(subject, []).append(grant)
+    for row in _select(_GRANTED, subjects):
+        _add_grant(facts, *row)
+
+
+def _add_assignment(
+    facts: Facts, subject: str, _: str, by: str, at: int, why: str, until: int, deleted: Any, *role: Any
+) -> None:
+    if deleted is None:
+        facts.roles.setdefault(role[0], _role(*role))
+    link = Link("role", role[0], role[2], by, at, why, until)
+    facts.assigned.setdefault(subject, []).append(Held(role[0], link))
+
+
+def _add_grant(
+    facts: Facts, subject: str, ident: str, by: str, at: int, why: str, until: int, *granted: Any
+) -> None:
+    permission, resource, is_bound = granted
+    link = Link("direct", ident, permission, by, at, why, until)
+    grant = Grant(permission, selectors.stored(resource), bool(is_bound), link)
+    facts.grants.setdefault(subject, []).append(grant)
 
 
 def _json(value: Any) -> Any:

@@ -19,6 +19,7 @@ from retinue.server.ledger.feed import Position
 from retinue.server.ledger.transaction import Actor, Transaction
 from retinue.server.nodes.queries import Node
 from retinue.server.policies.queries import policy_of
+from retinue.server.policies.remembering import Memory
 
 #: The channel of browser sessions.
 CONSOLE = "console"
@@ -50,6 +51,8 @@ class Call:
     decision_us: int = 0
     #: What the account may still ask of this API, if it has a limit.
     quota: Quota | None = None
+    #: What was read for the decision and holds for the rest of the call, if it only reads.
+    memory: Memory | None = None
     started: datetime = field(default_factory=timezone.now)
 
     @property

@@ -64,9 +64,15 @@ class Operation:
 
     def authenticate(self, request: HttpRequest) -> bool:
         """Decide who calls, from headers alone; ninja calls it before anything else."""
-        call = guard.admit(
-            request, self.name, self.needs, undecided=self.or_own is not None, changes=self.changes
-        )
+        # What the decision has read of catalogue, policy and rules is not read again. A body may be long on
+        # its way: then, and for a change, everything is.
+        is_short = not self.changes and self.body is None and self.needs is not Access.NODE
+        memory: remembering.Memory | None = {} if is_short else None
+        with remembering.reads(is_short, memory):
+            call = guard.admit(
+                request, self.name, self.needs, undecided=self.or_own is not None, changes=self.changes
+            )
+        call.memory = memory
         request.retinue_call = call  # type: ignore[attr-defined]
         return True
 
@@ -98,7 +104,7 @@ class Operation:
         if not self.changes:
             trying.is_wanted(call.request, self.name)
             # What nodes call waits now and then: what it reads must be what stands then.
-            with remembering.reads(self.needs is not Access.NODE):
+            with remembering.reads(self.needs is not Access.NODE, call.memory):
                 decide()
                 return json_answer(handle(), self.status)
         call.reason = "".join(each.why for each in (query, body) if isinstance(each, Reasoned))

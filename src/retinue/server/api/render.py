@@ -12,6 +12,7 @@ from retinue import formats
 from retinue.formats import Format
 from retinue.server import status
 from retinue.server.access import queries as access
+from retinue.server.access.beginning import begin_list
 from retinue.server.api.answers import instant
 from retinue.server.credentials import invitations, needing
 from retinue.server.credentials import queries as credentials
@@ -41,6 +42,7 @@ def service_accounts(rows: Sequence[Principal], now: datetime) -> list[JSON]:
     ids = [row.id for row in rows]
     remembering.learn("principals", {row.id: row for row in rows})
     owners = directory.owners_of(ids)
+    begin_list(rows)
     roles = access.roles_of(ids)
     policies = _policies(rows)
     counts = _counts(policies, now)

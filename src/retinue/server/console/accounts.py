@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,13 +11,14 @@ from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_safe
 
+from retinue.server.access.beginning import want_depth
 from retinue.server.access.queries import collections_among, holdings
 from retinue.server.console import exporting, saving, tables
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import ACCOUNT
 from retinue.server.directory.queries import principals
-from retinue.server.governance.queries import last_reviewed
-from retinue.server.traffic import queries as traffic
+from retinue.server.governance.queries import decisions, last_reviewed
+from retinue.server.traffic.exercises import beside
 
 PAGE = 50
 #: The views of the list: what they are called, and the filter of the API that each is. A test compares them.
@@ -48,6 +50,8 @@ FILED = {
     "last_reviewed": ("last_reviewed_at",),
     "unused": ("unused_permissions",),
 }
+#: Columns that show what an account holds.
+DEEP = {"groups", "teams", "unused"}
 #: Filters of the API that no part of the page sets; an address, a saved view say, may.
 MORE = ("status", "state", "handle", "awaits_approval")
 #: The views of which a filter of the API says the same to acts on many: all of it can be meant at once.
@@ -110,6 +114,7 @@ def listed(viewer: Viewer) -> HttpResponse:
     filters = asked.filters(viewer)
     query = {**filters, **dict(asked.more), **VIEWS[asked.view][1], "sort": asked.sort, "limit": str(PAGE)}
     shape = tables.shape_of(viewer, "service-accounts")
+    want_depth(not DEEP.isdisjoint(shape.columns))
     found = viewer.get(
         "list_service_accounts", query={**query, **({"cursor": asked.cursor} if asked.cursor else {})}
     )
@@ -194,17 +199,20 @@ def _with_more(
     """Return accounts with what only some columns show; nothing is read for a column that is not there."""
     ids = [each["id"] for each in accounts]
     more: dict[str, dict[str, Any]] = {ident: {} for ident in ids}
-    if {"groups", "teams", "unused"} & set(columns):
+    reviewed: dict[str, datetime] = {}
+    if DEEP & set(columns):
         rows = principals(ids)
         if "unused" in columns:
-            used = traffic.exercised(ids)
+            used, reviewed = beside(ids, decisions(viewer.organization.id, ids))
             for ident, held in holdings(list(rows.values())).items():
-                more[ident]["unused_permissions"] = sorted(held.names - set(used[ident]))
+                more[ident]["unused_permissions"] = sorted(held.names - used[ident])
         for ident, found in collections_among(list(rows.values())).items():
             for kind in ("group", "team"):
                 more[ident][f"{kind}s"] = [each.name for each in found if each.kind == kind]
     if "last_reviewed" in columns:
-        for ident, at in last_reviewed(viewer.organization.id, ids).items():
+        if "unused" not in columns:
+            reviewed = last_reviewed(viewer.organization.id, ids)
+        for ident, at in reviewed.items():
             more[ident]["last_reviewed_at"] = at.isoformat()
     return [{**each, **more[each["id"]]} for each in accounts]
 

@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from retinue.server.credentials.queries import by_ids, keys, with_status
 from retinue.server.directory.queries import Organization, Principal, accounts, principals
 from retinue.server.ledger.catalogue import EVENTS, EventType
+from retinue.server.ledger.proving import is_broken
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, nodes, views
 from retinue.server.policies.queries import in_force
@@ -80,6 +81,8 @@ class Overview:
     decided: Decided | None
     keys: Keys | None
     changes: list[Happened] | None
+    #: The audit log is not what was signed.
+    is_log_broken: bool
 
 
 def overview(person: Principal, may: frozenset[str], now: datetime) -> Overview:
@@ -94,6 +97,7 @@ def overview(person: Principal, may: frozenset[str], now: datetime) -> Overview:
         decided=_decided(organization.id, now) if "request_log:read" in may else None,
         keys=_keys(organization.id, now) if "credential:read" in may else None,
         changes=_changes(organization.id) if "audit_log:read" in may else None,
+        is_log_broken="audit_log:read" in may and is_broken(),
     )
 
 

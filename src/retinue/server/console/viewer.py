@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
+from retinue.server.access.beginning import begin_read
 from retinue.server.access.queries import effective, facts_of, roles, roles_of
 from retinue.server.api import inside
 from retinue.server.api.inside import Outcome
@@ -21,7 +22,7 @@ from retinue.server.directory.queries import Login, Organization, Principal
 from retinue.server.ledger.transaction import Actor
 from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy
-from retinue.server.policies.queries import begin_read, policy_of
+from retinue.server.policies.queries import policy_of
 
 #: What the last change said, for the page that follows it.
 SAID = "retinue_said"

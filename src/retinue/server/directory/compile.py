@@ -15,7 +15,7 @@ from retinue.server.directory.models import Organization
 from retinue.server.ledger.feed import Selection, narrow, pick, select
 from retinue.server.policies.policy import DAY_SECONDS, Limits, Policy
 from retinue.server.policies.presentations import presentations
-from retinue.server.policies.queries import version
+from retinue.server.policies.queries import learn, version
 from retinue.server.policies.rules import Compiled
 
 _MS = 1_000
@@ -36,6 +36,7 @@ ByKind = Callable[[list[str]], Mapping[str, tuple[tuple[str, ...], tuple[str, ..
 def organizations(selection: Selection, indexes: Mapping[str, int], by_kind: ByKind) -> dict[str, bytes]:
     """Return organization records by id. ``indexes`` is the catalogue of permissions."""
     rows = select(_ORGANIZATIONS, "o.id", selection)
+    learn({ident: policy for ident, *_, policy in rows})
     held = by_kind([row[0] for row in rows])
     return {
         ident: records.encode(

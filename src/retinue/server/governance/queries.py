@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from heapq import merge
+from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
@@ -128,9 +129,14 @@ def item(review_: Review, ident: str, *, lock: bool = False) -> ReviewItem:
 
 def last_reviewed(organization_id: str, account_ids: Iterable[str]) -> dict[str, datetime]:
     """Return when a reviewer last decided about each account that was ever decided about, in one query."""
-    rows = ReviewItem.objects.filter(review__organization=organization_id, account__in=list(account_ids))
-    decided = rows.exclude(decision="").values_list("account").annotate(Max("decided_at"))
+    decided = decisions(organization_id, account_ids)
     return {account: at for account, at in decided if at is not None}
+
+
+def decisions(organization_id: str, account_ids: Iterable[str]) -> QuerySet[ReviewItem, tuple[Any, ...]]:
+    """Return account and time of the last decision about each account that has one, as a query."""
+    rows = ReviewItem.objects.filter(review__organization=organization_id, account__in=list(account_ids))
+    return rows.exclude(decision="").order_by().values_list("account").annotate(last=Max("decided_at"))
 
 
 def progress(review_ids: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -14,7 +14,18 @@ from retinue.server.ledger.appending import newest, reader
 from retinue.server.ledger.entries import Place, digest, personal_text, record
 from retinue.server.ledger.models import AuditEvent, Entry, Log
 
-__all__ = ["Log", "consistency", "entries", "entries_of", "event_proof", "get", "logs", "newest", "tile"]
+__all__ = [
+    "Log",
+    "consistency",
+    "entries",
+    "entries_of",
+    "event_proof",
+    "get",
+    "is_broken",
+    "logs",
+    "newest",
+    "tile",
+]
 
 #: Entries in one answer.
 MOST = 4096
@@ -24,6 +35,11 @@ _PART = re.compile(r"(entries|[0-5])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]
 def logs() -> list[Log]:
     """Return all logs, the first first."""
     return list(Log.objects.order_by("id"))
+
+
+def is_broken() -> bool:
+    """Tell whether anything was found that is not what was signed."""
+    return any(Log.objects.values_list("trouble", flat=True))
 
 
 def get(name: str) -> Log:

@@ -17,6 +17,7 @@ from django.db import connection
 from retinue.replica import lease, records
 from retinue.replica.records import SCHEMA, Kind, Meta, Record
 from retinue.server.access import queries
+from retinue.server.access.beginning import learn_catalogue
 from retinue.server.credentials.compile import ACCEPTED
 from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Keys, Position, Range
@@ -140,5 +141,6 @@ class DatabaseReplica:
             kept = self._kept
             if kept is None or kept.place != place:
                 kept = self._kept = Kept(place, queries.catalogue())
+            learn_catalogue(kept.catalogue)
             is_sure = self._in_doubt or not (head.is_recovering or head.has_moved)
             yield DatabaseSnapshot(head, Compiler(kept.catalogue, ACCEPTED), kept, is_sure=is_sure)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from django.db import connection
 from django.db.models import QuerySet
 
 from retinue.server.errors import NotFound, Refused
-from retinue.server.ledger import current, feed
+from retinue.server.ledger import current
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies import remembering, rules, stored
 from retinue.server.policies.models import Standing, Version
@@ -58,8 +58,17 @@ def policy_of(organization_id: str, environment: str = "") -> Policy:
 
 def in_force_in(organization_ids: Iterable[str]) -> dict[str, Compiled]:
     """Return what is in force in each of some organizations now, in one query; for reads, not for changes."""
-    found: dict[str, Compiled] = dict.fromkeys(organization_ids, _NATIVE)
-    return found | {organization: version(ident) for organization, ident in _VERSIONS.any_of(found)}
+    found = remembering.by_id("standing", organization_ids, _standings)
+    return {organization: version(ident) for organization, ident in found.items()}
+
+
+def learn(standing: Mapping[str, str | None]) -> None:
+    """Remember for the rest of a read which version is in force, as it was read beside each organization."""
+    remembering.learn("standing", {organization: found or NONE for organization, found in standing.items()})
+
+
+def _standings(organization_ids: list[str]) -> dict[str, str]:
+    return dict.fromkeys(organization_ids, NONE) | dict(_VERSIONS.any_of(organization_ids))
 
 
 def _check_standing(tx: Transaction, organization_id: str) -> None:
@@ -70,13 +79,6 @@ def _check_standing(tx: Transaction, organization_id: str) -> None:
 
 def _standing(organization_id: str) -> str:
     return remembering.once(("standing", organization_id), lambda: _read_standing(organization_id))
-
-
-def begin_read(organization_id: str) -> None:
-    """Read the head and what is in force in one statement, for a page that needs both."""
-    head, version_id = feed.position_beside(f"({_STANDING})", organization_id)
-    remembering.once("head", lambda: head)
-    remembering.once(("standing", organization_id), lambda: NONE if version_id is None else str(version_id))
 
 
 def _read_standing(organization_id: str) -> str:

@@ -14,26 +14,28 @@ from retinue.server.ledger import current
 from retinue.server.ledger.transaction import Transaction
 
 #: What is remembered, by its kind and what it depends on.
-_known: ContextVar[dict[Hashable, Any] | None] = ContextVar("retinue_known", default=None)
+Memory = dict[Hashable, Any]
+_known: ContextVar[Memory | None] = ContextVar("retinue_known", default=None)
 T = TypeVar("T")
 _ABSENT = object()
 
 
 @contextmanager
-def reads(is_read: bool = True) -> Iterator[None]:
+def reads(is_read: bool = True, begun: Memory | None = None) -> Iterator[None]:
     """Remember, until the end of the block, what :func:`once` and :func:`by_id` have read.
 
-    A read that is part of another one shares what that remembers.
+    ``begun`` is what an earlier block of the same read has remembered, and is added to. A read that is part
+    of another one shares what that remembers.
     """
-    outer = _known.get()
-    token = _known.set(({} if outer is None else outer) if is_read else None)
+    known = _known.get() if begun is None else begun
+    token = _known.set(({} if known is None else known) if is_read else None)
     try:
         yield
     finally:
         _known.reset(token)
 
 
-def _memory() -> dict[Hashable, Any] | None:
+def _memory() -> Memory | None:
     return None if isinstance(current.get(), Transaction) else _known.get()
 
 
