@@ -105,3 +105,39 @@ def test_nothing_is_idle_where_the_policy_names_no_days(world: World) -> None:
         told.append((shown, len(found), world.owner.get(f"{ACCOUNTS}/counts").json["idle"]))
 
     assert [("idle", 1, 1), ("active", 0, 0)] == told
+
+
+def found(world: World, query: str) -> set[str]:
+    """The names of the accounts that a filter finds."""
+    return {item["name"] for item in world.owner.get(f"{ACCOUNTS}?{query}").json["items"]}
+
+
+def test_accounts_by_days_environment_group_and_team(world: World) -> None:
+    """
+    Unused is what was neither used nor made in the days; a key that has ended, or is revoked, ends no more.
+    """
+    old, used, ended, young = (
+        aged(world, "old"),
+        aged(world, "used"),
+        world.account("ended"),
+        world.account("young"),
+    )
+    for account, days in ((used, 3), (ended, -1), (young, 30)):
+        key, _ = world.key(account)
+        put_back(Credential, key.id, expires_at=datetime.now(UTC) + timedelta(days=days))
+        if account is used:
+            use(world, key.id, account.id)
+    world.owner.patch(f"{ACCOUNTS}/{old.id}", {"environment": "staging"})
+    for kind, name in (("groups", "Data"), ("teams", "Blue")):
+        made = world.owner.post(f"/v1/{kind}", {"name": name}).json["id"]
+        world.owner.post(f"/v1/{kind}/{made}/add", {"members": [old.id]})
+        assert {"old"} == found(world, f"{kind[:-1]}={name}") == found(world, f"{kind[:-1]}={made}")
+
+    assert {"old"} == found(world, "unused_for=90") & {"old", "used", "young"}
+    assert set() == found(world, "unused_for=101")
+    assert {"used"} == found(world, "expires_within=14")
+    assert {"used", "young"} == found(world, "expires_within=31")
+    assert {"old"} == found(world, "environment=staging") == found(world, "environment=staging&unused_for=90")
+    assert 404 == world.owner.get(f"{ACCOUNTS}?group=nobody").status
+    assert 404 == world.owner.get(f"{ACCOUNTS}?team=Data").status
+    assert 400 == world.owner.get(f"{ACCOUNTS}?unused_for=0").status

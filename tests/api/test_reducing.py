@@ -96,3 +96,16 @@ def test_nothing_used_leaves_nothing(world: World) -> None:
 
     assert _reduce(world, account).startswith("reduced: ")
     assert ([], []) == _held(world, account)
+
+
+def test_a_permission_says_when_it_was_last_used(world: World) -> None:
+    """
+    An account's permissions tell their last use, those that were never used tell none.
+    """
+    account = world.account(permissions=("report:read", "user:read"))
+    _use(world, account, "report:read")
+    items = world.owner.get(f"/v1/service-accounts/{account.id}/permissions").json["items"]
+
+    assert {"report:read": True, "user:read": False} == {
+        each["permission"]: each["last_used_at"] is not None for each in items
+    }

@@ -33,7 +33,8 @@ MOST_ROWS, MOST_STEPS = 2_500, 60_000
 WHOLE_ROWS, WHOLE_STEPS = 80_000, 700_000
 WHOLE = (
     "/assignments", "/decisions/who", "/roles", "/groups", "/grants?permission", "/grants?pending", "/principals?kind=all",
-    "/service-accounts?status", "/reviews", *(
+    *(f"/service-accounts?{each}" for each in ("status", "environment", "group", "team", "unused", "expires")),
+    "/reviews", *(
         f"{each}/requests?{name}=" for each in ("", "/service-accounts/sa_0005000")
         for name in ("path", "status", "address", "node", "method")
     ),
@@ -53,6 +54,8 @@ CASES: dict[str, list[str]] = {
         *(f"/service-accounts?status={each}" for each in (
             "deleted", "disabled", "ownerless", "idle", "attention", "active",
         )),
+        "/service-accounts?environment=nowhere", "/service-accounts?group={group}", "/service-accounts?team={team}",
+        "/service-accounts?unused_for=90", "/service-accounts?unused_for=3650", "/service-accounts?expires_within=14",
     ],
     "list_keys": [
         "/keys", "/keys?account=sa_0005000", "/keys?account=bulk_0005000", "/keys?account=nobody",
@@ -102,7 +105,7 @@ CASES: dict[str, list[str]] = {
         "/audit-events", "/audit-events?type=key.revoked", "/audit-events?type=node.removed",
         "/audit-events?actor=usr_rare", "/audit-events?actor=usr_nobody", "/audit-events?subject=key_0000500",
         "/audit-events?since=2026-02-01T00:00:00Z", "/audit-events?since=2036-01-01T00:00:00Z",
-        "/audit-events?until=2026-01-31T00:00:00Z",
+        "/audit-events?until=2026-01-31T00:00:00Z", "/audit-events?entries=true",
     ],
     "list_requests": [
         "/requests", "/requests?account=sa_0005000", "/requests?credential=key_0000500",

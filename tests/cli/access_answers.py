@@ -111,7 +111,9 @@ MAY: dict[str, Any] = {
     "others": [],
 }
 MAY_NOT = {**MAY, "allowed": False, "reason": "permission_missing", "held": "none", "paths": []}
-HELD = {"permission": "report:read", "held": "inherited", "sources": MAY["paths"]}
+HELD = {"permission": "report:read", "held": "inherited", "last_used_at": None, "sources": MAY["paths"]}
+#: A grant of the account's own that it has had for long, and did not use.
+UNUSED = {**GRANT, "granted_at": "2025-06-01T12:00:00.000Z"}
 DRIFTED = {"origin": "account loader", "missing": ["report:write"], "extra": []}
 MATCHED = {"principals": [ETL_REF], "principals_count": 1, "groups": []}
 SIMULATED = {

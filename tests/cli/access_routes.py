@@ -19,6 +19,7 @@ from tests.cli.access_answers import (
     ROLE,
     SIMULATED,
     TEAM,
+    UNUSED,
     granted,
 )
 from tests.cli.answers import ETL_REF, GRANT, Reply, page
@@ -49,6 +50,12 @@ ACCESS: list[Route] = [
     ("POST", "/v1/access-policies/preview", lambda c, m: (200, MATCHED)),
     ("POST", "/v1/decisions/simulate", lambda c, m: (200, SIMULATED)),
     ("GET", "/v1/(service-accounts|users)/(.+)/permissions", lambda c, m: page([HELD])),
+    ("GET", "/v1/service-accounts/[^/]+/grants", lambda c, m: page([UNUSED])),
+    (
+        "PATCH",
+        "/v1/service-accounts/[^/]+/grants",
+        lambda c, m: (200, {"granted": [], "taken": [UNUSED] if c.body["take"] else []}),
+    ),
     ("GET", "/v1/service-accounts/(.+)/drift", lambda c, m: page([DRIFTED])),
     *_collection("/v1/roles", ROLE),
     *_collection("/v1/groups", GROUP),

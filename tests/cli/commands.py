@@ -24,6 +24,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "key-expire": ("key", "expire", "etl/k1", "--in", "30d"),
     "key-restrict-time": ("key", "restrict", "etl/k1", "--time", "mon-fri 08:00-18:00 Europe/Berlin"),
     "account-duplicate": ("account", "duplicate", "etl", "etl 2"),
+    "account-list-narrowed": (
+        *("account", "list", "--ownerless", "--environment", "prod", "--group", "Data"),
+        *("--team", "Blue", "--idle", "90d", "--expiring", "14d"),
+    ),
+    "account-trim": ("account", "trim", "etl", "--used-in", "90d", "--yes"),
     "account-permissions": ("account", "permissions", "etl"),
     "account-drift": ("account", "drift", "etl"),
     "user-permissions": ("user", "permissions", "admin@acme.example"),

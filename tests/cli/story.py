@@ -69,6 +69,8 @@ _ACCOUNTS = [
     _step("account rename old older"),
     _step("account permissions etl"),
     _step("account drift etl"),
+    _step("account list --idle 90d --expiring 14d --environment prod"),
+    _step("account trim etl --used-in 90d"),
     _step("account duplicate etl etl2"),
     _step("account approve etl"),
     _step("account disable web --yes"),

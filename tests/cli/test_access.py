@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from retinue.cli.exits import Exit
-from tests.cli.access_answers import ACCESS_POLICY, GROUP, MAY_NOT, ROLE
+from tests.cli.access_answers import ACCESS_POLICY, GROUP, MAY_NOT, ROLE, UNUSED
 from tests.cli.answers import ETL_ID, GRANT, problem
+from tests.cli.commands import COMMANDS
 from tests.cli.conftest import Run
 from tests.cli.control_plane import FakeServer
 
@@ -164,3 +165,57 @@ def test_what_waits_is_told(run: Run, server: FakeServer) -> None:
 
     assert "once a second person approves" in granted.err
     assert "true" == server.calls[-1].query["awaits_approval"]
+
+
+def _trimmed(server: FakeServer, run: Run, held: list[dict[str, object]], *words: str) -> list[object]:
+    server.replies["GET", f"/v1/service-accounts/{ETL_ID}/permissions"] = (200, {"items": held, "next": None})
+    before = len(server.changes())
+    assert 0 == run("account", "trim", "etl", "--yes", *words).code
+    return [call.body for call in server.changes()[before:]]
+
+
+def test_trim_takes_what_was_not_used_in_the_window(run: Run, server: FakeServer) -> None:
+    """A grant is used if any permission that it gives was; that a role gives the same and is used counts for neither."""
+    step = {"kind": "direct", "id": UNUSED["id"], "name": "report:*"}
+
+    def held(last: str | None, ident: object = UNUSED["id"]) -> list[dict[str, object]]:
+        source = {"text": "x", "resource": "*", "path": [{**step, "id": ident}]}
+        other = {"permission": "report:list", "held": "explicit", "last_used_at": None, "sources": [source]}
+        return [{**other, "permission": "report:read", "last_used_at": last}, other]
+
+    take = [{"take": ["report:read"]}]
+    assert take == _trimmed(server, run, held(None))
+    assert take == _trimmed(server, run, held("2025-11-30T11:00:00.000Z"))
+    assert [] == _trimmed(server, run, held("2025-12-02T12:00:00.000Z"))
+    assert [] == _trimmed(server, run, held("2025-11-30T11:00:00.000Z"), "--used-in", "100d")
+    assert take == _trimmed(server, run, held("2026-02-28T12:00:00.000Z", "grt_" + "X" * 16))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"granted_at": "2026-01-01T00:00:00.000Z"}, {"resource": "r-1"}, {"state": "pending"}],
+    ids=["young", "of one resource", "pending"],
+)
+def test_trim_leaves_what_it_cannot_judge(run: Run, server: FakeServer, more: dict[str, str]) -> None:
+    """What the account has not had for so long, or has on some resources, or has not yet, stays."""
+    grants = {"items": [{**UNUSED, **more}], "next": None}
+    server.replies["GET", f"/v1/service-accounts/{ETL_ID}/grants"] = (200, grants)
+
+    assert [] == _trimmed(server, run, [])
+
+
+def test_filters_of_accounts_reach_the_api(run: Run, server: FakeServer) -> None:
+    """Days are numbers; what contradicts itself is not sent."""
+    run(*COMMANDS["account-list-narrowed"])
+    sent = {name: value for name, value in server.calls[-1].query.items() if name != "limit"}
+    calls = len(server.calls)
+    refused = [
+        run("account", "list", *words).code
+        for words in (("--ownerless", "--status", "idle"), ("--idle", "0d"))
+    ]
+
+    assert {
+        "status": "ownerless", "environment": "prod", "group": "Data", "team": "Blue", "unused_for": "90",
+        "expires_within": "14",
+    } == sent  # fmt: skip
+    assert ([2, 2], calls) == (refused, len(server.calls))

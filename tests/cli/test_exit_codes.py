@@ -84,6 +84,7 @@ def test_not_signed_in(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("account", "disable", "etl"),
         ("account", "delete", "etl"),
+        ("account", "trim", "etl"),
         ("key", "revoke", "etl/k1"),
         ("key", "delete", "etl/k1"),
         ("key", "regenerate", "etl/k1", "--out", "token"),

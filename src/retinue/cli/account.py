@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from retinue.cli import account_access, account_life, lookup, output
+from retinue.cli import account_access, account_life, account_trim, durations, lookup, output
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import Handover
 from retinue.cli.issuing import hand_key_over
@@ -24,6 +24,7 @@ app = App(name="account", help="Service accounts: identities of programs.")
 #: The same commands under the short name.
 alias = App(name="sa", help="Service accounts (see: retinue account).")
 Many = tuple[str, ...]
+Days = Annotated[str | None, Parameter(metavar="DAYS")]
 Status = Literal["active", "attention", "idle", "ownerless", "disabled", "deleted"]
 
 
@@ -38,6 +39,12 @@ def list_(
     search: Annotated[str | None, Parameter(help="Only with this text.")] = None,
     status: Annotated[Status | None, Parameter(help="Only with this status.")] = None,
     waiting: Annotated[bool, Parameter(help="Only those that wait for approval.", negative="")] = False,
+    ownerless: Annotated[bool, Parameter(help="Only those that nobody answers for.", negative="")] = False,
+    environment: Annotated[str | None, Parameter(help="Only in this environment.")] = None,
+    group: Annotated[str | None, Parameter(help="Only members of this group.")] = None,
+    team: Annotated[str | None, Parameter(help="Only members of this team.")] = None,
+    idle: Annotated[Days, Parameter(help="Only neither used nor made in these days.")] = None,
+    expiring: Annotated[Days, Parameter(help="Only with a key that ends in these days.")] = None,
     sort: Annotated[
         Literal["name", "-name", "created_at", "-created_at"] | None, Parameter(help="Order.")
     ] = None,
@@ -47,8 +54,13 @@ def list_(
     """List the service accounts."""
     session = Session(options, ops.LIST_ACCOUNTS)
     owner_id = lookup.actor_id(session, owner) if owner else None
+    if ownerless and status not in (None, "ownerless"):
+        raise CommandError(f"--ownerless and --status {status}", "give one of them", Exit.USAGE)
     query = {"state": state, "owner": owner_id, "role": role, "search": search, "sort": sort}
-    query["status"] = status
+    query["status"] = "ownerless" if ownerless else status
+    query |= {"environment": environment, "group": group, "team": team}
+    query["unused_for"] = str(durations.days(idle, "--idle")) if idle else None
+    query["expires_within"] = str(durations.days(expiring, "--expiring")) if expiring else None
     query["awaits_approval"] = "true" if waiting else None
     output.show_list(session.pages(ops.LIST_ACCOUNTS, None, query, limit), ACCOUNT, options)
 
@@ -246,5 +258,6 @@ for _tree in (app, alias):
         account_access.duplicate,
         account_access.permissions,
         account_access.drift,
+        account_trim.trim,
     ):
         _tree.command(_change)

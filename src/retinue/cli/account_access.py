@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from retinue.cli import lookup, output
 from retinue.cli.cells import Column, Shape
+from retinue.cli.durations import ago
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.options import CHANGE_DEFAULTS, DEFAULTS, ChangeOptions, Options
 from retinue.cli.session import Session
@@ -22,6 +23,7 @@ HELD = Shape[EffectivePermission](
     columns=(
         Column("permission", "permission"),
         Column("held", "held"),
+        Column("last used", "last_used_at", ago),
         Column("paths", "sources", lambda value: "; ".join(each["text"] for each in value or [])),
     ),
     name=lambda held: held.permission,

@@ -109,6 +109,14 @@ class Assignment(Struct, kw_only=True):
     receipt: Receipt | UnsetType = UNSET
 
 
+class ChangedGrants(Struct, kw_only=True):
+    """Direct grants of an account that were given and taken together."""
+
+    granted: list[Grant] = field(default_factory=list)
+    taken: list[Grant] = field(default_factory=list)
+    receipt: Receipt | UnsetType = UNSET
+
+
 class Permission(Struct, kw_only=True):
     """A permission that is declared."""
 
@@ -166,6 +174,12 @@ ASSIGN_ROLE: Operation[Assignment] = Operation("POST", "/v1/assignments", "grant
 UNASSIGN_ROLE: Operation[Assignment] = Operation("DELETE", "/v1/assignments/{id}", "grant:delete", Assignment)
 APPROVE_ASSIGNMENT: Operation[Assignment] = Operation(
     "POST", "/v1/assignments/{id}/approve", "grant:create", Assignment
+)
+LIST_ACCOUNT_GRANTS: Operation[Page[Grant]] = Operation(
+    "GET", "/v1/service-accounts/{id}/grants", "grant:read", Page[Grant]
+)
+CHANGE_GRANTS: Operation[ChangedGrants] = Operation(
+    "PATCH", "/v1/service-accounts/{id}/grants", "grant:delete", ChangedGrants
 )
 LIST_GRANTS: Operation[Page[Grant]] = Operation("GET", "/v1/grants", "grant:read", Page[Grant])
 GRANT: Operation[Grant] = Operation("POST", "/v1/grants", "grant:create", Grant, True)

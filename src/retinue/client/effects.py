@@ -14,6 +14,7 @@ class EffectivePermission(Struct, kw_only=True):
 
     permission: str
     held: str
+    last_used_at: str | None = None
     sources: list[PermissionSource] = field(default_factory=list)
 
 

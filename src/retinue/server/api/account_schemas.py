@@ -66,6 +66,15 @@ class AccountFilter(schemas.ListQuery):
     owner: str | None = Field(None, description="Id or e-mail address of an owner; `me` for the caller.")
     awaits_approval: bool | None = Field(None, description="Whether a second principal has yet to approve.")
     status: AccountStatus | None = None
+    environment: str | None = None
+    group: str | None = Field(None, description="Id or name of a group that it is in.")
+    team: str | None = Field(None, description="Id or name of a team that it is in.")
+    unused_for: schemas.Whole | None = Field(
+        None, ge=1, le=schemas.DAYS_MAX, description="Neither used nor made in these days."
+    )
+    expires_within: schemas.Whole | None = Field(
+        None, ge=1, le=schemas.DAYS_MAX, description="With a key in force that ends in these days."
+    )
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
 
 

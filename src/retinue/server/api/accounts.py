@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from retinue.server.access import actions as access
+from retinue.server.access import subjects
+from retinue.server.access.listing import members_of
 from retinue.server.access.queries import holders_of
 from retinue.server.api import render, schemas
 from retinue.server.api.account_schemas import (
@@ -34,6 +36,8 @@ from retinue.server.traffic import standings
 TAG = "service-accounts"
 #: Name of a key that is issued with its account, where it needs one and none is given.
 FIRST_KEY = "first"
+#: Filters by what stands in the account itself, or who owns it.
+_OF_ITSELF = ("state", "handle", "search", "owner", "awaits_approval", "environment")
 LIST, ONE = "/service-accounts", "/service-accounts/{account_id}"
 
 
@@ -41,7 +45,7 @@ LIST, ONE = "/service-accounts", "/service-accounts/{account_id}"
 def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     """List service accounts."""
     filters = query.filters()
-    narrowed = {name: value for name, value in filters.items() if name not in ("role", "status")}
+    narrowed = {name: filters[name] for name in _OF_ITSELF}
     narrowed["owner"] = owner_meant(call, query.owner)
     holders = None if query.role is None else holders_of(call.organization, query.role)
     order = (query.sort, "-id" if query.sort.startswith("-") else "id")
@@ -50,6 +54,11 @@ def list_service_accounts(call: Call, query: AccountFilter) -> schemas.JSON:
     found = queries.accounts(call.organization, holders=holders, **narrowed)
     if query.status is not None:
         found = standings.with_status(found, query.status, call.now, in_force(call.organization))
+    for kind, text in (("group", query.group), ("team", query.team)):
+        if text is not None:
+            members = members_of(subjects.group(call.organization, text, kind, field=kind))
+            found = found.filter(id__in=members.order_by().values("id"))
+    found = standings.within_days(found, call.now, query.unused_for, query.expires_within)
     rows, following = page(
         found,
         Listing("accounts", call.organization, filters, order),

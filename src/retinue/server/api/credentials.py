@@ -29,7 +29,7 @@ TAG = "credentials"
 LIST = "/credentials"
 KindName = Literal["api_key", "personal_access_token", "ingest_token"]
 FormatName = Literal["native", "pair", "jwt", "uuid", "sk_hex", "imported"]
-DAYS_MAX = 3650
+DAYS_MAX = schemas.DAYS_MAX
 PLAN_SHOWN = 200
 IN_USE = timedelta(days=1)
 _KINDS = {Kind.API_KEY: "api_key", Kind.PERSONAL: "personal_access_token", Kind.INGEST: "ingest_token"}

@@ -24,6 +24,7 @@ from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.credentials.rules import duration_seconds
 from retinue.server.directory import queries as directory
+from retinue.server.traffic import queries as traffic
 
 TAG = "grants"
 RESOURCE = (
@@ -101,6 +102,7 @@ class EffectivePermission(schemas.Answer):
 
     permission: str
     held: Literal["explicit", "inherited"]
+    last_used_at: str | None = Field(description="When it was last used; null for a user, and for never.")
     sources: list[PermissionSource]
 
 
@@ -151,8 +153,9 @@ def delete_grant(call: Call, account_id: str, grant_id: str, query: schemas.Reas
 @operation("GET", f"{ONE}/permissions", permission="grant:read", response=EffectivePermissionList, tag=TAG)
 def list_effective_permissions(call: Call, account_id: str) -> schemas.JSON:
     """List what a service account may do, and where each permission comes from."""
-    found = queries.sources(directory.account(call.organization, account_id))
-    return {"items": render_access.permissions(found), "next": None}
+    account = directory.account(call.organization, account_id)
+    used = traffic.exercised([account.id])[account.id]
+    return {"items": render_access.permissions(queries.sources(account), used), "next": None}
 
 
 class Drifted(schemas.Answer):

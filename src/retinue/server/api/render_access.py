@@ -72,8 +72,11 @@ def state(is_pending: bool, expires_at: datetime | None, now: datetime) -> str:
     return "pending" if is_pending else "active"
 
 
-def permissions(found: Mapping[str, Sequence[Part]]) -> list[JSON]:
-    """Return effective permissions, each with every path by which it is held."""
+def permissions(
+    found: Mapping[str, Sequence[Part]], used: Mapping[str, datetime] | None = None
+) -> list[JSON]:
+    """Return effective permissions, each with its last use and every path by which it is held."""
+    last = used or {}
     links = [link for parts in found.values() for part in parts for link in part.links]
     people = directory.principals(link.granted_by for link in links)
     return [
@@ -82,6 +85,7 @@ def permissions(found: Mapping[str, Sequence[Part]]) -> list[JSON]:
             "held": "explicit"
             if any(len(part.links) == 1 and part.links[0].kind == "direct" for part in parts)
             else "inherited",
+            "last_used_at": instant(last.get(name)),
             "sources": [path(name, part, people) for part in parts],
         }
         for name, parts in found.items()

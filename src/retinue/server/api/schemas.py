@@ -41,6 +41,8 @@ def _line(value: str) -> str:
     return value
 
 
+#: The longest span of days that a filter takes.
+DAYS_MAX = 3650
 #: A whole number in a query.
 Whole = Annotated[int, BeforeValidator(_whole)]
 #: An instant in a query.

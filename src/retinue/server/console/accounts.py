@@ -53,7 +53,8 @@ FILED = {
 #: Columns that show what an account holds.
 DEEP = {"groups", "teams", "unused"}
 #: Filters of the API that no part of the page sets; an address, a saved view say, may.
-MORE = ("status", "state", "handle", "awaits_approval")
+MORE = ("status", "state", "handle", "awaits_approval", "environment", "group", "team", "unused_for",
+        "expires_within")  # fmt: skip
 #: The views of which a filter of the API says the same to acts on many: all of it can be meant at once.
 WHOLE: dict[str, dict[str, str]] = {
     "all": {},

@@ -162,6 +162,7 @@ def accounts(
     holders: QuerySet[Any] | None = None,
     owner: str | None = None,
     awaits_approval: bool | None = None,
+    environment: str | None = None,
 ) -> QuerySet[Principal]:
     """Return the service accounts of an organization; deleted ones only if asked for by state or handle.
 
@@ -184,6 +185,8 @@ def accounts(
         rows = rows.filter(id__in=holders)
     if awaits_approval is not None:
         rows = rows.filter(awaits_approval=awaits_approval)
+    if environment is not None:
+        rows = rows.filter(environment=environment)
     if owner is not None:
         held = Ownership.objects.filter(owner_id=id_of(organization_id, owner))
         rows = rows.filter(id__in=held.values("account_id"))

@@ -16,6 +16,7 @@ from retinue.server.policies.environments import warned_days, where
 from retinue.server.policies.rules import Compiled
 from retinue.server.status import ACCOUNT_STATUSES
 from retinue.server.traffic.models import Usage
+from retinue.token import Kind
 
 
 def with_status(
@@ -34,6 +35,27 @@ def with_status(
             return rows
         before.append(condition)
     return rows.none()
+
+
+def within_days(
+    rows: QuerySet[Principal], now: datetime, unused_for: int | None, expires_within: int | None
+) -> QuerySet[Principal]:
+    """Narrow accounts by days: neither used nor made in them; with a key in force that ends in them."""
+    if unused_for is not None:
+        since = now - timedelta(days=unused_for)
+        rows = rows.filter(
+            ~Q(Exists(Usage.objects.filter(account=OuterRef("id"), last_used_at__gt=since))),
+            created_at__lte=since,
+        )
+    if expires_within is not None:
+        ending = Credential.objects.filter(
+            kind=Kind.API_KEY.value,
+            state="active",
+            expires_at__gt=now,
+            expires_at__lte=now + timedelta(days=expires_within),
+        )
+        rows = rows.filter(Exists(ending.filter(principal_id=OuterRef("id"))))
+    return rows
 
 
 def counts(rows: QuerySet[Principal], now: datetime, policy: Compiled) -> dict[str, int]:
