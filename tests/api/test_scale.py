@@ -84,7 +84,7 @@ CASES: dict[str, list[str]] = {
     "list_members_of_team": ["/teams/{team}/members"],
     "list_resources_of_team": ["/teams/{team}/resources"],
     "list_access_policies": ["/access-policies", "/access-policies?name=none"],
-    "list_findings": ["/findings?state=accepted"],
+    "list_findings": ["/findings?state=accepted", "/findings?state=accepted&account=sa_0005000"],
     "list_webhooks": ["/webhooks"],
     "list_deliveries": ["/webhooks/{webhook}/deliveries", "/webhooks/{webhook}/deliveries?state=failed"],
     "list_mails": ["/mails", "/mails?state=failed"],
