@@ -88,6 +88,7 @@ CASES: dict[str, list[str]] = {
     "list_webhooks": ["/webhooks"],
     "list_deliveries": ["/webhooks/{webhook}/deliveries", "/webhooks/{webhook}/deliveries?state=failed"],
     "list_mails": ["/mails", "/mails?state=failed"],
+    "list_saved_views": ["/saved-views", "/saved-views?list=requests"],
     "list_reviews": ["/reviews", "/reviews?state=open"],
     "list_review_items": ["/reviews/{review}/items", "/reviews/{review}/items?decided=true"],
     "list_epochs": ["/epochs"],

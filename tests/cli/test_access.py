@@ -180,7 +180,12 @@ def test_trim_takes_what_was_not_used_in_the_window(run: Run, server: FakeServer
 
     def held(last: str | None, ident: object = UNUSED["id"]) -> list[dict[str, object]]:
         source = {"text": "x", "resource": "*", "path": [{**step, "id": ident}]}
-        other = {"permission": "report:list", "held": "explicit", "last_used_at": None, "sources": [source]}
+        other: dict[str, object] = {
+            "permission": "report:list",
+            "held": "explicit",
+            "last_used_at": None,
+            "sources": [source],
+        }
         return [{**other, "permission": "report:read", "last_used_at": last}, other]
 
     take = [{"take": ["report:read"]}]
