@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from retinue import steps as marks
+from retinue.decision import Reason
 from retinue.server.access import actions as access
 from retinue.server.access.queries import Grant
 from retinue.server.console.models import Checklist
@@ -16,9 +18,11 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
+from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.transaction import SYSTEM, Actor, transaction
-from retinue.server.traffic.checklist import STEPS, steps
+from retinue.server.traffic.checklist import steps
 from retinue.server.traffic.models import Request
+from retinue.steps import STEPS
 from tests.console.browser import Browser
 from tests.console.people import Person, make_person
 
@@ -57,6 +61,16 @@ def _ticked(browser: Browser) -> list[str]:
     page = browser.text("/")
     assert 'id="checklist"' in page
     return re.findall(r'class="check check-done" data-step="(\w+)"', page)
+
+
+def test_steps_name_what_there_is() -> None:
+    """
+    Console and demo tick by events that the catalogue has and by reasons that a decision can have.
+    """
+    events = {marks.CREATED, marks.ISSUED, marks.ROTATED, marks.REVOKED, *marks.TAKEN_AWAY}
+
+    assert set() == events - EVENTS.keys()
+    assert {marks.MISSING, marks.ENDED} <= {str(each.value) for each in Reason}
 
 
 def test_each_step_ticks_when_it_was_done(signed_in: Browser, person: Person) -> None:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from retinue import steps
 from retinue.client import Client
 from retinue.client import operations as ops
 from retinue.client.models import AuditEvent, RequestRecord
 
 #: What is to be done, in order.
-STEPS = (
-    "create an account",
-    "issue a key for it",
-    "call the API with the key",
-    "find the call in the request log",
-    "take a permission away, and see the 403 name it",
-    "rotate a key with overlap",
-    "revoke a key, and see the 401",
-)
+STEPS = tuple(steps.STEPS.values())
 #: So many of the newest lines are looked at; what the callers of the demo do in one pause is far less.
 NEWEST = 200
 
@@ -43,16 +36,16 @@ class Checklist:
     def _event(self, event: AuditEvent) -> Iterator[tuple[int, str]]:
         name = (event.subject.name if event.subject else "") or ""
         match event.type:
-            case "account.created":
+            case steps.CREATED:
                 yield from self._tick(0, name)
-            case "key.issued":
+            case steps.ISSUED:
                 yield from self._tick(1, name)
-            case "grant.deleted" | "role.removed":
+            case kind if kind in steps.TAKEN_AWAY:
                 state = {**(event.before or {}), **(event.after or {})}
                 self._taken_from.update(str(value) for value in state.values())
-            case "key.rotated":
+            case steps.ROTATED:
                 yield from self._tick(5, name)
-            case "key.revoked" if event.subject:
+            case steps.REVOKED if event.subject:
                 self._revoked.add(event.subject.id)
 
     def _record(self, record: RequestRecord) -> Iterator[tuple[int, str]]:
@@ -62,9 +55,9 @@ class Checklist:
             yield from self._tick(2, "")
             yield from self._tick(3, line)
         account = record.account.id if record.account else ""
-        if record.reason == "permission_missing" and account in self._taken_from:
+        if record.reason == steps.MISSING and account in self._taken_from:
             yield from self._tick(4, f"{line}: {record.permission}")
-        if record.reason == "credential_revoked" and ident in self._revoked:
+        if record.reason == steps.ENDED and ident in self._revoked:
             yield from self._tick(6, line)
 
     def _tick(self, step: int, shown: str) -> Iterator[tuple[int, str]]:

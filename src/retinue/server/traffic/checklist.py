@@ -14,18 +14,7 @@ from retinue.server.directory.queries import Organization, Principal
 from retinue.server.ledger.queries import AuditEvent
 from retinue.server.nodes.probing import CANARY
 from retinue.server.traffic.models import Request
-
-#: The steps in their order, and what is to be done.
-STEPS = {
-    "account": "create an account",
-    "key": "issue a key for it",
-    "call": "call the API with the key",
-    "line": "find the call in the request log",
-    "missing": "take a permission away, and see the 403 name it",
-    "rotate": "rotate a key with overlap",
-    "revoke": "revoke a key, and see the 401",
-}
-_TAKEN = ("grant.deleted", "role.removed")
+from retinue.steps import CREATED, ENDED, ISSUED, MISSING, REVOKED, ROTATED, STEPS, TAKEN_AWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +45,21 @@ def ticks(organization_id: str, since: datetime | Subquery) -> dict[str, Exists]
 
     requests = Request.objects.filter(organization=organization_id, at__gte=since)
     # Programs that were there before tick nothing: only who got a key of these calls.
-    called = Exists(requests.filter(allowed=True, credential__in=events("key.issued").values("subject")))
-    taken = events(*_TAKEN)
+    called = Exists(requests.filter(allowed=True, credential__in=events(ISSUED).values("subject")))
+    taken = events(*TAKEN_AWAY)
     first = taken.order_by().values("organization").annotate(first=Min("at")).values("first")
     whose = taken.annotate(whose=KeyTextTransform("subject", "before")).values("whose")
     denied = requests.filter(allowed=False)
-    revoked = events("key.revoked").values("subject")
+    revoked = events(REVOKED).values("subject")
     return {
-        "account": Exists(events("account.created")),
-        "key": Exists(events("key.issued")),
+        "account": Exists(events(CREATED)),
+        "key": Exists(events(ISSUED)),
         "call": called,
         # A decision is known here by its line; so the line is there once the call is.
         "line": called,
-        "missing": Exists(
-            denied.filter(reason="permission_missing", at__gte=Subquery(first), account__in=whose)
-        ),
-        "rotate": Exists(events("key.rotated").exclude(after__state="revoked")),
-        "revoke": Exists(denied.filter(reason="credential_revoked", credential__in=revoked)),
+        "missing": Exists(denied.filter(reason=MISSING, at__gte=Subquery(first), account__in=whose)),
+        "rotate": Exists(events(ROTATED).exclude(after__state="revoked")),
+        "revoke": Exists(denied.filter(reason=ENDED, credential__in=revoked)),
     }
 
 
