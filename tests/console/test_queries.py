@@ -16,6 +16,7 @@ from retinue.server.console.urls import urlpatterns
 from retinue.server.console.words import TABS
 from tests.console.browser import Browser
 from tests.console.crowd import Crowd, crowd
+from tests.server_support.findings import follow, look
 
 MOST = 15
 #: Addresses without a page to read: forms that are only sent, files, what is read before the sign-in.
@@ -86,6 +87,44 @@ def pages(made: Crowd) -> Iterator[tuple[str, str]]:
             for part, value in zip(parts, chosen, strict=True):
                 path = re.sub(rf"<\w+:{part}>", value, path)
             yield from ((name, f"/{path}{query}") for query in _queries(made, name))
+
+
+def test_a_page_of_findings_asks_as_little_just_after_a_change(
+    browser: Browser, server_database: str
+) -> None:
+    """
+    Between a change and the look at whom it is about, pages that show findings send no more than 15 statements,
+    say what was found before, and (the list) that more follows; after the look they say what is found now.
+    """
+    made = crowd(server_database)
+    browser.sign_in(made.person.email, made.person.password)
+    organization = made.person.principal.organization
+    look(organization.id)
+    account = made.ids["account_id"]
+    pages = f"/o/{organization.handle}"
+    shown = (f"{pages}/findings", f"{pages}/findings/counts", f"{pages}/accounts/{account}/findings")
+    query, follows = f"?kind=undocumented&account={account}", "What is found about it follows"
+    before = browser.text(shown[0] + query)
+    made.call(
+        "update_service_account", path={"account_id": account}, documentation="https://docs.example/job"
+    )
+    often = {}
+    for path in (*shown, shown[0] + query):
+        with CaptureQueriesContext(connection) as sent:
+            page = browser.get(path)
+        assert page.status_code == 200, path
+        if len(sent) > MOST:
+            often[path] = len(sent)
+    just_after = browser.text(shown[0] + query)
+    follow()
+    after = browser.text(shown[0] + query)
+    made.call("update_service_account", path={"account_id": account}, documentation="")
+    follow()
+
+    assert {} == often
+    link = f'/accounts/{account}"'
+    assert (True, True, False) == tuple(link in text for text in (before, just_after, after))
+    assert (False, True, False) == tuple(follows in text for text in (before, just_after, after))
 
 
 def test_no_page_asks_often(browser: Browser, server_database: str) -> None:

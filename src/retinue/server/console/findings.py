@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from retinue.server.console import expiring, receipts
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
+from retinue.server.governance import queries
 from retinue.server.governance.rules import KINDS
 
 FINDINGS = Listing(
@@ -41,17 +42,22 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 @require_safe
 @page
 def listed(viewer: Viewer) -> HttpResponse:
-    """Every finding, by its kind."""
-    return FINDINGS.show(viewer, told=_told)
+    """Every finding, by its kind: those that are kept, and a word if some of them are being looked at."""
+    queries.settle()
+    return FINDINGS.show(viewer, told=_told, is_behind=queries.is_behind(viewer.organization.id))
 
 
 @require_safe
 @page
 def of_account(viewer: Viewer, account_id: str) -> HttpResponse:
     """What is found about an account or its credentials: a part of its page, empty where nothing is."""
+    queries.settle()
     outcome = viewer.call("list_findings", query={"account": account_id, "limit": FEW})
     found = [_told(each) for each in outcome.body.get("items", [])]
-    return viewer.render("parts/account_findings.html", findings=found, account_id=account_id)
+    is_behind = queries.is_behind(viewer.organization.id)
+    return viewer.render(
+        "parts/account_findings.html", findings=found, account_id=account_id, is_behind=is_behind
+    )
 
 
 @require_POST

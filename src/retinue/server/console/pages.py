@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from retinue.server.console import checklist, queries
 from retinue.server.console.viewer import Viewer, page
+from retinue.server.governance import queries as governance
 
 THEME_COOKIE = "retinue-theme"
 THEMES = ("light", "dark", "system")
@@ -34,12 +35,14 @@ def home(viewer: Viewer) -> HttpResponse:
 @page
 def findings(viewer: Viewer) -> HttpResponse:
     """The counts of what is found now: a part of the home page, asked for by itself as it takes longer."""
+    governance.settle()
     outcome = viewer.call("count_findings")
     items = outcome.body["items"] if outcome.is_done else None
     return viewer.render(
         "parts/findings.html",
         findings=items,
         as_of=outcome.body.get("as_of"),
+        is_behind=governance.is_behind(viewer.organization.id),
         problem=None if outcome.is_done else outcome.body,
     )
 

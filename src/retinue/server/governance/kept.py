@@ -48,6 +48,16 @@ def _standing(organization_id: str) -> Standing | None:
     return Standing(as_of, frozenset(moved.holders if len(moved.holders) <= HOLDERS else ()))
 
 
+def settle() -> None:
+    """Let lists say, for the rest of a read, what is kept, and compute nothing on top of that."""
+    remembering.once("settled findings", lambda: True)
+
+
+def is_settled() -> bool:
+    """Tell whether lists say what is kept alone."""
+    return remembering.once("settled findings", lambda: False)
+
+
 def listed(wanted: Wanted, without: frozenset[str] = frozenset()) -> Iterator[Found]:
     """Yield kept findings in their order, but those about some principals."""
     rows = _rows(wanted.organization, without)

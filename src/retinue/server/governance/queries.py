@@ -14,6 +14,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from retinue.server.errors import NotFound
 from retinue.server.governance import kept
 from retinue.server.governance.computing import Wanted, accepted, computed
+from retinue.server.governance.kept import settle
 from retinue.server.governance.models import AcceptedFinding, Review, ReviewItem
 from retinue.server.governance.rules import KINDS, PLACES, Found, parse_id
 
@@ -28,11 +29,13 @@ __all__ = [
     "counts",
     "finding",
     "findings",
+    "is_behind",
     "item",
     "items",
     "progress",
     "review",
     "reviews",
+    "settle",
 ]
 
 
@@ -59,7 +62,7 @@ def findings(
     if known is None:
         holders = None if account is None else frozenset((account,))
         return computed(replace(wanted, holders=holders))
-    if not known.moved:
+    if not known.moved or kept.is_settled():
         return kept.listed(wanted)
     moved = known.moved if account is None else known.moved & {account}
     fresh = computed(replace(wanted, holders=moved)) if moved else iter(())
@@ -72,11 +75,11 @@ def counts(organization_id: str, now: datetime) -> dict[str, int]:
     """Return how many findings of each kind are open, of those kinds that have any."""
     known = kept.standing(organization_id)
     found: Counter[str] = Counter()
-    if known is None or known.moved:
-        moved = None if known is None else known.moved
+    moved = None if known is None else frozenset[str]() if kept.is_settled() else known.moved
+    if moved is None or moved:
         found.update(each.kind for each in computed(Wanted(organization_id, now, holders=moved)))
-    if known is not None:
-        found.update(kept.counts(organization_id, now, without=known.moved))
+    if moved is not None:
+        found.update(kept.counts(organization_id, now, without=moved))
     return {name: found[name] for name in KINDS if found[name]}
 
 
@@ -84,6 +87,12 @@ def as_of(organization_id: str, now: datetime) -> datetime:
     """Return when everything of an organization was last looked at; ``now`` where nothing is kept yet."""
     known = kept.standing(organization_id)
     return now if known is None else known.as_of
+
+
+def is_behind(organization_id: str) -> bool:
+    """Tell whether something was changed about somebody that the kept findings do not say yet."""
+    known = kept.standing(organization_id)
+    return known is not None and bool(known.moved)
 
 
 def finding(organization_id: str, ident: str, now: datetime) -> Found:
