@@ -175,7 +175,15 @@ def test_tiles_are_those_of_the_standard(world: World) -> None:
 
     assert {b"\x00\x20"} == {bundle[at : at + 2] for at in range(0, len(bundle), 34)}
     assert b"".join(proof.leaf_hash(each) for each in entries) == hashes
-    for bad in ("0/x001/000", "0/000.p/0", "0/000.p/256", "6/000", "0/1", "-1/000"):
+    for bad in (
+        "0/x001/000",
+        "0/000.p/0",
+        "0/000.p/256",
+        "6/000",
+        "0/1",
+        "-1/000",
+        "0/" + "x999/" * 1500 + "000",
+    ):
         assert 404 == world.owner.get(f"{LOG}/{log['name']}/tile/{bad}").status
     assert 404 == world.owner.get(f"{LOG}/none/checkpoint").status
 

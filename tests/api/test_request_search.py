@@ -91,6 +91,8 @@ def test_search(query: str, expected: list[int], log: World, monkeypatch: pytest
         ("path=", "query.path"),
         ("method=G-T", "query.method"),
         ("node=", "query.node"),
+        ("path=a%00b", "query.path"),
+        ("node=a%00b", "query.node"),
     ],
 )
 def test_what_is_no_filter_is_refused(query: str, field: str, log: World) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from retinue.cli import examining
+from retinue.cli import backup, examining
 from tests.cli.answers import EPOCH, NODE, problem
 from tests.cli.conftest import Run
 from tests.cli.control_plane import FakeServer
@@ -123,7 +124,8 @@ def home(monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
     """A folder with a database that is written to."""
     folder = Path("home")
     folder.mkdir()
-    with sqlite3.connect(folder / "retinue.db") as database:
+    # Closed by hand: by itself it would be at some later time.
+    with closing(sqlite3.connect(folder / "retinue.db")) as database, database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("CREATE TABLE ledger_head (epoch, revision)")
         database.execute("CREATE TABLE ledger_auditevent (id, text)")
@@ -212,6 +214,44 @@ def test_no_backup_is_put_under_a_running_server(home: Path, run: Run) -> None:
     assert 6 == damaged.code
     assert (7, []) == (_revision(home / "retinue.db"), [*home.glob("*.before-*"), *home.glob("restored")])
     assert 3 == run("backup", "restore", "missing.db", "--yes").code
+
+
+def test_what_was_looked_at_is_what_is_put_back(home: Path, run: Run) -> None:
+    """
+    A copy that has a log beside it is put back with what is in the log; and the database itself can be named.
+    """
+    with closing(sqlite3.connect(home / "retinue.db")) as opened:
+        opened.execute("PRAGMA journal_mode = WAL")
+        opened.execute("UPDATE ledger_head SET revision = 9")
+        opened.commit()
+        for ending in ("", "-wal"):
+            # By another process: to close a file of the database here would let go of its locks.
+            subprocess.run(["cp", home / f"retinue.db{ending}", f"copy.db{ending}"], check=True)
+    done = run("backup", "restore", "copy.db", "--yes")
+    first = _revision(home / "retinue.db")
+    again = run("backup", "restore", str(home / "retinue.db"), "--yes")
+
+    assert (0, 9) == (done.code, first), done.err
+    assert (0, 9) == (again.code, _revision(home / "retinue.db")), again.err
+    assert [] == [*home.glob("*.part*")]
+
+
+def test_a_restore_that_finds_no_room_leaves_the_database(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The copy is made before the database makes way: what fails there has changed nothing.
+    """
+    run("backup", "create", "--out", "copy.db")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup.os, "fsync", full)
+    failed = run("backup", "restore", "copy.db", "--yes")
+
+    assert (6, True) == (failed.code, "No space left on device" in failed.err)
+    assert (7, []) == (_revision(home / "retinue.db"), [*home.glob("*.before-*"), *home.glob("*.part")])
 
 
 def test_a_damaged_database_makes_way(home: Path, run: Run) -> None:

@@ -78,6 +78,24 @@ def test_only_what_was_named_or_allowed_is_called() -> None:
         assert 200 == _get(other, Way(named, LOOPBACK))
 
 
+def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A proxy would connect to what must not be called: none hears of a call, and what is not allowed is refused.
+    """
+    with _served(_at_once) as (named, _), _served(_at_once) as (proxy, heard):
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        way = Way(named, ())
+        session = requests.Session()
+        session.mount("http://", way)
+        with way.timed():
+            assert 200 == session.get(named, timeout=5).status_code
+        with pytest.raises(requests.ConnectionError), way.timed():
+            session.get("http://127.0.0.2:9/", timeout=5)
+
+    assert [] == heard
+
+
 def test_a_call_that_dribbles_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A byte now and then keeps no thread beyond the time of a call.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -93,8 +92,13 @@ def restore(
         talk(options, f"would put back {state}")
         return
     confirm.one("replace the database by", str(file), [f"it is of {state}"], options)
-    kept = _set_aside(database)
-    _put(file, database)
+    part = _copied(file, database)
+    try:
+        kept = _set_aside(database)
+    except BaseException:
+        part.unlink()
+        raise
+    _put(part, database)
     (settings.home() / _WORD).write_text("".join(f"{name}\n" for name in skip_node or ()))
     talk(options, f"put back {state}: {database}")
     if kept:
@@ -129,21 +133,34 @@ def _set_aside(database: Path) -> Path | None:
             ) from None
     kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     database.rename(kept)
-    for ending in ("-wal", "-shm"):
+    for ending in ("-wal", "-shm", "-journal"):
         beside = Path(f"{database}{ending}")
         if beside.exists():
             beside.rename(f"{kept}{ending}")
     return kept
 
 
-def _put(file: Path, database: Path) -> None:
-    """Copy ``file`` to ``database``: whole, durable and private, or not at all."""
+def _copied(file: Path, database: Path) -> Path:
+    """Copy ``file`` beside the database, durable and private: what was looked at, also what is in its log."""
     part = database.with_name(f"{database.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with file.open("rb") as source, os.fdopen(descriptor, "wb") as target:
-        shutil.copyfileobj(source, target)
-        target.flush()
-        os.fsync(target.fileno())
+    try:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with closing(_opened(file)) as source, closing(sqlite3.connect(part)) as target:
+                source.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except (OSError, sqlite3.Error) as error:
+        part.unlink(missing_ok=True)
+        raise CommandError(f"{part}: {error}", "make room, or take another backup", Exit.CONFLICT) from None
+    return part
+
+
+def _put(part: Path, database: Path) -> None:
+    """Give a copy the name of the database, durably."""
     part.replace(database)
     folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

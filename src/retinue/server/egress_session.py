@@ -53,6 +53,10 @@ class Way(HTTPAdapter):
 
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
+    def send(self, *given: Any, **more: Any) -> requests.Response:
+        """Send a request. Proxies of the environment are not asked: they would connect anywhere."""
+        return super().send(*given, **{**more, "proxies": None})
+
     def connect(self, connection: HTTPConnection, scheme: str) -> socket.socket:
         """Open a connection to an address that may be called. Raises :class:`egress.Unreachable`."""
         host, port = connection.host.strip("[]"), connection.port

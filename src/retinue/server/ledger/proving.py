@@ -29,7 +29,7 @@ __all__ = [
 
 #: Entries in one answer.
 MOST = 4096
-_PART = re.compile(r"(entries|[0-5])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+_PART = re.compile(r"(entries|[0-5])/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 
 
 def logs() -> list[Log]:
