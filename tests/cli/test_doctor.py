@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from retinue.cli import backup, examining
+from retinue.cli import examining
 from tests.cli.answers import EPOCH, NODE, problem
 from tests.cli.conftest import Run
 from tests.cli.control_plane import FakeServer
@@ -247,7 +248,7 @@ def test_a_restore_that_finds_no_room_leaves_the_database(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     failed = run("backup", "restore", "copy.db", "--yes")
 
     assert (6, True) == (failed.code, "No space left on device" in failed.err)
