@@ -15,7 +15,7 @@ from retinue.server.directory import retention
 from retinue.server.ledger import current, expiring
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.guard import UnguardedWrite
-from retinue.server.ledger.models import AuditEvent, PersonalPart
+from retinue.server.ledger.models import AuditEvent, Entry, PersonalPart
 from retinue.server.ledger.queries import events
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.policies import actions as policies
@@ -100,6 +100,19 @@ def test_what_went_is_said_with_a_digest(kept: Estate) -> None:
     assert expiring.digest(copy) == said.after["digest"]
     copy[0].subject = "another"
     assert expiring.digest(copy) != said.after["digest"]
+
+
+def test_numbers_go_on_after_those_that_went(kept: Estate) -> None:
+    """
+    When all events of an organization have gone, the next has the number after theirs, so that none can be left
+    out unseen under cover of those.
+    """
+    numbers = Entry.objects.filter(organization=kept.organization.id)
+    last = max(numbers.values_list("sequence", flat=True))
+    retention.expire(_at(3), 1000)
+    merkle.append()
+
+    assert [last + 1] == list(numbers.values_list("sequence", flat=True))
 
 
 def test_a_few_go_at_once(kept: Estate) -> None:

@@ -22,6 +22,7 @@ from retinue import proof
 from retinue.server.ledger import current, feed, tree
 from retinue.server.ledger.canonical import canonical
 from retinue.server.ledger.entries import SALT_BYTES, Place, digest, instant, personal_text, record
+from retinue.server.ledger.expiring import EXPIRED
 from retinue.server.ledger.models import AuditEvent, Entry, Head, Log, Tile
 from retinue.server.ledger.signing import Key, Outside
 from retinue.server.ledger.transaction import one_writer
@@ -201,5 +202,9 @@ def _entries(log: Log, rows: Iterable[AuditEvent]) -> list[tuple[Entry, bytes]]:
 
 
 def _last_number(log: Log, organization: str) -> int:
+    """Return the last number that an organization's events have in a log, also if they went since."""
     rows = Entry.objects.filter(log=log, organization=organization)
-    return int(rows.aggregate(last=Max("sequence"))["last"] or 0)
+    went = AuditEvent.objects.filter(organization=organization, type=EXPIRED).order_by("-revision", "-n")
+    told = went.values_list("after", flat=True).first() or {}
+    last = rows.aggregate(last=Max("sequence"))["last"] or 0
+    return max(int(last), int(told.get("numbers", {}).get(log.name, 0)))

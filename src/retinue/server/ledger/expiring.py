@@ -13,7 +13,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef
 
 from retinue.server.ledger import current
 from retinue.server.ledger.models import AuditEvent, Entry, PersonalPart
@@ -48,13 +48,17 @@ def expire(organization_id: str, name: str, before: datetime, most: int) -> int:
         with current.expiring():
             ids = [row.id for row in rows]
             PersonalPart.objects.filter(event_id__in=ids).delete()
-            Entry.objects.filter(event__in=ids).delete()
+            gone = Entry.objects.filter(event__in=ids)
+            numbers = dict(gone.values_list("log__name").annotate(last=Max("sequence")).order_by())
+            gone.delete()
             AuditEvent.objects.filter(id__in=ids, n=1).update(**_HUSK)
             AuditEvent.objects.filter(id__in=ids).exclude(n=1).delete()
         # All of them were in the log: so many numbers are missing there, and no more.
         after = {
             "events": len(rows),
             "logged": len(rows),
+            # The last ones that were given in each log: they go on from there.
+            "numbers": numbers,
             "first": rows[0].id,
             "last": rows[-1].id,
             "digest": digest(rows),
