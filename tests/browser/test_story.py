@@ -88,61 +88,6 @@ def test_story_of_a_key(visitor: Visitor) -> None:
     )
 
 
-def test_story_by_keyboard_alone(visitor: Visitor, account: tuple[str, str]) -> None:
-    """
-    Without a pointer: search, open, issue, save the token, revoke. Focus goes into the dialog and back.
-    """
-    _ident, name = account
-    page, press = visitor.go("/accounts"), visitor.page.keyboard.press
-    press("f")
-    page.keyboard.type(name)
-    expect(page.locator(".row-link")).to_have_count(1)
-    page.locator("body").press("Escape")
-    page.evaluate("document.activeElement.blur()")
-    press("j")
-    press("Enter")
-    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
-    page.get_by_role("link", name="Issue API key").first.focus()
-    press("Enter")
-    expect(page.get_by_label("Name", exact=False).first).to_be_focused()
-    press("Enter")
-    expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
-    _tab_to(page, "I have stored it")
-    press("Space")
-    _tab_to(page, "Done")
-    press("Enter")
-    page.wait_for_url("**/keys")
-    _tab_to(page, "Actions for key")
-    press("Enter")
-    _tab_to(page, "Revoke…")
-    press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
-    _tab_to(page, "Actions for key", back=True)
-    press("Enter")
-    _tab_to(page, "Revoke…")
-    press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    _tab_to(page, "Revoke ")
-    press("Enter")
-    expect(page.get_by_text("Holds since")).to_be_visible()
-
-
-def _tab_to(page: Page, words: str, *, back: bool = False) -> None:
-    """Go on with the tabulator until what has the focus says ``words``."""
-    for _step in range(60):
-        said: str = page.evaluate(
-            "(() => { const at = document.activeElement;"
-            " if (!at.matches('a, button, input, textarea')) return '';"
-            " return [at?.labels?.[0]?.textContent, at?.getAttribute('aria-label'), at?.textContent].join(' '); })()"
-        )
-        if words in said and page.evaluate("document.activeElement !== document.body"):
-            return
-        page.keyboard.press("Shift+Tab" if back else "Tab")
-    raise AssertionError(f"nothing that says {words!r} is reached")
-
-
 def test_two_people_change_the_same_account(visitor: Visitor, account: tuple[str, str]) -> None:
     """
     Who saves after another keeps what the other changed in fields that they did not touch.
