@@ -1,4 +1,4 @@
-"""Every page: accessible by axe's rules, in both colours, wide and narrow, and with a picture of each."""
+"""Every page: accessible by axe's rules, in both colours, wide and narrow, whole, and with a picture of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.addresses import BEFORE, FORBIDDEN, OPERATOR, PAGES, known, pictures
 from tests.browser.conftest import enter
 from tests.browser.pictures import FOLDER, Camera
-from tests.browser.stage import Stage
+from tests.browser.stage import JOBS, Stage
 from tests.browser.visitor import Visitor, settle
 from tests.conformance.server import Server
 from tests.server_support import django_setup
@@ -24,10 +24,34 @@ STANDARDS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa",
 #: In the dark only the colours are others; in a narrow window everything else may be, and is not where it was.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 PLACES = STANDARDS | {"rules": {"color-contrast": {"enabled": False}}}
-WIDE, PHONE, NARROW = (1400, 900), (390, 844), (320, 844)
+WIDE, LAPTOP, PHONE, NARROW = (1400, 900), (1280, 800), (390, 844), (320, 844)
 #: Rules and what they forbid: without what passes, which would take longer to hand over than to find.
 _RUN = """(rules) => axe.run({ ...rules, resultTypes: ["violations"] }).then((found) =>
     found.violations.map((each) => `${each.id}: ${each.nodes[0].html.slice(0, 160)}`))"""
+#: A grid of permissions is the exception: it has two directions, its first column stays, and arrow keys scroll it.
+#: What is done with a row and lies outside of the frame that its table scrolls in, and choices whose words are cut.
+_HIDDEN = """() => {
+    const out = [];
+    for (const frame of document.querySelectorAll(".table-frame:not(:has(.grid))")) {
+        const edge = frame.getBoundingClientRect();
+        for (const each of frame.querySelectorAll("a, button, input, select, summary")) {
+            const { width, left, right } = each.getBoundingClientRect();
+            if (width && !each.closest("[popover]") && (right > edge.right + 1 || left < edge.left - 1))
+                out.push(`outside of its frame: ${each.outerHTML.slice(0, 160)}`);
+        }
+    }
+    for (const each of document.querySelectorAll(".choice"))
+        if (each.scrollWidth > each.clientWidth + 1) out.push(`cut off: ${each.textContent.trim()}`);
+    return out;
+}"""
+#: Pages with a table, by which words are the widest; and the language with longer ones.
+TABLED = (
+    "accounts", "credentials", "requests", "ingest-tokens", "review", "users", "account-keys", "account-requests",
+    "account-rotate-all", "key-rotate",
+)  # fmt: skip
+_SCROLLED = (
+    "(() => { const it = document.querySelector('.table-frame'); return it.scrollWidth - it.clientWidth; })()"
+)
 LOOKS = ("light", "dark", "phone", "phone-dark")
 #: All pictures together, so that a checkout stays small.
 MOST_BYTES = 6_000_000
@@ -62,10 +86,17 @@ class Look:
         self.sizes[f"{name}-phone"] = camera.take(f"{name}-phone")
         self._size(NARROW)
         self._axe(name, PLACES)
-        for width, height in (NARROW, WIDE):
-            self._size((width, height))
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                self._tell(name, f"it is wider than a window of {width}")
+        self.is_whole(name, NARROW, LAPTOP, WIDE)
+
+    def is_whole(self, name: str, *sizes: tuple[int, int]) -> None:
+        """Tell what of the present page does not fit into windows of these sizes."""
+        for size in sizes:
+            self._size(size)
+            if self.page.evaluate("document.documentElement.scrollWidth") > size[0]:
+                self._tell(name, f"it is wider than a window of {size[0]}")
+            if size is not NARROW:
+                for what in self.page.evaluate(_HIDDEN):
+                    self._tell(name, f"in a window of {size[0]}: {what}")
 
     def _size(self, size: tuple[int, int]) -> None:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -88,10 +119,18 @@ WINDOW: dict[str, Any] = {"viewport": {"width": WIDE[0], "height": WIDE[1]}, "re
 
 
 @pytest.fixture
+def stranger(chromium: Browser, server: Server, stage: Stage) -> Iterator[Visitor]:
+    """Somebody who has not signed in, in a wide window."""
+    with Visitor.open(chromium, server.running, None, **WINDOW) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def person(chromium: Browser, server: Server, stage: Stage) -> Iterator[Visitor]:
-    """Somebody of it, in a wide window."""
+    """Its owner, in a wide window, after it was filled."""
     handle = stage.organization.handle
     with Visitor.open(chromium, server.running, None, handle=handle, **WINDOW) as found:
+        stage.fill(enter(found, stage.organization, "owner"))
         yield found
 
 
@@ -114,17 +153,19 @@ def test_every_page_has_an_address_here() -> None:
     assert routes == known()
 
 
-def test_pages_are_accessible_and_photographed(person: Visitor, operator: Visitor, stage: Stage) -> None:
+def test_pages_are_accessible_and_photographed(
+    stranger: Visitor, person: Visitor, operator: Visitor, stage: Stage
+) -> None:
     """
     Axe finds nothing on any page: by all its rules in a wide window, by those of colours in the dark, by those of
-    places in a narrow one. No page is wider than its window, and there is a picture of each, in ``docs/images`` if
-    they are written.
+    places in a narrow one. No page is wider than its window, nothing that is pressed lies outside of its frame in a
+    window of 1280 or 1400 pixels, and there is a picture of each, in ``docs/images`` if they are written.
     """
-    look = Look(person.page)
+    look = Look(stranger.page)
     for pages in BEFORE.values():
         for name, address in pages.items():
             look.at(name, address)
-    stage.fill(enter(person, stage.organization, "owner"))
+    look.page = person.page
     for pages in PAGES.values():
         for name, address in pages.items():
             look.at(name, address.format(**stage.ids))
@@ -136,6 +177,58 @@ def test_pages_are_accessible_and_photographed(person: Visitor, operator: Visito
     assert {f"{name}-{each}" for name in pictures() for each in LOOKS} == set(look.sizes)
     assert MOST_BYTES > sum(look.sizes.values())
     assert min(look.sizes.values()) > 1_000
+
+
+def test_tables_fit_in_german_too(person: Visitor, chromium: Browser, server: Server, stage: Stage) -> None:
+    """
+    In German, whose words are longer, nothing that is pressed in a table lies outside of its frame either. Who
+    chooses all columns of the accounts scrolls, and still has the menu of each row in sight.
+    """
+    django_setup.setup()
+    from retinue.server.console.tables import TABLES
+
+    addresses = {name: address for pages in PAGES.values() for name, address in pages.items()}
+    handle, state = stage.organization.handle, person.page.context.storage_state()
+    with Visitor.open(chromium, server.running, state, handle=handle, locale="de-DE", **WINDOW) as german:
+        look = Look(german.page)
+        for name in TABLED:
+            german.page.goto(addresses[name].format(**stage.ids))
+            look.is_whole(name, LAPTOP, WIDE)
+        page = german.go(f"/accounts?columns={','.join(TABLES['service-accounts'].columns)}")
+        scrolled = page.evaluate(_SCROLLED)
+        menus = [each.bounding_box() for each in page.locator("td.more > button").all()]
+
+    assert {} == look.found
+    assert 0 < scrolled
+    assert len(JOBS) <= len(menus)
+    assert all(each and WIDE[0] >= each["x"] + each["width"] for each in menus)
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_record_of_any_row_opens_within_the_window(person: Visitor, size: tuple[int, int]) -> None:
+    """
+    The whole record of a decision opens inside of the window, from the first, a middle and the last row.
+    """
+    page = person.go("/requests")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    opening = page.locator("td.more > button")
+    count, wrong = opening.count(), []
+    for row in (0, count // 2, count - 1):
+        opening.nth(row).click()
+        box = page.locator(".drawer:popover-open").bounding_box()
+        page.keyboard.press("Escape")
+        if (
+            not box
+            or box["x"] < 0
+            or box["y"] < 0
+            or box["x"] + box["width"] > size[0]
+            or box["y"] + box["height"] > size[1]
+        ):
+            wrong.append((row, box))
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+    assert 13 < count
+    assert [] == wrong
 
 
 def test_every_page_has_its_stored_pictures() -> None:

@@ -74,7 +74,7 @@ TABLES: dict[str, Table] = {
             "access": Column(lazy("Access"), at="at-medium"),
             "keys": Column(lazy("Keys"), at="at-medium"),
             "last_used": Column(lazy("Last used"), at="at-small"),
-            "created": _wide(lazy("Created")),
+            "created": Column(lazy("Created"), at="at-widest"),
             "enabled": Column(lazy("Enabled"), at="at-small"),
             "groups": _more(lazy("Groups")),
             "teams": _more(lazy("Teams")),
