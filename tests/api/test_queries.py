@@ -64,3 +64,26 @@ def test_a_call_that_reads_asks_for_nothing_twice(server_database: str, path: st
         assert 1 >= len([each for each in read if table in each]), table
     # It stands beside the organization, which is read for the decision.
     assert [] == [each for each in read if re.search(r'version_id"? FROM "?policies_standing', each)]
+
+
+def test_an_import_of_permissions_reads_all_policies_at_once(server_database: str) -> None:
+    """
+    However many organizations have a policy of their own, an import asks for what is in force in all of them with one
+    statement, and once more before its commit on PostgreSQL; so it does not hold up who writes.
+    """
+    world = World.create(operator=True)
+
+    def imported(name: str) -> int:
+        body = {"permissions": [{"name": name}], "withdraw_others": False}
+        with CaptureQueriesContext(connection) as sent:
+            answer = world.operator().post("/v1/permissions/import", body)
+        assert 200 == answer.status, answer.json
+        return len([each for each in sent if "policies_standing" in each["sql"]])
+
+    few = imported("policies_at_once:read")
+    for _ in range(5):
+        other = World.create()
+        answer = other.owner.patch("/v1/policy", {"set": {"idle.days": 30}})
+        assert 200 == answer.status, answer.json
+
+    assert few == imported("policies_at_once:write")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from retinue.replica.records import Kind
@@ -13,7 +13,7 @@ from retinue.server.access.roles import ROLES
 from retinue.server.directory import queries as people
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.policies.queries import policy_of
+from retinue.server.policies.queries import in_force_everywhere, version
 
 FILE, IMPORT = "file", "import"
 
@@ -97,7 +97,7 @@ def _describe(
     tx.touch(Kind.PERMISSION, row.name)
 
 
-def _touch_sets(tx: Transaction, moved: Collection[str]) -> None:
+def _touch_sets(tx: Transaction, moved: Set[str]) -> None:
     """Compile anew what covers one of the permissions that came or went, and nothing else."""
     for role in Role.objects.filter(deleted_at__isnull=True):
         native = ROLES.get(role.like)
@@ -112,6 +112,8 @@ def _touch_sets(tx: Transaction, moved: Collection[str]) -> None:
     if INSTALLATION.intersection(moved):
         for ident in Principal.objects.filter(is_operator=True).values_list("id", flat=True):
             tx.touch(Kind.PRINCIPAL, ident)
+    in_force = in_force_everywhere()
     for ident in people.Organization.objects.values_list("id", flat=True):
-        if not set(policy_of(ident).forbidden_for_service.permissions).isdisjoint(moved):
+        policy = in_force.get(ident, version(None)).policy
+        if not moved.isdisjoint(policy.forbidden_for_service.permissions):
             tx.touch(Kind.ORGANIZATION, ident)

@@ -18,7 +18,7 @@ from retinue.server.policies.policy import NATIVE, Policy
 from retinue.server.policies.rules import Compiled, Document
 from retinue.server.prepared import Prepared
 
-__all__ = ["Version", "in_force", "in_force_in", "policy_of", "version", "version_row", "versions"]
+__all__ = ["Version", "in_force", "in_force_everywhere", "in_force_in", "policy_of", "version", "version_row", "versions"]
 
 _log = logging.getLogger("retinue.policies")
 #: An organization without a document of its own has the native preset.
@@ -56,6 +56,18 @@ def policy_of(organization_id: str, environment: str = "") -> Policy:
     return in_force(organization_id).of(environment)
 
 
+def in_force_everywhere() -> dict[str, Compiled]:
+    """Return what is in force in each organization that has a document of its own, in one query.
+
+    Every other organization has the native preset. In a change it holds until the commit, as :func:`in_force` does.
+    """
+    found = _every_standing()
+    opened = current.get()
+    if isinstance(opened, Transaction) and connection.vendor == "postgresql":
+        opened.at_revision(lambda revision: _check_every_standing(found))
+    return {organization: version(ident) for organization, ident in found.items()}
+
+
 def in_force_in(organization_ids: Iterable[str]) -> dict[str, Compiled]:
     """Return what is in force in each of some organizations now, in one query; for reads, not for changes."""
     found = remembering.by_id("standing", organization_ids, _standings)
@@ -69,6 +81,16 @@ def learn(standing: Mapping[str, str | None]) -> None:
 
 def _standings(organization_ids: list[str]) -> dict[str, str]:
     return dict.fromkeys(organization_ids, NONE) | dict(_VERSIONS.any_of(organization_ids))
+
+
+def _every_standing() -> dict[str, str]:
+    return dict(Standing.objects.values_list("organization", "version_id"))
+
+
+def _check_every_standing(found: Mapping[str, str]) -> None:
+    """The head is locked, as in :func:`_check_standing`."""
+    if found != _every_standing():
+        raise Refused("state_conflict", "an organization's policy changed meanwhile; repeat the call")
 
 
 def _check_standing(tx: Transaction, organization_id: str) -> None:
