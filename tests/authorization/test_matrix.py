@@ -27,6 +27,8 @@ SHARED = {
     "get_node", "remove_node", "get_probe", "get_policy_version", "get_organization", "enable_organization",
     "disable_organization", "invite_administrator", "get_epoch", "skip_journals",
     "list_lost",
+    # The log is the installation's, and holds salted digests alone.
+    "get_audit_log_consistency", "list_audit_log_entries",
 }  # fmt: skip
 #: A call of these that is valid would leave no organization for the other cases.
 ENDS_THE_CAST = {"delete_own_organization", "compromise_organization"}

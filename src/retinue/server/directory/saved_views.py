@@ -32,7 +32,7 @@ class View:
 def visible(organization_id: str, principal_id: str) -> QuerySet[SavedView]:
     """Return the views that a principal sees: its own, and those that are shared in its organization."""
     own = Q(owner_id=principal_id) | Q(is_shared=True)
-    return SavedView.objects.filter(own, organization_id=organization_id).select_related("owner")
+    return SavedView.objects.filter(own, organization_id=organization_id).prefetch_related("owner")
 
 
 def find(organization_id: str, principal_id: str, view_id: str, *, lock: bool = False) -> SavedView:
