@@ -18,7 +18,16 @@ from retinue.server.policies.policy import NATIVE, Policy
 from retinue.server.policies.rules import Compiled, Document
 from retinue.server.prepared import Prepared
 
-__all__ = ["Version", "in_force", "in_force_everywhere", "in_force_in", "policy_of", "version", "version_row", "versions"]
+__all__ = [
+    "Version",
+    "in_force",
+    "in_force_everywhere",
+    "in_force_in",
+    "policy_of",
+    "version",
+    "version_row",
+    "versions",
+]
 
 _log = logging.getLogger("retinue.policies")
 #: An organization without a document of its own has the native preset.
@@ -59,7 +68,8 @@ def policy_of(organization_id: str, environment: str = "") -> Policy:
 def in_force_everywhere() -> dict[str, Compiled]:
     """Return what is in force in each organization that has a document of its own, in one query.
 
-    Every other organization has the native preset. In a change it holds until the commit, as :func:`in_force` does.
+    Every other organization has the native preset. In a change it holds until the commit, as with
+    :func:`in_force`.
     """
     found = _every_standing()
     opened = current.get()
