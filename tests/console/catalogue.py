@@ -1,4 +1,4 @@
-"""The catalogue of translations: texts marked in the console, and their German. ``make translations`` writes it.
+"""The catalogue of translations: texts marked in the console, texts that it borrows, and their German. ``make translations`` writes it.
 
 Babel reads the Python; templates are first turned into Python by Django itself (``templatize``), as its own
 ``makemessages`` does. So nothing is needed that is not a Python package, and no package that only joins these two.
@@ -16,6 +16,8 @@ from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
+
+from retinue.server.console import borrowed
 
 CONSOLE = Path(__file__).parents[2] / "src/retinue/server/console"
 GERMAN = CONSOLE / "locale/de/LC_MESSAGES/django.po"
@@ -38,7 +40,7 @@ Text = tuple[str | tuple[str, ...], str, str | None]
 
 
 def marked() -> Iterator[Text]:
-    """Yield each marked text (a tuple where it has a plural), the file that has it, and its context."""
+    """Yield each marked or borrowed text (a tuple where it has a plural), the file that has it, its context."""
     for path in sorted([*CONSOLE.rglob("*.py"), *CONSOLE.rglob("*.html")]):
         text = path.read_text()
         if path.suffix == ".html":
@@ -47,6 +49,8 @@ def marked() -> Iterator[Text]:
         name = path.relative_to(CONSOLE).as_posix()
         for _line, message, _notes, context in extract("python", io.BytesIO(text.encode()), MARKS):
             yield message, name, context
+    for borrowed_text in borrowed.texts():
+        yield borrowed_text, "borrowed.py", None
 
 
 def empty() -> Catalog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from retinue.server.console.borrowed import said
 from retinue.server.ledger.catalogue import EVENTS
 
 
@@ -19,7 +20,7 @@ def told(event: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         **event,
-        "meaning": type_.meaning.rstrip(".") if type_ else event["type"],
+        "meaning": said(type_.meaning).rstrip(".") if type_ else event["type"],
         "tone": "bad" if refused else "good" if type_ is None or type_.additive else "warn",
         "changed": changed,
     }

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from retinue.server.console import expiring, receipts
+from retinue.server.console.borrowed import said
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.governance import queries
@@ -36,7 +37,13 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "value": ", ".join(map(str, value)) if isinstance(value, list) else value}
         for name, value in item["evidence"].items()
     ]
-    return {**item, "tone": TONES.get(item["severity"], "info"), "evidence": evidence}
+    return {
+        **item,
+        "tone": TONES.get(item["severity"], "info"),
+        "severity": said(item["severity"]),
+        "meaning": said(item["meaning"]),
+        "evidence": evidence,
+    }
 
 
 @require_safe
@@ -68,11 +75,11 @@ def accept(viewer: Viewer, finding_id: str) -> HttpResponse:
     path = {"finding_id": finding_id}
     if sent.get("again"):
         outcome = viewer.call("reopen_finding", path, body={"reason": sent.get("reason", "")})
-        said = _("The finding is open again.")
+        told = _("The finding is open again.")
     else:
         until = expiring.sent("other", sent.get("until", ""))
         body = {"reason": sent.get("reason", "").strip(), "until": until}
         outcome = viewer.call("accept_finding", path, body=body)
-        said = _("The finding is accepted until then.")
-    receipts.say(viewer, outcome, said)
+        told = _("The finding is accepted until then.")
+    receipts.say(viewer, outcome, told)
     return viewer.leave(viewer.url("findings_listed"))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
+from retinue.server.console.borrowed import said
 from retinue.server.credentials.queries import by_ids, keys, with_status
 from retinue.server.directory.queries import Organization, Principal, accounts, principals
 from retinue.server.ledger.catalogue import EVENTS, EventType
@@ -159,11 +160,11 @@ def _names(found: list[Event]) -> dict[str, str]:
 def _happened(event: Event, names: dict[str, str]) -> Happened:
     type_ = EVENTS.get(event.type)
     told = {**event.before, **event.after}
-    said = told.get("name") or told.get("handle") or told.get("email") or told.get("role")
+    named = told.get("name") or told.get("handle") or told.get("email") or told.get("role")
     return Happened(
         event=event,
-        meaning=type_.meaning.rstrip(".") if type_ else event.type,
-        subject=str(names.get(event.subject) or said or event.subject),
+        meaning=said(type_.meaning).rstrip(".") if type_ else event.type,
+        subject=str(names.get(event.subject) or named or event.subject),
         who=event.actor_name,
         tone=_tone(event.type, type_),
     )

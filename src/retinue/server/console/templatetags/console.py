@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from retinue.server.console import assets, icons, security, sessions
+from retinue.server.console import assets, borrowed, icons, security, sessions
 from retinue.server.console.viewer import Viewer
 
 register = template.Library()
@@ -49,6 +49,12 @@ def languages(request: HttpRequest) -> list[tuple[str, str, bool]]:
     return [
         (value, name, value == (chosen if chosen in own else "browser")) for value, name in choices.items()
     ]
+
+
+@register.filter
+def said(text: str) -> str:
+    """Return a text that another part of the product has, in the language of the page."""
+    return borrowed.said(text)
 
 
 @register.simple_tag
