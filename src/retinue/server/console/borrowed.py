@@ -1,7 +1,7 @@
-"""Texts that the console shows and does not write itself: of the ledger, of findings, in English as the API has them.
+"""Texts that the console shows and others write: of events, findings, policy keys, native roles.
 
-The API's texts are a contract and stay English. They are translated where a page shows them, so the catalogue of
-translations takes them in from here (:func:`texts`).
+The API's texts are a contract and stay English. They are translated where a page shows them, so the
+catalogue of translations takes them in from here (:func:`texts`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from functools import cache
 
 from django.utils.translation import gettext
 
+from retinue.server.access.roles import ROLES
 from retinue.server.governance.rules import KINDS
 from retinue.server.ledger.catalogue import EVENTS
+from retinue.server.policies.keys import KEYS
 
 
 def texts() -> Iterator[str]:
@@ -22,6 +24,10 @@ def texts() -> Iterator[str]:
     for kind in KINDS.values():
         yield kind.severity
         yield kind.meaning
+    for key in KEYS.values():
+        yield key.meaning
+    for role in ROLES.values():
+        yield role.description
 
 
 @cache
@@ -30,5 +36,5 @@ def _known() -> frozenset[str]:
 
 
 def said(text: str) -> str:
-    """Return a text in the language of the page; what no registry has, such as what people wrote, as it is."""
+    """Return a text in the language of the page; what no registry has, such as people's own, as it is."""
     return gettext(text) if text in _known() else text

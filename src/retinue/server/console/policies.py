@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from retinue.server.console.borrowed import said
 from retinue.server.console.viewer import Viewer, page
 
 #: Families of keys, by the first part of their names; what is in none of them is in the last.
@@ -56,6 +57,7 @@ def _key(key: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
     name, value = key["name"], policy["in_force"][key["name"]]
     return {
         **key,
+        "meaning": said(key["meaning"]),
         "value": _written(value),
         "is_switch": isinstance(value, bool),
         "is_own": any(stated == name or stated.startswith(f"{name}.") for stated in policy["overrides"]),
