@@ -106,17 +106,24 @@ FILES = {
 #: Shown in the tests of signing in, because they are steps of it; and the documents, which have their own.
 ELSEWHERE = {
     "mfa_authenticate", "mfa_login_webauthn", "console_sso", "console_sso_done", "console_sso_out", "console_confirm",
-    "console_my_app", "console_my_passkey_new", "console_setup", "console_manual",
+    "console_my_app", "console_my_passkey_new", "console_manual",
 }  # fmt: skip
+#: Shown in the tests of states: the page of an installation that nobody has set up yet.
+FIRST = {"console_setup"}
+#: Pages as they are after an act, and the list of each preset: looked at in the tests of states.
+STATES = (
+    "setup", "secret-reveal", "hand-over", "preset-dry-run", "bulk-preview", "request-drawer",
+    "preset-whaly", "preset-qualytics", "preset-precisely", "preset-planhat", "preset-wavefront",
+)  # fmt: skip
 #: Leads to the page of the person's organization, or to a list as it is to be shown.
 LEADS_ON = {"console_home", "console_view", "console_table"}
 
 
 def known() -> set[str]:
     """Return the names of all routes that are accounted for."""
-    return {*PAGES, *BEFORE, *PARTS, *SENT, *FILES, *ELSEWHERE, *LEADS_ON}
+    return {*PAGES, *BEFORE, *PARTS, *SENT, *FILES, *ELSEWHERE, *FIRST, *LEADS_ON}
 
 
 def pictures() -> list[str]:
     """Return the names of all pictures."""
-    return [name for each in chain(BEFORE.values(), PAGES.values(), (OPERATOR,)) for name in each]
+    return [name for each in chain(BEFORE.values(), PAGES.values(), (OPERATOR, STATES)) for name in each]

@@ -1,0 +1,165 @@
+"""Pages as they are after an act, the first page of all, and the lists of presets: by axe, and with pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.addresses import STATES
+from tests.browser.conftest import enter
+from tests.browser.presets.steps import HEADING
+from tests.browser.test_pages import LOOKS, WINDOW, Look
+from tests.browser.visitor import Visitor
+from tests.conformance.server import FIELDS, Organization, Server
+from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation
+from tests.support.requirements import requires
+
+pytestmark = requires("chromium")
+PRESETS = tuple(each for each in FIELDS if each != "native")
+#: What stands in a picture instead of a token.
+SAMPLE = "rtnsa_" + "x" * 12 + "_" + "x" * 36
+
+
+def test_states_after_acts_are_accessible_and_photographed(chromium: Browser, server: Server) -> None:
+    """
+    Axe finds nothing in the hand-over, the dry run of a preset, the preview of an act on many, the record of a
+    request and the dialog that shows a token, in both colours and three widths. No picture shows a real token.
+    """
+    organization = server.organization("native", by_person=True)
+    with Visitor.open(chromium, server.running, None, handle=organization.handle, **WINDOW) as visitor:
+        email = enter(visitor, organization, "owner")
+        look = Look(visitor.page)
+        account = _fill(organization, email)
+        _handed_over(visitor, look, account)
+        _tried(visitor, look)
+        _chosen(visitor, look)
+        _recorded(visitor, look)
+        _shown(visitor, look, account)
+
+    assert {} == look.found
+    assert _owed(*STATES[1:6]) == set(look.sizes)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_list_of_each_preset_is_accessible_and_photographed(
+    chromium: Browser, server: Server, preset: str
+) -> None:
+    """
+    Axe finds nothing in the list of accounts of an organization with the preset, in both colours and three widths.
+    """
+    organization = server.organization(preset, by_person=preset == "wavefront")
+    organization.account("etl-warehouse")
+    with Visitor.open(chromium, server.running, None, handle=organization.handle, **WINDOW) as visitor:
+        enter(visitor, organization)
+        look = Look(visitor.page)
+        look.at(f"preset-{preset}", f"/o/{organization.handle}/accounts")
+
+    assert {} == look.found
+    assert _owed(f"preset-{preset}") == set(look.sizes)
+
+
+def test_set_up_page_is_accessible_and_makes_the_administrator(chromium: Browser, tmp_path: Path) -> None:
+    """
+    An installation without an administrator shows its set-up page, where axe finds nothing; with the code that
+    `init` has written the first administrator is made there, and is signed in, at once or by the password.
+    """
+    installation = Installation(tmp_path / "home")
+    made = ("init", "--no-input", "--no-admin", "--organization", ORGANIZATION)
+    installation.cli(*made, "--token-file", str(installation.token_file), seconds=120)
+    code, password = installation.token(), "violet-anchor-parade-21"
+    try:
+        installation.start()
+        with Visitor.open(chromium, installation, None, **WINDOW) as visitor:
+            look, page = Look(visitor.page), visitor.page
+            look.at("setup", "/setup/")
+            fields = {
+                "code": code,
+                "name": "Ada",
+                "email": ADMIN_EMAIL,
+                "password": password,
+                "again": password,
+            }
+            for name, value in fields.items():
+                page.fill(f"[name={name}]", value)
+            page.get_by_role("button", name="Create the administrator").click()
+            page.wait_for_url(lambda url: "setup" not in url)
+            if "login" in page.url:
+                page.fill("[name=login]", ADMIN_EMAIL)
+                page.fill("[name=password]", password)
+                page.click("button[type=submit]")
+            page.wait_for_url(lambda url: "login" not in url)
+            page.goto("/me/security/")  # which is for those alone who are signed in
+            assert page.url.endswith("/me/security/")
+    finally:
+        installation.stop()
+
+    assert {} == look.found
+    assert _owed("setup") == set(look.sizes)
+
+
+def _owed(*names: str) -> set[str]:
+    return {f"{name}-{each}" for name in names for each in LOOKS}
+
+
+def _fill(organization: Organization, owner: str) -> str:
+    """Make two accounts, of one a key that was used and is rotated. Returns the id of that account."""
+    account = organization.account("etl-warehouse", owners=[owner])
+    organization.account("billing-sync", owners=[owner])
+    key = organization.key(account, name="first")
+    organization.decide(key["token"])
+    organization.logged(account, least=1)
+    organization.admin.post(f"/v1/keys/{key['key']['id']}/rotate", name="second", overlap="24h")
+    return str(account["id"])
+
+
+def _handed_over(visitor: Visitor, look: Look, account: str) -> None:
+    page = visitor.go(f"/accounts/{account}/keys")
+    expect(page.get_by_role("heading", name="Hand-over from first to second")).to_be_visible()
+    look.as_it_stands("hand-over")
+
+
+def _tried(visitor: Visitor, look: Look) -> None:
+    page = visitor.go("/policies")
+    page.get_by_label("Preset", exact=True).select_option("whaly")
+    page.get_by_role("button", name="Try").first.click()
+    page.wait_for_url("**/policies/change")
+    look.as_it_stands("preset-dry-run")
+
+
+def _chosen(visitor: Visitor, look: Look) -> None:
+    page = visitor.go("/accounts")
+    page.get_by_label("Select all rows of this page").check()
+    page.locator(".bulk button[value=disable]").click()
+    page.wait_for_url("**/accounts/bulk")
+    look.as_it_stands("bulk-preview")
+
+
+def _recorded(visitor: Visitor, look: Look) -> None:
+    page = visitor.go("/requests?account=etl-warehouse")
+    page.get_by_role("button", name="The whole record").first.click()
+    expect(page.locator(".drawer:popover-open")).to_be_visible()
+    look.as_it_stands("request-drawer")
+
+
+def _shown(visitor: Visitor, look: Look, account: str) -> None:
+    page = visitor.go(f"/accounts/{account}/keys")
+    page.get_by_role("link", name="Issue API key").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Issue API key").click()
+    expect(page.get_by_role("heading", name=HEADING)).to_be_focused()
+    token = _mask(page)
+    assert token not in page.locator("body").inner_text()
+    look.as_it_stands("secret-reveal")
+    page.get_by_label("I have stored it").check()
+    page.get_by_role("link", name="Done").click()
+    page.wait_for_selector("secret-reveal", state="detached")
+
+
+def _mask(page: Page) -> str:
+    """Put a sample in the token's place; return the token."""
+    field = page.get_by_label("New token, shown once")
+    token = field.input_value()
+    field.evaluate("(field, sample) => { field.value = sample; }", SAMPLE)
+    expect(field).to_have_value(SAMPLE)
+    return token
