@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.presets.steps import choose, keep, press, row_of
+from tests.browser.presets.steps import keep, press, row_of
 from tests.browser.visitor import Visitor
 from tests.conformance.server import Organization
 from tests.support.requirements import requires
@@ -47,11 +47,12 @@ def test_PL9_the_form_has_name_and_copy_permissions_from(person: Visitor, organi
 
 def test_PL12_an_account_has_info_permissions_and_logs(person: Visitor, organization: Organization) -> None:
     """
-    The tabs of an account are called as there, and each opens.
+    The tabs of an account are called as there, stand first in this order, and each opens.
     """
     account = organization.account("Tabbed")
     page = person.go(f"/accounts/{account['id']}")
     tabs = page.get_by_role("navigation", name="Parts of Tabbed")
+    assert ["Info", "Permissions", "Logs"] == tabs.get_by_role("link").all_inner_texts()[:3]
     for name in ("Permissions", "Logs", "Info"):
         tabs.get_by_role("link", name=name).click()
         expect(tabs.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
@@ -87,11 +88,12 @@ def test_PL16_switch_of_a_row_disables_and_enables(person: Visitor, organization
 
 def test_PL17_an_account_is_deleted_from_the_list(person: Visitor, organization: Organization) -> None:
     """
-    The row deletes the account; it leaves the list, and its token ends.
+    The bin in its row deletes the account; it leaves the list, and its token ends. The row speaks of tokens.
     """
     token = organization.key(organization.account("Binned"))["token"]
     page = person.go("/accounts?search=Binned")
-    choose(page, "Binned", "Delete…")
+    expect(row_of(page, "Binned").get_by_role("link", name="1 API access token")).to_be_visible()
+    row_of(page, "Binned").get_by_role("link", name="Delete Binned").click()
     press(page, "Delete")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page = person.go("/accounts?search=Binned")

@@ -80,6 +80,10 @@ TABS_OF = {
     "qualytics": {"keys": lazy("Tokens")},
     "precisely": {"keys": lazy("API keys")},
 }
+#: The places that stand first there. What that product has not stands behind them.
+ORDER_OF = {"planhat": ("overview", "access", "requests")}
+#: Where a row of the accounts has a bin beside its menu.
+BIN_OF = {"planhat"}
 #: What the list of accounts is called there.
 PLACES_OF = {"wavefront": lazy("Account management"), "precisely": lazy("Users")}
 
@@ -121,7 +125,13 @@ class Words:
     @property
     def tabs(self) -> Mapping[str, object]:
         """The tabs of an account, in order, by their place in the address."""
-        return TABS | TABS_OF.get(self.pack, {})
+        labels: dict[str, object] = {**TABS, **TABS_OF.get(self.pack, {})}
+        return {name: labels[name] for name in (*ORDER_OF.get(self.pack, ()), *labels)}
+
+    @property
+    def has_bin(self) -> bool:
+        """Whether an account is deleted by a bin in its row, besides the menu."""
+        return self.pack in BIN_OF
 
 
 def marked() -> list[object]:
