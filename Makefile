@@ -98,7 +98,7 @@ conformance: $(VENV)/.test-stamp
 
 # Pictures of every page of the console, to be looked at.
 screenshots: $(VENV)/.test-stamp
-	RETINUE_TEST_SNAPSHOT=write RETINUE_TEST_REQUIRE=chromium $(BIN)/pytest -q tests/browser/test_pages.py
+	RETINUE_TEST_SNAPSHOT=write RETINUE_TEST_REQUIRE=chromium $(BIN)/pytest -q tests/browser/test_pages.py tests/browser/test_states.py
 
 # New texts come without German, which is then written into locale/de; the second time compiles it.
 translations: $(VENV)/.test-stamp
