@@ -91,9 +91,9 @@ DATABASE: dict[str, Callable[[], None]] = {
     "one token is staged, nothing is committed": lambda: _after(files.Staged, "put", 1),
     "both tokens are staged, nothing is committed": lambda: _after(files.Staged, "put", 2),
     "the commit is done": lambda: _before(files.Staged, "hand_over", 1),
-    "one token is in its place, and still staged": lambda: _after(files, "place", 5),
+    "one token is in its place, and still staged": lambda: _after(files, "place", 6),
     "one token is handed over": lambda: _before(files.Staged, "hand_over", 2),
-    "the other is in its place, and still staged": lambda: _after(files, "place", 6),
+    "the other is in its place, and still staged": lambda: _after(files, "place", 7),
 }
 
 

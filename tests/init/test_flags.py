@@ -139,7 +139,10 @@ def test_good_answers_make_an_installation(each_place: Place) -> None:
     Files are readable by their owner alone, the token is in its file, and no secret is printed.
     """
     done = each_place.init(*each_place.flags())
-    secret_files = [each_place.token, *(each_place.home / n for n in ("pepper", "secret-key", "node-token"))]
+    secret_files = [
+        each_place.token,
+        *(each_place.home / n for n in ("pepper", "ledger-key", "secret-key", "node-token")),
+    ]
 
     assert (0, "") == (done.returncode, done.stdout)
     assert {0o600} == {path.stat().st_mode & 0o777 for path in secret_files}

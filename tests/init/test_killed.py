@@ -16,7 +16,16 @@ WHOLE = {
     "revision": 1,
     "node token opens": True,
     "token opens": True,
-    "files": ["node-token", "pepper", "permissions.yaml", "replica", "retinue.toml", "secret-key", "spool"],
+    "files": [
+        "ledger-key",
+        "node-token",
+        "pepper",
+        "permissions.yaml",
+        "replica",
+        "retinue.toml",
+        "secret-key",
+        "spool",
+    ],
 }
 
 
