@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
+from retinue import pepper
 from retinue.cli import confirm, exporting, output, settings
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import DANGER_DEFAULTS, FORM_DEFAULTS, DangerOptions, FormOptions
@@ -162,11 +163,7 @@ def _copied(file: Path, database: Path) -> Path:
 def _put(part: Path, database: Path) -> None:
     """Give a copy the name of the database, durably."""
     part.replace(database)
-    folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    pepper.settle(database.parent)
 
 
 def _database() -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from retinue.decision import Decision, Denied
+from retinue.decision import Decision
+from retinue.entries import entry_of, told_client
 from retinue.kept import Known
 from retinue.token import kept
 from retinue.usage import Entry, encoded, prepared, use
@@ -15,38 +16,14 @@ def entry_for(
     """Return what the request log keeps of a decision about a genuine token."""
     caller = decided.caller
     assert caller is not None  # noqa: S101  (for the type checker)
-    reason = decided.reason if isinstance(decided, Denied) else None
-    return Entry(
-        at_ns // 1_000_000,
-        caller.organization,
-        caller.id,
-        caller.name,
-        caller.kind,
-        caller.credential_id,
-        reason is None,
-        reason,
-        decided.permission or (question.need[0] if question.need else None),
-        question.method,
-        question.path and kept(question.path, question.token),
-        question.address,
-        question.client and kept(question.client, question.token),
-        caller.revision,
-        nanoseconds // 1000,
-        None,
-        question.route,
-        status,
-    )
+    at_ms = at_ns // 1_000_000
+    return entry_of(decided, caller, question, told_client(question), at_ms, nanoseconds, None, status)
 
 
 def known_entry(known: Known, question: Question, at_ns: int, nanoseconds: int, status: int | None) -> bytes:
     """Return the entry of what was kept of a state, encoded. Raises ``UnicodeEncodeError`` for odd texts."""
     if not known.noted:
         known.noted = prepared(entry_for(known.decision, question, 0, 0, None))
-    path, client, token = question.path, question.client, question.token
-    told = use(
-        question.method,
-        path and kept(path, token),
-        question.address,
-        client and kept(client, token),
-    )
+    path = question.path and kept(question.path, question.token)
+    told = use(question.method, path, question.address, told_client(question))
     return encoded(at_ns // 1_000_000, nanoseconds // 1000, known.noted, told, question.route, status)

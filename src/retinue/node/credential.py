@@ -62,11 +62,7 @@ class NodeToken:
         with self._lock:
             draft.rename(path)
             self._text = token
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        pepper.settle(path.parent)
 
     def __repr__(self) -> str:
         return f"<NodeToken in {self._path}>"

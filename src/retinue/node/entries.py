@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import time_ns
 
-from retinue.decision import Allowed, Decision
+from retinue.decision import Decision
+from retinue.entries import entry_of, told_client
 from retinue.node.exchange import Request
 from retinue.token import kept
 from retinue.usage import Entry
@@ -18,30 +19,12 @@ def entry_for(
     caller = decision.caller
     if caller is None:
         return None
-    reason = None if type(decision) is Allowed else decision.reason  # type: ignore[union-attr]
-    return Entry(
-        time_ns() // 1_000_000,
-        caller.organization,
-        caller.id,
-        caller.name,
-        caller.kind,
-        caller.credential_id,
-        reason is None,
-        reason,
-        decision.permission or (question.need[0] if question.need else None),
-        question.method,
-        question.path and kept(question.path, question.token),
-        question.address,
-        _client(request, question),
-        caller.revision,
-        nanoseconds // 1000,
-        request_id,
-        question.route,
-    )
+    at_ms, client = time_ns() // 1_000_000, _client(request, question)
+    return entry_of(decision, caller, question, client, at_ms, nanoseconds, request_id)
 
 
 def _client(request: Request | None, question: Question) -> str | None:
     if request is None:
-        return question.client and kept(question.client, question.token)
+        return told_client(question)
     agent = request.fields.get(b"user-agent")
     return kept(agent.decode("latin-1"), question.token) if agent else None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -164,11 +163,7 @@ def _replace(path: Path, data: bytes) -> None:
         draft.unlink()
     pepper.write_private(draft, data.decode())
     draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    pepper.settle(path.parent)
 
 
 def _base64url(data: bytes) -> bytes:

@@ -114,11 +114,7 @@ def place(path: Path, text: str) -> None:
     fresh.unlink(missing_ok=True)
     pepper.write_private(fresh, text)
     fresh.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    pepper.settle(path.parent)
 
 
 class Staged:

@@ -154,8 +154,8 @@ def lease_range() -> tuple[int, int]:
 
 def limited_retention() -> dict[str, int]:
     """Return for how many days those organizations keep events that do not keep them for ever."""
-    rows = Standing.objects.values_list("organization", "version_id")
-    kept = {organization: version(ident).policy.audit_log.retention_days for organization, ident in rows}
+    found = _every_standing().items()
+    kept = {organization: version(ident).policy.audit_log.retention_days for organization, ident in found}
     return {organization: days for organization, days in kept.items() if days is not None}
 
 
