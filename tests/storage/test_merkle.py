@@ -128,7 +128,10 @@ def test_two_append_at_once(estate: Estate, tmp_path: Path) -> None:
     ]
 
 
-def _swap(tile: Tile) -> None:
+def _swap(log: Log, level: int) -> None:
+    """Exchange the first and the last hash of the newest tile that has more than one."""
+    tiles = Tile.objects.filter(log=log, level=level).order_by("-n")
+    tile = next(tile for tile in tiles if len(tile.data) > 32)
     data = bytes(tile.data)
     Tile.objects.filter(id=tile.id).update(data=data[-32:] + data[32:-32] + data[:32])
 
@@ -146,8 +149,8 @@ TAMPERED: dict[str, Callable[[AuditEvent, Log], object]] = {
         id=f"{event.revision}.99", revision=event.revision, n=99, at=event.at, organization=event.organization,
         type="account.created", actor_kind="user", actor="x", subject_kind="x", subject="x",
     ),
-    "entries swapped": lambda event, log: _swap(Tile.objects.filter(log=log, level=-1).order_by("-n")[0]),
-    "leaves swapped": lambda event, log: _swap(Tile.objects.filter(log=log, level=0).order_by("-n")[0]),
+    "entries swapped": lambda event, log: _swap(log, -1),
+    "leaves swapped": lambda event, log: _swap(log, 0),
     "truncated": lambda event, log: Log.objects.filter(id=log.id).update(size=log.size - 1),
     "root": lambda event, log: Log.objects.filter(id=log.id).update(root=b"r" * 32),
     "note": lambda event, log: Log.objects.filter(id=log.id).update(
