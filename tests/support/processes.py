@@ -47,8 +47,12 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def wait_for(what: str, probe: Callable[[], T], *, seconds: float = 10.0, every: float = 0.02) -> T:
-    """Call ``probe`` until its result is true, and return it. Raises ``TimeoutError`` naming ``what``."""
+def wait_for(what: str, probe: Callable[[], T], *, seconds: float = 30.0, every: float = 0.02) -> T:
+    """Call ``probe`` until its result is true, and return it. Raises ``TimeoutError`` naming ``what``.
+
+    How long is no guarantee of the product, but the end of a test that hangs: other work on the machine must
+    not make it one.
+    """
     deadline = time.monotonic() + seconds
     while True:
         result = probe()
