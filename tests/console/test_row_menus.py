@@ -85,6 +85,20 @@ def test_an_expired_key_is_replaced_from_its_row(signed_in: Browser, person: Per
     assert 'value="10.0.0.0/8"' in form
 
 
+def test_form_of_a_key_names_the_next_free_name(signed_in: Browser, person: Person) -> None:
+    """
+    Untouched, the form can be sent more than once a month: a name that is taken gets the next number.
+    """
+    account = account_of(person, "etl")
+    path, month = _path(person, f"accounts/{account.id}/keys/new"), f"etl-{timezone.now():%Y-%m}"
+    first = signed_in.text(path)
+    _key(person, account, month)
+    _key(person, account, f"{month}-2".upper())
+
+    assert f'value="{month}"' in first
+    assert f'value="{month}-3"' in signed_in.text(path)
+
+
 def test_what_ended_long_ago_is_hidden_and_counted(signed_in: Browser, person: Person) -> None:
     """
     A key that ended more than 30 days ago is not in the list until it is asked for, and the list says how many.

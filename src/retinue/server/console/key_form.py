@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from itertools import chain, count
 from typing import Any
 
 from django.http import HttpResponse
@@ -27,7 +28,8 @@ def issue(viewer: Viewer, account_id: str) -> HttpResponse:
         form.values["once"] = secrets.token_hex(12)
         if viewer.request.GET.get("replaces"):
             _like(viewer, form, account, viewer.request.GET["replaces"])
-        form.values["key_name"] = form.values["key_name"] or f"{account['handle']}-{timezone.now():%Y-%m}"
+        if not form.values["key_name"]:
+            form.values["key_name"] = _free(viewer, account_id, f"{account['handle']}-{timezone.now():%Y-%m}")
         return _page(viewer, account, form)
     form = Form.read(viewer.request.POST, FIELDS)
     outcome = viewer.call("issue_key", {"account_id": account_id}, body=_body(form), once=form.values["once"])
@@ -46,9 +48,21 @@ def _like(viewer: Viewer, form: Form, account: dict[str, Any], key_id: str) -> N
     if (old["account"] or {}).get("id") != account["id"]:
         return
     begin = re.sub(r"-\d{4}-\d{2}$", "", old["name"] or account["handle"])
-    form.values["key_name"] = form.values["key_name"] or f"{begin}-{timezone.now():%Y-%m}"
+    if not form.values["key_name"]:
+        form.values["key_name"] = _free(viewer, account["id"], f"{begin}-{timezone.now():%Y-%m}")
     for name in ("networks", "endpoints", "methods"):
         form.values[name] = form.values[name] or ", ".join(old["restrictions"].get(name) or ())
+
+
+def _free(viewer: Viewer, account_id: str, name: str) -> str:
+    """Return ``name``, or the first of ``name-2``, ``name-3`` … that no key of the account bears.
+
+    Who may not see the keys gets ``name``; the refusal of one that is taken says so then.
+    """
+    outcome = viewer.call("list_keys_of_account", {"account_id": account_id}, query={"limit": "100"})
+    taken = {str(each["name"]).casefold() for each in outcome.body["items"]} if outcome.is_done else set()
+    numbered = (f"{name}-{n}" for n in count(2))
+    return next(each for each in chain((name,), numbered) if each.casefold() not in taken)
 
 
 def _body(form: Form) -> dict[str, Any]:

@@ -82,7 +82,7 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("toggle", (event) => {
   const menu = event.target;
   if (!menu.matches?.(".popover:not(.drawer)") || event.newState !== "open") return;
-  menu.querySelector("a, button")?.focus({ preventScroll: true });
+  menu.querySelector(".menu-item, a, button")?.focus({ preventScroll: true });
   if (CSS.supports("position-area", "bottom")) return;
   const beside = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
   menu.style.margin = "0";

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from retinue.server.console import assets, borrowed, icons, security, sessions
+from retinue.server.console import assets, borrowed, icons, offering, security, sessions
 from retinue.server.console.viewer import Viewer
 
 register = template.Library()
@@ -78,12 +78,13 @@ def url_of(viewer: Viewer, name: str, *ids: str) -> str:
 @register.simple_tag
 def missing(viewer: Viewer, operation: str) -> str:
     """Return why the viewer may not do something, in one sentence; empty if they may."""
-    lacking = viewer.missing(operation)
-    if not lacking:
-        return ""
-    return _("You need %(permissions)s. Ask an administrator of your organization.") % {
-        "permissions": _(" and ").join(lacking)
-    }
+    return offering.needed(viewer.missing(operation))
+
+
+@register.simple_block_tag
+def offer(content: str, why: str | tuple[str, ...]) -> SafeString:
+    """Show a button or link; with a reason against it switched off, and described by the reason."""
+    return offering.offered(content, why or "")
 
 
 @register.filter
