@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from retinue.guard.admission import Door, Request
-from retinue.guard.core import Admitted, Guard
+from retinue.guard.core import Admitted, Guard, GuardError
 from retinue.guard.deciding import Log
 from retinue.guard.outcome import Denied
 from retinue.guard.rules import Rules
@@ -41,9 +42,11 @@ class Protect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or connection."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["type"] not in ("http", "websocket"):
+            raise GuardError(f"{scope['type']}: a kind of connection that no rule is about")
         request = request_of(scope)
 
         def decide() -> Admitted | None:
@@ -122,12 +125,25 @@ async def refuse(scope: Scope, send: Send, denied: Denied) -> None:
 
 
 def request_of(scope: Scope) -> Request:
-    """Return what a scope says of a request; the path as it came, where the server tells."""
-    raw = scope.get("raw_path")
-    path = scope["path"] if raw is None else raw.partition(b"?")[0].decode("latin-1")
+    """Return what a scope says of a request."""
     fields: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         key = name.lower()
         fields[key] = fields[key] + b", " + value if key in fields else value
     client = scope.get("client")
-    return Request(scope.get("method", "GET"), path, fields, None if client is None else client[0])
+    return Request(scope.get("method", "GET"), _path(scope), fields, None if client is None else client[0])
+
+
+def _path(scope: Scope) -> str:
+    """Return the path as it came, so that an encoded slash is seen, where the server tells it.
+
+    It counts only if it is the one by which the application goes: what was rewritten on the way here is two.
+    """
+    path: str = scope["path"]
+    raw = scope.get("raw_path")
+    if raw is None:
+        return path
+    came = raw.partition(b"?")[0]
+    served = unquote_to_bytes(came).decode("utf-8", "replace")
+    # Some servers leave out where the application is mounted.
+    return came.decode("latin-1") if served in (path, scope.get("root_path", "") + path) else path

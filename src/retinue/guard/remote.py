@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import logging
+import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,11 +23,9 @@ from retinue.decision import (
     Terms,
     Warning,
 )
+from retinue.guard.asked import asked
 from retinue.guard.deciding import Log
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission
-
-#: Longest path template and name of a client that a node takes.
-MAX_TOLD = 512
 
 _log = logging.getLogger("retinue.guard")
 _STALE = Denied(Reason.REPLICA_STALE)
@@ -74,8 +73,15 @@ _decision = msgspec.json.Decoder(_Answer).decode
 _problem = msgspec.json.Decoder(_Problem).decode
 
 
+class _Held(NamedTuple):
+    """A connection, and the process that made it."""
+
+    pid: int
+    connection: http.client.HTTPConnection
+
+
 class Remote:
-    """Decisions of a node at ``url``. Safe with threads: each has a connection of its own."""
+    """Decisions of a node at ``url``. Safe with threads and forks: each has a connection of its own."""
 
     def __init__(self, url: str, *, caller_token_file: Path | None = None, timeout: float = 2.0) -> None:
         """``caller_token_file`` holds the token with ``decision:ask`` that a node off this host wants."""
@@ -94,11 +100,11 @@ class Remote:
         exist.
         """
         try:
-            status, body = self._post(_encode(_asked(question)))
+            status, body = self._post(_encode(asked(question)))
             if status == 200:
                 return _decided(_decision(body))
             found = _problem(body)
-        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+        except (OSError, http.client.HTTPException, msgspec.DecodeError, UnicodeEncodeError) as error:
             _log.warning("the node gave no decision: %s", error)
             return _STALE
         if found.code == "permission_unknown":
@@ -118,10 +124,10 @@ class Remote:
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        held = getattr(self._threads, "connection", None)
+        held: _Held | None = getattr(self._threads, "held", None)
         if held is not None:
-            held.close()
-            self._threads.connection = None
+            held.connection.close()
+            self._threads.held = None
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Send a question; a connection that the node has closed meanwhile is opened anew, once."""
@@ -136,45 +142,30 @@ class Remote:
                 connection.request("POST", path, body, fields)
                 answer = connection.getresponse()
                 return answer.status, answer.read()
-            except (http.client.RemoteDisconnected, ConnectionError):
+            except BaseException as error:
+                # However it ended: an answer that comes late must not be taken for that of another question.
                 connection.close()
-                if is_last:
+                if is_last or not isinstance(error, ConnectionError):
                     raise
-            except (OSError, http.client.HTTPException):
-                connection.close()
-                raise
         raise AssertionError("unreachable")
 
     def _connection(self) -> http.client.HTTPConnection:
-        held: http.client.HTTPConnection | None = getattr(self._threads, "connection", None)
-        if held is None:
-            secure = self._parts.scheme == "https"
-            kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-            assert self._parts.hostname is not None  # noqa: S101  (looked at in the constructor)
-            held = kind(self._parts.hostname, self._parts.port, timeout=self._timeout)
-            self._threads.connection = held
-        return held
+        held: _Held | None = getattr(self._threads, "held", None)
+        if held is not None and held.pid == os.getpid():
+            return held.connection
+        if held is not None:
+            # A process that was forked: its parent goes on with this socket, and reads its own answers there.
+            held.connection.close()
+        secure = self._parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        assert self._parts.hostname is not None  # noqa: S101  (looked at in the constructor)
+        made = kind(self._parts.hostname, self._parts.port, timeout=self._timeout)
+        self._threads.held = _Held(os.getpid(), made)
+        return made
 
 
 def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
     """The node has logged it."""
-
-
-def _asked(question: Question) -> dict[str, Any]:
-    told = {
-        "token": question.token or "",
-        "need": list(question.need) or None,
-        "organization": question.organization,
-        "resource": question.resource,
-        "address": question.address,
-        "method": question.method,
-        "path": question.path,
-        "scheme": question.scheme,
-        "route": question.route and question.route[:MAX_TOLD],
-        "client": question.client and question.client[:MAX_TOLD],
-        "attributes": None if question.attributes is None else dict(question.attributes),
-    }
-    return {name: value for name, value in told.items() if value is not None}
 
 
 def _decided(answer: _Answer) -> Decision:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from retinue.guard.admission import Door, Request
 from retinue.guard.core import Admitted, Guard
@@ -102,22 +103,32 @@ class _Body:
 
 
 def request_of(environ: Mapping[str, Any]) -> Request:
-    """Return what a WSGI environment says of a request.
-
-    WSGI decodes the path. Where the server tells the one that came (``RAW_URI``, ``REQUEST_URI``), that one
-    counts, so that an encoded slash is seen.
-    """
-    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    if raw:
-        path = str(raw).partition("?")[0]
-        if not path.startswith("/"):  # absolute form
-            path = "/" + path.partition("://")[2].partition("/")[2]
-    else:
-        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")) or "/"
-        path = path.encode("latin-1").decode("utf-8", "surrogateescape")
+    """Return what a WSGI environment says of a request."""
+    path = _path(environ)
     fields = {
         name[5:].replace("_", "-").lower().encode(): str(value).encode("latin-1")
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
     return Request(environ["REQUEST_METHOD"], path, fields, environ.get("REMOTE_ADDR"))
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    """Return the path as it came, so that an encoded slash is seen, where the server tells it.
+
+    It counts only if it is the one by which the application goes: a target such as ``admin``, or what was
+    rewritten on the way here, is two paths. A path that does not begin with a slash fits no rule.
+    """
+    mount, inside = str(environ.get("SCRIPT_NAME", "")), str(environ.get("PATH_INFO", ""))
+    if inside and not inside.startswith("/"):
+        return _text(inside)
+    served = (mount + inside) or "/"
+    came = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or "").partition("?")[0]
+    if came and not came.startswith("/"):  # absolute form
+        came = "/" + came.partition("://")[2].partition("/")[2]
+    is_same = unquote_to_bytes(came.encode("latin-1", "replace")) == served.encode("latin-1", "replace")
+    return came if is_same else _text(served)
+
+
+def _text(path: str) -> str:
+    return path.encode("latin-1", "replace").decode("utf-8", "surrogateescape")

@@ -9,7 +9,7 @@ import unicodedata
 import msgspec
 
 from retinue.node import presentation
-from retinue.presented import is_scheme
+from retinue.presented import REFUSED, is_scheme
 from retinue.problem import Problem, problem
 
 MAX_NEED = 1000
@@ -117,7 +117,7 @@ def _look_closely(data: bytes, body: Body, plain: bool) -> Body:
         raise Refused(_at("method", "an HTTP method in capital letters"))
     if body.scheme is not None:
         body = msgspec.structs.replace(body, scheme=body.scheme.lower())
-        if not is_scheme(body.scheme or ""):
+        if body.scheme != REFUSED and not is_scheme(body.scheme or ""):
             raise Refused(_at("scheme", "bearer, basic_pair, basic_token, apikey, path or header:NAME"))
     if body.attributes is not None:
         _check_attributes(body.attributes)
