@@ -107,6 +107,21 @@ def _new_ingest_token(world: World) -> Told:
     return INGEST, [("ingest_token.issued", "t1")], {"name": "t1", **ENDPOINTS}, None
 
 
+def _running(world: World, act: str) -> Target:
+    """An act on a key whose rotation has an hour to run."""
+    path, _ = _key(world)
+    world.owner.post(f"{path}/rotate", {"overlap": "1h"})
+    return "POST", f"{path}/{act}-rotation", {"by": "1h"} if act == "extend" else {}
+
+
+def _of_running(act: str, *says: str) -> Make:
+    def made(world: World) -> Told:
+        _, path, body = _running(world, act)
+        return path, [(event, "etl/t1") for event in says], body, None
+
+    return made
+
+
 #: Those acts on keys that keys have since they have a life.
 _OF_KEYS = {"finish": "finish_rotation", "expire": "expire_key", "restrict": "restrict_key",
             "restore": "restore_key"}  # fmt: skip
@@ -114,6 +129,8 @@ CASES: dict[str, Make] = {
     **_life("key", _OF_KEYS, _key),
     **_life("pat", _named("my_token", "finish_my_rotation"), _own_token),
     **_life("ingest_token", _named("ingest_token", "finish_ingest_rotation"), _ingest_token),
+    "extend_rotation": _of_running("extend", "key.overlap_extended"),
+    "undo_rotation": _of_running("undo", "key.revoked", "key.rotation_undone"),
     "issue_my_token": lambda world: (MINE, [("pat.issued", f"{_handle(world)}/t1")], {"name": "t1"}, None),
     "issue_ingest_token": _new_ingest_token,
     "revoke_personal_token": _token_of_user,
@@ -152,6 +169,8 @@ REPEATED: dict[str, Callable[[World], Target]] = {
         name: _repeated(act, _ingest_token)
         for act, name in _named("ingest_token", "finish_ingest_rotation").items()
     },
+    "extend_rotation": lambda world: _running(world, "extend"),
+    "undo_rotation": lambda world: _running(world, "undo"),
     **{f"{act}_my_token": _mine(act) for act in ("rotate", "regenerate", "expire", "restrict")},
     "restore_my_token": lambda world: ("POST", f"{MINE}/{{ended}}/restore", {}),
     **{

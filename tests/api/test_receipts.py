@@ -28,7 +28,7 @@ ADDITIVE = {
     "create_group", "grant_to_service_accounts", "create_role", "create_team", "decide_review_item",
     "enable_service_accounts", "export_review", "hand_out_grant", "import_keys",
     "issue_ingest_token", "issue_my_token", "open_review", "rename_ingest_token",
-    "rename_my_token", "reopen_finding", "restore_ingest_token", "restore_key",
+    "rename_my_token", "reopen_finding", "restore_ingest_token", "restore_key", "extend_rotation",
     "restore_my_token", "create_webhook", "update_webhook", "enable_webhook", "disable_webhook", "rotate_webhook",
     "test_webhook", "delete_webhook", "retry_delivery", "set_owners_of_service_accounts",
     "create_saved_view", "update_saved_view", "delete_saved_view",

@@ -115,6 +115,7 @@ def _nowhere(caller: Caller, each: Operation) -> Answer:
         **{f"{each}_group": {"members": []} for each in ("add_to", "remove_from")},
         **{f"{each}_team": {"members": []} for each in ("add_to", "remove_from")},
         "clone_role": {"name": "c"},
+        "extend_rotation": {"by": "1h"},
         "convert_token": {"name": "c", "purpose": "x"},
         "create_grant": {"permission": "report:read"},
         "duplicate_service_account": {"name": "c"},

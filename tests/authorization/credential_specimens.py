@@ -81,6 +81,13 @@ def _journal() -> JSON:
             "more": False}  # fmt: skip
 
 
+def _rotated_key(world: World) -> str:
+    """Return the address of a key that retires in an hour."""
+    path = _key(world)
+    world.owner.post(f"{path}/rotate", {"overlap": "1h"})
+    return path
+
+
 CALLS: dict[str, Callable[[World, Caller], Call]] = {
     "claim_token": lambda world, _: ("/v1/feed/claim", {"token": "old_0123456789abcdef"}),
     "announce_node": lambda world, _: (
@@ -129,6 +136,8 @@ CALLS: dict[str, Callable[[World, Caller], Call]] = {
         {"name": f"made-{secrets.token_hex(6)}", "purpose": "x", "owners": [world.owner.id]},
     ),
     "identify_credential": lambda world, _: ("/v1/credentials/identify", {"token": _token(world)}),
+    "extend_rotation": lambda world, _: (f"{_rotated_key(world)}/extend-rotation", {"by": "1h"}),
+    "undo_rotation": lambda world, _: (f"{_rotated_key(world)}/undo-rotation", {}),
     "preview_key_compromise": lambda world, _: (f"{_key(world)}/compromise", None),
     "compromise_key": lambda world, _: (f"{_key(world)}/compromise", {"confirm": 1}),
     "preview_account_compromise": lambda world, _: (f"{_account(world)}/compromise", None),

@@ -158,6 +158,8 @@ NEEDS: dict[str, str] = {
     "rotate_key": "credential:rotate",
     "regenerate_key": "credential:rotate",
     "finish_rotation": "credential:rotate",
+    "extend_rotation": "credential:rotate",
+    "undo_rotation": "credential:rotate",
     "expire_key": "credential:expire",
     "restrict_key": "credential:restrict",
     "revoke_key": "credential:revoke",

@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "key-issue": ("key", "issue", "etl", "--name", "k1", "--out", "token"),
     "key-rename": ("key", "rename", "etl/k1", "k9"),
     "key-rotate": ("key", "rotate", "etl/k1", "--overlap", "24h", "--out", "token"),
+    "key-rotate-extend": ("key", "rotate", "etl/spun", "--extend", "2h"),
+    "key-rotate-undo": ("key", "rotate", "etl/spun", "--undo", "--yes"),
     "key-regenerate": ("key", "regenerate", "etl/k1", "--yes", "--out", "token"),
     "key-restrict": ("key", "restrict", "etl/k1", "--network", "10.0.0.0/8", "--read-only"),
     "key-expire": ("key", "expire", "etl/k1", "--in", "30d"),

@@ -142,6 +142,12 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
         f"{_K}/(key_[^/]+)/finish-rotation",
         lambda c, m: (200, key(m[1], state="revoked", status="revoked", reason="superseded")),
     ),
+    (
+        "POST",
+        f"{_K}/(key_[^/]+)/extend-rotation",
+        lambda c, m: (200, key(m[1], status="retiring", retires_at="2026-03-01T00:00:00.000Z")),
+    ),
+    ("POST", f"{_K}/(key_[^/]+)/undo-rotation", lambda c, m: (200, key(m[1]))),
     ("POST", f"{_K}/(key_[^/]+)/revoke", lambda c, m: (200, key(m[1], state="revoked", status="revoked"))),
     ("DELETE", f"{_K}/(key_[^/]+)", lambda c, m: (200, key(m[1], state="deleted", status="deleted"))),
     (

@@ -69,6 +69,14 @@ def finish(operation: str) -> EndKey:
     return end
 
 
+def undo(client: Client, key: Key) -> Key:
+    """Take a rotation back: the new token ends, and the old one is what is held."""
+    made = client.post(f"{key.path}/rotate", overlap="1h", name=client.next())
+    new = client.held(made["token"], **key.held.asked)
+    client.end("undo_rotation", "POST", f"{key.path}/undo-rotation", {}, [new])
+    return key
+
+
 def many(operation: str, verb: str, **more: Any) -> EndKey:
     """Return the way that ends a list of keys, here of one."""
 
@@ -93,6 +101,7 @@ def life(noun: str, finishing: str) -> dict[str, EndKey]:
 
 ENDING_KEYS: dict[str, EndKey] = {
     **life("key", "finish_rotation"),
+    "undo_rotation": undo,
     "compromise_key": act("compromise_key", "compromise", confirm=1),
     "revoke_keys": many("revoke_keys", "revoke"),
     "expire_keys": many("expire_keys", "expire", expires="now"),

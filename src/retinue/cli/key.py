@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from retinue.cli import confirm as ask
-from retinue.cli import durations, held, key_end, key_import, key_life, key_many, lookup, many, output, quiet
+from retinue.cli import durations, held, key_end, key_import, key_life, key_many, lookup, many, output
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.handover import TokenFormat
 from retinue.cli.issuing import hand_key_over
 from retinue.cli.key_end import evidence
 from retinue.cli.key_life import Endpoints, Methods, Networks, ReadOnly, Times, one_key, restrictions
 from retinue.cli.key_many import Confirm
+from retinue.cli.key_overlap import Extend, Finish, Running, Undo, WaitZero
 from retinue.cli.many import Where
 from retinue.cli.options import (
     CHANGE_DEFAULTS,
@@ -152,13 +153,10 @@ def rotate(
     name: Annotated[str | None, Parameter(help="Name of the new key.")] = None,
     expires: Expires = None,
     compromised: Compromised = False,
-    finish: Annotated[
-        bool, Parameter(help="End the overlap of a running rotation instead.", negative="")
-    ] = False,
-    wait_zero: Annotated[
-        str | None,
-        Parameter(help="End it when the old key was not called for so long.", metavar="DURATION"),
-    ] = None,
+    finish: Finish = False,
+    wait_zero: WaitZero = None,
+    extend: Extend = None,
+    undo: Undo = False,
     local: Local = False,
     prefix: Prefix = None,
     out: Out = None,
@@ -170,25 +168,19 @@ def rotate(
     many.check_one_way((key,) if key else (), where)
     wanted = _overlap(overlap)
     ending = durations.checked(expires, "--expires", never=True) if expires else None
+    running = Running(finish, wait_zero, extend, undo)
     if where:
-        if name or compromised or finish or wait_zero or local or prefix or format_ != "raw":
+        if name or compromised or running or local or prefix or format_ != "raw":
             raise CommandError("--where goes with --overlap, --expires and --out", "one by one", Exit.USAGE)
         return key_many.rotate(where, out, {"overlap": wanted, "expires": ending}, options, confirm)
+    if running:
+        other = {"--overlap": overlap, "--name": name, "--expires": expires, "--compromised": compromised}
+        running.check_alone(other | {"--local": local, "--prefix": prefix, "--out": out})
+        return running.act(one_key(key), options, confirm)
     session = Session(options, ops.ROTATE_KEY, ops.LIST_ACCOUNT_KEYS)
     old = lookup.key(session, one_key(key))
-    if wait_zero and not options.print_curl:
-        finish = True
-        quiet_for = durations.seconds(wait_zero, "--wait-zero")
-        if not quiet.wait(session, old, quiet_for):
-            session.say(f"the overlap of key {lookup.key_label(old)} has ended by itself")
-            return Exit.DONE
-    elif finish or compromised or wanted == "0s":
+    if compromised or wanted == "0s":
         ask.one("end at once", lookup.key_label(old), evidence(old), options, confirm)
-    if finish or wait_zero:
-        ended = session.perform(ops.FINISH_ROTATION, {"id": old.id})
-        session.say(f"retired key {lookup.key_label(ended)} ({ended.id})")
-        session.show_change([ended], KEY)
-        return Exit.DONE
     made = _held(local, prefix)
     body = {
         "overlap": wanted,

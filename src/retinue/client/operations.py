@@ -100,6 +100,10 @@ REVOKE_KEY: Operation[m.Key] = Operation(
 FINISH_ROTATION: Operation[m.Key] = Operation(
     "POST", "/v1/keys/{id}/finish-rotation", "credential:rotate", m.Key
 )
+EXTEND_ROTATION: Operation[m.Key] = Operation(
+    "POST", "/v1/keys/{id}/extend-rotation", "credential:rotate", m.Key, True
+)
+UNDO_ROTATION: Operation[m.Key] = Operation("POST", "/v1/keys/{id}/undo-rotation", "credential:rotate", m.Key)
 EXPIRE_KEY: Operation[m.ExpiringKey] = Operation(
     "POST", "/v1/keys/{id}/expire", "credential:expire", m.ExpiringKey
 )

@@ -168,6 +168,12 @@ class RotateKey(schemas.WithReason):
     digest: HeldToken | None = None
 
 
+class ExtendRotation(schemas.WithReason):
+    """A longer overlap of a rotation that runs."""
+
+    by: str = Field(description="How much longer the old key is accepted: `1h`.")
+
+
 class RegenerateKey(schemas.WithReason):
     """A new secret under the same id."""
 

@@ -8,6 +8,7 @@ from retinue.server.api.credential_schemas import (
     AccountKeyFilter,
     ExpireKey,
     ExpiringKey,
+    ExtendRotation,
     IssuedKey,
     IssueKey,
     Key,
@@ -22,7 +23,7 @@ from retinue.server.api.credential_schemas import (
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
 from retinue.server.api.secrets_told import ended, held, issued, one, regenerated, rotated
-from retinue.server.credentials import actions, queries
+from retinue.server.credentials import actions, queries, rules
 from retinue.server.directory import queries as directory
 from retinue.server.errors import NotFound
 from retinue.server.policies.queries import in_force, policy_of
@@ -111,6 +112,22 @@ def rotate_key(call: Call, key_id: str, body: RotateKey) -> schemas.JSON:
 def finish_rotation(call: Call, key_id: str, body: schemas.WithReason) -> schemas.JSON:
     """End the overlap of a rotation now: the old key, which this answers, is refused from now on."""
     return one(call, actions.finish(call.tx, queries.key(call.organization, key_id)))
+
+
+# Not for the account itself: a token that was replaced because others may have it must not keep itself alive.
+@operation("POST", f"{ONE}/extend-rotation", permission="credential:rotate", response=Key, tag=TAG)
+def extend_rotation(call: Call, key_id: str, body: ExtendRotation) -> schemas.JSON:
+    """Let the old key of a running rotation, which this answers, be accepted for longer."""
+    key = queries.key(call.organization, key_id)
+    return one(call, actions.extend(call.tx, key, rules.duration_seconds(body.by, "by")))
+
+
+@operation(
+    "POST", f"{ONE}/undo-rotation", permission="credential:rotate", response=Key, tag=TAG, reduces=True
+)
+def undo_rotation(call: Call, key_id: str, body: schemas.WithReason) -> schemas.JSON:
+    """Take a running rotation back: the old key, which this answers, stays, and the new one is revoked."""
+    return one(call, actions.undo(call.tx, queries.key(call.organization, key_id)))
 
 
 @operation(

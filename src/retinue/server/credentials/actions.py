@@ -22,7 +22,8 @@ from retinue.server.credentials.issuing import (
     reissue_for_node,
     rename,
 )
-from retinue.server.credentials.rotation import finish, regenerate, reissue, retire_used, rotate
+from retinue.server.credentials.overlap import extend, finish, retire_used, undo
+from retinue.server.credentials.rotation import regenerate, reissue, rotate
 from retinue.server.credentials.writing import Issued, peppers
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "delete",
     "delete_account",
     "expire",
+    "extend",
     "finish",
     "issue",
     "issue_for_node",
@@ -49,4 +51,5 @@ __all__ = [
     "revoke_for_node",
     "rotate",
     "suspend",
+    "undo",
 ]

@@ -5,7 +5,6 @@ What is replaced is accepted beside it for an overlap, and never past its own en
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from retinue.server.access import actions as access
@@ -131,37 +130,6 @@ def reissue(tx: Transaction, credential_id: str, *, was_used: bool = False) -> I
         writing.keep_previous(key, until, tx.now)
     secret = writing.mint_secret(owners.of(key).policy, Kind(key.kind), of=key)
     return writing.put_secret(tx, key, secret, f"{writing.noun(key)}.reissued")
-
-
-def finish(tx: Transaction, key: Credential) -> Credential:
-    """End a running rotation by hand: the predecessor, whichever of the two ``key`` is, retires now."""
-    old_id = key.id if key.rotated_to else key.rotated_from
-    old = Credential.objects.select_for_update(no_key=True).filter(id=old_id).first()
-    if old is None or not old.rotated_to:
-        raise Refused("state_conflict", f"{key.id} is not being rotated")
-    if old.state == "active" and old.retires_at is not None and old.retires_at > tx.now:
-        _retire(tx, old)
-    return old
-
-
-def retire_used(tx: Transaction, ids: Iterable[str]) -> list[Credential]:
-    """Retire those predecessors that wait for the first use of their successor, which has happened."""
-    rows = Credential.objects.select_for_update(no_key=True).filter(
-        id__in=list(ids), state="active", retires_on_first_use=True, retires_at__gt=tx.now
-    )
-    retired = list(rows.order_by("id"))
-    for key in retired:
-        _retire(tx, key)
-    return retired
-
-
-def _retire(tx: Transaction, key: Credential) -> None:
-    before = {"state": key.state, "retires_at": writing.text(key.retires_at)}
-    key.retires_at, key.retires_on_first_use = tx.now, False
-    writing.end(key, "superseded", "", tx)
-    key.save()
-    after = {"state": "revoked", "reason_code": "superseded", "rotated_to": key.rotated_to}
-    writing.say(tx, key, "revoked", before=before, after=after)
 
 
 def _until(key: Credential, overlap: int, now: datetime) -> datetime:

@@ -79,6 +79,18 @@ EVENTS: dict[str, EventType] = {
             "An imported key's token was first presented; our digest took the place of its slow hash.",
             additive=True,
         ),
+        EventType(
+            "key.overlap_extended",
+            "api_key",
+            "An API key that was rotated retires later than was stated.",
+            additive=True,
+        ),
+        EventType(
+            "key.rotation_undone",
+            "api_key",
+            "A rotation was taken back: the API key stays in use, and its successor was revoked.",
+            additive=True,
+        ),
         EventType("policy.changed", "policy", "The policy of an organization was changed."),
         EventType("user.created", "user", "A user was created.", additive=True, personal=_PERSON),
         EventType("user.updated", "user", "Fields of a user were changed.", additive=True, personal=_PERSON),
