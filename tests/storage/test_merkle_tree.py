@@ -54,6 +54,33 @@ def test_tiles_give_the_root_and_the_proofs(size: int) -> None:
         assert proof.is_consistent(old, old_root, size, root, whole.consistency(old))
 
 
+@given(st.lists(st.sampled_from([1, 2, 3, 100, 255, 256, 257, 700]), max_size=7))
+def test_an_end_grows_as_the_tree_does(steps: list[int]) -> None:
+    """
+    The end of a log is enough to grow it: root and tiles are those of the whole tree, also read anew from the tiles.
+    """
+    memory, end = Memory(), tree.End()
+    for step in steps:
+        new = [digest(f"{memory.size + each}") for each in range(step)]
+        memory.add(new)
+        end, changed = end.grown(new)
+        assert memory.tiles == memory.tiles | changed
+        assert tree.Tree(memory.size, memory.read).root == end.root
+        assert end == tree.End.of(memory.size, memory.tiles)
+        assert end.is_sound
+        assert end.is_in(memory.tiles)
+
+
+def test_an_end_is_not_sound_if_its_leaves_are_of_others() -> None:
+    """
+    An entry that is not the one that its leaf is the hash of is seen, and so is one too few.
+    """
+    end, _ = tree.End().grown(_hashes(3))
+    entries = end.tiles[tree.ENTRIES, 0]
+    for wrong in (entries[32:] + entries[:32], entries[:-32]):
+        assert not tree.End(3, end.root, {**end.tiles, (tree.ENTRIES, 0): wrong}).is_sound
+
+
 _plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),

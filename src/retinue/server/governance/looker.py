@@ -1,7 +1,7 @@
 """Keeps findings up to date, in the background: one thread in each process of the control plane.
 
-All processes try, and one at a time does it. A commit of this process wakes its thread; what another one has
-committed is seen a little later.
+All processes try, and one at a time does it. A commit of this process wakes its thread, which waits for a
+pause between changes; what another one has committed is seen a little later.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from retinue.server.ledger.transaction import on_revision
 
 #: The ledger is looked at so often, and after a commit no sooner than so long after the last time.
 EVERY_SECONDS, LEAST_SECONDS = 5.0, 1.0
+#: After a commit no other one came for so long, or they did not end: whoever changes something comes first.
+QUIET_SECONDS, LATEST_SECONDS = 0.5, 4.0
 #: So many times as long as it took lie before the next time: whoever waits for an answer comes first.
 PAUSE = 3
 
@@ -57,13 +59,23 @@ class _Looker(threading.Thread):
     def run(self) -> None:
         pause = LEAST_SECONDS
         while not self.is_stopping:
-            self.awake.wait(pause)
-            self.awake.clear()
+            if self.awake.wait(pause):
+                self._settle()
             pause, began = EVERY_SECONDS, time.monotonic()
             try:
                 refreshing.run(is_stopping=lambda: self.is_stopping)
             except Exception:
                 _log.exception("findings are as old as they are; tried again later")
             finally:
-                connection.close()
+                connection.close_if_unusable_or_obsolete()
             time.sleep(max(LEAST_SECONDS, PAUSE * (time.monotonic() - began)))
+
+    def _settle(self) -> None:
+        """Wait for a pause between commits."""
+        ends = time.monotonic() + LATEST_SECONDS
+        while not self.is_stopping and time.monotonic() < ends:
+            self.awake.clear()
+            time.sleep(QUIET_SECONDS)
+            if not self.awake.is_set():
+                return
+        self.awake.clear()

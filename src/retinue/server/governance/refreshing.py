@@ -9,12 +9,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from retinue.server.governance.looking import Look
 from retinue.server.governance.models import FindingsLook, FindingsProgress, KeptFinding
 from retinue.server.governance.rules import KINDS, PLACES, Found
 from retinue.server.ledger.queries import head
+from retinue.server.ledger.relaxed import relaxed
 from retinue.server.ledger.transaction import one_writer, reading
 from retinue.server.policies import remembering
 
@@ -45,21 +46,34 @@ class Turn:
 
     clock: Callable[[], datetime] = timezone.now
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
+    _until: datetime | None = None
 
     def take(self) -> bool:
         """Take the turn, or keep it; tells whether this process has it."""
         now = self.clock()
+        if self._until is not None and now < self._until - TURN / 2:
+            return True  # it need not be said once more
         if not FindingsProgress.objects.filter(id=1).exists():
             first = FindingsProgress(id=1, revision=head()[1], held_until=now)
             FindingsProgress.objects.bulk_create([first], ignore_conflicts=True)
         mine = FindingsProgress.objects.filter(Q(held_until__lte=now) | Q(held_by__in=["", self._name]), id=1)
-        with one_writer():
-            return bool(mine.update(held_by=self._name, held_until=now + TURN))
+        with _writing():
+            is_mine = bool(mine.update(held_by=self._name, held_until=now + TURN))
+        self._until = now + TURN if is_mine else None
+        return is_mine
 
     def leave(self) -> None:
         """Let others have the turn."""
-        with one_writer():
+        self._until = None
+        with _writing():
             FindingsProgress.objects.filter(held_by=self._name).update(held_by="", held_until=self.clock())
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """A transaction for which nobody has to wait: what a power cut takes is looked for again."""
+    with one_writer(last=True), relaxed():
+        yield
 
 
 def run(
@@ -116,7 +130,7 @@ def follow(now: datetime) -> bool:
             _look_at_some(organization, frozenset(moved.holders), now)
     if found.is_everywhere:
         _look_soon(FindingsLook.objects.all(), now)
-    with one_writer():
+    with _writing():
         FindingsProgress.objects.filter(id=1).update(revision=found.last)
     return True
 
@@ -124,7 +138,7 @@ def follow(now: datetime) -> bool:
 def _look_soon(looks: QuerySet[FindingsLook], now: datetime) -> None:
     for look in looks.filter(due_at__gt=now):
         soon = max(now, look.as_of + timedelta(milliseconds=SHORT_PAUSE * look.took_ms))
-        with one_writer():
+        with _writing():
             FindingsLook.objects.filter(pk=look.pk, due_at__gt=soon).update(due_at=soon)
 
 
@@ -161,7 +175,7 @@ def look_at_all(organization: str, now: datetime, go_on: Callable[[float], bool]
 
 def _looked(organization: str, now: datetime, took_ms: int, is_there: bool) -> None:
     after = max(EVERY, timedelta(milliseconds=PAUSE * took_ms))
-    with one_writer():
+    with _writing():
         if not is_there:
             FindingsLook.objects.filter(organization=organization).delete()
             return
@@ -187,13 +201,13 @@ def _write(
             changed.append(row)
         row.place, row.holder, row.since, row.evidence = stated
     for some in _some(row.pk for row in before.values()):
-        with one_writer():
+        with _writing():
             KeptFinding.objects.filter(pk__in=some).delete()
     for rows in _some(changed):
-        with one_writer(), transaction.atomic():
+        with _writing():
             KeptFinding.objects.bulk_update(rows, ["place", "holder", "since", "evidence"])
     for rows in _some(new):
-        with one_writer():
+        with _writing():
             KeptFinding.objects.bulk_create(rows, ignore_conflicts=True)
 
 

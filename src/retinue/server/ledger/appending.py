@@ -2,39 +2,38 @@
 
 Entries, tiles, size, root and signed note are committed together: what was signed is what the rows hold,
 however a process ends. One process appends at a time. Nothing is signed that does not go on from what was
-signed before.
+signed before. Writers wait for the rows alone, not for what is made of them before.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import connection
 from django.db import transaction as database
 from django.db.models import Max
 from django.utils import timezone
 
 from retinue import proof
 from retinue.server.ledger import current, feed, tree
+from retinue.server.ledger.batch import Batch, Row, put, taken
 from retinue.server.ledger.canonical import canonical
 from retinue.server.ledger.entries import SALT_BYTES, Place, digest, instant, personal_text, record
 from retinue.server.ledger.expiring import EXPIRED
 from retinue.server.ledger.models import AuditEvent, Entry, Head, Log, Tile
 from retinue.server.ledger.signing import Key, Outside
 from retinue.server.ledger.transaction import one_writer
+from retinue.server.ledger.tree import End
 
 #: Events in one transaction.
 AT_ONCE = 256
+#: Organizations whose last number is remembered.
+MOST_NUMBERS = 10_000
 _log = logging.getLogger("retinue.ledger")
-
-_PUT = """
-INSERT INTO ledger_tile (log_id, level, n, data) VALUES (%s, %s, %s, %s)
-ON CONFLICT (log_id, level, n) DO UPDATE SET data = excluded.data
-"""
 
 
 class Broken(Exception):
@@ -42,12 +41,31 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a process remembers of the log that it has appended to last: its end, and the last numbers."""
+
+    log: int
+    end: End
+    #: Of the organizations whose events it has appended.
+    numbers: dict[str, int]
+
+    def is_of(self, log: Log) -> bool:
+        """Tell whether the log still ends there."""
+        return (self.log, self.end.size, self.end.root) == (log.id, log.size, bytes(log.root))
+
+
+_UNKNOWN = Known(0, End(), {})
+
+
+@dataclass(slots=True)
 class Signer:
     """Who signs: the name of the deployment, its key, and the file with the newest checkpoint."""
 
     deployment: str
     key: Key
     outside: Outside
+    _known: Known = _UNKNOWN
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def load(cls, deployment: str, home: Path, key_file: Path) -> Signer:
@@ -57,30 +75,36 @@ class Signer:
     def append(self, most: int = AT_ONCE) -> int:
         """Append at most ``most`` events, sign, and return how many there were. Raises :class:`Broken`.
 
-        Zero is also returned while another process appends.
+        Everything is made, checked and signed before the door is taken: writers wait for the rows alone.
+        Zero is also returned if another process has appended meanwhile, or does so now.
         """
-        log = newest()
-        if log is None or log.epoch != feed.position().epoch:
-            log = self.begin()
-        if bytes(log.public_key) != self.key.public:
-            raise Broken(f"{log.origin} is signed by another key than the one of this process")
-        rows = _following(log, most)
-        if not rows:
-            return 0
-        made = _entries(log, rows)
-        with one_writer(), database.atomic(durable=True), current.appending():
-            locked = (
-                Log.objects.select_for_update(skip_locked=True, no_key=True)
-                .filter(id=log.id, size=log.size)
-                .first()
-            )
-            if locked is None:
+        with self._turn:
+            log = newest()
+            if log is None or log.epoch != feed.position().epoch:
+                log = self.begin()
+            if bytes(log.public_key) != self.key.public:
+                raise Broken(f"{log.origin} is signed by another key than the one of this process")
+            rows = _following(log, most)
+            if not rows:
                 return 0
-            self._check(locked)
-            Entry.objects.bulk_create([entry for entry, _ in made])
-            self._grow(locked, [entry for _, entry in made], rows[-1].revision, rows[-1].n)
-        self.outside.write(locked.checkpoint)
-        return len(rows)
+            batch, numbers = self._made(log, rows)
+            with one_writer(last=True), database.atomic(durable=True), current.appending():
+                if not batch.write():
+                    return 0
+            self._known = Known(log.id, batch.end, numbers)
+            self.outside.write(batch.checkpoint)
+            return len(rows)
+
+    def _made(self, log: Log, rows: list[AuditEvent]) -> tuple[Batch, dict[str, int]]:
+        """Return what is written for these events, and the last number of each organization then."""
+        known = self._known if self._known.is_of(log) else None
+        end = self._checked(log, known)
+        numbers = {} if known is None or len(known.numbers) > MOST_NUMBERS else dict(known.numbers)
+        entries, digests = _entries(log, rows, numbers)
+        grown, tiles = end.grown(digests)
+        note = self.key.checkpoint(log.origin, grown.size, grown.root)
+        last = rows[-1]
+        return Batch(log, grown, entries, tiles, last.revision, last.n, note, timezone.now()), numbers
 
     def begin(self) -> Log:
         """Return the log of the present epoch and this key, made if there is none.
@@ -89,12 +113,18 @@ class Signer:
         """
         with one_writer(), database.atomic(durable=True), current.appending():
             head = Head.objects.select_for_update(no_key=True).get(id=1)
-            before = newest()
+            # Whoever appends to it is waited for: the new one begins behind that.
+            before = Log.objects.select_for_update(no_key=True).order_by("-id").first()
             if before and before.epoch == head.epoch and bytes(before.public_key) == self.key.public:
                 return before
-            made = Log.objects.create(**self._begun(before, head.epoch))
+            made = Log(**self._begun(before, head.epoch))
+            end, tiles = End().grown([digest(made.link)] if before else [])
+            made.size, made.root = end.size, end.root
             if before is not None:
-                self._grow(made, [digest(made.link)], made.revision, made.n)
+                made.checkpoint = self.key.checkpoint(made.origin, end.size, end.root)
+                made.signed_at = made.began_at
+            made.save(force_insert=True)
+            put(made, tiles)
         if before is not None:
             self.outside.write(made.checkpoint)
             _log.warning("the audit log goes on as %s, after %s", made.origin, before.origin)
@@ -112,7 +142,6 @@ class Signer:
             "began_at": timezone.now(),
             "revision": before.revision if before else 0,
             "n": before.n if before else 0,
-            "root": proof.EMPTY,
         }
         return begun if before is None else begun | {"link": self._link(before, str(begun["origin"]))}
 
@@ -132,28 +161,26 @@ class Signer:
             }
         )
 
-    def _check(self, log: Log) -> None:
-        """Raise :class:`Broken` unless the tiles give what was signed, in the row and outside."""
-        read = reader(log)
-        if tree.Tree(log.size, read).root != bytes(log.root):
-            raise Broken(f"{log.origin}: the rows do not give the root that was signed at {log.size}")
-        known = self.outside.read()
-        if known is None or known.origin != log.origin:
-            return
-        if known.size > log.size:
-            raise Broken(f"{log.origin}: {known.size} entries were signed, and there are {log.size}")
-        if tree.Tree(known.size, read).root != known.root:
-            raise Broken(f"{log.origin}: the rows do not give the root that was signed at {known.size}")
+    def _checked(self, log: Log, known: Known | None) -> End:
+        """Return the end of a log. Raise :class:`Broken` unless its tiles give what was signed.
 
-    def _grow(self, log: Log, entries: list[bytes], revision: int, n: int) -> None:
-        changed = tree.grown(log.size, entries, reader(log))
-        with connection.cursor() as cursor:
-            cursor.executemany(_PUT, [(log.id, *place, data) for place, data in changed.items()])
-        log.size += len(entries)
-        log.root = tree.Tree(log.size, reader(log)).root
-        log.revision, log.n, log.signed_at = revision, n, timezone.now()
-        log.checkpoint = self.key.checkpoint(log.origin, log.size, bytes(log.root))
-        log.save()
+        Tiles that are those that were checked before need not be hashed once more.
+        """
+        stored = taken(log, tree.edge(log.size))
+        is_known = known is not None and known.end.is_in(stored)
+        end = known.end if known is not None and is_known else End.of(log.size, stored)
+        if end.root != bytes(log.root) or not (is_known or end.is_sound):
+            raise Broken(f"{log.origin}: the rows do not give the root that was signed at {log.size}")
+        outside = self.outside.read()
+        if outside is None or outside.origin != log.origin:
+            return end
+        if outside.size > log.size:
+            raise Broken(f"{log.origin}: {outside.size} entries were signed, and there are {log.size}")
+        # Another process may have appended since the file was written.
+        is_last = outside.size == log.size
+        if outside.root != (end.root if is_last else tree.Tree(outside.size, reader(log)).root):
+            raise Broken(f"{log.origin}: the rows do not give the root that was signed at {outside.size}")
+        return end
 
 
 def newest() -> Log | None:
@@ -178,27 +205,19 @@ def _following(log: Log, most: int) -> list[AuditEvent]:
     return list(rows.select_related("personal").order_by("revision", "n")[:most])
 
 
-def _entries(log: Log, rows: Iterable[AuditEvent]) -> list[tuple[Entry, bytes]]:
-    """Return a row and an entry for each event."""
-    numbers: dict[str, int] = {}
-    made = []
-    for at, row in enumerate(rows):
+def _entries(log: Log, rows: Iterable[AuditEvent], numbers: dict[str, int]) -> tuple[list[Row], list[bytes]]:
+    """Return a row and an entry for each event; ``numbers``, the last ones of organizations, go on."""
+    made, digests = list[Row](), list[bytes]()
+    for index, row in enumerate(rows, start=log.size):
         number = numbers.get(row.organization)
-        numbers[row.organization] = number = (number or _last_number(log, row.organization)) + 1
+        number = (_last_number(log, row.organization) if number is None else number) + 1
+        numbers[row.organization] = number
         part = getattr(row, "personal", None)
         hashed = b"" if part is None else digest(personal_text(part.salt, part.data))
         place = Place(number, secrets.token_bytes(SALT_BYTES), hashed)
-        entry = Entry(
-            event=row.id,
-            log=log,
-            index=log.size + at,
-            organization=row.organization,
-            sequence=place.sequence,
-            salt=place.salt,
-            personal=place.personal,
-        )
-        made.append((entry, digest(record(row, place))))
-    return made
+        made.append((row.id, index, row.organization, number, place.salt, hashed))
+        digests.append(digest(record(row, place)))
+    return made, digests
 
 
 def _last_number(log: Log, organization: str) -> int:

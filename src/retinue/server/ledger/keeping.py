@@ -93,7 +93,7 @@ class Keeper(threading.Thread):
             except Exception:
                 _log.exception("the audit log was not appended to; tried again later")
             finally:
-                connection.close()
+                connection.close_if_unusable_or_obsolete()
             if self._awake.wait(EVERY_SECONDS):
                 self._full.wait(GATHERED_SECONDS)
             self._awake.clear()

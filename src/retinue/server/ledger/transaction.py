@@ -24,7 +24,7 @@ from retinue.server.ledger import current, rows
 from retinue.server.ledger.actor import SYSTEM as SYSTEM
 from retinue.server.ledger.actor import Actor as Actor
 from retinue.server.ledger.catalogue import EVENTS
-from retinue.server.ledger.door import Door
+from retinue.server.ledger.door import Door, Rank
 from retinue.server.ledger.recorded import Recorded
 
 _door = Door()
@@ -215,7 +215,7 @@ _attending: list[Callable[[Transaction, int], None]] = []
 
 
 def on_closing(act: Callable[[Transaction], None]) -> None:
-    """Call ``act(tx)`` inside each transaction of this process before it is committed: it may write more."""
+    """Call ``act(tx)`` in each transaction of this process before it is committed: it may write more."""
     if act not in _closing:
         _closing.append(act)
 
@@ -243,18 +243,18 @@ def _announce(tx: Transaction, revision: int) -> None:
         listener(revision)
 
 
-def one_writer(*, first: bool = False) -> AbstractContextManager[object]:
-    """SQLite lets one writer in, and the others sleep and try again; here they queue instead.
+def one_writer(*, first: bool = False, last: bool = False) -> AbstractContextManager[object]:
+    """SQLite lets one writer in, and the others sleep and try again; here they queue before they begin.
 
-    Whatever writes beside the door (leases, the request log) waits here too, before it begins. ``first`` is
-    for polls: leases run out meanwhile, and the changes that went before wait for them.
+    ``first`` is for polls: leases run out, and changes wait for them; ``last`` for what nobody waits for.
     """
-    return _queued(first) if connection.vendor == "sqlite" else nullcontext()
+    rank = Rank.FIRST if first else Rank.LAST if last else Rank.NEXT
+    return _queued(rank) if connection.vendor == "sqlite" else nullcontext()
 
 
 @contextmanager
-def _queued(first: bool) -> Iterator[None]:
-    with _door.enter(QUEUE_SECONDS, first=first) as entered:
+def _queued(rank: Rank) -> Iterator[None]:
+    with _door.enter(QUEUE_SECONDS, rank) as entered:
         if not entered:
             raise OperationalError("too many writers wait")
         yield

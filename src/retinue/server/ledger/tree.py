@@ -6,12 +6,15 @@ leaves. Level -1 holds the entries; they are hashes too, and of one length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from retinue.proof import EMPTY, leaf_hash, node_hash, tree_hash
 
 WIDTH, BITS, LENGTH = 256, 8, 32
 ENTRIES = -1
+#: Level and number of a tile.
+TilePlace = tuple[int, int]
 #: The data of a tile, by its level and number.
 Read = Callable[[int, int], bytes]
 
@@ -21,7 +24,7 @@ def hashes(data: bytes) -> list[bytes]:
     return [data[at : at + LENGTH] for at in range(0, len(data), LENGTH)]
 
 
-def edge(size: int) -> list[tuple[int, int]]:
+def edge(size: int) -> list[TilePlace]:
     """Return level and number of the tiles that are not full in a tree of this size."""
     found = [(ENTRIES, size >> BITS)] if size % WIDTH else []
     level = 0
@@ -33,7 +36,7 @@ def edge(size: int) -> list[tuple[int, int]]:
     return found
 
 
-def grown(size: int, entries: Iterable[bytes], read: Read) -> dict[tuple[int, int], bytes]:
+def grown(size: int, entries: Iterable[bytes], read: Read) -> dict[TilePlace, bytes]:
     """Return the tiles that change when ``entries`` are added to a tree of this size."""
     new = list(entries)
     changed = _filled(ENTRIES, size, new, read)
@@ -47,7 +50,7 @@ def grown(size: int, entries: Iterable[bytes], read: Read) -> dict[tuple[int, in
     return changed
 
 
-def _filled(level: int, count: int, new: list[bytes], read: Read) -> dict[tuple[int, int], bytes]:
+def _filled(level: int, count: int, new: list[bytes], read: Read) -> dict[TilePlace, bytes]:
     """Return the tiles of a level that holds ``count`` hashes, with the new ones behind them."""
     number, width = count >> BITS, count % WIDTH
     data = (read(level, number)[: width * LENGTH] if width else b"") + b"".join(new)
@@ -110,3 +113,39 @@ class Tree:
 def _split(count: int) -> int:
     """Return the greatest power of two below ``count``."""
     return 1 << (count - 1).bit_length() - 1
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a log, from which it grows: size, root, and the tiles that are not full."""
+
+    size: int = 0
+    root: bytes = EMPTY
+    tiles: Mapping[TilePlace, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, size: int, tiles: Mapping[TilePlace, bytes]) -> End:
+        """Return the end of a tree of this size; of its tiles, those of :func:`edge` are looked at."""
+        kept = {place: tiles.get(place, b"")[: _width(size, place[0]) * LENGTH] for place in edge(size)}
+        return cls(size, Tree(size, lambda *place: kept.get(place, b"")).root, kept)
+
+    def is_in(self, tiles: Mapping[TilePlace, bytes]) -> bool:
+        """Tell whether these tiles are those of this end, or more is in them."""
+        return all(tiles.get(place, b"").startswith(data) for place, data in self.tiles.items())
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the leaves are those of the entries, as far as the tiles tell."""
+        entries, leaves = (hashes(self.tiles.get((level, self.size >> BITS), b"")) for level in (ENTRIES, 0))
+        return [leaf_hash(each) for each in entries] == leaves
+
+    def grown(self, entries: Iterable[bytes]) -> tuple[End, dict[TilePlace, bytes]]:
+        """Return the end with ``entries`` added, and the tiles that change."""
+        new = list(entries)
+        changed = grown(self.size, new, lambda *place: self.tiles.get(place, b""))
+        return End.of(self.size + len(new), {**self.tiles, **changed}), changed
+
+
+def _width(size: int, level: int) -> int:
+    """Return how many hashes of a level the tile at the edge holds."""
+    return (size >> (BITS * max(level, 0))) % WIDTH

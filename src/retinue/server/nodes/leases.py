@@ -1,20 +1,21 @@
 """The lease rows: what each incarnation of each node has acknowledged, and when it was last heard.
 
 Every poll writes one row, in a transaction of its own that is committed before the head is read: a change
-that is committed in between is then either seen by the poll, or its barrier sees the row.
+that is committed in between is then either seen by the poll, or its barrier sees the row. On SQLite it does
+not wait for the disk: each change waits for a poll, and would wait twice. After a power cut rows may be older
+than they were, or missing: after a boot no receipt is complete before every lease that they gave has ended.
+On PostgreSQL polls that arrive together share one flush.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from retinue.replica import clocks
@@ -23,6 +24,7 @@ from retinue.replica.lease import boot_clock_ns, boot_id
 from retinue.server.credentials.compile import milliseconds
 from retinue.server.errors import Refused
 from retinue.server.ledger.pruning import delete_some
+from retinue.server.ledger.relaxed import relaxed
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.nodes import freshness
 from retinue.server.nodes.history import InDoubt, doubt_about
@@ -98,28 +100,6 @@ def _watch(node: Node, request: PollRequest, said: dict[str, Any], known: Clock)
         with connection.cursor() as cursor:
             cursor.execute(_REMEMBER, [clocks.dump(seen), node.id, request.incarnation])
     return seen
-
-
-@contextmanager
-def relaxed() -> Iterator[None]:
-    """A transaction that on SQLite does not wait for the disk: each change waits for a poll, twice would be.
-
-    It survives the end of this process, not a power cut. Then rows may be older than they were, or missing:
-    after a boot no receipt is complete before every lease that they gave has ended. On PostgreSQL a server
-    process that is killed takes unflushed commits with it and nothing outside tells that it happened, so
-    there a row is as durable as a change; polls that arrive together share one flush.
-    """
-    if connection.vendor == "postgresql":
-        with transaction.atomic(durable=True):
-            yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        try:
-            with transaction.atomic(durable=True):
-                yield
-        finally:
-            cursor.execute("PRAGMA synchronous = FULL")
 
 
 def tell(node: Node, request: PollRequest) -> None:

@@ -118,7 +118,7 @@ class _Keeper(threading.Thread):
                 _log.exception("recovery: tried again")
                 pause = QUIET_SECONDS
             finally:
-                connection.close()
+                connection.close_if_unusable_or_obsolete()
 
 
 _keeper: _Keeper | None = None

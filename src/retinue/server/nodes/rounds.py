@@ -21,8 +21,9 @@ from django.db import DatabaseError, connection
 from retinue.replica.clocks import Clock
 from retinue.server.ledger import feed as ledger
 from retinue.server.ledger.feed import Position
+from retinue.server.ledger.relaxed import relaxed
 from retinue.server.ledger.transaction import one_writer, reading
-from retinue.server.nodes import feed, leases, measures, probing, renewing, wake
+from retinue.server.nodes import feed, measures, probing, renewing, wake
 from retinue.server.nodes.acknowledged import Acknowledged
 from retinue.server.nodes.answers import PollAnswer
 from retinue.server.nodes.polls import Like, News, Poll, kinds, like
@@ -194,7 +195,7 @@ class Rounds(threading.Thread):
 
     def _record(self, come: Sequence[Poll]) -> dict[Place, Clock]:
         """Commit what these polls acknowledge; return those whose rows were written, as ``leases.record``."""
-        with one_writer(first=True), leases.relaxed():
+        with one_writer(first=True), relaxed():
             self._check(ledger.position())
             said = [poll.said for poll in come if poll.may()]
             known = renewing.record(said) if said else {}

@@ -100,5 +100,5 @@ class _Keeper(threading.Thread):
             except Exception:
                 _log.exception("nobody could be told; tried again later")
             finally:
-                connection.close()
+                connection.close_if_unusable_or_obsolete()
             time.sleep(LEAST_SECONDS)
