@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
-.PHONY: help run test check format formal bench bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs ledger-fuzz lock clean
+.PHONY: help run test check format formal bench bench-console bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs ledger-fuzz lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -26,6 +26,7 @@ help:
 	@echo "make format  rewrite the code in the house's format"
 	@echo "make formal  check the model of leases and receipts (needs spin and gcc)"
 	@echo "make bench   measure (needs wrk for the load figures)"
+	@echo "make bench-console  measure the console's pages in a large organization, on a quiet machine"
 	@echo "make bench-peers  measure beside other systems, on a quiet machine; QUICK=1 shows that it works"
 	@echo "make instructions  count the hot path's instructions (needs valgrind); REASON='...' records them"
 	@echo "make conformance  show each requirement of the five systems, and write docs/reference/conformance.md"
@@ -65,6 +66,10 @@ bench: $(VENV)/.test-stamp
 	$(BIN)/python -m bench.writes
 	$(BIN)/python -m bench.access
 	$(BIN)/python -m bench.revoke
+
+# The console's pages in a large organization, on each database; the tables go into the documents.
+bench-console: $(VENV)/.test-stamp
+	$(BIN)/python -m bench.console $(if $(QUICK),--quick)
 
 # The peers have environments of their own, locked with hashes like everything else.
 PEERS := .tools/peers

@@ -32,6 +32,7 @@ def log(world: World) -> World:
     Request.objects.bulk_create(
         Request(
             at=BEGIN + timedelta(seconds=number), organization=world.organization.id, account="sa_x", allowed=True,
+            permission=f"report:{'read' if method == 'GET' else 'write'}", client=f"loader/{number}",
             method=method, path=path, address=address, node=node, status=status,
         )
         for number, (method, path, address, node, status) in enumerate(ROWS)
@@ -70,6 +71,11 @@ def _found(log: World, query: str) -> list[int]:
         ("method=get", [0, 1, 3, 4]),
         ("method=GET&address=10.0.0.0/8&status=2xx&path=/rep&node=edge&account=sa_x", [0]),
         ("decision=denied&method=GET", []),
+        ("permission=report:write", [2, 5]),
+        ("permission=report", []),
+        ("client=loader/3", [3]),
+        ("client=oader&permission=report:read", [0, 1, 3, 4]),
+        ("client=Loader", []),
     ],
 )
 def test_search(query: str, expected: list[int], log: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +97,8 @@ def test_search(query: str, expected: list[int], log: World, monkeypatch: pytest
         ("path=", "query.path"),
         ("method=G-T", "query.method"),
         ("node=", "query.node"),
+        ("permission=", "query.permission"),
+        ("client=", "query.client"),
         ("path=a%00b", "query.path"),
         ("node=a%00b", "query.node"),
     ],

@@ -100,7 +100,7 @@ SENT = {
     "console_sso_disconnect", "console_my_sessions_end", "console_checklist", "console_user_act",
 }  # fmt: skip
 FILES = {
-    "console_accounts_export", "console_audit_proof", "console_account_yaml", "console_credentials_export", "console_audit_export", "console_review_export",
+    "console_accounts_export", "console_requests_export", "console_audit_proof", "console_account_yaml", "console_credentials_export", "console_audit_export", "console_review_export",
     "console_asset",
 }  # fmt: skip
 #: Shown in the tests of signing in, because they are steps of it; and the documents, which have their own.

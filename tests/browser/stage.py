@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from tests.conformance.server import Organization, Server
 from tests.support.installation import http
+from tests.support.processes import wait_for
 
 JSON = dict[str, Any]
 NAME = "Northwind"
@@ -128,6 +130,7 @@ class Stage:
     def _spread(self) -> None:
         """Have the calls come over a day, and take a time that does not change from run to run."""
         file = self.organization.server.running.home / "retinue.db"
+        self._wait_for_own(file)
         with closing(sqlite3.connect(file, timeout=30)) as database:
             # What making all this has asked of the API itself would stand above the calls of the accounts.
             database.execute(
@@ -140,3 +143,19 @@ class Stage:
                 (self.organization.id,),
             )
             database.commit()
+
+    def _wait_for_own(self, file: Path) -> None:
+        """Wait until this organization's own calls so far are logged, which are told in their order."""
+        self.organization.admin.get("/v1/roles", limit=1, search="the last of all")
+        last = (
+            "SELECT count(*) FROM traffic_request"
+            " WHERE organization = ? AND path LIKE '/v1/roles%' AND id > (SELECT max(id) FROM traffic_request"
+            " WHERE organization = ? AND path LIKE '/v1/service-accounts/%/requests')"
+        )
+        with closing(sqlite3.connect(file, timeout=30)) as database:
+            wait_for(
+                "the last call is logged",
+                lambda: database.execute(last, (self.organization.id,) * 2).fetchone()[0],
+                seconds=30,
+                every=0.1,
+            )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.addresses import BEFORE, FORBIDDEN, OPERATOR, PAGES, STATES, known, pictures
 from tests.browser.conftest import enter
@@ -234,6 +235,47 @@ def test_record_of_any_row_opens_within_the_window(person: Visitor, size: tuple[
 
     assert 13 < count
     assert [] == wrong
+
+
+def test_request_log_is_read_by_keys(person: Visitor) -> None:
+    """
+    A bar of the chart says what it stands for when it has the focus, and leads to its time; the legend narrows;
+    in a record j goes on to the next one, k back, and Esc closes.
+    """
+    page = person.go("/requests?range=24h")
+    settle(page)
+    bar = page.locator(".plot a").first
+    bar.focus()
+    tip = bar.locator(".tip")
+    expect(tip).to_be_visible()
+    expect(page.locator(".plot .tip:visible")).to_have_count(1)
+    said = tip.text_content()
+    bar.press("Enter")
+    page.wait_for_url("**since=**until=**")
+    expect(page.get_by_role("link", name="Zoom out")).to_be_visible()
+    assert said
+    assert (
+        sum(int(each) for each in re.findall(r"(\d+) (?:allowed|denied)", said))
+        == page.locator("td.more > button").count()
+    )
+    person.go("/requests?range=24h")
+    settle(page)
+    page.locator(".chart figcaption").get_by_role("link", name="denied").click()
+    page.wait_for_url("**decision=denied**")
+
+    person.go("/requests")
+    page.locator("td.more > button").first.click()
+    drawers = page.locator(".drawer")
+    expect(drawers.nth(0)).to_be_visible()
+    page.keyboard.press("j")
+    expect(drawers.nth(1)).to_be_visible()
+    expect(drawers.nth(0)).to_be_hidden()
+    page.keyboard.press("k")
+    expect(drawers.nth(0)).to_be_visible()
+    page.keyboard.press("k")  # there is none before the first
+    expect(drawers.nth(0)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(drawers.nth(0)).to_be_hidden()
 
 
 def test_every_page_has_its_stored_pictures() -> None:

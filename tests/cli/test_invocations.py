@@ -157,7 +157,7 @@ def test_policy_is_tried_first_and_accepted_by_its_count(run: Run, server: FakeS
 
 
 def test_log_is_searched(run: Run, server: FakeServer) -> None:
-    """`log list` asks for path, status, address, node and method as the API calls them."""
+    """`log list` asks for path, status, address, node, method, permission and client as the API calls them."""
     run(
         "log",
         "list",
@@ -171,9 +171,13 @@ def test_log_is_searched(run: Run, server: FakeServer) -> None:
         "a",
         "--method",
         "GET",
+        "--permission",
+        "report:read",
+        "--client",
+        "httpx",
     )
     asked = server.calls[-1].query
+    expected = {"path": "/r", "status": "4xx", "address": "10.0.0.0/8", "node": "a", "method": "GET"}
+    expected |= {"permission": "report:read", "client": "httpx"}
 
-    assert {"path": "/r", "status": "4xx", "address": "10.0.0.0/8", "node": "a", "method": "GET"} == {
-        name: asked[name] for name in ("path", "status", "address", "node", "method")
-    }
+    assert expected == {name: asked[name] for name in expected}

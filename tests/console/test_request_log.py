@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import json
 import re
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from retinue.server.console.charting import MOST, bars, floor, unit_of
+from retinue.server.console import tables
+from retinue.server.console.charting import MOST, MOST_MARKS, bars, ceiling, floor, ticks, unit_of
 from retinue.server.directory.queries import Principal
 from retinue.server.traffic.actions import ingest
 from retinue.server.traffic.rules import Entry
@@ -59,7 +66,7 @@ def test_chart_counts_what_the_filters_let_through(signed_in: Browser, person: P
     seen = {}
     for query in ("", "?account=etl", "?range=1h", "?range=7d", "?decision=denied"):
         text = signed_in.text(_path(person, f"requests/chart{query}"))
-        seen[query] = re.findall(r"</b>(\d+) (allowed|denied)</span>", text)
+        seen[query] = re.findall(r"</b>(\d+) (allowed|denied)</a>", text)
 
     assert {
         "": [("4", "allowed"), ("1", "denied")],
@@ -70,7 +77,7 @@ def test_chart_counts_what_the_filters_let_through(signed_in: Browser, person: P
     } == seen
 
 
-@pytest.mark.parametrize("hours", [0.5, 1, 3, 24, 168, 720, 24 * 90])
+@pytest.mark.parametrize("hours", [1 / 12, 0.5, 1, 3, 24, 168, 720, 24 * 90])
 def test_bars_stand_side_by_side(hours: float) -> None:
     """
     Whatever the span, there are not too many bars, none is outside the chart, and together they count everything.
@@ -86,6 +93,113 @@ def test_bars_stand_side_by_side(hours: float) -> None:
         assert bar.denied_y >= 0
         assert bar.allowed_y + bar.allowed_height <= 120.1
         assert not bar.denied or bar.denied_height >= 2
+    marks = ticks(made)
+    steps = {later.begin - mark.begin for mark, later in pairwise(marks)}
+    assert 1 <= len(marks) <= MOST_MARKS
+    assert 1 >= len(steps)
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0, 2), (1, 2), (2, 2), (3, 4), (11, 20), (99, 100), (100, 100), (7_001, 8_000)]
+)
+def test_scale_is_round_and_has_room(most: int, top: int) -> None:
+    """
+    The number at the top of the scale is round, and not much above the highest bar.
+    """
+    assert top == ceiling(most)
+
+
+def _rows(text: str) -> int:
+    return text.count('class="popover drawer"')
+
+
+def test_range_narrows_rows_and_chart(signed_in: Browser, person: Person) -> None:
+    """
+    A range says how far back rows and chart look, also in five minutes; its next page goes on from the same
+    instant, and instants that are picked win over it.
+    """
+    account, now = account_of(person, "etl"), datetime.now(UTC)
+    for minutes in (1, 2, 30, 60 * 30):
+        record(account, now - timedelta(minutes=minutes), path=f"/{minutes}")
+    seen = {
+        each: _rows(signed_in.text(_path(person, f"requests?range={each}")))
+        for each in ("5m", "1h", "7d", "")
+    }
+    text = signed_in.text(
+        _path(person, f"requests?range=5m&since={now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}")
+    )
+    nothing = signed_in.text(_path(person, "requests?range=5m&decision=denied"))
+
+    assert {"5m": 2, "1h": 3, "7d": 4, "": 4} == seen
+    assert 3 == _rows(text)
+    assert "No row matches." in nothing
+    assert '<input type="hidden" name="range" value="5m">' in nothing
+
+
+def test_picked_instants_are_utc_and_stand_in_the_address(signed_in: Browser, person: Person) -> None:
+    """
+    What the field of a browser gives has no zone: the page goes on to the address that has one. What is no
+    instant is refused beside its field, as it was written.
+    """
+    record(account_of(person, "etl"), datetime(2026, 3, 10, 14, 2, tzinfo=UTC))
+    query = "requests?since=2026-03-10T14%3A00&until=2026-03-10T14%3A30&account=etl"
+    onward = signed_in.get(_path(person, query)).headers["Location"]
+    text = signed_in.text(onward)
+    wrong = signed_in.get(_path(person, "requests?since=yesterday"))
+
+    assert "since=2026-03-10T14%3A00%3A00Z" in onward
+    assert 'type="datetime-local" step="any" name="since" value="2026-03-10T14:00"' in text
+    assert 1 == _rows(text)
+    assert 400 == wrong.status_code
+    assert 'type="text" name="since" value="yesterday"' in wrong.content.decode()
+
+
+def test_legend_and_zoom_narrow_and_widen_the_time(signed_in: Browser, person: Person) -> None:
+    """
+    The legend asks for what it names, and once more for all; a bar asks for its own time, and Zoom out for four
+    times as much.
+    """
+    record(account_of(person, "etl"), datetime(2026, 3, 10, 12, 2, tzinfo=UTC), allowed=False)
+    hour = "since=2026-03-10T12%3A00%3A00Z&until=2026-03-10T13%3A00%3A00Z"
+    text = signed_in.text(_path(person, f"requests/chart?{hour}"))
+    chosen = signed_in.text(_path(person, f"requests/chart?{hour}&decision=denied"))
+
+    assert "decision=denied" in text
+    assert re.search(r'href="[^"]*" aria-current="true"><b class="swatch swatch-denied"', chosen)
+    assert "since=2026-03-10T12%3A02%3A00%2B00%3A00&amp;until=2026-03-10T12%3A03%3A00%2B00%3A00" in text
+    assert "since=2026-03-10T10%3A30%3A00%2B00%3A00&amp;until=2026-03-10T14%3A30%3A00%2B00%3A00" in text
+    assert ">2</span>" in text  # the top of the scale
+    assert ">12:15</text>" in text
+    assert "Zoom out" not in signed_in.text(_path(person, "requests/chart"))
+
+
+def test_rows_leave_as_files(signed_in: Browser, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The rows that match leave as a table of the columns shown, or as whole records, one a line: the newest, so
+    many at most, as the page says.
+    """
+    account, now = account_of(person, "etl"), datetime.now(UTC)
+    for minutes in (1, 2, 3):
+        record(account, now - timedelta(minutes=minutes), path=f"/r/{minutes}", client="=1+1")
+    record(account, now, path="/other")
+    page = signed_in.text(_path(person, "requests?path=/r"))
+    files = [re.sub("&amp;", "&", each) for each in re.findall(r'href="([^"]*requests/export[^"]*)"', page)]
+    table = list(
+        csv.DictReader(
+            io.StringIO(b"".join(signed_in.get(files[0] + "&columns=decision,request,client")).decode())
+        )
+    )
+    lines = [json.loads(line) for line in b"".join(signed_in.get(files[1])).splitlines()]
+    short = tables.TABLES | {"requests": replace(tables.TABLES["requests"], most=2)}
+    monkeypatch.setattr(tables, "TABLES", short)
+    cut = b"".join(signed_in.get(files[1])).splitlines()
+
+    assert ["/r/1", "/r/2", "/r/3"] == [row["path"] for row in table]
+    assert {"id", "at", "decision", "reason", "method", "path", "client"} == set(table[0])
+    assert "'=1+1" == table[0]["client"]
+    assert [account.id] * 3 == [each["account"]["id"] for each in lines]
+    assert 2 == len(cut)
+    assert "The newest 10,000 rows that match" in page
 
 
 def test_record_is_whole_and_leads_on(signed_in: Browser, person: Person) -> None:
@@ -95,7 +209,9 @@ def test_record_is_whole_and_leads_on(signed_in: Browser, person: Person) -> Non
     account = account_of(person, "etl")
     record(account, datetime.now(UTC), allowed=False)
     text = signed_in.text(_path(person, "requests"))
+    whole = json.loads(html.unescape(text.split('<pre tabindex="0"><code>')[1].split("</code>")[0]))
 
+    assert (account.id, "/reports", 40) == (whole["account"]["id"], whole["path"], whole["duration_us"])
     assert 'href="/docs/errors/permission_missing"' in text
     assert f"explain?principal={account.id}&amp;permission=report%3Aread" in text
     assert '<dt>address</dt><dd class="mono small anywhere">10.0.0.7</dd>' in text
@@ -123,4 +239,4 @@ def test_who_may_not_read_the_log_sees_no_chart(browser: Browser, server_databas
     text = browser.text(_path(member, "requests/chart"))
 
     assert "request_log:read" in text
-    assert "<svg viewBox" not in text
+    assert 'class="plot"' not in text

@@ -27,6 +27,8 @@ StatusFlag = Annotated[str | None, Parameter(help="Only what the host answered s
 IpFlag = Annotated[str | None, Parameter(help="Only from this address or network (CIDR).", metavar="CIDR")]
 NodeFlag = Annotated[str | None, Parameter(help="Only what this node decided.")]
 MethodFlag = Annotated[str | None, Parameter(help="Only with this HTTP method.")]
+PermissionFlag = Annotated[str | None, Parameter(help="Only where this permission was asked for.")]
+ClientFlag = Annotated[str | None, Parameter(help="Only from clients whose name holds this.")]
 _POLL_SECONDS = 1.0
 #: Records that are shipped late may be older than what was printed: so far back is looked again.
 _LOOK_BACK = 2000
@@ -44,6 +46,8 @@ def list_(
     ip: IpFlag = None,
     node: NodeFlag = None,
     method: MethodFlag = None,
+    permission: PermissionFlag = None,
+    client: ClientFlag = None,
     request: Annotated[str | None, Parameter(help="Only the request with this id.", metavar="ID")] = None,
     since: Annotated[str | None, Parameter(help="Such as 1h, or a time.", metavar="WHEN")] = None,
     until: Annotated[str | None, Parameter(help="Such as 5m, or a time.", metavar="WHEN")] = None,
@@ -54,7 +58,7 @@ def list_(
     session = Session(options, ops.LIST_REQUESTS)
     query = _filters(session, account, key, decision, reason)
     query |= {
-        **_sought(path, status, ip, node, method),
+        **_sought(path, status, ip, node, method, permission, client),
         "request_id": request,
         "since": durations.instant(since, "--since"),
         "until": durations.instant(until, "--until"),
@@ -74,6 +78,8 @@ def tail(
     ip: IpFlag = None,
     node: NodeFlag = None,
     method: MethodFlag = None,
+    permission: PermissionFlag = None,
+    client: ClientFlag = None,
     since: Annotated[str, Parameter(help="Begin so long ago.", metavar="DURATION")] = "1m",
     options: Options = DEFAULTS,
 ) -> None:
@@ -83,7 +89,7 @@ def tail(
         raise CommandError("tail never ends, and so would the document", "use -o jsonl", Exit.USAGE)
     start = durations.instant(since, "--since")
     query = _filters(session, account, key, decision, reason)
-    query |= _sought(path, status, ip, node, method)
+    query |= _sought(path, status, ip, node, method, permission, client)
     if options.print_curl:
         session.pages(ops.LIST_REQUESTS, None, {**query, "since": start})
     output.show_list(_following(session, query, start), REQUEST, options, following=True)
@@ -122,6 +128,21 @@ def _filters(
 
 
 def _sought(
-    path: str | None, status: str | None, ip: str | None, node: str | None, method: str | None
+    path: str | None,
+    status: str | None,
+    ip: str | None,
+    node: str | None,
+    method: str | None,
+    permission: str | None,
+    client: str | None,
 ) -> dict[str, Any]:
-    return {"path": path, "status": status, "address": ip, "node": node, "method": method}
+    """Return what no index finds, as the API calls it."""
+    return {
+        "path": path,
+        "status": status,
+        "address": ip,
+        "node": node,
+        "method": method,
+        "permission": permission,
+        "client": client,
+    }

@@ -16,6 +16,7 @@ from retinue.server.credentials import compromising, queries
 from retinue.server.credentials.compromising import Scope
 from retinue.server.directory import queries as directory
 from retinue.server.traffic import queries as traffic
+from retinue.server.traffic.recent import used_among
 from retinue.token import Kind
 
 TAG = "compromise"
@@ -130,22 +131,31 @@ def _user(call: Call, user_id: str) -> Scope:
 
 
 def _preview(call: Call, scope: Scope) -> schemas.JSON:
-    return _told(call, scope, list(scope.rows().order_by("issued_at", "id")))
+    rows = scope.rows()
+    # Counted where they are: a large organization has tens of thousands, and a dry run has to be quick.
+    used = used_among(rows.values("id"), call.now - IN_USE)
+    shown = rows.exclude(kind__in=_hidden(call)).order_by("issued_at", "id")[:SHOWN]
+    return _told(call, scope, rows.count(), used, list(shown))
 
 
 def _compromise(call: Call, scope: Scope, body: Confirmed) -> schemas.JSON:
     ended = compromising.compromise(call.tx, scope, confirm=body.confirm, text=body.reason)
-    return _told(call, scope, ended)
+    used = traffic.used_within([row.id for row in ended], call.now - IN_USE)
+    hidden = _hidden(call)
+    return _told(call, scope, len(ended), used, [row for row in ended if row.kind not in hidden][:SHOWN])
 
 
-def _told(call: Call, scope: Scope, rows: list[queries.Credential]) -> schemas.JSON:
-    used = traffic.used_within([row.id for row in rows], call.now - IN_USE)
-    hidden = () if personal_tokens.is_visible(call.organization) else (Kind.PERSONAL.value,)
-    shown = render.keys([row for row in rows if row.kind not in hidden][:SHOWN], call.now)
+def _hidden(call: Call) -> tuple[str, ...]:
+    """Return the kinds of credentials that are counted, but not shown."""
+    return () if personal_tokens.is_visible(call.organization) else (Kind.PERSONAL.value,)
+
+
+def _told(call: Call, scope: Scope, count: int, used: int, rows: list[queries.Credential]) -> schemas.JSON:
+    shown = render.keys(rows, call.now)
     last = max((key["last_used_at"] for key in shown if key["last_used_at"]), default=None)
     return {
         "id": scope.credential or scope.principal or scope.organization,
-        "credentials": len(rows),
+        "credentials": count,
         "in_use": used,
         "last_used_at": last,
         "items": shown,

@@ -61,8 +61,8 @@ class RequestList(schemas.Answer):
 
     items: list[RequestRecord]
     next: str | None = Field(
-        description="Where to go on. By path, status, address, node or method it may stand by few items, "
-        "or none: so many decisions were looked at."
+        description="Where to go on. By path, status, address, node, method, permission or client it may "
+        "stand by few items, or none: so many decisions were looked at."
     )
 
 
@@ -93,6 +93,12 @@ class AccountRequestFilter(schemas.ListQuery):
     address: Address | None = Field(None, description="Address, or network as CIDR, that was called from.")
     node: str | None = Field(None, min_length=1, max_length=63, description="Name of the node.")
     method: str | None = Field(None, pattern="^[A-Za-z]{1,16}$")
+    permission: str | None = Field(
+        None, min_length=1, max_length=128, description="The permission that was asked for, whole."
+    )
+    client: str | None = Field(
+        None, min_length=1, max_length=255, description="Callers whose user agent holds this."
+    )
     since: schemas.Instant | None = Field(None, description="From this instant on.")
     until: schemas.Instant | None = Field(None, description="Before this instant.")
 

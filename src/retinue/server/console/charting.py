@@ -8,17 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
+from retinue.server.console.listing import changed, instant_of
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.directory.queries import id_of
 from retinue.server.traffic import queries as traffic
 
 #: How long back a range looks.
 RANGES = {
+    "5m": timedelta(minutes=5),
     "1h": timedelta(hours=1),
     "24h": timedelta(days=1),
     "7d": timedelta(days=7),
@@ -32,6 +33,12 @@ _STEPS: dict[traffic.Unit, timedelta] = {
 }
 #: Most bars of a chart.
 MOST = 180
+#: From one label below the chart to the next, and how many there are at most.
+_MARKS = tuple(
+    timedelta(minutes=n)
+    for n in (1, 2, 5, 10, 15, 30, 60, 180, 360, 720, 1440, 2880, 5760, 10_080, 20_160, 43_200)
+)
+MOST_MARKS = 5
 WIDTH, HEIGHT = 900, 120
 _NARROWED = ("decision", "reason", "credential")
 
@@ -50,6 +57,21 @@ class Bar:
     allowed: int
     denied: int
     query: str
+
+    @property
+    def is_midnight(self) -> bool:
+        """Whether a day begins with it (UTC)."""
+        return (self.begin.hour, self.begin.minute) == (0, 0)
+
+    @property
+    def left(self) -> str:
+        """Where it begins, as a part of the width."""
+        return f"{100 * self.x / WIDTH:.3f}%"
+
+    @property
+    def thick(self) -> str:
+        """How wide it is, as a part of the width."""
+        return f"{100 * self.width / WIDTH:.3f}%"
 
 
 def unit_of(span: timedelta) -> traffic.Unit:
@@ -108,11 +130,35 @@ def span_of(given: Mapping[str, str], now: datetime) -> tuple[datetime, datetime
 
 
 def _instant(text: str) -> datetime | None:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
+    found = instant_of(text)
     return found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def ceiling(most: int) -> int:
+    """Return the round, even number at the top of a scale that has room for ``most``."""
+    size = 1
+    while 10 * size < most:
+        size *= 10
+    return next(n * size for n in (2, 4, 6, 8, 10) if n * size >= most)
+
+
+def ticks(drawn: list[Bar]) -> list[Bar]:
+    """Return the bars with a label: a few, at round instants, none where its label would be cut off."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    for step in _MARKS:
+        found = [bar for bar in drawn if not (bar.begin - epoch) % step and bar.x < 0.93 * WIDTH]
+        if len(found) <= MOST_MARKS:
+            return found
+    return []
+
+
+def wider(given: QueryDict, since: datetime, until: datetime, now: datetime) -> str:
+    """Return the query of four times the present time, around it, not beyond now; none without instants."""
+    if not (given.get("since") or given.get("until")):
+        return ""
+    room = (until - since) * 1.5
+    end = min(until + room, max(now, until))
+    return changed(given, since=(end - (until - since) * 4).isoformat(), until=end.isoformat(), range="")
 
 
 @require_safe
@@ -122,24 +168,35 @@ def chart(viewer: Viewer) -> HttpResponse:
     if viewer.missing("list_requests"):
         return viewer.render("parts/chart.html", bars=None)
     given = viewer.request.GET
-    since, until = span_of(given, timezone.now())
+    now = timezone.now()
+    since, until = span_of(given, now)
     unit = unit_of(until - since)
     filters: dict[str, Any] = {name: given[name] for name in _NARROWED if given.get(name)}
     if given.get("account"):
         filters["account"] = id_of(viewer.organization.id, given["account"])
     counted = traffic.timeline(viewer.organization.id, since, until, unit, **filters)
     kept = {name: given[name] for name in (*_NARROWED, "account") if given.get(name)}
-    drawn = bars(counted, since, until, unit, kept)
+    top = ceiling(max((sum(each) for each in counted.values()), default=0))
+    drawn = bars(counted, since, until, unit, kept, top)
     return viewer.render(
         "parts/chart.html",
         bars=drawn,
         filled=[bar for bar in drawn if bar.allowed or bar.denied],
-        allowed=sum(bar.allowed for bar in drawn),
-        denied=sum(bar.denied for bar in drawn),
         since=since,
         until=until,
         unit=unit,
-        width=WIDTH,
+        scale=(top, top // 2, 0),
+        ticks=ticks(drawn),
+        wider=wider(given, since, until, now),
+        legend=[
+            {
+                "name": name,
+                "count": sum(getattr(bar, name) for bar in drawn),
+                "is_on": given.get("decision") == name,
+                "query": changed(given, decision="" if given.get("decision") == name else name),
+            }
+            for name in ("allowed", "denied")
+        ],
         height=HEIGHT,
         url=viewer.url("requests"),
     )

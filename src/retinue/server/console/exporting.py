@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from retinue.server.api.inside import Outcome
 from retinue.server.configuration import queries as configuration
-from retinue.server.console import logs, receipts
+from retinue.server.console import logs, receipts, tables
 from retinue.server.console.viewer import Trouble, Viewer, page
 
 MANY = "200"
@@ -96,6 +97,36 @@ def _array(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> Iter
         yield mark + msgspec.json.encode({name: row.get(name) for name in names})
         mark = b",\n"
     yield b"[]\n" if mark == b"[\n" else b"\n]\n"
+
+
+#: What stands in a file of the request log for each column of its table.
+_OF_REQUESTS = {
+    "decision": ("decision", "reason"),
+    "account": ("account_id", "account_name"),
+    "request": ("method", "path"),
+    "credential": ("credential_id", "credential_name"),
+    "took": ("duration_us",),
+}
+
+
+@require_safe
+@page
+def requests(viewer: Viewer) -> HttpResponseBase:
+    """The request log as the page filters it, so many rows at most: a table, or a record a line."""
+    given = viewer.request.GET
+    query = {each.name: given[each.name].strip() for each in logs.REQUESTS.filters if given.get(each.name)}
+    query = {**query, **logs.since(viewer), "limit": MANY}
+    first = viewer.call("list_requests", query=query)
+    if not first.is_done:
+        raise Trouble("list_requests", first)
+    rows = islice(every(viewer, "list_requests", query, first), tables.TABLES["requests"].most)
+    if given.get("form") == "json":
+        lines = (msgspec.json.encode(each) + b"\n" for each in rows)
+        return _answer(lines, "requests-{day}.jsonl", "application/x-ndjson")
+    shown = tables.shape_of(viewer, "requests").columns
+    columns = ("id", "at", *(field for name in shown for field in _OF_REQUESTS.get(name, (name,))))
+    told = ({**each, **{f"account_{of}": each["account"][of] for of in ("id", "name")}} for each in rows)
+    return _answer(table(columns, told), "requests-{day}.csv", "text/csv; charset=utf-8")
 
 
 @require_safe

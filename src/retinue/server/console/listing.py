@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
+from django.utils.dateparse import parse_datetime
 
 from retinue.server.console import saving, tables
 from retinue.server.console.viewer import Trouble, Viewer
@@ -23,6 +25,8 @@ class Filter:
     label: object
     choices: Mapping[str, object] | None = None
     placeholder: str = ""
+    #: It is an instant, which the browser helps to pick. What is picked is UTC.
+    is_instant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,17 @@ class Listing:
         *,
         path: dict[str, str] | None = None,
         query: dict[str, str] | None = None,
+        beside: Mapping[str, str] | None = None,
         told: Callable[[dict[str, Any]], dict[str, Any]] = lambda item: item,
         **context: Any,
     ) -> HttpResponse:
-        """Show what the address asks for. A filter that the API refuses is told beside its field."""
+        """Show what the address asks for. A filter that the API refuses is told beside its field.
+
+        ``query`` is sent with the filters; ``beside`` is what the address says besides them, and links keep.
+        """
         given = viewer.request.GET
+        if exact := self._exact(given):
+            return viewer.leave(f"{viewer.request.path}{changed(given, **exact)}")
         asked = {each.name: given.get(each.name, "").strip() for each in self.filters}
         sent = {name: value for name, value in asked.items() if value} | (query or {})
         page = {"cursor": given["cursor"]} if given.get("cursor") else {}
@@ -57,28 +67,46 @@ class Listing:
         wrong = {} if outcome.is_done else {field: outcome.body.get("detail") or outcome.body["title"]}
         kept = {name: value for name, value in asked.items() if value}
         following = outcome.body.get("next")
-        table = tables.kept(viewer) if self.shaped else {}
+        shape = tables.kept(viewer) if self.shaped else {}
+        table = {**shape, **(beside or {})}
         if self.shaped:
-            shape = tables.shape_of(viewer, self.shaped)
-            context |= {"shape": shape, "tools": tables.tools(viewer, shape), "view": saving.opened(viewer)}
+            shown = tables.shape_of(viewer, self.shaped)
+            context |= {"shape": shown, "tools": tables.tools(viewer, shown), "view": saving.opened(viewer)}
         return viewer.render(
             self.template,
             outcome.status if wrong else 200,
             as_of=outcome.body.get("as_of"),
             items=[told(each) for each in outcome.body.get("items", [])],
             fields=[self._field(each, asked[each.name], wrong.get(each.name, "")) for each in self.filters],
-            following=f"?{urlencode({**kept, **table, 'cursor': following})}" if following else "",
+            following=(
+                f"?{urlencode({**kept, **shape, **(query or {}), 'cursor': following})}" if following else ""
+            ),
             first=f"?{urlencode({**kept, **table})}" if page else "",
             table=table.items(),
-            is_narrowed=bool(kept),
+            is_narrowed=bool(kept or beside),
             place=self.place,
             asked=asked,
             **context,
         )
 
+    def _exact(self, given: QueryDict) -> dict[str, str]:
+        """Return the instants that the address gives without a zone, with theirs."""
+        named = {each.name: given.get(each.name, "").strip() for each in self.filters if each.is_instant}
+        found = {name: instant_of(value) for name, value in named.items()}
+        return {
+            name: at.strftime("%Y-%m-%dT%H:%M:%SZ")
+            for name, at in found.items()
+            if at is not None and at.tzinfo is None
+        }
+
     @staticmethod
     def _field(of: Filter, value: str, wrong: object) -> dict[str, Any]:
+        at = instant_of(value) if of.is_instant else None
+        if at is not None:  # as the field of a browser has it
+            value = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S").removesuffix(":00")
         return {
+            # What is no instant stands in the field as it was written.
+            "type": "datetime-local" if of.is_instant and (at or not value) else "text",
             "name": of.name,
             "label": of.label,
             "choices": None if of.choices is None else list(of.choices.items()),
@@ -86,3 +114,17 @@ class Listing:
             "value": value,
             "wrong": wrong,
         }
+
+
+def instant_of(text: str) -> datetime | None:
+    """Return the instant that a text says, with a zone or without."""
+    try:
+        return parse_datetime(text)
+    except ValueError:
+        return None
+
+
+def changed(given: QueryDict, **new: str) -> str:
+    """Return the query of the same page with something else; pages begin anew."""
+    kept = {name: value for name, value in given.items() if value and name != "cursor"} | new
+    return "?" + urlencode({name: value for name, value in kept.items() if value})

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_safe
 
 from retinue.decision import Reason
 from retinue.server.console import charting, events, proofs
-from retinue.server.console.listing import Filter, Listing
+from retinue.server.console.listing import Filter, Listing, changed
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.ledger.catalogue import EVENTS
 
-_WHEN = "2026-03-10T00:00:00Z"
+#: What the chart does not count: no index finds it.
+UNCOUNTED = ("path", "status", "address", "node", "method", "permission", "client", "request_id")
 REQUESTS = Listing(
     "list_requests",
     "requests.html",
@@ -30,9 +29,11 @@ REQUESTS = Listing(
         Filter("address", lazy("Address"), placeholder="10.0.0.0/8"),
         Filter("node", lazy("Node"), placeholder="local"),
         Filter("method", lazy("Method"), placeholder="GET"),
+        Filter("permission", lazy("Permission"), placeholder="report:read"),
+        Filter("client", lazy("Client"), placeholder="python-httpx"),
         Filter("request_id", lazy("Request id"), placeholder="req_…"),
-        Filter("since", lazy("Since"), placeholder=_WHEN),
-        Filter("until", lazy("Until"), placeholder=_WHEN),
+        Filter("since", lazy("Since (UTC)"), is_instant=True),
+        Filter("until", lazy("Until (UTC)"), is_instant=True),
     ),
     shaped="requests",
 )
@@ -44,8 +45,8 @@ AUDIT = Listing(
         Filter("type", lazy("Event"), {name: name for name in sorted(EVENTS)}),
         Filter("actor", lazy("By (id)"), placeholder="usr_…"),
         Filter("subject", lazy("About (id)"), placeholder="sa_…"),
-        Filter("since", lazy("Since"), placeholder=_WHEN),
-        Filter("until", lazy("Until"), placeholder=_WHEN),
+        Filter("since", lazy("Since (UTC)"), is_instant=True),
+        Filter("until", lazy("Until (UTC)"), is_instant=True),
     ),
     shaped="audit-events",
 )
@@ -56,25 +57,35 @@ AUDIT = Listing(
 def requests(viewer: Viewer) -> HttpResponse:
     """What was decided: every request that nodes and the control plane have logged."""
     given = viewer.request.GET
-    present = given.get("range", charting.USUAL)
+    present = range_of(viewer)
+    at = {"since": "", "until": ""}
     is_live = given.get("live") == "yes"
     return REQUESTS.show(
         viewer,
+        query=since(viewer),
+        beside={"range": present} if present else {},
         days=viewer.policy.request_log.retention_days,
         ranges=[
-            {"name": name, "query": _with(given, range=name), "is_present": name == present}
+            {"name": name, "query": changed(given, **at, range=name), "is_present": name == present}
             for name in charting.RANGES
         ],
-        live={"is_on": is_live, "query": _with(given, live="" if is_live else "yes")},
+        live={"is_on": is_live, "query": changed(given, live="" if is_live else "yes")},
         now=timezone.now(),
-        has_chart=not any(given.get(name) for name in ("path", "status", "address", "node", "method")),
+        has_chart=not any(given.get(name) for name in UNCOUNTED),
     )
 
 
-def _with(given: QueryDict, **changed: str) -> str:
-    """Return the query of the same page with something else; pages begin anew."""
-    kept = {name: value for name, value in given.items() if value and name != "cursor"} | changed
-    return "?" + urlencode({name: value for name, value in kept.items() if value})
+def range_of(viewer: Viewer) -> str:
+    """Return how long back from now the page looks, if it says so and names no instants itself."""
+    given = viewer.request.GET
+    named = given.get("range", "")
+    return named if named in charting.RANGES and not (given.get("since") or given.get("until")) else ""
+
+
+def since(viewer: Viewer) -> dict[str, str]:
+    """Return the filter that the page's range is; none for a page without."""
+    named = range_of(viewer)
+    return {"since": (timezone.now() - charting.RANGES[named]).isoformat()} if named else {}
 
 
 @require_safe

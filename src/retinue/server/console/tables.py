@@ -36,6 +36,8 @@ class Table:
     place: str
     export: str
     columns: Mapping[str, Column]
+    #: How many rows the file holds at most; 0 is all that match.
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ TABLES: dict[str, Table] = {
     ),
     "requests": Table(
         "requests",
-        "",
+        "requests_export",
         {
             "decision": Column(lazy("Decision")),
             "account": Column(lazy("Account")),
@@ -118,6 +120,7 @@ TABLES: dict[str, Table] = {
             "status": _more(lazy("Status")),
             "route": _more(lazy("Route")),
         },
+        most=10_000,
     ),
     "audit-events": Table(
         "audit",
@@ -181,6 +184,7 @@ def tools(viewer: Viewer, shape: Shape) -> dict[str, Any]:
         "csv": f"{viewer.url(table.export)}?{urlencode(files)}" if table.export else "",
         "json": f"{viewer.url(table.export)}?{urlencode({**files, 'form': 'json'})}" if table.export else "",
         "is_lines": shape.list == "audit-events",
+        "most": table.most,
     }
 
 

@@ -126,6 +126,7 @@ urlpatterns = [
     path(f"{_INGEST}/new", ingest_tokens.issue, name="console_ingest_token_new"),
     path(f"{_INGEST}/<str:key_id>/do/<str:name>", ingest_tokens.act, name="console_ingest_token_act"),
     path("o/<slug:handle>/requests", logs.requests, name="console_requests"),
+    path("o/<slug:handle>/requests/export", exporting.requests, name="console_requests_export"),
     path("o/<slug:handle>/requests/chart", charting.chart, name="console_requests_chart"),
     path("o/<slug:handle>/audit", logs.audit, name="console_audit"),
     path("o/<slug:handle>/audit/export", exporting.audit, name="console_audit_export"),

@@ -1,4 +1,5 @@
-"""Searches of the request log for what no index finds: path, status, address, node, method.
+"""Searches of the request log for what no index finds: path, status, address, node, method,
+permission, client.
 
 An index of each would cost every record that is written. Instead a search looks at so many rows at once,
 in the order of an index, and says where it has come to.
@@ -7,7 +8,7 @@ in the order of an index, and says where it has come to.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.db.models import QuerySet, Value
 from django.db.models.functions import StrIndex, Substr
@@ -32,9 +33,13 @@ class Sought:
     address: str | None = None
     node: str | None = None
     method: str | None = None
+    #: The whole name of what was asked for.
+    permission: str | None = None
+    #: What the name that a client gives itself holds. Letters are as they are.
+    client: str | None = None
 
     def __bool__(self) -> bool:
-        return any((self.path, self.status, self.address, self.node, self.method))
+        return any(getattr(self, each.name) for each in fields(self))
 
     def among(self, rows: QuerySet[Request]) -> QuerySet[Request]:
         """Return those of ``rows``, a portion, that are looked for."""
@@ -49,6 +54,10 @@ class Sought:
             rows = rows.filter(node=self.node)
         if self.method is not None:
             rows = rows.filter(method=self.method.upper())
+        if self.permission is not None:
+            rows = rows.filter(permission=self.permission)
+        if self.client is not None:
+            rows = rows.alias(within=StrIndex("client", Value(self.client))).filter(within__gt=0)
         # Last: a network asks what addresses there are among the rest.
         return rows if self.address is None else _from(rows, self.address)
 

@@ -98,6 +98,19 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// --- Records open beside their rows: j and k go on to those of the neighbours ------------------------------
+document.addEventListener("keydown", (event) => {
+  const open = document.querySelector(".drawer:popover-open");
+  if (!open || !["j", "k"].includes(event.key) || event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.keys === "off") return;
+  const all = [...document.querySelectorAll(".drawer")];
+  const next = all[all.indexOf(open) + (event.key === "j" ? 1 : -1)];
+  event.preventDefault();
+  if (!next) return;
+  open.hidePopover();
+  next.showPopover();
+  next.querySelector("button").focus();
+});
+
 // --- Rows that are selected ---------------------------------------------------------------------------------
 let last = null;
 function chosen() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
 from django import template
 from django.conf import settings
 from django.http import HttpRequest
@@ -141,6 +142,12 @@ def pairs(record: Mapping[str, object]) -> list[tuple[str, object]]:
         else:
             found.append((name, value))
     return [(name, value) for name, value in found if value not in (None, "")]
+
+
+@register.filter
+def raw(record: object) -> str:
+    """Return a record as JSON, as the API answers it, to be read."""
+    return msgspec.json.format(msgspec.json.encode(record)).decode()
 
 
 @register.simple_tag
