@@ -115,7 +115,7 @@ TABLES: dict[str, Table] = {
             "credential": Column(lazy("Key"), at="at-medium"),
             "address": _wide(lazy("Address")),
             "node": _wide(lazy("Node")),
-            "took": _wide(lazy("Microseconds")),
+            "took": Column(lazy("Microseconds"), at="at-widest"),
             "client": _more(lazy("Client")),
             "status": _more(lazy("Status")),
             "route": _more(lazy("Route")),
