@@ -66,19 +66,21 @@ def test_a_call_that_reads_asks_for_nothing_twice(server_database: str, path: st
     assert [] == [each for each in read if re.search(r'version_id"? FROM "?policies_standing', each)]
 
 
-def test_an_import_of_permissions_reads_all_policies_at_once(server_database: str) -> None:
+def test_an_import_of_permissions_reads_all_organizations_at_once(server_database: str) -> None:
     """
-    However many organizations have a policy of their own, an import asks for what is in force in all of them with one
-    statement, and once more before its commit on PostgreSQL; so it does not hold up who writes.
+    However many organizations have a policy of their own and roles that cover what is imported, an import asks for
+    what is in force in all of them, and for who carries these roles, with one statement, and once more before its
+    commit on PostgreSQL; so it does not hold up who writes.
     """
     world = World.create(operator=True)
 
-    def imported(name: str) -> int:
+    def imported(name: str) -> list[int]:
         body = {"permissions": [{"name": name}], "withdraw_others": False}
         with CaptureQueriesContext(connection) as sent:
             answer = world.operator().post("/v1/permissions/import", body)
         assert 200 == answer.status, answer.json
-        return len([each for each in sent if "policies_standing" in each["sql"]])
+        tables = ("policies_standing", "access_roleassignment")
+        return [sum(table in each["sql"] for each in sent) for table in tables]
 
     few = imported("policies_at_once:read")
     for _ in range(5):

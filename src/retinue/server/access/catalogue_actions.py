@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
 from typing import Any
 
@@ -99,15 +100,18 @@ def _describe(
 
 def _touch_sets(tx: Transaction, moved: Set[str]) -> None:
     """Compile anew what covers one of the permissions that came or went, and nothing else."""
-    for role in Role.objects.filter(deleted_at__isnull=True):
-        native = ROLES.get(role.like)
-        patterns = [*role.patterns, *(native.patterns if native else ())]
-        if any(covered(each, moved, role.like == "owner") for each in patterns):
-            touching.holder(tx, role.organization_id, [role.id])
+    roles: dict[str, list[str]] = defaultdict(list)
+    rows = Role.objects.filter(deleted_at__isnull=True)
+    for organization, ident, like, own in rows.values_list("organization_id", "id", "like", "patterns"):
+        native = ROLES.get(like)
+        patterns = [*own, *(native.patterns if native else ())]
+        if any(covered(each, moved, like == "owner") for each in patterns):
+            roles[organization].append(ident)
+    touching.holders(tx, roles)
     granted = Grant.objects.values_list("permission", flat=True).distinct()
     covering = [pattern for pattern in granted if covered(pattern, moved)]
-    rows = Grant.objects.filter(permission__in=covering).values_list("organization_id", "subject")
-    for organization, subject in rows.distinct():
+    held = Grant.objects.filter(permission__in=covering).values_list("organization_id", "subject")
+    for organization, subject in held.distinct():
         touching.subject(tx, organization, subject)
     if INSTALLATION.intersection(moved):
         for ident in Principal.objects.filter(is_operator=True).values_list("id", flat=True):

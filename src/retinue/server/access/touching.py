@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from retinue.replica.records import Kind
 from retinue.server.access import loading
@@ -11,6 +12,8 @@ from retinue.server.access.paths import Rule
 from retinue.server.ledger.transaction import Transaction
 
 _PRINCIPALS = ("usr_", "sa_")
+#: Ids in one statement.
+_AT_ONCE = 500
 
 
 def is_principal(subject: str) -> bool:
@@ -28,10 +31,24 @@ def subject(tx: Transaction, organization: str, ident: str) -> None:
 
 def holder(tx: Transaction, organization: str, idents: Iterable[str]) -> None:
     """Touch the records of these holders and of all that carry them; never one for each member."""
-    wanted = set(idents)
-    roles = [ident for ident in wanted if ident.startswith("rol_")]
-    carriers = RoleAssignment.objects.filter(role_id__in=roles).values_list("subject", flat=True)
-    wanted.update(ident for ident in carriers if not is_principal(ident))
+    holders(tx, {organization: idents})
+
+
+def holders(tx: Transaction, wanted: Mapping[str, Iterable[str]]) -> None:
+    """Do what :func:`holder` does for the holders of each organization, without a statement for each."""
+    every = {organization: set(idents) for organization, idents in wanted.items()}
+    roles = [ident for idents in every.values() for ident in idents if ident.startswith("rol_")]
+    carriers: dict[str, set[str]] = defaultdict(set)
+    for at in range(0, len(roles), _AT_ONCE):
+        rows = RoleAssignment.objects.filter(role_id__in=roles[at : at + _AT_ONCE])
+        for role, ident in rows.values_list("role_id", "subject"):
+            carriers[role].add(ident)
+    for organization, idents in every.items():
+        carried: set[str] = set().union(*(carriers[ident] for ident in idents if ident in carriers))
+        _touch(tx, organization, idents | {ident for ident in carried if not is_principal(ident)})
+
+
+def _touch(tx: Transaction, organization: str, wanted: set[str]) -> None:
     policies = [ident for ident in wanted if ident.startswith("acp_")]
     if policies:
         wanted |= taken_in_groups(organization, policies)
