@@ -61,7 +61,7 @@ class Gateway:
         presented = asked.headers.get_all("Retinue-Identity") or [""]
         decided = self._identities.decide(Question(", ".join(presented), (asked.permission,)))
         if not isinstance(decided, Allowed):
-            raise Refused(decided)
+            raise Refused(decided.decision)
         return Caller(decided.caller.id, decided.caller.name, asked.permission)
 
 

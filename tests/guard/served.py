@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,9 +34,10 @@ class Answer:
 
     @property
     def denial(self) -> tuple[int, dict[str, str], bytes]:
-        """All of an answer that a guard decides about."""
+        """All of an answer that a guard decides about, but for the id by which it is found in the log."""
         told = ("content-type", "cache-control", "www-authenticate", "retinue-error", "retry-after")
-        return self.status, {name: self.fields[name] for name in told if name in self.fields}, self.body
+        body = re.sub(rb'"req_[0-9A-Za-z]{16}"', b'"an id"', self.body)
+        return self.status, {name: self.fields[name] for name in told if name in self.fields}, body
 
 
 class Host:

@@ -129,6 +129,6 @@ def test_an_organization_that_does_not_exist_is_a_mistake_of_the_program() -> No
             super().__init__("nowhere")
 
     guard = Elsewhere()
-    guard.replica.decide = guard.replica._verifier.verify  # type: ignore[method-assign]
+    guard.replica.decide = guard.replica._verifier.verify  # type: ignore[method-assign, assignment]
     with pytest.raises(UnknownOrganization):
         guard.verify("x")

@@ -130,7 +130,7 @@ def test_the_log_tells_what_was_answered(host: Host) -> None:
     """
     host.ask("GET", "/reports/7?secret=1", "reader")
     host.ask("POST", "/reports", "writer", body='{"a": 1}', Content_Type="application/json")
-    host.ask("GET", "/reports/8", "nobody")
+    denied = host.ask("GET", "/reports/8", "nobody").json["request_id"]
     host.ask("GET", "/uncovered", "writer")
     host.ask("GET", "/broken", "reader")
     logged = host.obey("log")
@@ -145,6 +145,7 @@ def test_the_log_tells_what_was_answered(host: Host) -> None:
         ("GET", "/uncovered", 403, False, "endpoint_not_allowed"),
         ("GET", "/broken", 500, True, None),
     ] == seen
+    assert denied == logged[2]["request_id"]
     assert ["report:read", "report:write", "report:read", None, "report:read"] == [
         each["permission"] for each in logged
     ]

@@ -15,11 +15,13 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
+from retinue.decision import Allowed
 from retinue.guard import Denied, Guard, asgi, fastapi, wsgi
 from retinue.guard import identity as guard_identity
 from retinue.guard.identity import Identities
 from retinue.guard.outcome import Caller
 from retinue.node.identity import Claims, IdentityKey, load_or_create
+from retinue.verifier import Question
 from tests.guard.identities import NEED, claims, identities, key, refusal, signed
 
 __all__ = ["identities", "key"]
@@ -129,6 +131,20 @@ def test_another_organization(key: IdentityKey, identities: Identities, tmp_path
 
     assert "etl" == bound.caller(signed(key), NEED).name
     assert "token_unknown" == refusal(bound, signed(key, org="org_other"))
+
+
+@pytest.mark.parametrize(
+    ("organization", "is_let_in"), [("org_acme", True), ("org_other", False), ("acme", False)]
+)
+def test_a_guard_of_an_organization(
+    identities: Identities, key: IdentityKey, organization: str, is_let_in: bool
+) -> None:
+    """
+    It counts here too. Signed is the id: a guard that names a handle lets nobody in, and the log says why.
+    """
+    question = Question(signed(key), (NEED,), organization)
+
+    assert is_let_in == isinstance(identities.decide(question), Allowed)
 
 
 def _wsgi(application: wsgi.Protect, **headers: str) -> tuple[int, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -130,6 +131,23 @@ def test_a_source_that_is_none(url: str) -> None:
     """
     with pytest.raises(ValueError, match="URL"):
         Keys(url)
+
+
+def test_a_fork_while_the_list_is_read(key: IdentityKey, published: _Published) -> None:
+    """
+    The child reads it by itself: the thread that began to is not there.
+    """
+    published.body = jwks(key)
+    identities = Identities(keys := Keys(published.url))
+    text = signed(key)
+    with keys._lock:
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(0 if identities.caller(text, NEED).name == "etl" else 1)
+            except BaseException:
+                os._exit(2)
+        assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_threads(key: IdentityKey, published: _Published) -> None:

@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from retinue.guard import Denied, Guard
-from tests.guard.installed import issue, reason
-from tests.support.installation import Installation
+from retinue.guard import Guard
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,31 +92,3 @@ def test_an_answer_that_was_not_read_is_nobodys(
 
     assert "after" == after.id
     assert ports["before"] != ports["after"]
-
-
-#: What a request may say of itself: what is asked, and how a guard denies a stranger and lets in a caller.
-ODD: dict[str, dict[str, Any]] = {
-    "no address": {"address": ""},
-    "no IP address": {"address": "unix:/run/host.sock"},
-    "an unusual method": {"method": "get"},
-    "no path": {"method": "OPTIONS", "path": "*"},
-    "bytes that are no text": {"method": "GET", "path": "/a\udc80"},
-    "control characters": {"method": "GET", "path": "/a\x00\x1f"},
-    "a long path": {"method": "GET", "path": "/" + "a" * 20_000},
-}
-
-
-def test_odd_requests_are_decided_alike(guard: Guard, installation: Installation) -> None:
-    """
-    In process and over HTTP: what is no token is one for nobody, and a request with odd facts is not lost.
-    """
-    _, _, token = issue(installation, "report:read")
-    allowed = {name: guard.verify(token, "report:read", **facts).kind for name, facts in ODD.items()}
-    none = ("\x00", "x\udc80", "ü" * 20, "a" * 600, "a" * 100_000, "a b")
-    denied = {text: reason(guard, text) for text in none}
-    with pytest.raises(Denied) as refused:
-        guard.verify("-", "report:read", scheme="refused")
-
-    assert dict.fromkeys(ODD, "service_account") == allowed
-    assert dict.fromkeys(none, "token_malformed") == denied
-    assert (401, "scheme_not_accepted") == (refused.value.status, refused.value.reason)

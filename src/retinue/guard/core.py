@@ -13,7 +13,7 @@ from msgspec import structs
 
 from retinue import decision, presented, settings
 from retinue.decision import Allowed, Reason
-from retinue.guard.deciding import Decider, Log
+from retinue.guard.deciding import Decider, Log, Refused, new_id
 from retinue.guard.local import Local, Places
 from retinue.guard.outcome import Asking, Caller, Denied, caller_of, fields_of
 from retinue.guard.remote import Remote
@@ -75,9 +75,10 @@ class Guard:
     ) -> Caller:
         """Return the caller if ``token`` has every permission in ``need``. Raises :class:`Denied`.
 
-        ``resource`` and ``attributes`` say on what; ``address``, ``method`` and ``path`` of the request are
-        asked for by networks and by credentials that are narrowed to endpoints. ``scheme`` says how the token
-        was presented, ``None`` that it does not matter. Raises ``UnknownPermission`` or
+        ``need`` is a permission or several; ``None`` asks for a genuine token alone. ``resource`` and
+        ``attributes`` say on what; ``address``, ``method`` and ``path`` of the request are asked for by
+        networks and by credentials that are narrowed to endpoints. ``scheme`` says how the token was
+        presented, ``None`` that it does not matter. Raises ``UnknownPermission`` or
         ``UnknownOrganization`` for what does not exist: a mistake in the program.
         """
         question = Question(
@@ -102,7 +103,7 @@ class Guard:
                 decided.fields = fields_of(decided.decision)
             return Caller(*decided.fields, self._asking(question))  # type: ignore[call-arg]
         if not isinstance(decided, Allowed):
-            raise Denied(decided)
+            raise _denied(decided)
         return self._caller(decided, question)
 
     def admit(self, question: Question, *others: Question) -> Admitted:
@@ -118,7 +119,7 @@ class Guard:
             also, log_also = self._decider.hold(other)
             if isinstance(also, Allowed):
                 return Admitted(self._caller(also, other), log_also)
-        denied = Denied(decided)
+        denied = _denied(decided)
         log(denied.status)
         raise denied
 
@@ -126,8 +127,9 @@ class Guard:
         """Raise the denial of a request that nothing lets in: for its token, or because there is no rule."""
         decided, log = self._decider.hold(structs.replace(question, counts=False))
         if isinstance(decided, Allowed):
-            decided = decision.Denied(Reason.ENDPOINT_NOT_ALLOWED, decided.caller, None, decided.terms)
-        denied = Denied(decided)
+            denial = decision.Denied(Reason.ENDPOINT_NOT_ALLOWED, decided.caller, None, decided.terms)
+            decided = Refused(denial, new_id())
+        denied = _denied(decided)
         log(denied.status, decided)
         raise denied
 
@@ -174,10 +176,17 @@ class Guard:
 
 
 def needed(need: Need) -> tuple[str, ...]:
-    """Return the permissions that are asked for."""
+    """Return the permissions that are asked for; of an empty list one that nobody has declared."""
     if need is None:
         return ()
-    return (need,) if isinstance(need, str) else tuple(need)
+    if isinstance(need, str):
+        return (need,)
+    # Where a list came out empty by mistake, everybody with a token would be let in.
+    return tuple(need) or ("",)
+
+
+def _denied(refused: Refused) -> Denied:
+    return Denied(refused.decision, refused.request_id)
 
 
 def _found(replica: str | Path | None, node_url: str | None) -> Decider:

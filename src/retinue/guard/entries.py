@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from retinue.decision import Decision
+from retinue.decision import Allowed
 from retinue.entries import entry_of, told_client
+from retinue.guard.deciding import Refused
 from retinue.kept import Known
 from retinue.token import kept
 from retinue.usage import Entry, encoded, prepared, use
@@ -11,13 +12,14 @@ from retinue.verifier import Question
 
 
 def entry_for(
-    decided: Decision, question: Question, at_ns: int, nanoseconds: int, status: int | None
+    decided: Allowed | Refused, question: Question, at_ns: int, nanoseconds: int, status: int | None
 ) -> Entry:
     """Return what the request log keeps of a decision about a genuine token."""
     caller = decided.caller
     assert caller is not None  # noqa: S101  (for the type checker)
+    made, ident = (decided.decision, decided.request_id) if isinstance(decided, Refused) else (decided, None)
     at_ms = at_ns // 1_000_000
-    return entry_of(decided, caller, question, told_client(question), at_ms, nanoseconds, None, status)
+    return entry_of(made, caller, question, told_client(question), at_ms, nanoseconds, ident, status)
 
 
 def known_entry(known: Known, question: Question, at_ns: int, nanoseconds: int, status: int | None) -> bytes:

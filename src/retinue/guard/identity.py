@@ -23,9 +23,9 @@ from joserfc.jwk import OKPKey
 from joserfc.util import urlsafe_b64decode
 
 from retinue import decision, presented
-from retinue.decision import Allowed, Decision, Reason
+from retinue.decision import Allowed, Reason
 from retinue.guard.core import Need, needed
-from retinue.guard.deciding import Log
+from retinue.guard.deciding import Log, Refused
 from retinue.guard.identity_keys import IdentityError, Keys
 from retinue.guard.outcome import Caller, Denied, caller_of
 from retinue.presented import Presented
@@ -41,7 +41,6 @@ _LONGEST = 4096
 _ALGORITHM = "EdDSA"
 _REMEMBERED = 1024
 _log = logging.getLogger("retinue.guard")
-_STALE = decision.Denied(Reason.REPLICA_STALE)
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,29 +106,30 @@ class Identities:
         decided = self.decide(Question(header, needed(need)))
         if isinstance(decided, Allowed):
             return caller_of(decided, None)
-        raise Denied(decided)
+        raise Denied(decided.decision)
 
-    def decide(self, question: Question) -> Decision:
+    def decide(self, question: Question) -> Allowed | Refused:
         """Decide; what is not proved is denied, and the log says why."""
         if not question.token:
-            return decision.Denied(Reason.TOKEN_MISSING)
+            return Refused(decision.Denied(Reason.TOKEN_MISSING))
         try:
             claims = self._proved(question.token)
+            self._check_organization(claims, question.organization)
         except IdentityError as error:
             _log.warning("%s refused: %s", HEADER, error)
-            return _STALE if error.reason is Reason.REPLICA_STALE else decision.Denied(error.reason)
+            return Refused(decision.Denied(error.reason))
         told = (claims.kind, claims.sub, claims.name, claims.org, claims.cred, claims.rev)
         caller = decision.Caller(*told)
         for name in question.need:
             # What was signed for another permission opens nothing here.
             if name != claims.perm:
                 _log.warning("%s refused: signed for %s, not for %s", HEADER, claims.perm, name)
-                return decision.Denied(Reason.PERMISSION_MISSING, caller, name)
+                return Refused(decision.Denied(Reason.PERMISSION_MISSING, caller, name))
         if question.resource is not None:
-            return decision.Denied(Reason.RESOURCE_NOT_COVERED, caller, claims.perm)
+            return Refused(decision.Denied(Reason.RESOURCE_NOT_COVERED, caller, claims.perm))
         return Allowed(caller, claims.perm)
 
-    def hold(self, question: Question) -> tuple[Decision, Log]:
+    def hold(self, question: Question) -> tuple[Allowed | Refused, Log]:
         """Decide. The node has logged the request already."""
         return self.decide(question), _log_nothing
 
@@ -160,12 +160,17 @@ class Identities:
         self._check(claims)
         return claims
 
+    def _check_organization(self, claims: _Claims, asked: str | None) -> None:
+        """Only the id of an organization is signed: a guard that names its handle lets nobody in."""
+        for protected in (self._organization, asked):
+            if protected is not None and claims.org != protected:
+                told = f"of the organization with the id {claims.org!r}, not {protected!r}"
+                raise IdentityError(Reason.TOKEN_UNKNOWN, told)
+
     def _check(self, claims: _Claims) -> None:
         now = time.time()
         if claims.iss != self._issuer:
             raise IdentityError(Reason.TOKEN_UNKNOWN, f"from {claims.iss!r}, not from {self._issuer!r}")
-        if self._organization is not None and claims.org != self._organization:
-            raise IdentityError(Reason.TOKEN_UNKNOWN, f"of the organization {claims.org!r}")
         if not 0 < claims.exp - claims.iat <= LIFETIME_SECONDS:
             raise IdentityError(Reason.TOKEN_UNKNOWN, "holds for longer than a node says")
         if now >= claims.exp + SKEW_SECONDS:
@@ -194,5 +199,5 @@ def _signed(text: str, key: OKPKey) -> _Claims:
         raise IdentityError(Reason.TOKEN_UNKNOWN, f"{error}") from None
 
 
-def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
+def _log_nothing(status: int | None, instead: Refused | None = None) -> None:
     """The node has logged it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -59,7 +60,7 @@ class Keys:
             parts = urlsplit(source)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"{source!r}: an http or https URL, or the path of a file with keys")
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._keys: dict[str, OKPKey] = {}
         self._read_at = self._tried_at = float("-inf")
 
@@ -77,6 +78,9 @@ class Keys:
 
     def _refresh(self, now: float, kid: str) -> None:
         """Read the list again. Who has what it needs in the old one does not wait for that."""
+        if self._pid != os.getpid():
+            # A fork may come while another thread reads; the child has no such thread.
+            self._lock, self._pid = threading.Lock(), os.getpid()
         if kid in self._keys:
             is_mine = self._lock.acquire(blocking=False)
         else:

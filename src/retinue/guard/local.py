@@ -10,31 +10,31 @@ import logging
 import os
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import lmdb
 
 from retinue import pepper
-from retinue.decision import Decision, Denied, Quota, Reason
+from retinue.decision import Allowed, Denied, Reason
 from retinue.foreign import Unseal
-from retinue.guard.deciding import Log
+from retinue.guard.counting import Counting
+from retinue.guard.deciding import Log, Refused, identified
 from retinue.guard.entries import entry_for, known_entry
 from retinue.kept import Known
-from retinue.limits import Limiter
 from retinue.pepper import Peppers
-from retinue.replica.narrowing import Rate
 from retinue.replica.store import Store
 from retinue.usage import Entry, Spool
 from retinue.verifier import Question, Verifier
 
 #: The files are looked at so often.
 WATCH_NS = 200_000_000
-#: So often those that count calls on this host look for each other.
-COUNT_NS = 1_000_000_000
 #: A replica that was replaced is let go of so long after nothing new was asked of it.
 GRACE_NS = 1_000_000_000
-_STALE = Denied(Reason.REPLICA_STALE)
+#: So often the log says why a replica cannot be opened.
+TELL_NS = 10_000_000_000
+_STALE = Refused(Denied(Reason.REPLICA_STALE))
 _log = logging.getLogger("retinue.guard")
 
 
@@ -58,7 +58,7 @@ class Local:
         self._opened: _Opened | None = None
         self._watched_ns = 0
 
-    def decide(self, question: Question) -> Decision | Known:
+    def decide(self, question: Question) -> Allowed | Refused | Known:
         """Decide, and log it as the node does. Raises what :meth:`Verifier.verify` raises."""
         started = time.perf_counter_ns()
         opened = self._opened
@@ -70,11 +70,13 @@ class Local:
         nanoseconds = time.perf_counter_ns() - started
         if isinstance(found, Known):
             opened.record_known(found, question, time.time_ns(), nanoseconds, None)
-        elif found.caller is not None:
-            opened.record(entry_for(found, question, time.time_ns(), nanoseconds, None))
-        return found
+            return found
+        decided = identified(found)
+        if decided.caller is not None:
+            opened.record(entry_for(decided, question, time.time_ns(), nanoseconds, None))
+        return decided
 
-    def hold(self, question: Question) -> tuple[Decision, Log]:
+    def hold(self, question: Question) -> tuple[Allowed | Refused, Log]:
         """Decide, and leave it to the asker when it is logged. Raises what :meth:`Verifier.verify` raises."""
         started = time.perf_counter_ns()
         opened = self._opened
@@ -83,12 +85,12 @@ class Local:
             if opened is None:
                 return _STALE, _log_nothing
         found = opened.verifier.find(question)
-        decided = found.decision if isinstance(found, Known) else found
+        decided = identified(found.decision if isinstance(found, Known) else found)
         if decided.caller is None:
             return decided, _log_nothing
         nanoseconds, at_ns = time.perf_counter_ns() - started, time.time_ns()
 
-        def log(status: int | None, instead: Decision | None = None) -> None:
+        def log(status: int | None, instead: Refused | None = None) -> None:
             # The answer may have taken long, and another replica may stand here now, or another process.
             present = self._opened
             if present is None or present.pid != os.getpid():
@@ -122,14 +124,19 @@ class _Opened:
     """What one process has opened of one replica."""
 
     def __init__(self, places: Places, peppers: Peppers, file: tuple[int, int]) -> None:
+        """Raises ``lmdb.Error`` or ``OSError`` if it cannot be read, or the log not written."""
         self.pid = os.getpid()
         self.file = file
         self.replaced_ns = 0
-        self._store = Store(places.replica)
-        self._counting = _Counting(places.replica / "limits")
-        take = self._counting.take
-        self.verifier = Verifier(self._store, peppers, brands=places.brands, unseal=_unseal(), take=take)
-        self._spool = Spool(places.spool, f"guard-{self.pid}")
+        with ExitStack() as undo:
+            self._store = Store(places.replica)
+            undo.callback(self._store.close)
+            self._counting = Counting(places.replica / "limits")
+            undo.callback(self._counting.close)
+            take = self._counting.take
+            self.verifier = Verifier(self._store, peppers, brands=places.brands, unseal=_unseal(), take=take)
+            self._spool = Spool(places.spool, f"guard-{self.pid}")
+            undo.pop_all()
         #: A spool has one writer at a time.
         self._writing = threading.Lock()
 
@@ -175,34 +182,7 @@ class _Opened:
         self._store.close()
 
 
-class _Counting:
-    """Counts calls for the limits of accounts, together with the host's node and other guards there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._limiter = Limiter.claim(folder, "guard")
-        self._looked_ns = time.monotonic_ns()
-        #: The counters have one writer at a time.
-        self._lock = threading.Lock()
-
-    def take(self, account: str, rate: Rate, now_ms: int, nodes: int) -> Quota | None:
-        """Count one call if the host's share allows it, as :meth:`Limiter.take` does."""
-        with self._lock:
-            return self._limiter.take(account, rate, now_ms, nodes)
-
-    def refresh(self) -> None:
-        """Look for others, now and then."""
-        with self._lock:
-            now_ns = time.monotonic_ns()
-            if now_ns - self._looked_ns >= COUNT_NS:
-                self._looked_ns = now_ns
-                self._limiter.refresh()
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._limiter.close()
-
-
-def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
+def _log_nothing(status: int | None, instead: Refused | None = None) -> None:
     """Strangers are not logged."""
 
 
@@ -231,19 +211,44 @@ def _current(places: Places, peppers: Peppers) -> _Opened | None:
                 return None
             del _open[folder]
             opened.close()
-        if file is None:
+        if file is None or _failures.is_recent(folder):
             return None
         try:
             opened = _open[folder] = _Opened(places, peppers, file)
-        except lmdb.Error:
+        except (lmdb.Error, OSError) as error:
+            _failures.add(folder, error)
             return None
         return opened
 
 
+class _Failures:
+    """Replicas that could not be opened: nothing is decided then, nor is it tried for each request."""
+
+    def __init__(self) -> None:
+        self._failed_ns: dict[Path, int] = {}
+        self._told_ns = -TELL_NS
+
+    def is_recent(self, folder: Path) -> bool:
+        """Tell whether it was tried just now."""
+        return time.monotonic_ns() - self._failed_ns.get(folder, -WATCH_NS) < WATCH_NS
+
+    def add(self, folder: Path, error: Exception) -> None:
+        """Note it, and say so now and then."""
+        now_ns = self._failed_ns[folder] = time.monotonic_ns()
+        if now_ns - self._told_ns >= TELL_NS:
+            self._told_ns = now_ns
+            _log.error(
+                "nothing is allowed: the replica in %s and the log are not to be had: %s", folder, error
+            )
+
+
+_failures = _Failures()
+
+
 def _forked() -> None:
     """A fork may come while another thread holds the lock; the child has no such thread."""
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _failures
+    _lock, _failures = threading.Lock(), _Failures()
 
 
 os.register_at_fork(after_in_child=_forked)

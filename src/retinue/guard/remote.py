@@ -16,7 +16,6 @@ from retinue.decision import (
     NATIVE_TERMS,
     Allowed,
     Caller,
-    Decision,
     Denied,
     Quota,
     Reason,
@@ -24,11 +23,11 @@ from retinue.decision import (
     Warning,
 )
 from retinue.guard.asked import asked
-from retinue.guard.deciding import Log
+from retinue.guard.deciding import Log, Refused
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission
 
 _log = logging.getLogger("retinue.guard")
-_STALE = Denied(Reason.REPLICA_STALE)
+_STALE = Refused(Denied(Reason.REPLICA_STALE))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,6 +61,7 @@ class _Answer(msgspec.Struct):
     warnings: tuple[str, ...] = ()
     quota: Quota | None = None
     terms: _Terms | None = None
+    request_id: str | None = None
 
 
 class _Problem(msgspec.Struct):
@@ -93,7 +93,7 @@ class Remote:
         self._caller_token_file = caller_token_file
         self._threads = threading.local()
 
-    def decide(self, question: Question) -> Decision:
+    def decide(self, question: Question) -> Allowed | Refused:
         """Ask the node. Without an answer nothing is known, so nothing is allowed (``replica_stale``).
 
         Raises :class:`UnknownPermission` or :class:`UnknownOrganization` if the question names what does not
@@ -114,7 +114,7 @@ class Remote:
         _log.warning("the node gave no decision: %d %s %s", status, found.code, found.detail or "")
         return _STALE
 
-    def hold(self, question: Question) -> tuple[Decision, Log]:
+    def hold(self, question: Question) -> tuple[Allowed | Refused, Log]:
         """Decide. The node has logged it then, and does not learn what the host answers."""
         return self.decide(question), _log_nothing
 
@@ -164,11 +164,11 @@ class Remote:
         return made
 
 
-def _log_nothing(status: int | None, instead: Decision | None = None) -> None:
+def _log_nothing(status: int | None, instead: Refused | None = None) -> None:
     """The node has logged it."""
 
 
-def _decided(answer: _Answer) -> Decision:
+def _decided(answer: _Answer) -> Allowed | Refused:
     caller = None
     if answer.account is not None:
         caller = Caller(
@@ -190,7 +190,7 @@ def _decided(answer: _Answer) -> Decision:
     if told is not None:
         terms = Terms(told.unauthenticated, told.forbidden, told.limited, told.flat, told.challenges)
     reason = Reason(answer.reason or Reason.REPLICA_STALE)
-    return Denied(reason, caller, answer.permission, terms, answer.quota)
+    return Refused(Denied(reason, caller, answer.permission, terms, answer.quota), answer.request_id)
 
 
 def _milliseconds(text: Any) -> int:

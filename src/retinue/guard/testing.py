@@ -15,9 +15,9 @@ from datetime import timedelta
 import msgspec
 
 from retinue import permission
-from retinue.decision import Decision
+from retinue.decision import Allowed
 from retinue.guard.core import Guard
-from retinue.guard.deciding import Log
+from retinue.guard.deciding import Log, Refused, identified
 from retinue.guard.entries import entry_for
 from retinue.pepper import PEPPER_BYTES, Pepper, Peppers
 from retinue.replica import lease, records
@@ -53,22 +53,22 @@ class FakeDecider:
             (Kind.ORGANIZATION_HANDLE, "test", records.OrganizationHandle(ORGANIZATION)),
         )
 
-    def decide(self, question: Question) -> Decision:
+    def decide(self, question: Question) -> Allowed | Refused:
         """Decide as a node does; the organization that is protected is the one of the test."""
         decided, log = self.hold(question)
         log(None)
         return decided
 
-    def hold(self, question: Question) -> tuple[Decision, Log]:
+    def hold(self, question: Question) -> tuple[Allowed | Refused, Log]:
         """Decide, and leave it to the asker when it is logged."""
         self._declare(question.need)
         if question.organization is not None:
             question = msgspec.structs.replace(question, organization=ORGANIZATION)
         began, at_ns = time.perf_counter_ns(), time.time_ns()
-        decided = self._verifier.verify(question)
+        decided = identified(self._verifier.verify(question))
         nanoseconds = time.perf_counter_ns() - began
 
-        def log(status: int | None, instead: Decision | None = None) -> None:
+        def log(status: int | None, instead: Refused | None = None) -> None:
             if decided.caller is not None:
                 self.log.append(entry_for(instead or decided, question, at_ns, nanoseconds, status))
 

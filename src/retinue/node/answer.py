@@ -32,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``quota`` stands there for an account with a limit, ``access_token`` if one was presented for the key,
     ``retires_at`` for a key that was rotated, ``terms`` in a denial that is told by other terms than the
-    native ones.
+    native ones, ``request_id`` in one that stands in the request log.
     """
 
     allowed: bool
@@ -49,9 +49,10 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     access_token: bool = False
     terms: ToldTerms | None = None
     retires_at: str | None = None
+    request_id: str | None = None
 
 
-def answer_for(decision: Decision, question: Question) -> Answer:
+def answer_for(decision: Decision, question: Question, request_id: str | None = None) -> Answer:
     """Return a decision as it is sent. ``permission`` is the missing one, or the first that was asked for."""
     caller = decision.caller
     reason = None if type(decision) is Allowed else decision.reason  # type: ignore[union-attr]
@@ -74,6 +75,7 @@ def answer_for(decision: Decision, question: Question) -> Answer:
         caller.access_until_ms > 0,
         terms,
         _instant(caller.retires_at_ms),
+        request_id,
     )
 
 

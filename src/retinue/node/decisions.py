@@ -26,10 +26,11 @@ from retinue.node.identity import IdentityKey
 from retinue.node.metrics import Metrics
 from retinue.node.presentation import Gateways
 from retinue.node.questions import OPENING, is_word
-from retinue.node.responses import RequestIds, Responses, decided
+from retinue.node.responses import Responses, decided
 from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
+from retinue.request_ids import RequestIds
 from retinue.usage import Spool, encoded, prepared
 from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPermission, Verifier
 
@@ -99,11 +100,12 @@ class Decisions:
             return self._unknown("permission_unknown", "body.need", error.name)
         except UnknownOrganization as error:
             return self._unknown("organization_unknown", "body.organization", error.name)
+        request_id = None
         if decision.caller is None and isinstance(decision, Denied):
             self._metrics.count(decision.reason, True, perf_counter_ns() - started)
         else:
-            self.record(decision, question, None, started)
-        return self._responses.decision(_encode(answer_for(decision, question)))
+            request_id = self.record(decision, question, None, started)
+        return self._responses.decision(_encode(answer_for(decision, question, request_id)))
 
     def _question(self, data: bytes, presented: bytes, known: Question | None) -> Question:
         """Read a body. What stands around the token in a plain one is kept with what it means."""

@@ -18,10 +18,11 @@ from retinue.node.feed_client import FeedError, PollAnswer
 from retinue.node.forwarding import Forwarder
 from retinue.node.relay import NotNow, Question, Relay, is_renewal_due
 from retinue.node.relay_admission import Admission, Refused, RelayRequest, check_relay
-from retinue.node.responses import RequestIds, Responses
+from retinue.node.responses import Responses
 from retinue.problem import MEDIA_TYPE, Problem, problem
 from retinue.replica import lease
 from retinue.replica.records import Node
+from retinue.request_ids import RequestIds
 from retinue.token import parse
 from retinue.verifier import Verifier
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http
-import secrets
 import time
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -13,7 +12,6 @@ import msgspec
 
 from retinue.decision import NATIVE_TERMS, Allowed, Caller, Denied, Quota, Warning
 from retinue.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, body_for, challenge, quota_fields
-from retinue.token import BASE62
 
 _encode = msgspec.json.Encoder().encode
 _REASONS = {each.value: each.phrase.encode() for each in http.HTTPStatus}
@@ -167,22 +165,3 @@ def with_close(answer: bytes) -> bytes:
 def without_body(answer: bytes) -> bytes:
     """Return ``answer`` as it answers HEAD: the same header, no body."""
     return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-
-
-class RequestIds:
-    """Ids for problems and the request log: ``req_`` and 16 base62 characters, unique per process."""
-
-    __slots__ = ("_number", "_prefix")
-
-    def __init__(self) -> None:
-        self._prefix = "req_" + "".join(secrets.choice(BASE62) for _ in range(10))
-        self._number = secrets.randbelow(62**5)
-
-    def next(self) -> str:
-        """Return a new id; a counter behind a random prefix, since nothing relies on it being secret."""
-        self._number += 1
-        rest, text = self._number, ""
-        for _ in range(6):
-            rest, digit = divmod(rest, 62)
-            text = BASE62[digit] + text
-        return self._prefix + text
