@@ -66,6 +66,7 @@ PAGES: dict[str, dict[str, str]] = {
     "console_user_compromise": {"user-compromise": f"{_SETTINGS}/users/{{user}}/compromise"},
     "console_nodes": {"forbidden": f"{_SETTINGS}/nodes"},
     "console_policies": {"policies": "/o/northwind/policies"},
+    "console_policy_key": {"policy-key": "/o/northwind/policies/keys/expiry.by_environment"},
     "console_reviews": {"reviews": "/o/northwind/reviews"},
     "console_review_new": {"review-new": "/o/northwind/reviews/new"},
     "console_review": {"review": "/o/northwind/reviews/{review_id}"},

@@ -49,6 +49,7 @@ def _values(made: Crowd, route: str, name: str) -> dict[str, tuple[str, ...]]:
         "handle": (made.person.principal.organization.handle,),
         "tab": tuple(TABS),
         "name": tuple(acts.get(name, ())),
+        "key": ("idle.days", "roles.templates"),
         "group_id": (made.ids["team" if name.startswith("console_team") else "group"],),
         **{key: (value,) for key, value in made.ids.items() if key.endswith("_id")},
         "key_id": (made.ids[_key(route, name)],),

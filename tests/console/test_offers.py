@@ -9,7 +9,7 @@ import pytest
 
 from retinue.server.console import offering, viewer
 from tests.console.browser import Browser
-from tests.console.people import Person, colleague
+from tests.console.people import Person, account_of, colleague
 
 TEMPLATES = Path(viewer.__file__).parent / "templates"
 
@@ -59,3 +59,51 @@ def test_pages_of_a_viewer_hold_no_disabled_button(browser: Browser, person: Per
         described = set(re.findall(r'aria-disabled="true" aria-describedby="([^"]+)"', text))
         assert described, path
         assert described <= set(re.findall(r'<span class="why" role="tooltip" id="([^"]+)"', text)), path
+
+
+@pytest.mark.one_database
+def test_page_that_is_forbidden_says_which_and_whom_to_ask(browser: Browser, person: Person) -> None:
+    """It has the title and the place of what was asked for, the roles that one has, and names who can help."""
+    member = colleague(person, "reader", roles=("member",))
+    browser.sign_in(member.email, member.password)
+    answer = browser.get(f"/o/{person.principal.organization.handle}/settings/users")
+    text = " ".join(answer.content.decode().split())
+    crumbs = text[text.index('<nav class="crumbs"') :].partition("</nav>")[0]
+
+    assert 403 == answer.status_code
+    assert '<span class="strong clip">Users</span>' in crumbs
+    assert "Users: You may not see this page" in text
+    assert "<code>user:read</code>" in text
+    assert "Your roles: Member." in text
+    assert "Ask for it: Ada Test." in text
+    assert re.search(r'href="[^"]*/settings" aria-current="page"', text)
+
+
+@pytest.mark.one_database
+def test_why_of_a_denial_says_what_would_change_it(signed_in: Browser, person: Person) -> None:
+    """Roles that give the permission, the way to give it; for what the policy forbids, that nothing helps."""
+    account = account_of(person, "etl-why")
+    path = f"/o/{person.principal.organization.handle}/access/explain?principal={account.id}&permission="
+    text = signed_in.text(f"{path}review:read")
+    banned = signed_in.text(f"{path}pat:issue")
+
+    assert "A role that gives it:" in text
+    assert ">Auditor</a>" in text
+    assert f'href="/o/{person.principal.organization.handle}/accounts/{account.id}/access"' in text
+    assert "/docs/errors/permission_missing" in text
+    assert "the policy keeps this permission from service accounts" in banned
+    assert "A role that gives it:" not in banned
+
+
+@pytest.mark.one_database
+def test_why_names_whom_to_ask(browser: Browser, person: Person) -> None:
+    """Who may look but not grant sees the way switched off, and the names of who may."""
+    account = account_of(person, "etl-ask")
+    auditor = colleague(person, "reader", roles=("auditor",))
+    browser.sign_in(auditor.email, auditor.password)
+    text = browser.text(
+        f"/o/{person.principal.organization.handle}/access/explain?principal={account.id}&permission=review:read"
+    )
+
+    assert "Ask for it: Ada Test." in text
+    assert 'aria-disabled="true"' in text[text.index("What would change it") :]

@@ -173,6 +173,7 @@ urlpatterns = [
     path("o/<slug:handle>/settings/protect/seen", protecting.seen, name="console_protected"),
     path("o/<slug:handle>/settings/nodes", people.nodes, name="console_nodes"),
     path("o/<slug:handle>/policies", policies.shown, name="console_policies"),
+    path("o/<slug:handle>/policies/keys/<str:key>", policies.one, name="console_policy_key"),
     path("o/<slug:handle>/policies/change", policies.change, name="console_policy_change"),
     path("o/<slug:handle>/reviews", reviews.listed, name="console_reviews"),
     path("o/<slug:handle>/reviews/new", reviews.opened, name="console_review_new"),

@@ -16,7 +16,7 @@ from retinue.server.access.beginning import begin_read
 from retinue.server.access.queries import effective, facts_of, roles, roles_of
 from retinue.server.api import inside
 from retinue.server.api.inside import Outcome
-from retinue.server.console import sessions
+from retinue.server.console import asking, places, sessions
 from retinue.server.console.words import Words
 from retinue.server.directory.queries import Login, Organization, Principal
 from retinue.server.ledger.transaction import Actor
@@ -187,7 +187,11 @@ def _troubled(viewer: Viewer, trouble: Trouble) -> HttpResponse:
     outcome = trouble.outcome
     if outcome.status == 404:
         raise Http404
-    kind = "forbidden" if outcome.status == 403 else "failed"
-    return viewer.render(
-        f"states/{kind}_page.html", outcome.status, problem=outcome.body, needed=outcome.body.get("required")
-    )
+    match = viewer.request.resolver_match
+    place, title = places.of(match.url_name or "" if match else "")
+    about = {"problem": outcome.body, "place": place, "title": title}
+    if outcome.status != 403:
+        return viewer.render("states/failed_page.html", outcome.status, **about)
+    ask = asking.whom(viewer.organization.id, "user:update")
+    needed = outcome.body.get("required")
+    return viewer.render("states/forbidden_page.html", 403, needed=needed, ask=ask, **about)

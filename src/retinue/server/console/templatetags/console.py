@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
@@ -154,6 +155,12 @@ def raw(record: object) -> str:
 def served_plainly(request: HttpRequest) -> bool:
     """Tell whether passwords cross a network unencrypted here."""
     return security.is_plain(request)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Return a name of an API with the places where a line may break: after dots and underscores."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.split(r"(?<=[._])", name)))
 
 
 @register.filter
