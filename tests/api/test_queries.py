@@ -82,10 +82,13 @@ def test_an_import_of_permissions_reads_all_organizations_at_once(server_databas
         tables = ("policies_standing", "access_roleassignment")
         return [sum(table in each["sql"] for each in sent) for table in tables]
 
-    few = imported("policies_at_once:read")
+    policies, carriers = imported("policies_at_once:read")
     for _ in range(5):
         other = World.create()
         answer = other.owner.patch("/v1/policy", {"set": {"idle.days": 30}})
         assert 200 == answer.status, answer.json
 
-    assert few == imported("policies_at_once:write")
+    many = imported("policies_at_once:write")
+    # So many roles at once: five more may need one statement more, never five.
+    assert policies == many[0]
+    assert many[1] in {carriers, carriers + 1}
