@@ -210,3 +210,26 @@ def test_role_can_be_required(world: World) -> None:
     answers = [create(world, "a"), create(world, "b", roles=["auditor"])]
 
     assert [(400, "body.roles"), (201, None)] == [(each.status, each.field) for each in answers]
+
+
+def test_names_are_checked_before_accounts_have_them(world: World) -> None:
+    """
+    Convention, handle and whether it is taken, all problems of each; beside the names before it. Nothing is made.
+    """
+    create(world, "etl")
+    policy(world, accounts__name_pattern="[A-Za-z-]{3,12}")
+    asked = ["loader", "Etl", "x", "", "Loader", "123", "???"]
+    answer = world.owner.post("/v1/service-accounts/names/check", {"names": asked})
+    found = {each["name"]: [problem["code"] for problem in each["problems"]] for each in answer.json["items"]}
+
+    assert 200 == answer.status, answer.text
+    assert {
+        "loader": [], "Etl": ["duplicate_name"], "x": ["invalid_value"], "": ["missing_field"],
+        "Loader": ["duplicate_name"], "123": ["invalid_value"], "???": ["invalid_value", "missing_field"],
+    } == found  # fmt: skip
+    assert [True, *[False] * 6] == [each["ok"] for each in answer.json["items"]]
+    assert ("loader", None) == (answer.json["items"][0]["handle"], answer.json["items"][6]["handle"])
+    assert 201 == create(world, "loader").status
+    bodies: list[Any] = [{}, {"names": []}, {"names": ["a"] * 101}, {"names": [1]}]
+    for body in bodies:
+        assert 400 == world.owner.post("/v1/service-accounts/names/check", body).status

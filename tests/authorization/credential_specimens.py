@@ -138,6 +138,8 @@ CALLS: dict[str, Callable[[World, Caller], Call]] = {
     "identify_credential": lambda world, _: ("/v1/credentials/identify", {"token": _token(world)}),
     "extend_rotation": lambda world, _: (f"{_rotated_key(world)}/extend-rotation", {"by": "1h"}),
     "undo_rotation": lambda world, _: (f"{_rotated_key(world)}/undo-rotation", {}),
+    "check_names": lambda world, _: ("/v1/service-accounts/names/check", {"names": ["loader"]}),
+    "tally_requests": lambda world, _: ("/v1/requests/tally", None),
     "preview_key_compromise": lambda world, _: (f"{_key(world)}/compromise", None),
     "compromise_key": lambda world, _: (f"{_key(world)}/compromise", {"confirm": 1}),
     "preview_account_compromise": lambda world, _: (f"{_account(world)}/compromise", None),

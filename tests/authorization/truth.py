@@ -199,6 +199,8 @@ NEEDS: dict[str, str] = {
     "skip_journals": "epoch:update",
     "list_lost": "epoch:read",
     "list_requests": "request_log:read",
+    "tally_requests": "request_log:read",
+    "check_names": "service_account:read",
     "list_requests_of_account": "request_log:read",
     "list_audit_events": "audit_log:read",
     "get_audit_event": "audit_log:read",

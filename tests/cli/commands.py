@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "account-disable": ("account", "disable", "etl", "--yes"),
     "account-delete": ("account", "delete", "etl", "--yes"),
     "account-restore": ("account", "restore", "etl"),
+    "name-check": ("name", "check", "loader", "reader"),
+    "stats": ("stats", "--by", "reason", "--since", "1h", "--decision", "denied"),
     "key-list": ("key", "list", "etl"),
     "key-list-idle": ("key", "list", "etl", "--idle", "30d", "--search", "k"),
     "key-get": ("key", "get", "etl/k1"),
@@ -225,7 +227,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "compromise": ("compromise", "etl/k1", "--yes"),
     "verify": ("verify", "--file", "own-token"),
 }
-_ALONE = ("explain", "who-can", "simulate", "whoami", "verify", "identify", "compromise")
+_ALONE = ("explain", "stats", "who-can", "simulate", "whoami", "verify", "identify", "compromise")
 #: The last words of each path of words that the command tree has, for help and flags.
 TREE: tuple[tuple[str, ...], ...] = tuple(
     sorted(

@@ -44,6 +44,7 @@ from tests.cli.bulk_answers import bulk
 from tests.cli.calls import Call as Call
 from tests.cli.organization_answers import DISABLING
 from tests.cli.organization_routes import PEOPLE
+from tests.cli.traffic_answers import TRAFFIC
 from tests.cli.view_answers import VIEWS
 from tests.cli.webhook_answers import WEBHOOKS
 
@@ -158,6 +159,7 @@ _ROUTES: list[tuple[str, str, Callable[[Call, re.Match[str]], Reply]]] = [
     ("POST", "/v1/users", lambda c, m: (201, {**USER, "email": c.body["email"], "name": c.body["name"]})),
     *PEOPLE,
     *VIEWS,
+    *TRAFFIC,
     *WEBHOOKS,
     ("GET", "/v1/users/(.+)", lambda c, m: (200, USER)),
     ("GET", "/v1/me", lambda c, m: (200, ME)),

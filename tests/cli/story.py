@@ -85,6 +85,7 @@ _ACCOUNTS = [
 _KEYS = [
     _step("key issue etl --name k1 --expires 30d --out t-k1"),
     _step("key issue etl --name tried --dry-run --out t-never"),
+    _step("name check loader-2 loader-3"),
     _step("key list etl"),
     _step("key list --idle 30d --search k1"),
     _step("key get etl/k1"),
@@ -204,6 +205,7 @@ _TOKENS = [
 ]
 _OBSERVE = [
     _step("log list"),
+    _step("stats --by reason"),
     _step("audit list --limit 5"),
     _step("audit export --out events.jsonl"),
     _step("audit export --proofs --out proven.jsonl"),

@@ -227,3 +227,12 @@ def test_answer_of_another_program(run: Run, server: FakeServer) -> None:
 
     assert Exit.FAILED == outcome.code
     assert "not understood" in outcome.err
+
+
+def test_name_that_is_taken(run: Run) -> None:
+    """`name check` exits 7 if one of the names could not be had, and tells why of that one."""
+    outcome = run("name", "check", "loader", "etl", "-o", "tsv")
+
+    assert (Exit.NEGATIVE, 3) == (outcome.code, len(outcome.out.splitlines()))
+    assert "etl: the handle 'etl' is taken by sa_1\n" == outcome.err
+    assert Exit.USAGE == run("name", "check").code

@@ -31,6 +31,7 @@ READING = (
     "expiry-plan",
     "counts",
     "deliveries",
+    "stats",
 )
 CHANGING = {name: words for name, words in COMMANDS.items() if not set(words) & set(READING)}
 
