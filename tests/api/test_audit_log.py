@@ -8,12 +8,14 @@ import json
 import pytest
 
 from retinue import proof
-from retinue.server.ledger import keeping
+from retinue.server.ledger import current, keeping
 from retinue.server.ledger.keeping import Keeper
+from retinue.server.ledger.models import Log
 from tests.api.world import STRANGER, World
 from tests.server_support import merkle
 
 LOG = "/v1/audit-log"
+COUNTED = "events of other organizations that are not what was signed"
 
 
 def _newest(world: World) -> dict[str, object]:
@@ -159,6 +161,34 @@ def test_an_auditor_sees_nothing_of_another_organization(world: World) -> None:
         assert 200 == answer.status
         for text in (account.id, other.organization.id, other.organization.handle):
             assert text not in answer.text
+
+
+def test_what_is_wrong_with_events_of_others_is_a_count(world: World) -> None:
+    """
+    What was found is told by ids of events to whose they are, also if the event is gone; others learn how many
+    there are, and what is wrong with the log itself.
+    """
+    other = World.create()
+    accounts = world.account("ours"), other.account("theirs")
+    log = _newest(world)
+    ours, theirs = (
+        each.owner.get(f"/v1/audit-events?subject={account.id}").json["items"][0]["id"]
+        for each, account in zip((world, other), accounts, strict=True)
+    )
+    notes = {
+        ours: f"the personal part of event {ours} is not what it was",
+        theirs: f"event {theirs} is gone",
+    }
+    with current.appending():
+        rows = Log.objects.filter(name=log["name"])
+        rows.update(trouble=[*notes.values(), f"{log['origin']}: no signature"])
+        found = [each.owner.get(LOG).json for each in (world, other)]
+        rows.update(trouble=[])
+
+    assert ["broken", "broken"] == [each["state"] for each in found]
+    assert [[notes[each], f"{log['origin']}: no signature", f"{COUNTED}: 1"] for each in (ours, theirs)] == [
+        each["logs"][-1]["trouble"] for each in found
+    ]
 
 
 def test_tiles_are_those_of_the_standard(world: World) -> None:

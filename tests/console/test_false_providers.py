@@ -63,10 +63,11 @@ def test_false_answer_opens_nothing(served: Served, invited: str, person: Person
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("page", ["elsewhere", "long", "nowhere"])
+@pytest.mark.parametrize("page", ["elsewhere", "long", "packed", "nowhere"])
 def test_what_is_read_of_a_provider_is_bounded(served: Served, invited: str, page: str) -> None:
     """
-    A redirect is not followed, more than a MiB not read, and a page that is not there is no key.
+    A redirect is not followed, more than a MiB not read, nor what unpacks to more, and a page that is not there is
+    no key.
     """
     served.says("x", description={"jwks_uri": f"{served.issuer}/{page}"})
     browser = Browser()

@@ -34,7 +34,7 @@ def test_a_look_at_the_log_is_told(
     assert log is not None
     well = signed_in.text(_path(person))
     home_well = signed_in.text("/")
-    verifying.note("event 7.1 is gone")
+    verifying.note("the log was cut")
     ill, home_ill = signed_in.text(_path(person)), signed_in.text("/")
     with current.appending():
         Log.objects.filter(id=log.id).update(trouble=[])
@@ -43,7 +43,7 @@ def test_a_look_at_the_log_is_told(
     assert f"Verified up to entry {log.verified_size} of {log.size}" in well
     assert "not what was signed" not in well
     assert "not what was signed" in ill
-    assert "event 7.1 is gone" in ill
+    assert "the log was cut" in ill
     said = "The audit log is not what was signed."
     assert (False, True) == (said in home_well, said in home_ill)
 

@@ -151,3 +151,37 @@ def test_a_restored_backup_goes_on_under_a_new_origin(served: Installation, tmp_
     assert 7 == told.returncode
     assert f"{before['size']} entries were signed, {left} are there" in told.stderr
     assert 0 == anew.returncode, anew.stderr
+
+
+def test_the_key_is_exchanged_as_the_documents_say(served: Installation, tmp_path: Path) -> None:
+    """
+    Stopped, the file deleted, `retinue init`, started: the log goes on under a new origin and key, whose first entry
+    names the last checkpoint of the old one. Who kept the old key is told until the new one is named beside it; a
+    checkpoint of before still holds, and an export proves the events of both.
+    """
+    export, kept = tmp_path / "events.jsonl", tmp_path / "checkpoint"
+    served.cli("audit", "verify")
+    kept.write_text(served.cli("audit", "checkpoint"))
+    before = _log(served)["logs"][-1]
+    served.stop()
+    (served.home / "ledger-key").unlink()
+    served.init()
+    served.start()
+    _change(served, "after")
+    logs = _log(served)["logs"]
+    keys = [flag for log in logs for flag in ("--key", log["key"])]
+    unknown = served.run("audit", "verify")
+    named = served.run("audit", "verify", *keys)
+    again = served.run("audit", "verify")
+    served.cli("audit", "export", "--proofs", "--out", str(export))
+    alone = _alone(tmp_path, export, "--checkpoint", kept, *keys)
+
+    assert [before["key"], True] == [logs[0]["key"], before["key"] != logs[1]["key"]]
+    assert f"{before['origin']}.2" == logs[1]["origin"]
+    assert before["checkpoint"] == logs[0]["checkpoint"]
+    assert {"origin": before["origin"], "size": before["size"]}.items() <= json.loads(logs[1]["link"])[
+        "continues"
+    ].items()
+    assert 7 == unknown.returncode
+    assert f"{logs[1]['origin']} is signed by a key that was not given" in unknown.stderr
+    assert [0, 0, 0] == [each.returncode for each in (named, again, alone)], (named.stderr, alone.stderr)

@@ -7,6 +7,7 @@ told to it by ``POST /next``, a JSON object: claims beside or instead of the rig
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import secrets
@@ -103,6 +104,8 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif parts.path == "/long":
             self._answer({"keys": [self.server.key.as_dict(private=False)], "more": "x" * (1 << 20)})
+        elif parts.path == "/packed":  # 64 KiB that unpack to 64 MiB
+            self._send(gzip.compress(b" " * (64 << 20)), packed=True)
         elif parts.path == "/asked":
             self._answer(self.server.asked)
         else:
@@ -141,9 +144,13 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(tokens)
 
     def _answer(self, body: dict[str, Any], status: int = 200) -> None:
-        text = json.dumps(body).encode()
+        self._send(json.dumps(body).encode(), status)
+
+    def _send(self, text: bytes, status: int = 200, *, packed: bool = False) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

@@ -11,7 +11,7 @@ from retinue import proof
 from retinue.server.api import schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.operations import Call, operation
-from retinue.server.ledger import feed, keeping, proving, queries
+from retinue.server.ledger import feed, keeping, proving, queries, verifying
 
 TAG = "audit-events"
 READ = "audit_log:read"
@@ -32,7 +32,9 @@ class MerkleLog(schemas.Answer):
     link: str | None = Field(description="The record of the first entry, if the log goes on after another.")
     verified_size: int
     verified_at: str | None
-    trouble: list[str] = Field(description="What is not as it was signed, by ids of events.")
+    trouble: list[str] = Field(
+        description="What is not as it was signed: by ids of own events; of those of others, how many."
+    )
 
 
 class AuditLog(schemas.Answer):
@@ -161,5 +163,5 @@ def _log(call: Call, log: proving.Log) -> schemas.JSON:
         "link": log.link or None,
         "verified_size": log.verified_size,
         "verified_at": instant(log.verified_at),
-        "trouble": log.trouble,
+        "trouble": verifying.told(log, call.organization) if log.trouble else [],
     }

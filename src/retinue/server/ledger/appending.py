@@ -79,6 +79,8 @@ class Signer:
         Zero is also returned if another process has appended meanwhile, or does so now.
         """
         with self._turn:
+            # Before the row: another process may append and write the file at any moment.
+            outside = self.outside.read()
             log = newest()
             if log is None or log.epoch != feed.position().epoch:
                 log = self.begin()
@@ -87,7 +89,7 @@ class Signer:
             rows = _following(log, most)
             if not rows:
                 return 0
-            batch, numbers = self._made(log, rows)
+            batch, numbers = self._made(log, rows, outside)
             with one_writer(last=True), database.atomic(durable=True), current.appending():
                 if not batch.write():
                     return 0
@@ -95,10 +97,12 @@ class Signer:
             self.outside.write(batch.checkpoint)
             return len(rows)
 
-    def _made(self, log: Log, rows: list[AuditEvent]) -> tuple[Batch, dict[str, int]]:
+    def _made(
+        self, log: Log, rows: list[AuditEvent], outside: proof.Checkpoint | None
+    ) -> tuple[Batch, dict[str, int]]:
         """Return what is written for these events, and the last number of each organization then."""
         known = self._known if self._known.is_of(log) else None
-        end = self._checked(log, known)
+        end = _checked(log, known, outside)
         numbers = {} if known is None or len(known.numbers) > MOST_NUMBERS else dict(known.numbers)
         entries, digests = _entries(log, rows, numbers)
         grown, tiles = end.grown(digests)
@@ -161,27 +165,6 @@ class Signer:
             }
         )
 
-    def _checked(self, log: Log, known: Known | None) -> End:
-        """Return the end of a log. Raise :class:`Broken` unless its tiles give what was signed.
-
-        Tiles that are those that were checked before need not be hashed once more.
-        """
-        stored = taken(log, tree.edge(log.size))
-        is_known = known is not None and known.end.is_in(stored)
-        end = known.end if known is not None and is_known else End.of(log.size, stored)
-        if end.root != bytes(log.root) or not (is_known or end.is_sound):
-            raise Broken(f"{log.origin}: the rows do not give the root that was signed at {log.size}")
-        outside = self.outside.read()
-        if outside is None or outside.origin != log.origin:
-            return end
-        if outside.size > log.size:
-            raise Broken(f"{log.origin}: {outside.size} entries were signed, and there are {log.size}")
-        # Another process may have appended since the file was written.
-        is_last = outside.size == log.size
-        if outside.root != (end.root if is_last else tree.Tree(outside.size, reader(log)).root):
-            raise Broken(f"{log.origin}: the rows do not give the root that was signed at {outside.size}")
-        return end
-
 
 def newest() -> Log | None:
     """Return the log that is added to; ``None`` before the first."""
@@ -196,6 +179,27 @@ def reader(log: Log) -> tree.Read:
         return b"" if data is None else bytes(data)
 
     return read
+
+
+def _checked(log: Log, known: Known | None, outside: proof.Checkpoint | None) -> End:
+    """Return the end of a log. Raise :class:`Broken` unless its tiles give what was signed, here and outside.
+
+    Tiles that are those that were checked before need not be hashed once more.
+    """
+    stored = taken(log, tree.edge(log.size))
+    is_known = known is not None and known.end.is_in(stored)
+    end = known.end if known is not None and is_known else End.of(log.size, stored)
+    if end.root != bytes(log.root) or not (is_known or end.is_sound):
+        raise Broken(f"{log.origin}: the rows do not give the root that was signed at {log.size}")
+    if outside is None or outside.origin != log.origin:
+        return end
+    if outside.size > log.size:
+        raise Broken(f"{log.origin}: {outside.size} entries were signed, and there are {log.size}")
+    # Another process may have appended since the file was written.
+    is_last = outside.size == log.size
+    if outside.root != (end.root if is_last else tree.Tree(outside.size, reader(log)).root):
+        raise Broken(f"{log.origin}: the rows do not give the root that was signed at {outside.size}")
+    return end
 
 
 def _following(log: Log, most: int) -> list[AuditEvent]:

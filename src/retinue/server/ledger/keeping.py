@@ -116,7 +116,8 @@ class Keeper(threading.Thread):
         if asked == self._looked:
             return
         try:
-            verifying.verify(self._signer.outside.read(), between=self._append)
+            for trouble in verifying.verify(self._signer.outside.read(), between=self._append):
+                _log.error("the audit log is not what was signed: %s", trouble)
         finally:
             with self._seen:
                 self._looked = asked

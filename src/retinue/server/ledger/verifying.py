@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from django.db.models import Exists, OuterRef, Q
@@ -15,6 +16,8 @@ from retinue.server.ledger.expiring import EXPIRED
 from retinue.server.ledger.models import AuditEvent, Entry, Log, Tile
 from retinue.server.ledger.transaction import one_writer
 
+#: The event that something was found of.
+_EVENT = re.compile(r"\bevent ([0-9]+\.[0-9]+) ", re.ASCII)
 #: What is found beyond so many is the same trouble.
 MOST = 20
 
@@ -47,6 +50,17 @@ def note(trouble: str) -> None:
     if log is not None and trouble not in log.trouble:
         with one_writer(), current.appending():
             Log.objects.filter(id=log.id).update(trouble=[*log.trouble, trouble][:MOST])
+
+
+def told(log: Log, organization: str) -> list[str]:
+    """Return what was found wrong as an organization is told it: of the events of others, how many."""
+    about = {trouble: match[1] for trouble in log.trouble if (match := _EVENT.search(trouble))}
+    rows = {"organization": organization}
+    own = set(Entry.objects.filter(event__in=about.values(), **rows).values_list("event", flat=True))
+    own |= set(AuditEvent.objects.filter(id__in=about.values(), **rows).values_list("id", flat=True))
+    found = [each for each in log.trouble if each not in about or about[each] in own]
+    others = len(log.trouble) - len(found)
+    return found + [f"events of other organizations that are not what was signed: {others}"] * bool(others)
 
 
 def _most(found: Iterator[str]) -> Iterator[str]:
