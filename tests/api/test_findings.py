@@ -8,11 +8,14 @@ import pytest
 from django.utils import timezone
 
 from retinue.server.configuration.queries import export
+from retinue.server.credentials import queries as credentials
 from retinue.server.directory import queries as organizations
-from retinue.server.directory.models import Principal
+from retinue.server.directory.models import Ownership, Principal
 from retinue.server.governance import queries
+from retinue.server.ledger.guard import suspended_for_schema_changes
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.nodes import probing
+from retinue.token import Kind
 from tests.api.policies import set_policy
 from tests.api.world import Caller, World
 from tests.api.wrongs import CASES, documented, issued, ownerless, put
@@ -43,9 +46,8 @@ def test_a_finding_names_its_subject_and_nothing_else(world: World, kind: str) -
     assert {kind: [subject]} == found
     one = world.owner.get(f"/v1/findings/fnd_{kind}-{subject}").json
     assert (subject, "open", None) == (one["subject"]["id"], one["state"], one["exception"])
-    assert {"kind": kind, "severity": one["severity"], "open": 1} in world.owner.get(
-        "/v1/findings/counts"
-    ).json["items"]
+    told = {name: one[name] for name in ("kind", "title", "severity", "proposed")}
+    assert {**told, "open": 1} in world.owner.get("/v1/findings/counts").json["items"]
 
 
 def test_a_finding_ends_with_its_cause(world: World) -> None:
@@ -151,6 +153,23 @@ def test_pages_lose_and_double_nothing(world: World) -> None:
     assert whole == paged
 
 
+def test_the_worst_findings_come_first(world: World) -> None:
+    """
+    The list and the counts begin with what is worst, whatever it is about.
+    """
+    CASES["expires_soon"](world)
+    put(Principal, world.account("bare").id, purpose="")
+    with suspended_for_schema_changes():
+        Ownership.objects.filter(account_id=documented(world, "nobodys").id).delete()
+    rank = {"high": 0, "medium": 1, "low": 2}
+    listed = [each["severity"] for each in world.owner.get("/v1/findings").json["items"]]
+    counted = [each["severity"] for each in world.owner.get("/v1/findings/counts").json["items"]]
+
+    assert {"high", "medium", "low"} == set(listed)
+    assert sorted(listed, key=rank.__getitem__) == listed
+    assert sorted(counted, key=rank.__getitem__) == counted
+
+
 def test_findings_of_another_organization_do_not_exist(world: World) -> None:
     """
     Neither in the list nor by id, and nobody answers for them.
@@ -168,7 +187,8 @@ def test_findings_of_another_organization_do_not_exist(world: World) -> None:
 
 def test_the_account_of_probes_is_nobodys_to_review(server_database: str) -> None:
     """
-    It is Retinue's own: in no finding, in no review, in no document; an account of that name elsewhere is.
+    It is Retinue's own: in no finding, list, count or document, nor are its keys; an account of that name
+    elsewhere is. Who asks for it by its handle finds it.
     """
     operate()
     probing.run()
@@ -176,11 +196,19 @@ def test_the_account_of_probes_is_nobodys_to_review(server_database: str) -> Non
     assert home is not None
     with transaction(SYSTEM) as tx:
         found = [each.subject for each in queries.findings(home.id, tx.now)]
-    canary = Principal.objects.get(handle=probing.HANDLE, organization=home)
+    name = organizations.CANARY_HANDLE
+    canary = Principal.objects.get(handle=name, organization=home)
+    listed = {each.id for each in organizations.accounts(home.id, state="any")}
+    listed |= {each.id for each in organizations.people_and_accounts(home.id)}
+    holders = {each.principal_id for each in credentials.credentials(home.id, [Kind.API_KEY])}
+    holders |= {each.principal_id for each in credentials.keys(home.id)}
     there = [each["handle"] for each in export(home.id)["service_accounts"]]
 
     assert canary.id not in found
-    assert probing.HANDLE not in there
+    assert canary.id not in listed | holders
+    assert [canary.id] == [each.id for each in organizations.accounts(home.id, handle=name)]
+    assert 1 <= credentials.keys(home.id, account=canary.id).count()
+    assert name not in there
     other = World.create()
-    other.account(probing.HANDLE)
-    assert probing.HANDLE in [each["handle"] for each in export(other.organization.id)["service_accounts"]]
+    other.account(name)
+    assert name in [each["handle"] for each in export(other.organization.id)["service_accounts"]]

@@ -118,7 +118,11 @@ def _tokens(made: Crowd) -> None:
     for n in range(MANY // 4):
         mine = made.call("issue_my_token", name=f"mine-{n}")
         ingest = made.call("issue_ingest_token", name=f"ingest-{n}", endpoints=["/events/*"])
-    made.ids |= {"my_token": mine["key"]["id"], "ingest_token": ingest["key"]["id"]}
+    made.ids |= {
+        "my_token": mine["key"]["id"],
+        "token_id": mine["key"]["id"],
+        "ingest_token": ingest["key"]["id"],
+    }
 
 
 def _traffic(made: Crowd, accounts: list[dict[str, Any]]) -> None:

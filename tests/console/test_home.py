@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime, timedelta
 
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.directory.rules import AccountFields
 from retinue.server.ledger.transaction import SYSTEM, Actor, transaction
+from retinue.server.traffic import actions as traffic
+from retinue.server.traffic.rules import Entry
 from tests.console.browser import Browser
 from tests.console.people import Person, make_person
 
@@ -102,3 +105,46 @@ def test_names_are_escaped(signed_in: Browser, person: Person) -> None:
 
     assert "<img" not in text
     assert "&lt;img src=x&gt;" in text
+
+
+def test_tiles_lead_to_what_they_count(signed_in: Browser, person: Person) -> None:
+    """
+    The keys that end soon are counted as the list behind the tile has them; decisions say both numbers, and
+    the denied ones stand by reason, each with its rows. What probes do, and receipts, are no changes.
+    """
+    account = _account(person, "etl")
+    with transaction(SYSTEM, reason="test") as tx:
+        for name, expires in (("soon", "7d"), ("late", "60d")):
+            key = credentials.issue(tx, account, name=name, expires=expires).credential
+    entries = [
+        Entry(
+            at_ms=int((datetime.now(UTC) - timedelta(minutes=5)).timestamp() * 1000) + n,
+            organization=person.principal.organization_id,
+            account=account.id,
+            account_name=account.name,
+            account_kind="service_account",
+            credential_id=key.id,
+            allowed=n > 1,
+            reason=None if n > 1 else "permission_missing",
+            method="GET",
+            path="/",
+            revision=1,
+            duration_us=40,
+        )
+        for n in range(5)
+    ]
+    traffic.ingest("node-a", secrets.token_hex(8), 0, entries)
+    with transaction(SYSTEM, reason="test") as tx:
+        credentials.revoke(tx, key)
+    text, pages = _text(signed_in), f"/o/{person.principal.organization.handle}"
+    decided = signed_in.text(f"{pages}/decided")
+    soon = signed_in.text(f"{pages}/credentials?kind=api_key&expires_within=14")
+
+    assert f'href="{pages}/credentials?kind=api_key&amp;expires_within=14"' in text
+    assert '<span class="big">1</span><span class="small strong warn">rotate them</span>' in text
+    assert (True, False) == ("soon" in soon, ">late<" in soon)
+    assert '<span class="big">5</span>' in text
+    assert "3 allowed" in text
+    assert "2 denied" in text
+    assert "permission_missing</code>" in decided
+    assert "A change holds on every node" not in text

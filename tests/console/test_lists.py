@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from retinue.server.credentials import actions as credentials
+from retinue.server.directory import actions as directory
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.traffic import actions as traffic
+from retinue.server.traffic.rules import Entry
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, make_person
+from tests.server_support.findings import look
 
 LISTS = ("credentials", "requests", "audit", "findings")
 _NAME = re.compile(r'strong block anywhere">([^<]+)<')
 
 
-def _key_of(account: Principal, name: str) -> Any:
+def _key_of(account: Principal, name: str, **more: Any) -> Any:
     with transaction(SYSTEM, reason="test") as tx:
-        return credentials.issue(tx, account, name=name)
+        return credentials.issue(tx, account, name=name, **more)
 
 
 def _path(person: Person, rest: str) -> str:
@@ -84,13 +89,59 @@ def test_list_that_may_not_be_read_says_what_is_needed(browser: Browser, server_
 
 def test_audit_log_tells_what_changed(signed_in: Browser, person: Person) -> None:
     """
-    An event names its subject and what it changed from what to what; values are text.
+    An event names its subject, with the way to it, and what it changed from what to what: values are text,
+    instants are for people, ids are names that lead there; nothing looks like a program's.
     """
-    account_of(person, "etl", description="<b>new</b>")
-    text = signed_in.text(_path(person, "audit?type=account.created"))
+    account = account_of(person, "etl", description="<b>new</b>")
+    with transaction(SYSTEM, reason="test") as tx:
+        directory.update_account(tx, account, {"systems": ["crm", "erp"]})
+    _key_of(account, "prod")
+    text = signed_in.text(_path(person, "audit?account=etl"))
 
-    assert 'A service account was created: <span class="strong anywhere">etl</span>' in text
-    assert '<dt>description</dt><dd class="anywhere"><ins>&lt;b&gt;new&lt;/b&gt;</ins></dd>' in text
+    shown = f'<a class="quiet strong anywhere" href="{_path(person, f"accounts/{account.id}")}">etl</a>'
+    assert f"A service account was created: {shown}" in text
+    assert '<dt>Description</dt><dd class="anywhere"><ins>&lt;b&gt;new&lt;/b&gt;</ins></dd>' in text
+    assert '<dt>Systems</dt><dd class="anywhere"><ins>crm, erp</ins></dd>' in text
+    assert re.search(r"<dt>Expires</dt><dd[^>]*><ins><time datetime", text)
+    assert [] == re.findall(r"<(?:ins|del)>[^<]*(?:\[&#x27;|\{|True|False|None|\+00:00)", text)
+
+
+def test_audit_log_is_narrowed_by_names_moments_and_kinds(signed_in: Browser, person: Person) -> None:
+    """
+    By whom and about whom are asked for by name; a kind of event can be
+    all of a family, and kinds can be left out. About an account is what is about its keys too.
+    """
+    first, other = account_of(person, "etl"), account_of(person, "ci")
+    _key_of(first, "prod")
+    _key_of(other, "test")
+
+    def found(query: str) -> tuple[bool, ...]:
+        text = signed_in.text(_path(person, f"audit?{query}"))
+        return tuple(f'">{name}</a></p>' in text for name in ("etl", "ci", "etl/prod", "ci/test"))
+
+    assert (True, True, True, True) == found("")
+    assert (True, False, True, False) == found("account=etl")
+    assert (False, False, True, True) == found("type=key")
+    assert (True, True, False, False) == found("without=key&without=session")
+    assert (True, True, True, True) == found("since=2020-01-01T00:00:00Z")
+    assert (False, False, False, False) == found("until=2020-01-01T00:00:00Z")
+    assert (False, False, False, False) == found(f"actor={person.email}&type=key")
+    tab = signed_in.text(_path(person, f"accounts/{first.id}/audit"))
+    assert ("An API key was issued" in tab, other.id in tab) == (True, False)
+
+
+def test_refused_filter_is_an_error_and_no_empty_list(signed_in: Browser, person: Person) -> None:
+    """
+    A filter that is not understood says so, beside its field and in place of the rows; nothing says that no
+    row matches.
+    """
+    for path in ("requests?since=yesterday", "audit?since=yesterday", "audit?without=nothing"):
+        page = signed_in.get(_path(person, path))
+        text = page.content.decode()
+        assert 400 == page.status_code, path
+        assert "Nothing was looked for." in text, path
+        assert "No row matches" not in text, path
+        assert "requests/chart" not in text, path
 
 
 @pytest.mark.parametrize("found", [True, False])
@@ -115,6 +166,7 @@ def test_finding_is_accepted_until_a_day(signed_in: Browser, person: Person) -> 
     An accepted finding says so with its reason, and can be opened again.
     """
     account_of(person, "etl", purpose="x")
+    look(person.principal.organization_id)
     path = _path(person, "findings?kind=undocumented")
     action = re.search(r'action="([^"]+/accept)"', signed_in.text(path))
     assert action is not None
@@ -125,3 +177,36 @@ def test_finding_is_accepted_until_a_day(signed_in: Browser, person: Person) -> 
 
     assert "“known”" in accepted
     assert "“known”" not in signed_in.text(path)
+
+
+def test_each_finding_proposes_one_act_on_its_own_page(signed_in: Browser, person: Person) -> None:
+    """
+    The worst stands first. A finding has a name for people, says what is missing of this account, and leads
+    to the page of the one act that ends it; before the first look nothing is said to be well.
+    """
+    account = account_of(person, "etl", purpose="x")
+    key = _key_of(account, "old", expires="2d").credential
+    before = signed_in.text(_path(person, "findings"))
+    entry = Entry(
+        at_ms=int((datetime.now(UTC) - timedelta(minutes=1)).timestamp() * 1000),
+        organization=person.principal.organization_id,
+        account=account.id,
+        account_name=account.name,
+        account_kind="service_account",
+        credential_id=key.id,
+        allowed=True,
+        method="GET",
+        path="/",
+        revision=1,
+        duration_us=40,
+    )
+    traffic.ingest("node-a", secrets.token_hex(8), 0, [entry])
+    look(person.principal.organization_id)
+    text = signed_in.text(_path(person, "findings"))
+
+    assert "Nothing was looked for yet." in before
+    assert "Nothing is found." not in before
+    assert "The account states no systems and no documentation." in text
+    assert "undocumented</" not in text
+    settings, rotate = f"accounts/{account.id}/settings", f"keys/{key.id}/do/rotate"
+    assert -1 < text.find(f'href="{_path(person, rotate)}"') < text.find(f'href="{_path(person, settings)}"')

@@ -80,7 +80,7 @@ def test_a_canary_is_issued_told_and_revoked() -> None:
 
     assert token is not None
     assert key.kid in token.decode()
-    assert ("revoked", probing.HANDLE, "done") == (
+    assert ("revoked", directory.CANARY_HANDLE, "done") == (
         key.state,
         key.principal and key.principal.handle,
         view.probe.state,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -94,6 +95,13 @@ def permission_rows(*, search: str | None = None, management: bool | None = None
     return rows if management is None else rows.filter(is_management=management)
 
 
+def handed_to(principal: str) -> Iterator[QuerySet[Any, Any]]:
+    """Yield the ids of the roles, grants and memberships of a principal itself, each as rows of one."""
+    yield RoleAssignment.objects.filter(subject=principal).order_by().values_list("id")
+    yield Grant.objects.filter(subject=principal).order_by().values_list("id")
+    yield Membership.objects.filter(principal=principal).order_by().values_list("id")
+
+
 def members_of(group: Group) -> QuerySet[Principal]:
     """Return the principals that belong to a group or team, by its rule or by hand."""
     rows = Principal.objects.filter(organization_id=group.organization_id).exclude(state="deleted")
@@ -143,6 +151,7 @@ __all__ = [
     "counts",
     "grant_rows",
     "group_rows",
+    "handed_to",
     "holder_counts",
     "matched_by",
     "members_of",

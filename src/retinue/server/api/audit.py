@@ -6,11 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from retinue.server.access.listing import handed_to
 from retinue.server.api import schemas
 from retinue.server.api.answers import instant
 from retinue.server.api.cursors import Listing, page
 from retinue.server.api.operations import Call, operation
+from retinue.server.credentials.queries import ids_of_principal
+from retinue.server.directory import queries as directory
+from retinue.server.errors import Refused
 from retinue.server.ledger import proving, queries
+from retinue.server.ledger.catalogue import EVENTS
 
 TAG = "audit-events"
 
@@ -72,8 +77,16 @@ class AuditEventList(schemas.Answer):
 class EventFilter(schemas.ListQuery):
     """Filters of the audit log."""
 
-    type: str | None = Field(None, description="Such as `key.revoked`.")
-    actor: str | None = Field(None, description="Id of a principal.")
+    type: str | None = Field(None, description="Such as `key.revoked`, or `key` for all of keys.")
+    without: str | None = Field(
+        None, description="Types, or families of them, that are left out, apart by commas: `session,receipt`."
+    )
+    actor: str | None = Field(None, description="Id, handle or e-mail address of a principal.")
+    account: str | None = Field(
+        None,
+        description="Id or handle of a service account or user: what is about it, its credentials, "
+        "roles, grants and memberships.",
+    )
     subject: str | None = Field(None, description="Id of what was acted upon.")
     since: schemas.Instant | None = Field(None, description="From this instant on.")
     until: schemas.Instant | None = Field(None, description="Before this instant.")
@@ -86,13 +99,36 @@ def list_audit_events(call: Call, query: EventFilter) -> schemas.JSON:
     filters = query.filters()
     entries = filters.pop("entries", False)
     rows, following = page(
-        queries.events(call.organization, **filters),
+        queries.events(call.organization, **_narrowed(call, filters)),
         Listing("events", call.organization, filters, ("-revision", "-n")),
         cursor=query.cursor,
         limit=query.limit,
     )
     proven = proving.entries_of(rows) if entries else {}
     return {"items": [_event(row) | {"entry": proven.get(row.id)} for row in rows], "next": following}
+
+
+def _narrowed(call: Call, filters: dict[str, Any]) -> dict[str, Any]:
+    """Return filters as the ledger takes them: with ids, and lists."""
+    without = [each.strip() for each in (filters["without"] or "").split(",") if each.strip()]
+    for each in without:
+        if not set(queries.types_of(each)) <= EVENTS.keys():
+            raise Refused("invalid_value", f"{each!r} is no type of event", field="query.without")
+    narrowed: dict[str, Any] = {**filters, "without": without}
+    account = narrowed.pop("account")
+    if filters["actor"]:
+        narrowed["actor"] = directory.id_of(call.organization, filters["actor"])
+    if account:
+        narrowed["subjects"] = _about(call.organization, directory.id_of(call.organization, account))
+    return narrowed
+
+
+def _about(organization: str, principal: str) -> list[str]:
+    """Return the ids of a principal and of what is and was its own, in one query."""
+    removed = queries.gone(organization, ["role.removed", "grant.deleted"], subject=principal)
+    left = queries.gone(organization, ["member.removed"], principal_id=principal)
+    own = ids_of_principal(organization, principal).union(*handed_to(principal), removed, left, all=True)
+    return [principal, *(row[0] for row in own)]
 
 
 @operation("GET", "/audit-events/{event_id}", permission="audit_log:read", response=AuditEvent, tag=TAG)

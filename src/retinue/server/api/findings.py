@@ -45,6 +45,7 @@ class Finding(schemas.Answer):
 
     id: str
     kind: str
+    title: str = Field(description="What the kind is called.")
     severity: Literal["low", "medium", "high"]
     meaning: str
     proposed: str = Field(description="What to do about it.")
@@ -56,7 +57,7 @@ class Finding(schemas.Answer):
 
 
 class FindingList(schemas.Answer):
-    """A page of findings, by kind and subject."""
+    """A page of findings, the worst first: by kind and subject."""
 
     items: list[Finding]
     next: str | None
@@ -78,7 +79,9 @@ class FindingCount(schemas.Answer):
     """How many findings of one kind are open."""
 
     kind: str
+    title: str
     severity: Literal["low", "medium", "high"]
+    proposed: str = Field(description="What to do about one.")
     open: int
 
 
@@ -97,7 +100,7 @@ class AcceptFinding(schemas.WithReason):
 
 @operation("GET", "/findings", permission="finding:read", response=FindingList, tag=TAG)
 def list_findings(call: Call, query: FindingFilter) -> schemas.JSON:
-    """List what is found now, by kind and subject."""
+    """List what is found now, the worst first: by kind and subject."""
     filters = query.filters()
 
     def after(last: tuple[str, ...] | None) -> Iterator[Found]:
@@ -117,11 +120,18 @@ def list_findings(call: Call, query: FindingFilter) -> schemas.JSON:
 
 @operation("GET", "/findings/counts", permission="finding:read", response=FindingCounts, tag=TAG)
 def count_findings(call: Call) -> schemas.JSON:
-    """Count the open findings of each kind."""
+    """Count the open findings of each kind, the worst first."""
     counts = queries.counts(call.organization, call.now)
     return {
         "items": [
-            {"kind": name, "severity": KINDS[name].severity, "open": count} for name, count in counts.items()
+            {
+                "kind": name,
+                "title": KINDS[name].title,
+                "severity": KINDS[name].severity,
+                "proposed": KINDS[name].act,
+                "open": count,
+            }
+            for name, count in counts.items()
         ],
         "as_of": instant(queries.as_of(call.organization, call.now)),
     }
@@ -161,6 +171,7 @@ def _rendered(call: Call, rows: Sequence[Found], *, are_open: bool = False) -> l
             {
                 "id": row.id,
                 "kind": row.kind,
+                "title": kind.title,
                 "severity": kind.severity,
                 "meaning": kind.meaning,
                 "proposed": kind.act,

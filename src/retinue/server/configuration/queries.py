@@ -11,8 +11,7 @@ from retinue.server.access import listing, selectors
 from retinue.server.access.grant_actions import instant
 from retinue.server.access.queries import AccessPolicy, Grant, Group, Membership, RoleAssignment, in_force
 from retinue.server.directory import queries as directory
-from retinue.server.directory.queries import Principal
-from retinue.server.nodes.probing import CANARY
+from retinue.server.directory.queries import CANARY, Principal
 from retinue.server.policies import queries as policies
 
 JSON = dict[str, Any]

@@ -183,10 +183,10 @@ def _requests(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
 
 
 def _audit(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
-    query = {"subject": account["id"], "limit": PAGE}
+    query = {"account": account["id"], "limit": PAGE}
     query |= {"cursor": viewer.request.GET["cursor"]} if viewer.request.GET.get("cursor") else {}
     part = _part(viewer, "list_audit_events", query=query)
-    return {"audit": {**part, "items": [events.told(each) for each in part.get("items", [])]}}
+    return {"audit": {**part, "items": events.told(viewer, part.get("items", []))}}
 
 
 def _settings(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def texts() -> Iterator[str]:
     for event in EVENTS.values():
         yield event.meaning
     for kind in KINDS.values():
+        yield kind.title
         yield kind.severity
         yield kind.meaning
     for key in KEYS.values():

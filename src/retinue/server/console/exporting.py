@@ -134,7 +134,7 @@ def requests(viewer: Viewer) -> HttpResponseBase:
 def audit(viewer: Viewer) -> HttpResponseBase:
     """The audit log as the page filters it, an event a line, the newest first."""
     given = viewer.request.GET
-    query = {each.name: given[each.name].strip() for each in logs.AUDIT.filters if given.get(each.name)}
+    query = {each.name: each.asked(given) for each in logs.AUDIT.filters if given.get(each.name)}
     query = {**query, "limit": MANY}
     first = viewer.call("list_audit_events", query=query)
     if not first.is_done:

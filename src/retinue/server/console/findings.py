@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from retinue.server.console import expiring, receipts
+from retinue.server.console import expiring, proposing, receipts
 from retinue.server.console.borrowed import said
 from retinue.server.console.listing import Filter, Listing
+from retinue.server.console.telling import Names, called
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.governance import queries
 from retinue.server.governance.rules import KINDS
@@ -21,7 +23,7 @@ FINDINGS = Listing(
     "findings.html",
     "findings",
     (
-        Filter("kind", lazy("Kind"), {name: name for name in KINDS}),
+        Filter("kind", lazy("Kind"), {name: lazy(kind.title) for name, kind in KINDS.items()}),
         Filter("subject", lazy("About (id)"), placeholder="sa_…"),
         Filter("account", lazy("Account (id), with its credentials"), placeholder="sa_…"),
         Filter("state", lazy("State"), {"open": lazy("Open"), "accepted": lazy("Accepted")}),
@@ -32,26 +34,30 @@ FEW = "5"
 TONES = {"high": "bad", "medium": "warn", "low": "info"}
 
 
-def _told(item: dict[str, Any]) -> dict[str, Any]:
-    evidence = [
-        {"name": name, "value": ", ".join(map(str, value)) if isinstance(value, list) else value}
-        for name, value in item["evidence"].items()
-    ]
+def _told(viewer: Viewer, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = Names(viewer, (each["evidence"] for each in items))
+    return [_one(viewer, names, each) for each in items]
+
+
+def _one(viewer: Viewer, names: Names, item: dict[str, Any]) -> dict[str, Any]:
+    evidence = [(called(name), names.told(value)) for name, value in item["evidence"].items()]
     return {
         **item,
+        "title": said(item["title"]),
         "tone": TONES.get(item["severity"], "info"),
         "severity": said(item["severity"]),
-        "meaning": said(item["meaning"]),
-        "evidence": evidence,
+        "meaning": proposing.meaning(item),
+        "evidence": [{"name": name, "parts": parts} for name, parts in evidence if parts],
+        "act": proposing.act(viewer, item),
     }
 
 
 @require_safe
 @page
 def listed(viewer: Viewer) -> HttpResponse:
-    """Every finding, by its kind: those that are kept, and a word if some of them are being looked at."""
+    """Every finding, the worst first: those that are kept, and a word if some of them are being looked at."""
     queries.settle()
-    return FINDINGS.show(viewer, told=_told, is_behind=queries.is_behind(viewer.organization.id))
+    return FINDINGS.show(viewer, together=partial(_told, viewer), **_standing(viewer))
 
 
 @require_safe
@@ -60,11 +66,18 @@ def of_account(viewer: Viewer, account_id: str) -> HttpResponse:
     """What is found about an account or its credentials: a part of its page, empty where nothing is."""
     queries.settle()
     outcome = viewer.call("list_findings", query={"account": account_id, "limit": FEW})
-    found = [_told(each) for each in outcome.body.get("items", [])]
-    is_behind = queries.is_behind(viewer.organization.id)
+    found = _told(viewer, outcome.body.get("items", []))
     return viewer.render(
-        "parts/account_findings.html", findings=found, account_id=account_id, is_behind=is_behind
+        "parts/account_findings.html", findings=found, account_id=account_id, **_standing(viewer)
     )
+
+
+def _standing(viewer: Viewer) -> dict[str, Any]:
+    organization = viewer.organization.id
+    return {
+        "is_behind": queries.is_behind(organization),
+        "is_looked_at": queries.is_looked_at(organization),
+    }
 
 
 @require_POST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django.http import HttpResponse, QueryDict
@@ -13,13 +13,20 @@ from django.utils.dateparse import parse_datetime
 
 from retinue.server.console import saving, tables
 from retinue.server.console.viewer import Trouble, Viewer
+from retinue.server.directory.queries import people_and_accounts
 
 PAGE = "50"
+#: So many people and accounts are suggested.
+SUGGESTED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter of the API, as a field of the form; with ``choices`` (value and label) one is picked."""
+    """One filter of the API, as a field of the form; with ``choices`` (value and label) one is picked.
+
+    ``kind`` is ``people`` for a user or account, by name, and ``many`` for several choices, which the page's
+    own template shows. Choices within choices are a group with a name.
+    """
 
     name: str
     label: object
@@ -27,6 +34,13 @@ class Filter:
     placeholder: str = ""
     #: It is an instant, which the browser helps to pick. What is picked is UTC.
     is_instant: bool = False
+    kind: Literal["text", "people", "many"] = "text"
+
+    def asked(self, given: QueryDict) -> str:
+        """Return what an address asks for, as the API takes it."""
+        if self.kind == "many":
+            return ",".join(each for each in given.getlist(self.name) if each)
+        return given.get(self.name, "").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +62,18 @@ class Listing:
         query: dict[str, str] | None = None,
         beside: Mapping[str, str] | None = None,
         told: Callable[[dict[str, Any]], dict[str, Any]] = lambda item: item,
+        together: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda items: items,
         **context: Any,
     ) -> HttpResponse:
         """Show what the address asks for. A filter that the API refuses is told beside its field.
 
         ``query`` is sent with the filters; ``beside`` is what the address says besides them, and links keep.
+        ``told`` is what the template gets of an item; ``together`` looks at all of a page at once before.
         """
         given = viewer.request.GET
         if exact := self._exact(given):
             return viewer.leave(f"{viewer.request.path}{changed(given, **exact)}")
-        asked = {each.name: given.get(each.name, "").strip() for each in self.filters}
+        asked = {each.name: each.asked(given) for each in self.filters}
         sent = {name: value for name, value in asked.items() if value} | (query or {})
         page = {"cursor": given["cursor"]} if given.get("cursor") else {}
         outcome = viewer.call(self.operation, path, query={**sent, **page, "limit": PAGE})
@@ -76,7 +92,9 @@ class Listing:
             self.template,
             outcome.status if wrong else 200,
             as_of=outcome.body.get("as_of"),
-            items=[told(each) for each in outcome.body.get("items", [])],
+            items=[told(each) for each in together(outcome.body.get("items", []))],
+            is_wrong=bool(wrong),
+            people=people_of(viewer) if any(each.kind == "people" for each in self.filters) else [],
             fields=[self._field(each, asked[each.name], wrong.get(each.name, "")) for each in self.filters],
             following=(
                 f"?{urlencode({**kept, **shape, **(query or {}), 'cursor': following})}" if following else ""
@@ -112,6 +130,8 @@ class Listing:
             "choices": None if of.choices is None else list(of.choices.items()),
             "placeholder": of.placeholder,
             "value": value,
+            "chosen": value.split(",") if of.kind == "many" else (),
+            "kind": of.kind,
             "wrong": wrong,
         }
 
@@ -128,3 +148,11 @@ def changed(given: QueryDict, **new: str) -> str:
     """Return the query of the same page with something else; pages begin anew."""
     kept = {name: value for name, value in given.items() if value and name != "cursor"} | new
     return "?" + urlencode({name: value for name, value in kept.items() if value})
+
+
+def people_of(viewer: Viewer) -> list[tuple[str, str]]:
+    """Return handle and name of some users and accounts that a field can suggest to the viewer."""
+    if not (viewer.may("list_users") and viewer.may("list_service_accounts")):
+        return []
+    rows = people_and_accounts(viewer.organization.id).order_by("-kind", "name", "id")
+    return list(rows.values_list("handle", "name")[:SUGGESTED])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as lazy
@@ -22,7 +24,7 @@ REQUESTS = Listing(
     (
         Filter("decision", lazy("Decision"), {"allowed": lazy("Allowed"), "denied": lazy("Denied")}),
         Filter("reason", lazy("Reason"), {each.value: each.value for each in Reason}),
-        Filter("account", lazy("Account"), placeholder="etl-airflow"),
+        Filter("account", lazy("Account"), placeholder="etl-airflow", kind="people"),
         Filter("credential", lazy("Key"), placeholder="key_…"),
         Filter("path", lazy("Path"), placeholder="/reports"),
         Filter("status", lazy("Status"), placeholder="4xx"),
@@ -37,16 +39,32 @@ REQUESTS = Listing(
     ),
     shaped="requests",
 )
+
+
+def _families() -> dict[str, dict[str, object]]:
+    """Return the types of events by family; a family of several can be meant as a whole."""
+    found: dict[str, dict[str, object]] = {}
+    for name in sorted(EVENTS):
+        found.setdefault(name.partition(".")[0], {})[name] = name
+    return {
+        family: ({family: lazy("all of these")} if len(types) > 1 else {}) | types
+        for family, types in found.items()
+    }
+
+
+FAMILIES = _families()
 AUDIT = Listing(
     "list_audit_events",
     "audit.html",
     "audit",
     (
-        Filter("type", lazy("Event"), {name: name for name in sorted(EVENTS)}),
-        Filter("actor", lazy("By (id)"), placeholder="usr_…"),
-        Filter("subject", lazy("About (id)"), placeholder="sa_…"),
+        Filter("type", lazy("Event"), FAMILIES),
+        Filter("actor", lazy("By whom"), placeholder="grace@acme.example", kind="people"),
+        Filter("account", lazy("About whom, with what is theirs"), placeholder="etl-airflow", kind="people"),
+        Filter("subject", lazy("About (id)"), placeholder="key_…"),
         Filter("since", lazy("Since (UTC)"), is_instant=True),
         Filter("until", lazy("Until (UTC)"), is_instant=True),
+        Filter("without", lazy("Left out"), FAMILIES, kind="many"),
     ),
     shaped="audit-events",
 )
@@ -92,4 +110,4 @@ def since(viewer: Viewer) -> dict[str, str]:
 @page
 def audit(viewer: Viewer) -> HttpResponse:
     """What was changed, by whom, and from what to what."""
-    return AUDIT.show(viewer, told=events.told, log=proofs.standing(viewer))
+    return AUDIT.show(viewer, together=partial(events.told, viewer), log=proofs.standing(viewer))

@@ -14,6 +14,7 @@ from retinue.server.console.forms import Form
 from retinue.server.console.listing import Listing
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL
+from retinue.server.governance import queries as governance
 from retinue.token import Kind
 
 TOKENS = Listing("list_my_tokens", "my_tokens.html", "tokens")
@@ -27,10 +28,22 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 @require_safe
 @page
 def listed(viewer: Viewer) -> HttpResponse:
-    """One's own tokens."""
+    """One's own tokens; those that a program seems to use stand first, with the way out."""
     return TOKENS.show(
-        viewer, told=_told, is_allowed=viewer.policy.pat_enabled, operations=operations(MY_ACTS)
+        viewer,
+        told=_told,
+        is_allowed=viewer.policy.pat_enabled,
+        operations=operations(MY_ACTS),
+        automated=_automated(viewer),
     )
+
+
+def _automated(viewer: Viewer) -> list[dict[str, Any]]:
+    """Return the viewer's tokens that are found to be a program's; none to whom may not see findings."""
+    governance.settle()
+    query = {"kind": "pat_in_production", "account": viewer.person.id}
+    outcome = viewer.call("list_findings", query=query)
+    return [each["subject"] for each in outcome.body.get("items", [])]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

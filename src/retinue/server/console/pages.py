@@ -8,14 +8,17 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from retinue.server.console import checklist, queries
+from retinue.server.console import charting, checklist, queries
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.governance import queries as governance
+from retinue.server.traffic import queries as traffic
 
 THEME_COOKIE = "retinue-theme"
 THEMES = ("light", "dark", "system")
 KEYS_COOKIE = "retinue-keys"
 KEYS = ("on", "off")
+#: So many reviews are shown, those that are due first.
+REVIEWS = 3
 AS_THE_BROWSER = "browser"
 _YEAR = 365 * 24 * 3600
 
@@ -33,6 +36,34 @@ def home(viewer: Viewer) -> HttpResponse:
 
 @require_safe
 @page
+def reviews(viewer: Viewer) -> HttpResponse:
+    """The open reviews that are due first: a part of the home page, empty where there is none to see."""
+    outcome = viewer.call("list_reviews", query={"state": "open", "limit": "20"})
+    found = sorted(outcome.body.get("items", []), key=lambda each: str(each["due_at"]))
+    return viewer.render("parts/reviews_due.html", reviews=found[:REVIEWS])
+
+
+@require_safe
+@page
+def decided(viewer: Viewer) -> HttpResponse:
+    """Decisions by hour and denials by reason within a day: a part of the home page, asked for by itself."""
+    if viewer.missing("list_requests"):
+        return viewer.render("parts/decided.html", denied=None)
+    until = timezone.now()
+    since = until - queries.DAY
+    counted = traffic.timeline(viewer.organization.id, since, until, "hour")
+    return viewer.render(
+        "parts/decided.html",
+        denied=queries.denied(viewer.organization.id, since),
+        bars=charting.bars(counted, since, until, "hour", {}),
+        width=charting.WIDTH,
+        height=charting.HEIGHT,
+        since=since,
+    )
+
+
+@require_safe
+@page
 def findings(viewer: Viewer) -> HttpResponse:
     """The counts of what is found now: a part of the home page, asked for by itself as it takes longer."""
     governance.settle()
@@ -41,6 +72,7 @@ def findings(viewer: Viewer) -> HttpResponse:
     return viewer.render(
         "parts/findings.html",
         findings=items,
+        is_looked_at=governance.is_looked_at(viewer.organization.id),
         as_of=outcome.body.get("as_of"),
         is_behind=governance.is_behind(viewer.organization.id),
         problem=None if outcome.is_done else outcome.body,
@@ -52,7 +84,8 @@ def findings(viewer: Viewer) -> HttpResponse:
 def fleet(viewer: Viewer) -> HttpResponse:
     """The nodes now: a part of the home page, asked for by itself."""
     sees = "node:read" in viewer.held
-    return viewer.render("parts/fleet.html", fleet=queries.fleet() if sees else None)
+    last = queries.last_held(viewer.organization.id) if sees else None
+    return viewer.render("parts/fleet.html", fleet=queries.fleet() if sees else None, last=last)
 
 
 @require_POST

@@ -9,19 +9,22 @@ from django.db.models import Count, Q
 
 from retinue.server.console.borrowed import said
 from retinue.server.credentials.queries import by_ids, keys, with_status
-from retinue.server.directory.queries import Organization, Principal, accounts, principals
+from retinue.server.directory.queries import Organization, Principal, accounts, is_canary, principals
 from retinue.server.ledger.catalogue import EVENTS, EventType
 from retinue.server.ledger.proving import is_broken
 from retinue.server.ledger.queries import Event, latest
-from retinue.server.nodes.queries import NodeView, nodes, views
+from retinue.server.nodes.queries import NodeView, last_receipt, nodes, views
 from retinue.server.policies.queries import in_force
 from retinue.server.traffic.queries import requests, used_credentials
 from retinue.server.traffic.standings import counts
 
 EXPIRING = timedelta(days=14)
-CHANGES_SHOWN = 8
+CHANGES_SHOWN = 10
 #: Equal events in a row are shown as one, so that a guesser does not push everything else off the page.
 CHANGES_READ = 80
+#: That a change holds everywhere is said beside the change.
+UNTOLD = ("receipt.completed",)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,17 @@ class Decided:
 
     allowed: int
     denied: int
+    since: datetime
+
+    @property
+    def all(self) -> int:
+        """Both together."""
+        return self.allowed + self.denied
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """API keys that work now, and how many of them end within 14 days."""
+    """API keys that work now, and how many end within 14 days, those of accounts that are off among them."""
 
     live: int
     expiring: int
@@ -107,17 +116,37 @@ def _accounts(organization_id: str, now: datetime) -> dict[str, int]:
 
 
 def _decided(organization_id: str, now: datetime) -> Decided:
-    recent = requests(organization_id, since=now - timedelta(days=1)).order_by()
+    since = now - DAY
+    recent = requests(organization_id, since=since).order_by()
     found: dict[bool, int] = dict(recent.values_list("allowed").annotate(Count("id")))
-    return Decided(found.get(True, 0), found.get(False, 0))
+    return Decided(found.get(True, 0), found.get(False, 0), since)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """How often something was denied for one reason, and its share of all denials in a hundred."""
+
+    reason: str
+    times: int
+    share: int
+
+
+def denied(organization_id: str, since: datetime) -> list[Denied]:
+    """Return the reasons of denials since an instant, the most frequent first."""
+    rows = requests(organization_id, since=since, decision="denied").order_by()
+    found: list[tuple[str, int]] = sorted(
+        rows.values_list("reason").annotate(Count("id")), key=lambda each: (-each[1], each[0])
+    )
+    whole = sum(times for _reason, times in found)
+    return [Denied(reason, times, round(100 * times / whole)) for reason, times in found]
 
 
 def _keys(organization_id: str, now: datetime) -> Keys:
     policy = in_force(organization_id)
     usable = with_status(keys(organization_id), "usable", now, used=used_credentials(), policy=policy)
-    live = usable.filter(principal__state="enabled")
-    soon = Count("id", filter=Q(expires_at__lte=now + EXPIRING))
-    return Keys(**live.aggregate(live=Count("id"), expiring=soon))
+    live = Count("id", filter=Q(principal__state="enabled"))
+    soon = Count("id", filter=Q(expires_at__gt=now, expires_at__lte=now + EXPIRING))
+    return Keys(**usable.aggregate(live=live, expiring=soon))
 
 
 def fleet() -> Fleet:
@@ -126,11 +155,30 @@ def fleet() -> Fleet:
     return Fleet(seen, max((view.revision + view.lag for view in seen), default=0))
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The last change that took access away: its receipt, and ms until it held everywhere."""
+
+    id: str
+    took_ms: int | None
+
+
+def last_held(organization_id: str) -> Held | None:
+    """Return how long the last change that took access away needed to hold on every node; none before one."""
+    found = last_receipt(organization_id)
+    if found is None:
+        return None
+    took = None if found.completed_at is None else found.completed_at - found.committed_at
+    return Held(found.id, None if took is None else round(took.total_seconds() * 1e3))
+
+
 def _changes(organization_id: str) -> list[Happened]:
-    found = latest(organization_id, limit=CHANGES_READ)
-    names = _names(found)
+    found = latest(organization_id, CHANGES_READ, without=UNTOLD)
+    names, canaries = _names(found)
     shown: list[Happened] = []
     for event in found:
+        if event.subject in canaries:
+            continue
         happened = _happened(event, names)
         if shown and _says_the_same(shown[-1], happened):
             shown[-1] = replace(shown[-1], times=shown[-1].times + 1)
@@ -145,8 +193,11 @@ def _says_the_same(one: Happened, other: Happened) -> bool:
     return (one.meaning, one.subject, one.who) == (other.meaning, other.subject, other.who)
 
 
-def _names(found: list[Event]) -> dict[str, str]:
-    """Return a name for people of each subject that still exists: ``etl/prod`` for a key."""
+def _names(found: list[Event]) -> tuple[dict[str, str], set[str]]:
+    """Return a name of each subject that still exists, ``etl/prod`` for a key, and what probes use.
+
+    What is done to the canary's account and its keys is nobody's change: Retinue proves itself.
+    """
     subjects = [event.subject for event in found]
     named = {ident: principal.name for ident, principal in principals(subjects).items()}
     held = by_ids(subjects)
@@ -154,7 +205,8 @@ def _names(found: list[Event]) -> dict[str, str]:
     for ident, key in held.items():
         holder = holders.get(key.principal_id or "")
         named[ident] = f"{holder.handle}/{key.name}" if holder else key.name
-    return named
+    canaries = {ident for ident, each in {**holders, **principals(subjects)}.items() if is_canary(each)}
+    return named, canaries | {ident for ident, key in held.items() if key.principal_id in canaries}
 
 
 def _happened(event: Event, names: dict[str, str]) -> Happened:

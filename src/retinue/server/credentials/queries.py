@@ -11,7 +11,7 @@ from django.db.models.lookups import GreaterThan, IsNull, LessThanOrEqual
 
 from retinue.server.access import queries as access
 from retinue.server.credentials.models import Credential, DeviceSignIn, ImportScheme
-from retinue.server.directory.queries import Principal, principals
+from retinue.server.directory.queries import CANARY, Principal, principals
 from retinue.server.directory.rules import fold
 from retinue.server.errors import NotFound
 from retinue.server.policies.environments import warned_days, where
@@ -62,11 +62,10 @@ def keys(
     name: str | None = None,
     search: str | None = None,
 ) -> QuerySet[Credential]:
-    """Return API keys; deleted ones only if asked for by state."""
+    """Return API keys; deleted ones only if asked for by state, those of probes only by their account."""
     rows = Credential.objects.filter(organization_id=organization_id, kind=Kind.API_KEY.value)
     rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
-    if account is not None:
-        rows = rows.filter(principal_id=account)
+    rows = _not_canaries(rows) if account is None else rows.filter(principal_id=account)
     if name is not None:
         rows = rows.filter(name_folded=fold(name))
     if search:
@@ -74,6 +73,10 @@ def keys(
             Q(name__icontains=search) | Q(kid__icontains=search) | Q(principal__handle__icontains=search)
         )
     return rows
+
+
+def _not_canaries(rows: QuerySet[Credential]) -> QuerySet[Credential]:
+    return rows.exclude(principal__in=Principal.objects.filter(CANARY).values("id"))
 
 
 #: Where a credential's row has its environment.
@@ -148,11 +151,10 @@ def credentials(
     name: str | None = None,
     search: str | None = None,
 ) -> QuerySet[Credential]:
-    """Return credentials of these kinds; deleted ones only if asked for by state."""
+    """Return credentials of these kinds; deleted ones only if asked for by state, and probes' by account."""
     rows = Credential.objects.filter(organization_id=organization_id, kind__in=[kind.value for kind in kinds])
     rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)
-    if account is not None:
-        rows = rows.filter(principal_id=account)
+    rows = _not_canaries(rows) if account is None else rows.filter(principal_id=account)
     if format is not None:
         rows = rows.filter(format=format)
     if name is not None:
@@ -245,6 +247,12 @@ def node_credential(ident: str) -> Credential:
 def by_ids(ids: Iterable[str]) -> dict[str, Credential]:
     """Return credentials by id, in one query."""
     return Credential.objects.in_bulk(list(set(ids)))
+
+
+def ids_of_principal(organization_id: str, principal: str) -> QuerySet[Credential, Any]:
+    """Return the ids of all credentials of a principal, ended and deleted ones too, as rows of one."""
+    rows = Credential.objects.filter(organization_id=organization_id, principal_id=principal)
+    return rows.order_by().values_list("id")
 
 
 def known_kids(kids: Iterable[str]) -> set[str]:

@@ -23,6 +23,8 @@ from retinue.server.policies import remembering
 from retinue.server.prepared import Prepared
 
 __all__ = [
+    "CANARY",
+    "CANARY_HANDLE",
     "BrowserSession",
     "Identity",
     "Login",
@@ -34,6 +36,7 @@ __all__ = [
     "find_principal",
     "id_of",
     "installation",
+    "is_canary",
     "organization",
     "owners_of",
     "principals",
@@ -42,8 +45,16 @@ __all__ = [
 ]
 
 
+CANARY_HANDLE = "retinue-canary"
+#: The account that probes use is Retinue's own: no list, count, review or document has it.
+CANARY = Q(handle=CANARY_HANDLE, organization__is_installation=True)
 #: How ids of principals begin; who else acts (Retinue itself) is none.
 PRINCIPAL_IDS = ("usr_", "sa_")
+
+
+def is_canary(account: Principal) -> bool:
+    """Tell whether an account is the one that probes use."""
+    return account.handle == CANARY_HANDLE and account.organization.is_installation
 
 
 def organization(organization_id: str) -> Organization:
@@ -166,7 +177,7 @@ def accounts(
 ) -> QuerySet[Principal]:
     """Return the service accounts of an organization; deleted ones only if asked for by state or handle.
 
-    The state ``any`` asks for all.
+    The state ``any`` asks for all; the canary's only the handle.
 
     ``holders`` is a query of the ids among which they are.
     """
@@ -177,8 +188,7 @@ def accounts(
         rows = rows.filter(state="disabled")  # all who wait are; by an index
     elif handle is None:
         rows = rows.exclude(state="deleted")
-    if handle is not None:
-        rows = rows.filter(handle=fold(handle))
+    rows = rows.exclude(CANARY) if handle is None else rows.filter(handle=fold(handle))
     if search:
         rows = rows.filter(_search(search, "name", "handle", "id", "description", "purpose"))
     if holders is not None:
@@ -226,8 +236,8 @@ def people_and_accounts(
     state: str | None = None,
     search: str | None = None,
 ) -> QuerySet[Principal]:
-    """Return users, service accounts or both; deleted ones only if asked for by state."""
-    rows = Principal.objects.filter(organization_id=organization_id)
+    """Return users, service accounts or both; deleted ones only if asked for by state, the canary's never."""
+    rows = Principal.objects.filter(organization_id=organization_id).exclude(CANARY)
     if kind != "all":
         rows = rows.filter(kind=kind)
     rows = rows.exclude(state="deleted") if state is None else rows.filter(state=state)

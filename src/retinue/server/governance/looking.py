@@ -10,8 +10,7 @@ from typing import Literal, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from retinue.server.credentials.queries import Credential
-from retinue.server.directory.queries import Principal
-from retinue.server.nodes.probing import CANARY
+from retinue.server.directory.queries import CANARY, Principal
 from retinue.server.policies import remembering
 from retinue.server.policies.policy import Policy
 from retinue.server.policies.queries import in_force, policy_of

@@ -30,6 +30,7 @@ __all__ = [
     "finding",
     "findings",
     "is_behind",
+    "is_looked_at",
     "item",
     "items",
     "progress",
@@ -49,7 +50,7 @@ def findings(
     state: str = "open",
     after: tuple[str, str] | None = None,
 ) -> Iterator[Found]:
-    """Yield what is found: by kind, in the order of their table, then by the subject's id.
+    """Yield what is found, the worst first: by kind, in the order of their table, then by the subject's id.
 
     ``account`` asks for what is about a principal or its credentials. ``state`` is open, accepted or any;
     ``after`` the kind and subject to go on behind. Kinds that the policy does not raise are left out.
@@ -60,6 +61,8 @@ def findings(
     known = kept.standing(organization_id)
     wanted = Wanted(organization_id, now, kind, subject, account, state, after)
     if known is None:
+        if kept.is_settled():
+            return iter(())
         holders = None if account is None else frozenset((account,))
         return computed(replace(wanted, holders=holders))
     if not known.moved or kept.is_settled():
@@ -75,10 +78,12 @@ def counts(organization_id: str, now: datetime) -> dict[str, int]:
     """Return how many findings of each kind are open, of those kinds that have any."""
     known = kept.standing(organization_id)
     found: Counter[str] = Counter()
-    moved = None if known is None else frozenset[str]() if kept.is_settled() else known.moved
+    moved = None if known is None else known.moved
+    if kept.is_settled():
+        moved = frozenset()
     if moved is None or moved:
         found.update(each.kind for each in computed(Wanted(organization_id, now, holders=moved)))
-    if moved is not None:
+    if known is not None and moved is not None:
         found.update(kept.counts(organization_id, now, without=moved))
     return {name: found[name] for name in KINDS if found[name]}
 
@@ -90,9 +95,14 @@ def as_of(organization_id: str, now: datetime) -> datetime:
 
 
 def is_behind(organization_id: str) -> bool:
-    """Tell whether something was changed about somebody that the kept findings do not say yet."""
+    """Tell whether kept findings lack what was changed about somebody; at first they say nothing."""
     known = kept.standing(organization_id)
-    return known is not None and bool(known.moved)
+    return known is None or bool(known.moved)
+
+
+def is_looked_at(organization_id: str) -> bool:
+    """Tell whether everything of an organization was looked at once; soon after it is made, it is."""
+    return kept.standing(organization_id) is not None
 
 
 def finding(organization_id: str, ident: str, now: datetime) -> Found:

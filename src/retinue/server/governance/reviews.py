@@ -14,7 +14,7 @@ from typing import Any
 from retinue.server.credentials import actions as credentials
 from retinue.server.directory import actions as directory
 from retinue.server.directory import queries as people
-from retinue.server.directory.queries import Organization, Principal
+from retinue.server.directory.queries import CANARY, Organization, Principal
 from retinue.server.directory.rules import check_name
 from retinue.server.errors import Refused
 from retinue.server.governance import queries, rules
@@ -23,7 +23,6 @@ from retinue.server.governance.models import Review, ReviewItem
 from retinue.server.governance.reducing import reduce_to
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
-from retinue.server.nodes.probing import CANARY
 from retinue.server.policies.queries import policy_of
 from retinue.server.traffic import queries as traffic
 

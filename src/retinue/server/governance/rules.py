@@ -43,33 +43,48 @@ TEMPLATES = ("idle", "full", "scope")
 
 @dataclass(frozen=True, slots=True)
 class FindingKind:
-    """One kind of finding: what it is about, how bad it is, what to do, and what it means."""
+    """One kind: what it is called and about, how bad it is, what to do, and what it means."""
 
     name: str
+    title: str
     subject: str
     severity: str
     act: str
     meaning: str
 
 
+#: The worst first: so they are listed, and counted.
 KINDS: dict[str, FindingKind] = {
     kind.name: kind
+    for severity in ("high", "medium", "low")
     for kind in (
         FindingKind(
-            "ownerless", "service_account", "medium", "reassign", "Nobody who is still here owns the account."
+            "ownerless",
+            "No owner",
+            "service_account",
+            "medium",
+            "reassign",
+            "Nobody who is still here owns the account.",
         ),
         FindingKind(
             "undocumented",
+            "Not documented",
             "service_account",
             "low",
             "describe",
             "The account states no purpose, neither systems nor documentation, or lacks what is required.",
         ),
         FindingKind(
-            "naming", "service_account", "low", "rename", "The name breaks the organization's convention."
+            "naming",
+            "Name against the convention",
+            "service_account",
+            "low",
+            "rename",
+            "The name breaks the organization's convention.",
         ),
         FindingKind(
             "idle_account",
+            "Idle account",
             "service_account",
             "medium",
             "disable",
@@ -77,6 +92,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "over_permitted",
+            "Unused permissions",
             "service_account",
             "medium",
             "reduce",
@@ -84,6 +100,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "disabled_in_use",
+            "Disabled, and still called",
             "service_account",
             "medium",
             "investigate",
@@ -91,6 +108,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "elevated_unjustified",
+            "Elevated without a reason",
             "service_account",
             "high",
             "justify",
@@ -98,6 +116,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "idle_credential",
+            "Idle credential",
             "credential",
             "medium",
             "revoke",
@@ -105,16 +124,23 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "never_used",
+            "Never used",
             "credential",
             "low",
             "revoke",
             "A usable credential was never used for the days that the policy allows.",
         ),
         FindingKind(
-            "no_expiry", "credential", "medium", "expire", "The policy asks for an expiry; this one has none."
+            "no_expiry",
+            "No expiry",
+            "credential",
+            "medium",
+            "expire",
+            "The policy asks for an expiry; this one has none.",
         ),
         FindingKind(
             "policy_violation",
+            "Lives longer than allowed",
             "credential",
             "medium",
             "expire",
@@ -122,14 +148,23 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "expires_soon",
+            "Ends soon, without a successor",
             "credential",
             "high",
             "rotate",
             "A credential in use ends soon and has no successor.",
         ),
-        FindingKind("rotation_due", "credential", "medium", "rotate", "The credential should be rotated."),
+        FindingKind(
+            "rotation_due",
+            "Rotation is due",
+            "credential",
+            "medium",
+            "rotate",
+            "The credential should be rotated.",
+        ),
         FindingKind(
             "rotation_stalled",
+            "Rotation is stalled",
             "credential",
             "high",
             "deploy the successor",
@@ -137,6 +172,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "expired_in_use",
+            "Expired, and still presented",
             "credential",
             "high",
             "rotate",
@@ -144,6 +180,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "repeated_denials",
+            "Denied again and again",
             "credential",
             "medium",
             "investigate",
@@ -151,6 +188,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "shared_token",
+            "Shared by several callers",
             "credential",
             "medium",
             "issue one key for each caller",
@@ -158,6 +196,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "new_network",
+            "Used from a new network",
             "credential",
             "medium",
             "investigate",
@@ -165,6 +204,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "unexpected_use",
+            "Used where it is not meant for",
             "credential",
             "high",
             "investigate",
@@ -173,6 +213,7 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "leaked",
+            "Leaked",
             "credential",
             "high",
             "replace and delete",
@@ -180,12 +221,14 @@ KINDS: dict[str, FindingKind] = {
         ),
         FindingKind(
             "pat_in_production",
+            "Personal token of a program",
             "credential",
             "medium",
             "convert",
             "A personal access token is used as often as only programs do.",
         ),
     )
+    if kind.severity == severity
 }
 
 #: The place of each kind in their table.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, QuerySet, Subquery
 
 from retinue.server.errors import NotFound
+from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.models import AuditEvent, Change, Head
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "counts_by_subject",
     "event",
     "events",
+    "gone",
     "head",
     "last_at",
     "latest",
+    "types_of",
     "view",
 ]
 
@@ -65,15 +68,25 @@ def events(
     organization_id: str,
     *,
     type: str | None = None,
+    without: Iterable[str] = (),
     actor: str | None = None,
     subject: str | None = None,
+    subjects: Collection[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[AuditEvent]:
-    """Return the events of an organization; the caller orders them by ``(-revision, -n)``."""
+    """Return the events of an organization; the caller orders them by ``(-revision, -n)``.
+
+    A type is one of the catalogue, or a family of them: ``key`` for all that begin with ``key.``.
+    """
     rows = AuditEvent.objects.filter(organization=organization_id)
     if type is not None:
-        rows = rows.filter(type=type)
+        rows = rows.filter(type__in=types_of(type))
+    left_out = [name for each in without for name in types_of(each)]
+    if left_out:
+        rows = rows.exclude(type__in=left_out)
+    if subjects is not None:
+        rows = rows.filter(subject__in=subjects)
     if actor is not None:
         rows = rows.filter(actor=actor)
     if subject is not None:
@@ -86,6 +99,18 @@ def events(
         last = dated.filter(at__lt=until + _CLOCK_STEPS).order_by("-at")[:1]
         rows = rows.filter(at__lt=until, revision__lte=Subquery(last))
     return rows.select_related("personal")
+
+
+def types_of(text: str) -> list[str]:
+    """Return the types of a family, or the one type; a text that is neither stands for itself."""
+    return [name for name in EVENTS if name.startswith(f"{text}.")] or [text]
+
+
+def gone(organization_id: str, types: Collection[str], **before: str) -> QuerySet[AuditEvent, Any]:
+    """Return the subjects of events of some types about what is no more, by what was said of it before."""
+    named = {f"before__{name}": value for name, value in before.items()}
+    rows = AuditEvent.objects.filter(organization=organization_id, type__in=types, **named)
+    return rows.order_by().values_list("subject")
 
 
 def counts_by_subject(
@@ -115,9 +140,10 @@ def last_at() -> datetime | None:
     return newest.first()
 
 
-def latest(organization_id: str, limit: int) -> list[Event]:
-    """Return the newest events of an organization."""
-    return [view(row) for row in events(organization_id).order_by("-revision", "-n")[:limit]]
+def latest(organization_id: str, limit: int, *, without: Iterable[str] = ()) -> list[Event]:
+    """Return the newest events of an organization, but those of some types."""
+    rows = events(organization_id).exclude(type__in=list(without))
+    return [view(row) for row in rows.order_by("-revision", "-n")[:limit]]
 
 
 def view(row: AuditEvent) -> Event:

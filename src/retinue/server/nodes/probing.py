@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
 from retinue import sealing
@@ -38,9 +37,6 @@ from retinue.server.nodes import barrier, measures, queries, receipts, wake
 from retinue.server.nodes.models import Node, Probe, ProbeResult
 from retinue.server.nodes.rules import Canary, ProbeReport
 
-HANDLE = "retinue-canary"
-#: The account that probes use is Retinue's own: nobody reviews it, and no document says it.
-CANARY = Q(handle=HANDLE, organization__is_installation=True)
 PURPOSE = "Proves, again and again, that a revoked key is refused on every node"
 #: A canary that a probe has left behind (its process was killed) is revoked after this, and expires then.
 LEFT_BEHIND = timedelta(minutes=10)
@@ -73,11 +69,6 @@ class ProbeView:
     def is_good(self) -> bool:
         """Whether the promise was kept: complete, reported by all, and accepted by none after the receipt."""
         return self.probe.state == "done" and not self.missing and not any(r.is_stale for r in self.results)
-
-
-def is_canary(account: Principal) -> bool:
-    """Tell whether an account is the one that probes use: Retinue's own, which nobody reviews or exports."""
-    return account.handle == HANDLE and account.organization.is_installation
 
 
 def run(every: timedelta | None = None, *, actor: Actor = SYSTEM, reason: str = "") -> ProbeView | None:
@@ -134,7 +125,7 @@ def _begin(every: timedelta | None, actor: Actor, reason: str) -> tuple[Probe, i
 
 def _account(tx: Transaction, organization: Organization) -> Principal:
     """Return the canary's account, which is made at the first probe; it holds no permission."""
-    found = Principal.objects.filter(organization=organization, handle=HANDLE).first()
+    found = Principal.objects.filter(organization=organization, handle=directory.CANARY_HANDLE).first()
     if found is not None:
         return found
     operators = Principal.objects.filter(
@@ -143,7 +134,7 @@ def _account(tx: Transaction, organization: Organization) -> Principal:
     owners = tuple(operators.order_by("created_at").values_list("id", flat=True)[:1])
     if not owners:
         raise Refused("state_conflict", "there is no operator yet who answers for the canary's account")
-    fields = AccountFields(name=HANDLE, purpose=PURPOSE, owners=owners)
+    fields = AccountFields(name=directory.CANARY_HANDLE, purpose=PURPOSE, owners=owners)
     return access.create_account(tx, organization.id, fields, is_own=True)
 
 

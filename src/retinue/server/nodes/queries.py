@@ -18,7 +18,7 @@ from retinue.server.errors import NotFound
 from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position
 from retinue.server.nodes import freshness, leases
-from retinue.server.nodes.models import IdentityKey, Lease, Node
+from retinue.server.nodes.models import IdentityKey, Lease, Node, Receipt
 
 __all__ = [
     "CONNECTED",
@@ -27,6 +27,7 @@ __all__ = [
     "NodeView",
     "by_credential",
     "identity_keys",
+    "last_receipt",
     "node",
     "nodes",
     "views",
@@ -87,6 +88,11 @@ def by_credential(credential_id: str) -> Node | None:
         cursor.execute(_BY_CREDENTIAL, [credential_id, credential_id])
         row = cursor.fetchone()
     return None if row is None else Node.from_db(connection.alias, _TOLD, row)
+
+
+def last_receipt(organization_id: str) -> Receipt | None:
+    """Return the receipt of the last change of an organization that took access away; ``None`` before one."""
+    return Receipt.objects.filter(organization=organization_id).order_by("-revision").first()
 
 
 def views(rows: Sequence[Node]) -> list[NodeView]:

@@ -9,9 +9,8 @@ from django.db.models import Q
 
 from retinue.server.credentials import compromising, writing
 from retinue.server.credentials.queries import Credential, by_ids
-from retinue.server.directory.queries import Organization, Principal
+from retinue.server.directory.queries import CANARY, Organization, Principal
 from retinue.server.ledger.transaction import SYSTEM, Transaction, transaction
-from retinue.server.nodes.probing import CANARY
 from retinue.server.notifications import rules
 from retinue.server.notifications.models import Warned
 from retinue.server.policies import queries as policies

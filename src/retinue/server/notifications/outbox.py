@@ -12,11 +12,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from retinue.server.credentials.queries import Credential
-from retinue.server.directory.queries import Principal
+from retinue.server.directory.queries import CANARY, Principal
 from retinue.server.ids import new_id
 from retinue.server.ledger.queries import AuditEvent, head
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.nodes.probing import CANARY
 from retinue.server.notifications import rules, signing_in
 from retinue.server.notifications.models import Delivery, Notice, Progress, Webhook
 from retinue.server.notifications.recipients import Book

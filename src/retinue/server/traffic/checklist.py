@@ -10,9 +10,8 @@ from django.db.models import Exists, Min, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
 
 from retinue.server.credentials.queries import Credential
-from retinue.server.directory.queries import Organization, Principal
+from retinue.server.directory.queries import CANARY, Organization, Principal
 from retinue.server.ledger.queries import AuditEvent
-from retinue.server.nodes.probing import CANARY
 from retinue.server.traffic.models import Request
 from retinue.steps import CREATED, ENDED, ISSUED, MISSING, REVOKED, ROTATED, STEPS, TAKEN_AWAY
 
