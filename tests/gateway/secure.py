@@ -1,4 +1,4 @@
-"""Gateways that speak TLS: what an operator writes in the place of what is printed, and a caller of both versions of HTTP."""
+"""For gateways that speak TLS: a certificate, a caller of both versions of HTTP, an application of gRPC."""
 
 from __future__ import annotations
 
@@ -19,54 +19,6 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.processes import end_with_parent, free_port, stop, wait_for
 from tests.support.requirements import program
-
-_ENVOY_TLS = (
-    "        - transport_socket: {name: envoy.transport_sockets.tls, typed_config: "
-    '{"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, '
-    "common_tls_context: {alpn_protocols: [h2, http/1.1], "
-    "tls_certificates: [{certificate_chain: {filename: tls.crt}, private_key: {filename: tls.key}}]}}}"
-)
-_ENVOY_HTTP2 = (
-    "      typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: "
-    '{"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, '
-    "explicit_http_config: {http2_protocol_options: {}}}}"
-)
-#: By gateway: what is printed, and the lines in its place that make the gateway speak TLS, HTTP/2 too. The page has them.
-TLS = {
-    "nginx": {
-        "    listen {listen};\n": (
-            "    listen {listen} ssl http2;\n    ssl_certificate tls.crt;\n    ssl_certificate_key tls.key;\n"
-        )
-    },
-    "caddy": {"http://:{port} {{\n": "https://:{port} {{\n	tls tls.crt tls.key\n"},
-    "traefik": {
-        "\nproviders:\n": "      tls: {{}}\n\nproviders:\n",
-        "\nhttp:\n  routers:": "\ntls: {{certificates: [{{certFile: tls.crt, keyFile: tls.key}}]}}\nhttp:\n  routers:",
-    },
-    "envoy": {
-        "        - filters:\n": _ENVOY_TLS.replace("{", "{{").replace("}", "}}") + "\n          filters:\n"
-    },
-    "haproxy": {"    bind {listen}\n": "    bind {listen} ssl crt tls.pem alpn h2,http/1.1\n"},
-}
-#: The same for an application that is asked by HTTP/2 without TLS, which gRPC needs. nginx cannot.
-HTTP2 = {
-    "caddy": {"reverse_proxy {application} {{": "reverse_proxy h2c://{application} {{"},
-    "traefik": {'url: "http://{application}"': 'url: "h2c://{application}"'},
-    "envoy": {
-        "    - name: retinue_application\n": "    - name: retinue_application\n"
-        + _ENVOY_HTTP2.replace("{", "{{").replace("}", "}}")
-        + "\n"
-    },
-    "haproxy": {"server application {application}\n": "server application {application} proto h2\n"},
-}
-
-
-def changes(name: str, *, listen: str, application: str, http2: bool = False) -> dict[str, str]:
-    """Return what is printed for these addresses, and what stands in its place."""
-    made = TLS[name] | (HTTP2[name] if http2 else {})
-    values = {"listen": listen, "port": listen.rpartition(":")[2], "application": application}
-    return {old.format(**values): new.format(**values) for old, new in made.items()}
-
 
 _GRPC = """\
 daemon off;
@@ -97,7 +49,7 @@ http {{
 """
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -112,7 +64,7 @@ def start_grpc(folder: Path, behind: int) -> Iterator[int]:
     command = [program("nginx"), "-p", str(folder), "-c", str(folder / "grpc.conf"), "-e", "stderr"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent())
     try:
-        wait_for("the application listens", lambda: _listens(port))
+        wait_for("the application listens", lambda: listens(port))
         yield port
     finally:
         stop(process)
@@ -145,6 +97,10 @@ def make_certificate(folder: Path) -> ssl.SSLContext:
         (folder / file).touch(mode=0o600)
         (folder / file).write_bytes(data)
     return ssl.create_default_context(cafile=str(folder / "tls.crt"))
+
+
+#: What a call of gRPC says of itself.
+GRPC_FIELDS = "content-type: application/grpc", "te: trailers"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import pytest
 
 from retinue.guard.identity import Identities
 from retinue.guard.identity_keys import Keys
-from tests.gateway.conftest import ROOT, RULES, Accounts, Protected
-from tests.gateway.secure import HTTP2, Told, call, changes, make_certificate, start_grpc
+from tests.gateway.conftest import RULES, Accounts, Protected
+from tests.gateway.secure import GRPC_FIELDS, Told, call, make_certificate, start_grpc
+from tests.gateway.streaming import Stream, start_streaming
 from tests.gateway.streams import Duplex
 from tests.support.echo import Echo
 from tests.support.gateways import NAMES, parameters, start_gateway
@@ -25,17 +26,8 @@ from tests.support.requirements import need, requires
 pytestmark = requires("curl")
 
 
-def test_the_page_has_them() -> None:
-    """
-    What these tests write in the place of what is printed stands on the page, line by line.
-    """
-    page = (ROOT / "docs/how-to/protect-an-api-behind-a-gateway.md").read_text()
-    given = {"listen": "127.0.0.1:8080", "application": "127.0.0.1:8000"}
-    made = [changes(name, **given, http2=name in HTTP2) for name in NAMES]
-    lines = [line.strip() for each in made for text in each.items() for line in "\n".join(text).splitlines()]
-
-    assert len(lines) > len(NAMES)
-    assert [] == [line for line in lines if line and f"`{line}`" not in page]
+#: The gateways that can ask an application by HTTP/2.
+HTTP2 = tuple(name for name in NAMES if name != "nginx")
 
 
 @dataclass
@@ -54,18 +46,18 @@ class Secure(Protected):
 def start_secure(
     name: str, accounts: Accounts, echo: Echo, folder: Path, grpc_port: int | None = None
 ) -> Iterator[Secure]:
-    """Start a gateway as the page makes it speak TLS; with ``grpc_port`` it asks the application there, by HTTP/2."""
+    """Start a gateway that speaks TLS; with ``grpc_port`` it asks the application there, by HTTP/2."""
     need(name)
     tls, installation = make_certificate(folder), accounts.installation
     wanted = parameters(
         RULES,
         node_port=installation.node_port,
         application_port=echo.port if grpc_port is None else grpc_port,
+        certificate="tls.pem" if name == "haproxy" else "tls.crt",
+        key=None if name == "haproxy" else "tls.key",
+        asks_http2=grpc_port is not None,
     )
-    made = changes(
-        name, listen=str(wanted.listen), application=str(wanted.application), http2=grpc_port is not None
-    )
-    with start_gateway(name, folder, wanted, changes=made, tls=tls) as url:
+    with start_gateway(name, folder, wanted, tls=tls) as url:
         identities = Identities(Keys(installation.node_url))
         yield Secure(name, url, echo, accounts, identities, wanted.rules, folder, tls)
 
@@ -176,7 +168,6 @@ def test_a_websocket_by_tls(secure: Secure) -> None:
 
 #: A message of gRPC: not compressed, of two bytes.
 MESSAGE = b"\0\0\0\0\2hi"
-GRPC = "content-type: application/grpc", "te: trailers"
 
 
 def _refused(told: Told) -> int:
@@ -193,12 +184,12 @@ def test_grpc_is_asked_about(secure: Secure) -> None:
     writer, mark = secure.accounts.token("writer", "report:write"), secrets.token_hex(8)
     reader = secure.accounts.token("reader", "report:read")
     how: dict[str, Any] = {"version": "2", "method": "POST", "body": MESSAGE}
-    nobody = secure.told("/reports/pkg.Report/Add", f"x-mark: {mark}", *GRPC, **how)
-    lacking = secure.told("/reports/pkg.Report/Add", f"x-mark: {mark}", *GRPC, token=reader, **how)
+    nobody = secure.told("/reports/pkg.Report/Add", f"x-mark: {mark}", *GRPC_FIELDS, **how)
+    lacking = secure.told("/reports/pkg.Report/Add", f"x-mark: {mark}", *GRPC_FIELDS, token=reader, **how)
     assert ([401, 403], []) == ([_refused(nobody), _refused(lacking)], secure.echo.about(mark))
     assert (secure.name == "envoy") == ("grpc-status" in nobody.fields)
 
-    allowed = secure.told("/reports/pkg.Report/Add", f"x-mark: {mark}", *GRPC, token=writer, **how)
+    allowed = secure.told("/reports/pkg.Report/Add", f"x-mark: {mark}", *GRPC_FIELDS, token=writer, **how)
     (seen,) = secure.echo.about(mark)
     assert (200, MESSAGE) == (allowed.status, seen.body)
     assert ("writer", "report:write") == (secure.check(seen).name, secure.check(seen).permission)
@@ -220,7 +211,7 @@ def test_grpc(name: str, accounts: Accounts, echo: Echo, grpc_port: int, tmp_pat
     """
     with start_secure(name, accounts, echo, tmp_path, grpc_port) as secure:
         writer, mark = accounts.token("writer", "report:write"), secrets.token_hex(8)
-        fields = f"x-mark: {mark}", "retinue-identity: e30.e30.AAAA", *GRPC
+        fields = f"x-mark: {mark}", "retinue-identity: e30.e30.AAAA", *GRPC_FIELDS
         how: dict[str, Any] = {"version": "2", "method": "POST", "body": MESSAGE}
         nobody = secure.told("/reports/pkg.Report/Add", *fields, **how)
         assert (401, []) == (_refused(nobody), echo.about(mark))
@@ -235,3 +226,47 @@ def test_grpc(name: str, accounts: Accounts, echo: Echo, grpc_port: int, tmp_pat
         seen.values("Seen-Version"),
         seen.values("Seen-TE"),
     )
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """Where an application answers a call while it is asked, and the file with what it was asked."""
+    with start_streaming(tmp_path_factory.mktemp("streaming")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", HTTP2)
+def test_streams_of_grpc(
+    name: str, accounts: Accounts, echo: Echo, streaming: tuple[int, Path], tmp_path: Path
+) -> None:
+    """
+    A call with two streams is asked about once, before its first message: each message gets through when it is sent,
+    also after a revoke; then no new call begins.
+    """
+    port, asked = streaming
+    before = len(asked.read_text().splitlines())
+    with start_secure(name, accounts, echo, tmp_path, port) as secure:
+        path = "/reports/pkg.Report/Talk"
+        nobody = secure.told(path, *GRPC_FIELDS, version="2", method="POST", body=MESSAGE)
+        assert (401, before) == (_refused(nobody), len(asked.read_text().splitlines()))
+        token = accounts.token(f"stream-{name}", "report:write")
+        stream = Stream(secure.url + path, tmp_path, token)
+        try:
+            first = stream.say(b"\0\0\0\0\3one")
+            accounts.post(f"/v1/keys/key_{token.split('_')[1]}/revoke", {"reason": "no_longer_needed"})
+            second = stream.say(b"\0\0\0\0\3two")
+            code = stream.end()
+        finally:
+            stream.close()
+        again = secure.told(path, *GRPC_FIELDS, version="2", method="POST", body=MESSAGE, token=token)
+        lines = [json.loads(line) for line in asked.read_text().splitlines()[before:]]
+        caller = secure.identities.caller(lines[0]["fields"]["retinue-identity"], "report:write")
+
+    assert (b"\0\0\0\0\3one", b"\0\0\0\0\3two", 0) == (first, second, code)
+    assert (401, 1) == (_refused(again), len(lines))
+    assert (path, "2", False) == (
+        lines[0]["path"],
+        lines[0]["version"],
+        "authorization" in lines[0]["fields"],
+    )
+    assert f"stream-{name}" == caller.name

@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,6 +68,9 @@ def parameters(
     organization: str | None = None,
     token_headers: tuple[str, ...] = (),
     asks_caller: bool = False,
+    certificate: str | None = None,
+    key: str | None = None,
+    asks_http2: bool = False,
 ) -> Parameters:
     """Return the parameters of a gateway on a free port of the loopback."""
     return Parameters(
@@ -78,18 +81,15 @@ def parameters(
         organization=organization,
         token_headers=token_headers,
         asks_caller=asks_caller,
+        certificate=certificate,
+        key=key,
+        asks_http2=asks_http2,
     )
 
 
-def _write(
-    name: str, folder: Path, wanted: Parameters, caller: str | None, changes: Mapping[str, str]
-) -> None:
+def _write(name: str, folder: Path, wanted: Parameters, caller: str | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    files = gateways.render(name, wanted)
-    for old, new in changes.items():
-        (file,) = [each for each, text in files.items() if old in text]
-        files[file] = files[file].replace(old, new)
-    for file, text in files.items():
+    for file, text in gateways.render(name, wanted).items():
         (folder / file).write_text(text)
     if caller is not None:
         line = f'proxy_set_header Retinue-Caller "{caller}";\n'
@@ -103,17 +103,15 @@ def start_gateway(
     wanted: Parameters,
     *,
     caller: str | None = None,
-    changes: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
     **environment: str,
 ) -> Iterator[str]:
     """Start a gateway with the printed files; yields its base URL and stops it by its id.
 
-    ``caller`` is the token that it presents as its own. ``changes`` are what stands in one of the files, and what an
-    operator writes in its place; ``tls`` is how to call a gateway that they make speak TLS.
+    ``caller`` is the token that it presents as its own; ``tls`` is how to call a gateway that speaks TLS.
     """
     need(name)
-    _write(name, folder, wanted, caller, changes or {})
+    _write(name, folder, wanted, caller)
     if caller is not None:
         environment["RETINUE_CALLER_TOKEN"] = caller
     own = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

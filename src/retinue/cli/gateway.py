@@ -55,6 +55,17 @@ class Wanted:
             help="The node is on another host: the gateway identifies itself by RETINUE_CALLER_TOKEN.",
         ),
     ] = False
+    tls_certificate: Annotated[
+        str | None,
+        Parameter(
+            help="The gateway speaks TLS: its certificate and the chain, in PEM; for HAProxy the key, too.",
+            metavar="FILE",
+        ),
+    ] = None
+    tls_key: Annotated[str | None, Parameter(help="The key of the certificate.", metavar="FILE")] = None
+    http2: Annotated[
+        bool, Parameter(negative="", help="Ask the application by HTTP/2 without TLS, as gRPC needs it.")
+    ] = False
     pages: Annotated[str, Parameter(help="Where people read about a problem.", metavar="URL")] = (
         "http://127.0.0.1:8470/docs/errors"
     )
@@ -70,6 +81,9 @@ class Wanted:
             token_headers=tuple(name.lower() for name in self.token_header),
             asks_caller=self.caller,
             pages=self.pages,
+            certificate=self.tls_certificate,
+            key=self.tls_key,
+            asks_http2=self.http2,
         )
 
 
@@ -89,10 +103,9 @@ def config(
     end of the path is anything, {id} a part. The most exact rule that fits is taken. GET is HEAD, too.
     """
     try:
-        parameters = wanted.read()
+        files = gateways.render(form, wanted.read())
     except ParametersError as error:
         raise CommandError(str(error), "retinue gateway config --help", Exit.USAGE) from None
-    files = gateways.render(form, parameters)
     if out is None:
         _print(files)
     else:

@@ -8,13 +8,13 @@ FILE = "Caddyfile"
 
 _HEAD = (
     "Caddy asks Retinue before every request: printed by `retinue gateway config caddy`, for Caddy 2.8 and newer.",
-    "Put the name of your site in the place of http://:{port}, and Caddy speaks TLS.",
+    "Put the name of your site in the place of {scheme}://:{port}, and Caddy gets a certificate for it.",
 )
 
 _BEFORE = """
-http://:{port} {{
+{scheme}://:{port} {{
 	bind {host}
-
+{tls}
 	# What is said here of the request is said anew; names with underscores some programs read as if they had dashes.
 	request_header -*_*
 	request_header -Retinue-Identity
@@ -63,7 +63,10 @@ _AFTER = """\
 def render(parameters: Parameters) -> dict[str, str]:
     """Return the one file."""
     caller = f'Retinue-Caller "{{env.{CALLER_VARIABLE}}}"' if parameters.asks_caller else "-Retinue-Caller"
-    listen = {"host": parameters.listen.bare, "port": parameters.listen.port}
+    pair = parameters.pair()
+    scheme, tls = ("http", "") if pair is None else ("https", f"\ttls {pair[0]} {pair[1]}\n")
+    listen = {"host": parameters.listen.bare, "port": parameters.listen.port, "scheme": scheme, "tls": tls}
+    application = f"h2c://{parameters.application}" if parameters.asks_http2 else str(parameters.application)
     text = comment(line.format(**listen) for line in _HEAD)
     text += _BEFORE.format(**listen, ambiguous=AMBIGUOUS.replace("$)", r"$|\?)"), caller=caller)
     for number, rule in enumerate(parameters.ordered):
@@ -72,7 +75,7 @@ def render(parameters: Parameters) -> dict[str, str]:
             conditions=_conditions(rule),
             node=parameters.node,
             asked=parameters.asked(rule),
-            application=parameters.application,
+            application=application,
             hidden="".join(f"\t\t\theader_up -{name}\n" for name in parameters.token_headers),
         )
     return {FILE: text + _AFTER}

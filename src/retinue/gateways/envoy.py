@@ -18,7 +18,7 @@ static_resources:
     - name: retinue
       address: {{socket_address: {{address: "{host}", port_value: {port}}}}}
       filter_chains:
-        - filters:
+        - {tls}filters:
             - name: envoy.filters.network.http_connection_manager
               typed_config:
                 "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -48,7 +48,8 @@ static_resources:
 """
 _RULE = """\
                         - match: {match}
-                          route: {{cluster: retinue_application}}
+                          # A stream may last: what ends it is silence, after five minutes.
+                          route: {{cluster: retinue_application, timeout: 0s}}
                           typed_per_filter_config:
                             envoy.filters.http.ext_authz:
                               "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute
@@ -96,7 +97,14 @@ _AFTER = """\
       connect_timeout: 2s
       type: STRICT_DNS
       load_assignment: {application_cluster}
-"""
+{http2}"""
+#: How the application is asked by HTTP/2.
+_HTTP2 = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+}
 _CALLER = """\
                           - append:
                               header: {{key: retinue-caller, value: "%ENVIRONMENT({variable})%"}}
@@ -114,6 +122,7 @@ def render(parameters: Parameters) -> dict[str, str]:
     text += _BEFORE.format(
         host=parameters.listen.bare,
         port=parameters.listen.port,
+        tls=_tls(parameters),
         ambiguous=ambiguous,
         hidden=", ".join(hidden).join("[]"),
     )
@@ -128,6 +137,9 @@ def render(parameters: Parameters) -> dict[str, str]:
         application_cluster=json.dumps(
             _cluster("retinue_application", parameters.application.bare, parameters.application.port)
         ),
+        http2=f"      typed_extension_protocol_options: {json.dumps(_HTTP2)}\n"
+        if parameters.asks_http2
+        else "",
     )
     return {FILE: text}
 
@@ -143,6 +155,19 @@ def _service(parameters: Parameters, rule: Rule) -> dict[str, object]:
             "allowed_client_headers_on_success": _fields(*_WARNINGS),
         },
     }
+
+
+def _tls(parameters: Parameters) -> str:
+    pair = parameters.pair()
+    if pair is None:
+        return ""
+    files = {"certificate_chain": {"filename": pair[0]}, "private_key": {"filename": pair[1]}}
+    context = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [files]},
+    }
+    socket = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return f"transport_socket: {json.dumps(socket)}\n          "
 
 
 def _fields(*names: str) -> dict[str, object]:

@@ -18,5 +18,7 @@ FORMS: dict[str, Callable[[Parameters], dict[str, str]]] = {
 
 
 def render(name: str, parameters: Parameters) -> dict[str, str]:
-    """Return the files of one form, by their names. Raises ``KeyError`` for a form that there is not."""
+    """Return the files of one form, by their names. Raises ``KeyError`` for a form that there is not, and
+    ``ParametersError`` for what that gateway cannot do.
+    """
     return FORMS[name](parameters)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from retinue.gateways.parameters import AMBIGUOUS, CALLER_VARIABLE, Parameters, Rule, comment
+from retinue.gateways.parameters import (
+    AMBIGUOUS,
+    CALLER_VARIABLE,
+    Parameters,
+    ParametersError,
+    Rule,
+    comment,
+)
 
 FILE = "haproxy.cfg"
 SCRIPT = "retinue.lua"
@@ -19,10 +26,11 @@ defaults
     timeout connect 2s
     timeout client 30s
     timeout server 30s
+    timeout tunnel 1h
     timeout http-request 5s
 
 frontend retinue
-    bind {listen}
+    bind {listen}{tls}
     # What another program may take for another place; and names that some programs read as if they had dashes.
     http-request deny deny_status 400 if {{ path -m reg "{ambiguous}" }}
     http-request del-header _ -m sub
@@ -47,7 +55,7 @@ backend retinue_node
     server node {node} check inter 1s fall 2 rise 1
 
 backend application
-    server application {application}
+    server application {application}{http2}
 """
 
 _SCRIPT_HEAD = (
@@ -115,10 +123,14 @@ end, 0)
 
 
 def render(parameters: Parameters) -> dict[str, str]:
-    """Return the configuration and the script."""
+    """Return the configuration and the script. Raises ``ParametersError`` for a key in a file of its own."""
+    if parameters.key is not None:
+        raise ParametersError("haproxy: certificate and key stand in one file; give that as the certificate")
     # Inside double quotes, where a backslash, a dollar and a hash mean something.
     ambiguous = AMBIGUOUS.replace("\\", "\\\\").replace("$", "\\$").replace("#", "\\#")
-    text = comment(_HEAD) + _BEFORE.format(script=SCRIPT, listen=parameters.listen, ambiguous=ambiguous)
+    tls = "" if parameters.certificate is None else f" ssl crt {parameters.certificate} alpn h2,http/1.1"
+    text = comment(_HEAD)
+    text += _BEFORE.format(script=SCRIPT, listen=parameters.listen, tls=tls, ambiguous=ambiguous)
     for rule in parameters.ordered:
         methods = f" {{ method {' '.join(rule.methods)} }}" if rule.methods else ""
         text += _RULE.format(need=parameters.needed(rule), match=_match(rule), methods=methods)
@@ -131,7 +143,12 @@ def render(parameters: Parameters) -> dict[str, str]:
         hidden="".join(f'  txn.http:req_del_header("{name}")\n' for name in names),
     )
     return {
-        FILE: text + _AFTER.format(node=parameters.node, application=parameters.application),
+        FILE: text
+        + _AFTER.format(
+            node=parameters.node,
+            application=parameters.application,
+            http2=" proto h2" if parameters.asks_http2 else "",
+        ),
         SCRIPT: comment(_SCRIPT_HEAD, "--") + script,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from retinue.gateways.parameters import AMBIGUOUS, Parameters, Rule, comment
+from retinue.gateways.parameters import AMBIGUOUS, Parameters, ParametersError, Rule, comment
 
 FILE = "retinue.conf"
 #: The file with the gateway's own token, where a node asks for it; nginx reads no environment.
@@ -35,7 +35,7 @@ map "$server_protocol $http_upgrade" $retinue_upgrade {{ "~*^HTTP/1\.1 websocket
 map $retinue_upgrade $retinue_connection {{ "" ""; default upgrade; }}
 
 server {{
-    listen {listen};
+    listen {listen}{tls};
     server_tokens off;
     underscores_in_headers off;
     recursive_error_pages on;
@@ -61,6 +61,11 @@ server {{
     }}
 
 """
+
+_TLS = """ ssl http2;
+    ssl_certificate     {certificate};
+    ssl_certificate_key {key};
+    ssl_protocols       TLSv1.2 TLSv1.3"""
 
 _AFTER = r"""
 {rest}
@@ -124,7 +129,12 @@ _PROTECTED = """\
 
 
 def render(parameters: Parameters) -> dict[str, str]:
-    """Return the one file."""
+    """Return the one file. Raises ``ParametersError`` for what nginx cannot do."""
+    if parameters.asks_http2:
+        raise ParametersError(
+            "nginx: its grpc_pass sends none of our header fields, so HTTP/2 goes to no application"
+        )
+    pair = parameters.pair()
     caller = (
         f"include {CALLER_FILE};" if parameters.asks_caller else 'proxy_set_header Retinue-Caller     "";'
     )
@@ -132,6 +142,7 @@ def render(parameters: Parameters) -> dict[str, str]:
         "node": parameters.node,
         "application": parameters.application,
         "listen": parameters.listen,
+        "tls": "" if pair is None else _TLS.format(certificate=pair[0], key=pair[1]),
         "pages": parameters.pages,
         "ambiguous": AMBIGUOUS.replace("$)", r"$|\?)"),
         "caller": caller,

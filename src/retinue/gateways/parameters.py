@@ -20,6 +20,7 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9._~/-]|\{[a-z][a-z0-9_]{0,31}\})*\*?", re.ASC
 _PART = re.compile(r"\{[a-z][a-z0-9_]*\}", re.ASCII)
 _ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _PAGES = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
+_FILE = re.compile(r"/?[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
 #: Percent signs in front of what needs none (RFC 3986 section 2.3), and of what ends a path or a part of it.
 _UNRESERVED = r"2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe]"
 _NEVER = r"2[Ff]|5[Cc]|3[BbFf]|23|[01][0-9A-Fa-f]|7[Ff]"
@@ -143,6 +144,11 @@ class Parameters:
     asks_caller: bool = False
     #: Where people read about a problem.
     pages: str = "http://127.0.0.1:8470/docs/errors"
+    #: Files of the gateway's own, in PEM, and then it speaks TLS: its certificate with the chain, and the key.
+    certificate: str | None = None
+    key: str | None = None
+    #: The application is asked by HTTP/2 without TLS, as gRPC needs it.
+    asks_http2: bool = False
 
     def __post_init__(self) -> None:
         if not self.rules:
@@ -156,6 +162,11 @@ class Parameters:
             raise ParametersError(
                 f"pages {self.pages!r}: a URL without a query and without a slash at its end"
             )
+        for name, file in (("certificate", self.certificate), ("key", self.key)):
+            if file is not None and _FILE.fullmatch(file) is None:
+                raise ParametersError(f"{name} {file!r}: a path of letters, digits and . _ ~ / -")
+        if self.key is not None and self.certificate is None:
+            raise ParametersError("a key without a certificate: give both")
         seen: set[tuple[str, tuple[str, ...]]] = set()
         for rule in self.rules:
             for method in rule.methods or ("*",):
@@ -167,6 +178,14 @@ class Parameters:
     def ordered(self) -> tuple[Rule, ...]:
         """The rules, the most exact one first."""
         return tuple(sorted(self.rules, key=lambda rule: rule.weight, reverse=True))
+
+    def pair(self) -> tuple[str, str] | None:
+        """Return the files of certificate and key, if the gateway speaks TLS. Raises :class:`ParametersError`."""
+        if self.certificate is None:
+            return None
+        if self.key is None:
+            raise ParametersError("a certificate without its key: give both")
+        return self.certificate, self.key
 
     def asked(self, rule: Rule) -> str:
         """Return the path that the node is asked under for a rule."""

@@ -28,7 +28,7 @@ entryPoints:
         allowEncodedPercent: false
         allowEncodedQuestionMark: false
         allowEncodedHash: false
-
+{tls}
 providers:
   file:
     filename: {dynamic}
@@ -99,7 +99,7 @@ _COMMON = """\
     retinue-application:
       loadBalancer:
         servers:
-          - url: "http://{application}"
+          - url: "{application}"
 """
 
 
@@ -109,7 +109,11 @@ def render(parameters: Parameters) -> dict[str, str]:
     needs = list(dict.fromkeys(rule.need for rule in rules))
     caller = f"'{{{{ env \"{CALLER_VARIABLE}\" }}}}'" if parameters.asks_caller else '""'
     hidden = "".join(f'          {name}: ""\n' for name in parameters.token_headers)
-    text = comment(_DYNAMIC_HEAD) + "http:\n  routers:\n"
+    pair = parameters.pair()
+    text = comment(_DYNAMIC_HEAD)
+    if pair is not None:
+        text += f"tls: {{certificates: [{{certFile: {pair[0]}, keyFile: {pair[1]}}}]}}\n"
+    text += "http:\n  routers:\n"
     text += _CLOSED.format(priority=1001 + len(rules))
     text += _UPGRADE.replace("{priority}", str(1002 + len(rules)))
     for number, rule in enumerate(rules):
@@ -121,8 +125,10 @@ def render(parameters: Parameters) -> dict[str, str]:
     for number, need in enumerate(needs):
         asked = parameters.asked(Rule((), "/", need))
         text += _NEED.format(need=number, node=parameters.node, asked=asked)
-    text += _COMMON.format(caller=caller, application=parameters.application, hidden=hidden)
-    static = _STATIC.format(listen=parameters.listen, dynamic=DYNAMIC)
+    scheme = "h2c" if parameters.asks_http2 else "http"
+    text += _COMMON.format(caller=caller, application=f"{scheme}://{parameters.application}", hidden=hidden)
+    tls = "" if pair is None else "      tls: {}\n"
+    static = _STATIC.format(listen=parameters.listen, dynamic=DYNAMIC, tls=tls)
     return {STATIC: comment(_STATIC_HEAD) + static, DYNAMIC: text}
 
 
