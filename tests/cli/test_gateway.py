@@ -60,6 +60,9 @@ def test_written(name: str, run: Run, tmp_path: Path) -> None:
         (("--rule", RULE, "--organization", "a'b"), "organization"),
         (("--rule", RULE, "--pages", "http://x/\ny"), "pages"),
         (("--rule", RULE, "--token-header", "Authorization"), "token header"),
+        (("--rule", RULE, "--tls-certificate", "tls.crt"), "without its key"),
+        (("--rule", RULE, "--tls-certificate", "a'b", "--tls-key", "c"), "certificate"),
+        (("--rule", RULE, "--http2"), "grpc_pass"),
     ],
 )
 def test_refused(flags: tuple[str, ...], word: str, run: Run) -> None:
@@ -70,6 +73,16 @@ def test_refused(flags: tuple[str, ...], word: str, run: Run) -> None:
 
     assert (2, "") == (outcome.code, outcome.out)
     assert word in outcome.err
+
+
+def test_a_key_of_haproxy(run: Run) -> None:
+    """
+    It stands in the file of the certificate: one that is given apart would not be used.
+    """
+    outcome = run("gateway", "config", "haproxy", "--rule", RULE, "--tls-certificate", "a", "--tls-key", "b")
+
+    assert (2, "") == (outcome.code, outcome.out)
+    assert "one file" in outcome.err
 
 
 def test_no_form(run: Run) -> None:

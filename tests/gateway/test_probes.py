@@ -53,7 +53,7 @@ def test_the_five_gateways(protected: Protected, tokens: Tokens, tmp_path: Path)
     probes = json.loads(done.stdout)["items"]
 
     assert [] == [each for each in probes if each["result"] != "passed"]
-    assert (0, "", 17) == (done.returncode, done.stderr, len(probes))
+    assert (0, "", 20) == (done.returncode, done.stderr, len(probes))
     assert not [
         token for token in (tokens.allowed, tokens.without, tokens.narrowed) if str(token) in done.stdout
     ]
@@ -71,13 +71,18 @@ class _Leaky(BaseHTTPRequestHandler):
         if refused is not None:
             self._answer(*refused)
             return
-        status, fields, body = self._decided()
+        is_websocket = self.headers.get("Upgrade") == "websocket"
+        status, fields, body = (
+            (200, {}, b"") if is_websocket and self.hole == "websocket" else self._decided()
+        )
         if status != 200 and self.hole != "open":
             self._answer(status, fields, body)
             return
         hidden = {"connection", "host"}
         if self.hole != "token":
             hidden.add("authorization")
+        if self.hole != "upgrade":
+            hidden.add("upgrade")
         sent = [(name, value) for name, value in self.headers.items() if name.lower() not in hidden]
         if self.hole != "underscore":
             sent = [each for each in sent if "_" not in each[0]]
@@ -155,7 +160,13 @@ def _leaky(accounts: Accounts, echo: Echo, hole: str) -> Iterator[str]:
         ("", []),
         (
             "open",
-            ["forged Retinue-Identity without a token", "malformed token", "no token", "wrong permission"],
+            [
+                "WebSocket without a token",
+                "forged Retinue-Identity without a token",
+                "malformed token",
+                "no token",
+                "wrong permission",
+            ],
         ),
         ("token", ["Authorization at the application"]),
         ("identity", ["forged Retinue-Identity with a token"]),
@@ -167,6 +178,8 @@ def _leaky(accounts: Accounts, echo: Echo, hole: str) -> Iterator[str]:
         ("first wins", ["two tokens"]),
         ("blind", ["method and path are seen"]),
         ("believes", ["forged method and path"]),
+        ("websocket", ["WebSocket without a token"]),
+        ("upgrade", ["Upgrade to another protocol", "Upgrade to h2c"]),
     ],
 )
 def test_holes(accounts: Accounts, echo: Echo, tokens: Tokens, hole: str, found: list[str]) -> None:

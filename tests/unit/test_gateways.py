@@ -84,6 +84,10 @@ def test_what_is_no_address(text: str) -> None:
         {"rules": (RULE,), "pages": "http://x/;"},
         {"rules": (RULE,), "pages": "javascript:x"},
         {"rules": (RULE,), "pages": "http://x/$a"},
+        {"rules": (RULE,), "key": "tls.key"},
+        {"rules": (RULE,), "certificate": "a b.crt", "key": "tls.key"},
+        {"rules": (RULE,), "certificate": "tls.crt", "key": "tls.key; }"},
+        {"rules": (RULE,), "certificate": "{env.X}", "key": "tls.key"},
     ],
 )
 def test_parameters_that_cannot_be(given: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import secrets
@@ -117,6 +118,7 @@ def probe_all(gateway: Gateway) -> list[Probe]:
         _token_gone(allowed),
         _no_rule(gateway, own),
         *_spellings(gateway, own),
+        *_upgrades(gateway, own),
         *_described(gateway),
         _empty_permission(gateway),
     ]
@@ -198,6 +200,30 @@ def _spellings(gateway: Gateway, own: tuple[str, str]) -> list[Probe]:
         base = gateway.path.rpartition("/")[0]
         seen = gateway.send(f"{base}/{way}retinue-no-rule-{secrets.token_hex(4)}", own)
         found.append(_probe(name, "refused or resolved", seen, _is_refused))
+    return found
+
+
+def _upgrades(gateway: Gateway, own: tuple[str, str]) -> list[Probe]:
+    """A WebSocket is asked about, and nobody changes to a protocol in which nothing more would be asked."""
+    key = ("Sec-WebSocket-Key", base64.b64encode(secrets.token_bytes(16)).decode())
+    asked = (("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), key)
+    found = [
+        _probe("WebSocket without a token", "401 or 400", gateway.send(gateway.path, *asked), _is(400, 401))
+    ]
+    for protocol, more in (("h2c", ", HTTP2-Settings"), (f"retinue-{secrets.token_hex(4)}", "")):
+        fields = (
+            ("Connection", f"Upgrade{more}"),
+            ("Upgrade", protocol),
+            ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+        )
+        seen = gateway.send(gateway.path, own, *fields)
+        name, expected = f"Upgrade to {'h2c' if more else 'another protocol'}", "refused or ignored"
+        if seen.request is None and 101 != seen.status < 400:
+            found.append(_skipped(name, expected, "needs `retinue gateway echo` as the application"))
+        else:
+            found.append(
+                _probe(name, expected, seen, lambda seen: seen.status != 101 and not seen.values("upgrade"))
+            )
     return found
 
 

@@ -71,7 +71,7 @@ class Local:
         if isinstance(found, Known):
             opened.record_known(found, question, time.time_ns(), nanoseconds, None)
             return found
-        decided = identified(found)
+        decided = found if isinstance(found, Allowed) else identified(found)
         if decided.caller is not None:
             opened.record(entry_for(decided, question, time.time_ns(), nanoseconds, None))
         return decided
