@@ -82,7 +82,8 @@ class Stream:
 
     def say(self, message: bytes) -> bytes:
         """Send a message; return as many bytes as came back of it within :data:`SECONDS`."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         os.write(self._process.stdin.fileno(), message)
         until, read = time.monotonic() + SECONDS, b""
         while len(read) < len(message) and (left := until - time.monotonic()) > 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retinue.decision import Allowed
+from retinue.decision import Allowed, Decision
 from retinue.entries import entry_of, told_client
 from retinue.guard.deciding import Refused
 from retinue.kept import Known
@@ -17,7 +17,9 @@ def entry_for(
     """Return what the request log keeps of a decision about a genuine token."""
     caller = decided.caller
     assert caller is not None  # noqa: S101  (for the type checker)
-    made, ident = (decided.decision, decided.request_id) if isinstance(decided, Refused) else (decided, None)
+    # Asked this way round, as most decisions allow: another class than that of a struct is slow to find out.
+    made: Decision = decided if isinstance(decided, Allowed) else decided.decision
+    ident = None if isinstance(decided, Allowed) else decided.request_id
     at_ms = at_ns // 1_000_000
     return entry_of(made, caller, question, told_client(question), at_ms, nanoseconds, ident, status)
 
