@@ -239,6 +239,7 @@ TREE: tuple[tuple[str, ...], ...] = tuple(
             ("plan",),
             ("diff",),
             ("apply",),
+            ("import",),
             ("login",),
             ("logout",),
             ("open",),

@@ -60,6 +60,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Path]:
         (folder / "work").mkdir()
         patch.chdir(folder / "work")
         Path("permissions.yaml").write_text("permissions: [report:read, report:write]\n")
+        Path("accounts.csv").write_text("name,purpose,roles\nmoved,moves,Viewer\netl,loads,Viewer\n")
         Path("keys.csv").write_text(f"account,name,digest\netl,old,{'0' * 64}\n")
         installation.start()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -25,10 +26,22 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.DONE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Who reads the output has enough. Python would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # Who reads the output has enough: rich tells it by ending the program, and nothing else does that.
+        _abandon_output()
         return Exit.DONE
+    except OSError as error:
+        # A full disk, a file that cannot be read: what is not told better where it happens.
+        where = f"{error.filename}: " if error.filename else "the output: "
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        _abandon_output()
+        return Exit.FAILED
+
+
+def _abandon_output() -> None:
+    """Keep Python from complaining once more when it closes standard output."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(given: list[str]) -> int:

@@ -59,6 +59,7 @@ _COMMANDS = (
     ("backup", "backup:app", "A copy of the database while it runs.", _OPERATE),
     ("run", "run:app", "Run a program with a short-lived token.", _OPERATE),
     ("export", "configuration:export_app", "The organization's access as YAML.", _OPERATE),
+    ("import", "importing:app", "Take over service accounts from another system's list.", _OPERATE),
     ("plan", "configuration:plan_app", "What a document would change.", _OPERATE),
     ("diff", "configuration:diff_app", "How the organization differs from a document.", _OPERATE),
     ("apply", "configuration:apply_app", "Make the organization what a document says.", _OPERATE),

@@ -101,7 +101,7 @@ def verify(
         Parameter(name="--key", help="Key of the log: NAME+ID+BASE64. No other is believed."),
     ] = None,
     options: Options = DEFAULTS,
-) -> None:
+) -> int:
     """Check that no event was changed, dropped or planted: exit code 7, and what is wrong, if it was.
 
     Without --file the server is asked for all events, and its log must go on from the checkpoint of the last
@@ -116,8 +116,9 @@ def verify(
     for each in found:
         print(clean(each), file=sys.stderr)
     if found:
-        raise SystemExit(Exit.NEGATIVE)
+        return Exit.NEGATIVE
     print(clean(told))
+    return Exit.DONE
 
 
 def _export_proven(

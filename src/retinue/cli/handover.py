@@ -63,6 +63,17 @@ class Handover:
         if self._nothing:
             return
         text = self._text(token, facts)
+        try:
+            self._write(text)
+        except OSError as error:
+            if self.to_file:  # what stands there now is no token
+                Path(self.path).unlink(missing_ok=True)
+            raise CommandError(
+                f"{self.path or 'standard output'}: {error.strerror}; the token is lost",
+                "what it is for was made: give it another token (regenerate, rotate), or revoke it",
+            ) from None
+
+    def _write(self, text: str) -> None:
         if self._descriptor is None:
             sys.stdout.write(text)
             sys.stdout.flush()
