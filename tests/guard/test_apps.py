@@ -102,6 +102,37 @@ def test_who_may_is_let_in_and_known(ask: Ask, retinue_token: Tokens) -> None:
     assert (200, b"etl") == (answer.status, answer.body)
 
 
+PROXIES = {
+    "direct": ("192.0.2.7", None, "192.0.2.7"),
+    "a stranger says something": ("192.0.2.7", "198.51.100.1", "192.0.2.7"),
+    "by a proxy": ("10.0.0.5", "198.51.100.1", "198.51.100.1"),
+    "by two": ("10.0.0.5", "203.0.113.9, 198.51.100.1, 10.0.0.6", "198.51.100.1"),
+    "no address": ("10.0.0.5", "unknown", None),
+    "a Unix socket": ("", "203.0.113.9, 198.51.100.1", "198.51.100.1"),
+    "a Unix socket that says nothing": ("", None, None),
+}
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_the_address_of_the_client(name: str, retinue_guard: FakeGuard, retinue_token: Tokens) -> None:
+    """
+    It is the connection's; of a trusted proxy the first from the right that is none. So the request log has it.
+    """
+    peer, forwarded, expected = PROXIES[name]
+    app = wsgi.Protect(lambda *_: [], retinue_guard, RULES, trusted_proxies=["10.0.0.0/8", "unix"])
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/reports", "REMOTE_ADDR": peer,
+        "HTTP_AUTHORIZATION": retinue_token("report:read")["Authorization"],
+    }  # fmt: skip
+    if forwarded is not None:
+        environ["HTTP_X_FORWARDED_FOR"] = forwarded
+    list(app(environ, lambda *_: None))
+    untrusted = wsgi.Protect(lambda *_: [], retinue_guard, RULES)
+    list(untrusted(environ, lambda *_: None))
+
+    assert [expected, peer or None] == [each.address for each in retinue_guard.replica.log]
+
+
 def test_denials_are_told_in_full(ask: Ask, retinue_token: Tokens) -> None:
     """
     Without a token, without the permission, with an ended one: status, code, challenge and the missing name.

@@ -66,8 +66,8 @@ class Adapter(Guard):
     """A guard that knows the routes of a framework: each is refused unless something says what it requires.
 
     That is a decorator on the view, or a rule for its path. ``rules`` and ``public`` are patterns as in
-    :class:`retinue.guard.rules.Rules`; ``trusted_proxies`` are networks whose ``X-Forwarded-For`` counts.
-    ``guard`` is a guard that decides for this one: a fake in tests.
+    :class:`retinue.guard.rules.Rules`; ``trusted_proxies`` are networks whose ``X-Forwarded-For`` counts, or
+    ``unix``. ``guard`` is a guard that decides for this one: a fake in tests.
     """
 
     def __init__(

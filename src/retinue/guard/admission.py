@@ -16,6 +16,8 @@ from retinue.verifier import API_KINDS, Question
 
 #: Where tokens may stand is asked anew so often.
 LOOK_SECONDS = 1.0
+#: Stands for a peer without an address; nobody connects from this one.
+_UNIX = "0.0.0.0"  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,14 @@ class Door:
     """Lets requests in, or raises the denial that answers them."""
 
     def __init__(self, guard: Guard, *, trusted_proxies: Iterable[str] = ()) -> None:
-        """``trusted_proxies`` are networks whose ``X-Forwarded-For`` says for whom they ask."""
+        """``trusted_proxies`` are networks whose ``X-Forwarded-For`` says for whom they ask.
+
+        The word ``unix`` is whoever connects by a Unix socket. Raises ``ValueError`` for what is none.
+        """
         self.guard = guard
-        self._gateways = Gateways(network.networks(",".join(trusted_proxies)))
+        trusted = [_UNIX if each == "unix" else each for each in trusted_proxies]
+        self._trusts_unix = _UNIX in trusted
+        self._gateways = Gateways(network.networks(",".join(trusted)))
         self._names: tuple[bytes, ...] = ()
         self._looked = -LOOK_SECONDS
 
@@ -82,16 +89,13 @@ class Door:
     ) -> Question:
         """Return what is asked about a request; of several questions about one the first ``counts``."""
         found = self.presented(request)
-        address = None
-        if request.peer is not None:
-            address = self._gateways.client(request.peer, request.fields.get(b"x-forwarded-for"))
         agent = request.fields.get(b"user-agent")
         return Question(
             found.token,
             needed,
             self.guard.organization,
             resource,
-            address,
+            self._address(request),
             request.method,
             request.path,
             found.scheme,
@@ -100,6 +104,13 @@ class Door:
             route=request.route,
             client=None if agent is None else agent.decode("latin-1"),
         )
+
+    def _address(self, request: Request) -> str | None:
+        """Return the client's address; ``None`` if it is not known."""
+        forwarded = request.fields.get(b"x-forwarded-for")
+        if request.peer:
+            return self._gateways.client(request.peer, forwarded)
+        return self._gateways.client(_UNIX, forwarded) if self._trusts_unix and forwarded else None
 
     def by_rules(self, rules: Rules, request: Request) -> Admitted | None:
         """Return the caller by the rule for a request; ``None`` for what is public.
