@@ -45,6 +45,7 @@ def build(root: Path, to: Path) -> None:
         settings = (root / "zensical.toml").read_text()
         (work / "zensical.toml").write_text(_REST.sub(_rest(root / "docs", settings), settings))
         _bring_examples(root, work / "docs")
+        _bring_changes(root, work / "docs")
         subprocess.run(
             [sys.executable, "-m", "zensical", "build", "--strict"],
             cwd=work,
@@ -91,6 +92,14 @@ def _bring_examples(root: Path, docs: Path) -> None:
         page.write_text(_OUTSIDE.sub(r"](../\1)", text))
 
 
+def _bring_changes(root: Path, docs: Path) -> None:
+    """Make the list of changes a page of the site, with its links as they are there."""
+    text = (root / "CHANGELOG.md").read_text()
+    (docs / "changes.md").write_text(text.replace("](docs/", "]("))
+    for page in docs.rglob("*.md"):
+        page.write_text(page.read_text().replace("](../../CHANGELOG.md)", "](../changes.md)"))
+
+
 def _bring_sources(docs: Path, site: Path) -> None:
     """Put each page's Markdown beside it, and a list of all of them, for programs that read: ``llms.txt``."""
     lines = ["# Retinue", "", "> The service-account layer for any API. Each page as Markdown:", ""]
@@ -116,7 +125,8 @@ def _name_source(site: Path, name: str) -> None:
     if text.count("</article>") != 1:
         raise ValueError(f"{page}: where the page ends was not found")
     base = "../" * (len(page.relative_to(site).parts) - 1)
-    told = f'<p><small>Source: <a href="{base}{name}">docs/{name}</a> (this page as Markdown)</small></p>'
+    source = "CHANGELOG.md" if name == "changes.md" else f"docs/{name}"
+    told = f'<p><small>Source: <a href="{base}{name}">{source}</a> (this page as Markdown)</small></p>'
     page.write_text(text.replace("</article>", f"{told}</article>"))
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from tests.support.demo import MOST_SECONDS, started, three_ports
 from tests.support.installation import PROGRAM
@@ -220,6 +221,24 @@ def test_dockerfile() -> None:
     assert os.access(DEPLOY / "start", os.X_OK)
 
 
+def test_dockerfile_is_linted() -> None:
+    """
+    hadolint finds nothing in the Dockerfile, nor ShellCheck, which it brings, in its commands; it does in a worse one.
+    """
+    text = (DEPLOY / "Dockerfile").read_text()
+
+    assert "" == _linted(text)
+    assert "DL3007" in _linted("FROM python:latest\n")
+    assert "SC2086" in _linted(text.replace("chmod 700 /data", "chmod 700 $HOME"))
+
+
+def _linted(text: str) -> str:
+    program = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([program, "-"], input=text, capture_output=True, text=True, timeout=60)
+    assert "" == done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.postgresql.yaml"])
 def test_compose(name: str) -> None:
     """
@@ -240,6 +259,34 @@ def test_compose(name: str) -> None:
     )
     asked = {other for each in document["services"].values() for other in each.get("depends_on", ())}
     assert asked <= set(document["services"])
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.postgresql.yaml"])
+@pytest.mark.parametrize(
+    ("written", "mistaken"),
+    [
+        ("", ""),
+        ("restart: unless-stopped", "restart: sometimes"),
+        ("read_only: true", "readonly: true"),
+        ("cap_drop: [ALL]", "cap_drop: 5"),
+        ("127.0.0.1:8470:8470", "127.0.0.1:x:8470"),
+        ("volumes:", "volume:"),
+    ],
+)
+def test_compose_is_as_specified(name: str, written: str, mistaken: str) -> None:
+    """
+    The file is one by the Compose Specification, read by another's reader of it, which refuses any mistake.
+    """
+    text = (DEPLOY / name).read_text()
+    assert written in text
+    read = PyCompose.from_json
+    document = json.dumps(yaml.safe_load(text.replace(written, mistaken, 1) if written else text))
+
+    if written:
+        with pytest.raises(ValueError):
+            read(document)
+    else:
+        assert list(yaml.safe_load(text)["services"]) == read(document).service_names()
 
 
 def _listed(document: dict[str, Any], field: str) -> list[str]:
