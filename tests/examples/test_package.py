@@ -263,17 +263,17 @@ def test_compose(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.postgresql.yaml"])
 @pytest.mark.parametrize(
-    ("written", "mistaken"),
+    ("written", "mistaken", "told"),
     [
-        ("", ""),
-        ("restart: unless-stopped", "restart: sometimes"),
-        ("read_only: true", "readonly: true"),
-        ("cap_drop: [ALL]", "cap_drop: 5"),
-        ("127.0.0.1:8470:8470", "127.0.0.1:x:8470"),
-        ("volumes:", "volume:"),
+        ("", "", ""),
+        ("restart: unless-stopped", "restart: sometimes", "sometimes"),
+        ("read_only: true", "readonly: true", "readonly"),
+        ("cap_drop: [ALL]", "cap_drop: 5", "invalid type"),
+        ("127.0.0.1:8470:8470", "127.0.0.1:x:8470", "port"),
+        ("volumes:", "volume:", "volume"),
     ],
 )
-def test_compose_is_as_specified(name: str, written: str, mistaken: str) -> None:
+def test_compose_is_as_specified(name: str, written: str, mistaken: str, told: str) -> None:
     """
     The file is one by the Compose Specification, read by another's reader of it, which refuses any mistake.
     """
@@ -283,7 +283,7 @@ def test_compose_is_as_specified(name: str, written: str, mistaken: str) -> None
     document = json.dumps(yaml.safe_load(text.replace(written, mistaken, 1) if written else text))
 
     if written:
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=told):
             read(document)
     else:
         assert list(yaml.safe_load(text)["services"]) == read(document).service_names()
