@@ -12,6 +12,7 @@ from retinue.server.api import (
     document,
     guard,
     routes,  # noqa: F401  (imports every noun: the table is complete, whichever test runs first)
+    words,
 )
 from retinue.server.api.operations import OPERATIONS, Access
 from retinue.token import Kind, mint
@@ -49,6 +50,31 @@ def test_document_is_reviewed(snapshots: Path, writes_snapshots: bool) -> None:
         path.write_text(made)
 
     assert json.loads(path.read_text()) == json.loads(made)
+
+
+def test_no_word_is_idle() -> None:
+    """
+    Each meaning that is kept for fields is that of a field which says nothing of itself.
+    """
+    made = document.build(OPERATIONS)
+    used = {
+        (schema.removesuffix("AndReceipt"), field, member.get("description"))
+        for schema, each in made["components"]["schemas"].items()
+        for field, member in each.get("properties", {}).items()
+    } | {
+        (words.PARAMETER, each["name"], each["description"])
+        for methods in made["paths"].values()
+        for operation in methods.values()
+        for each in operation["parameters"]
+    }
+    anywhere = {("", field, said) for _, field, said in used}
+
+    assert [] == [
+        f"{owner}.{field}"
+        for owner, meanings in words.read().items()
+        for field, said in meanings.items()
+        if (owner, field, said) not in used | anywhere
+    ]
 
 
 def test_document_is_public(world: World) -> None:

@@ -174,12 +174,14 @@ def test_every_command_is_documented() -> None:
 
 def test_every_operation_is_documented() -> None:
     """
-    The page of the HTTP API has each operation of the OpenAPI document that is reviewed, with its permission and
-    fields. RETINUE_TEST_SNAPSHOT=write writes it anew.
+    The pages of the HTTP API have each operation of the OpenAPI document that is reviewed, with its permission, and
+    each object; every parameter and every field says what it means. RETINUE_TEST_SNAPSHOT=write writes them anew.
     """
     document = json.loads((ROOT / "tests/api/snapshots/openapi.json").read_text())
 
+    assert [] == reference.unsaid(document)
     assert _written("api.md", reference.api(document)) == _reference("api.md")
+    assert _written("objects.md", reference.objects(document)) == _reference("objects.md")
 
 
 def _written(name: str, text: str) -> str:

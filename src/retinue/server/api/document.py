@@ -14,7 +14,7 @@ from pydantic import create_model
 
 from retinue import __version__
 from retinue import problem as problems
-from retinue.server.api import trying
+from retinue.server.api import trying, words
 from retinue.server.api.operations import Access, Operation
 from retinue.server.api.schemas import JSON, ProblemBody
 from retinue.server.api.waiting import Receipt
@@ -81,6 +81,7 @@ def build(operations: Sequence[Operation]) -> JSON:
     for each in operations:
         paths.setdefault(f"/v1{each.path}", {})[each.method.lower()] = _operation(each, schemas)
     _schema(ProblemBody, schemas, "serialization")
+    words.describe(schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -132,16 +133,28 @@ def _is_required(model: Any) -> bool:
 
 def _parameters(each: Operation) -> list[JSON]:
     found: list[JSON] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": words.meaning(words.PARAMETER, name),
+            "schema": {"type": "string", "minLength": 1},
+        }
         for name in each.parameters
     ]
     if each.query is not None:
         schema = each.query.model_json_schema(schema_generator=NinjaGenerateJsonSchema)
         for name, member in schema["properties"].items():
-            parameter = {"name": name, "in": "query", "required": False, "schema": _optional(member)}
-            if "description" in member:
-                parameter["description"] = member["description"]
-            found.append(parameter)
+            said = member.get("description", words.meaning(words.PARAMETER, name))
+            found.append(
+                {
+                    "name": name,
+                    "in": "query",
+                    "required": False,
+                    "description": said,
+                    "schema": _optional(member),
+                }
+            )
     if not isinstance(each.needs, Access) or each.needs is Access.SELF:
         found.append(_ORGANIZATION)
     if each.changes:
