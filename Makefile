@@ -136,7 +136,7 @@ sbom: .tools/package/.stamp
 
 # Installs the wheel into an empty environment and runs the demo from it; checks what is for containers and systemd.
 package-check: package sbom
-	$(BIN)/pytest -q tests/examples/test_package.py
+	$(BIN)/pytest -q tests/examples/test_package.py tests/examples/test_deploy.py
 
 .tools/package/.stamp: requirements/package.txt | $(BIN)/python
 	$(BIN)/python -m venv .tools/package
