@@ -8,9 +8,12 @@ from typing import Any
 
 from retinue.server.credentials import setup_code
 from retinue.server.credentials.queries import Credential
+from retinue.server.directory import organizations
 from retinue.server.directory.queries import Organization, Principal
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.policies import actions as policies
+from retinue.server.policies.rules import Document
 from retinue.token import Kind
 from tests.console.browser import Browser
 
@@ -45,6 +48,8 @@ def undo(organization: Organization) -> None:
     with transaction(SYSTEM, reason="test") as tx:
         Principal.objects.filter(organization=organization).update(is_operator=False)
         Credential.objects.filter(kind=Kind.SETUP.value).update(state="revoked")
+        policies.change(tx, organization.id, lambda document: Document())
+        organizations.rename(tx, Organization.objects.get(id=organization.id), organization.name)
         tx.record("change.refused", "test", name="test", organization=organization.id)
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.utils.html import escape
 
+from retinue.cli import backup
+from retinue.gateways import Parameters, Rule, render
+from retinue.server.console import settings_pages
 from retinue.server.console.protecting import frameworks
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory.queries import Organization
@@ -199,3 +205,46 @@ def test_safe_accounts_of_a_review_are_kept_together(signed_in: Browser, person:
     assert "" == bare
     assert "keep" == ReviewItem.objects.get(id=items["elevated"]).decision
     assert "elevated: Keep. It can be decided otherwise" in signed_in.text(review)
+
+
+def test_whole_configuration_of_a_gateway_is_shown(signed_in: Browser, person: Person) -> None:
+    """
+    For the rules that are stated, as the command prints it, for this organization; a wrong rule is told.
+    """
+    path = _path(person, "settings/protect")
+    wanted = Parameters(
+        (Rule.read("GET /a/*=report:read"),), organization=person.principal.organization.handle
+    )
+    text = signed_in.get(f"{path}?gateway=nginx&rules=GET+/a/*%3Dreport:read").content.decode()
+
+    assert all(str(escape(each)) in text for each in render("nginx", wanted).values())
+    assert "two rules for" in signed_in.text(f"{path}?gateway=envoy&rules=/a%3Dx:y%0A/a%3Dx:z")
+    assert "code-block" in signed_in.text(f"{path}?gateway=nothing")
+
+
+def test_last_good_backup_is_shown_to_the_operator(
+    signed_in: Browser, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It is the one that the command line left word of; without one the page says so; nobody else sees where it is.
+    """
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, home=tmp_path))
+    path = _path(person, "settings")
+    none = signed_in.text(path)
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(b"")
+    monkeypatch.setenv("RETINUE_HOME", str(tmp_path))
+    backup._write_down(copy, {"whole": True, "epoch": 1, "revision": 4711})
+    shown = signed_in.text(path)
+    backup._write_down(copy, {"whole": False, "epoch": 1, "revision": 1})
+    after = signed_in.text(path)
+    other = Browser()
+    owner = colleague(person, "owner", roles=("owner",))
+    other.sign_in(owner.email, owner.password)
+
+    assert "No backup is known here." in none
+    assert (True, True) == (str(copy) in shown, "revision 4711" in shown)
+    assert "revision 4711" in after
+    assert str(copy) not in other.text(path)
+    assert 0o600 == (tmp_path / backup.LAST).stat().st_mode & 0o777
+    assert settings_pages.LAST_BACKUP == backup.LAST

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
+from retinue.server.access.queries import effective
+from retinue.server.console import fitness
 from retinue.server.credentials import setup_code
 from retinue.server.credentials.queries import Credential
+from retinue.server.directory.queries import Organization, Principal
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.policies.queries import policy_of
 from retinue.token import Kind
 from tests.console.browser import Browser
 from tests.console.pending import PASSWORD, Pending, filled_in, send
@@ -79,6 +86,67 @@ def test_bad_answer_names_its_field(
     assert 302 == send(browser, filled_in(pending.code)).status_code
 
 
+def test_organization_gets_its_name_and_preset(browser: Browser, pending: Pending) -> None:
+    """
+    What the page asks besides is there with the administrator, who owns the organization in any preset; the
+    page begins with what is there, and says under which address it was reached.
+    """
+    page = browser.get("/setup/").content.decode()
+    answer = send(browser, filled_in(pending.code, organization="Acme Reports", preset="planhat"))
+    organization = Organization.objects.get(id=pending.organization.id)
+    owner = Principal.objects.get(organization=organization, is_operator=True)
+
+    assert 302 == answer.status_code
+    assert f'value="{pending.organization.name}"' in page
+    assert '<option value="native" selected>Native</option>' in page
+    assert f"<code>http://{browser.host}/</code>" in page
+    assert 'data-clock="' in page
+    assert ("Acme Reports", "planhat") == (organization.name, policy_of(organization.id).preset)
+    assert {"policy:update", "organization:update"} <= effective(owner)
+
+
+def test_bad_preset_makes_nobody(browser: Browser, pending: Pending) -> None:
+    """
+    A preset that there is not is told at its field, and the code still works.
+    """
+    answer = send(browser, filled_in(pending.code, preset="other"))
+
+    assert (200, []) == (answer.status_code, pending.operators())
+    assert 'id="id_preset_error"' in answer.content.decode()
+
+
+def test_file_without_the_right_to_write_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The database's file or its folder, where SQLite keeps its log; of the present one everything can be written.
+    """
+    cursor = MagicMock()
+    cursor.__enter__.return_value.fetchone.return_value = (0, "main", str(tmp_path / "retinue.db"))
+    (tmp_path / "retinue.db").touch()
+    monkeypatch.setattr(fitness, "connection", Mock(vendor="sqlite", cursor=lambda: cursor))
+    found = [fitness.unwritable()]
+    for refused in (tmp_path, tmp_path / "retinue.db"):
+        monkeypatch.setattr("os.access", lambda path, mode, refused=refused: path != refused)
+        found.append(fitness.unwritable())
+
+    assert ["", str(tmp_path), str(tmp_path / "retinue.db")] == found
+
+
+@pytest.mark.one_database
+def test_database_that_cannot_be_written_is_said_first(
+    browser: Browser, pending: Pending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Instead of a form that would fail the page names what cannot be written, and that it is no mistake of theirs.
+    """
+    monkeypatch.setattr(fitness, "unwritable", lambda: "/srv/retinue/retinue.db")
+    answer = browser.get("/setup/")
+    page = answer.content.decode()
+
+    assert 503 == answer.status_code
+    assert "<code>/srv/retinue/retinue.db</code>" in page
+    assert 'name="code"' not in page
+
+
 def test_page_sends_no_secret_back(browser: Browser, pending: Pending) -> None:
     """
     When another answer is bad, the page repeats neither the code nor the password.
@@ -108,6 +176,8 @@ def test_page_is_strict(browser: Browser, pending: Pending) -> None:
     for answer in answers:
         text = answer.content.decode()
         assert (POLICY, "no-store") == (answer["Content-Security-Policy"], answer["Cache-Control"])
+        # One file of our own, which compares the clocks.
+        text = re.sub(r'<script type="module" src="/static/clock\.[0-9a-f]+\.js"></script>', "", text)
         assert [] == _INLINE.findall(text) + _OTHER_ORIGIN.findall(text)
         assert 1 == text.count("<h1")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -27,6 +28,8 @@ app = App(
 _PAGES_AT_ONCE = 1_000
 #: The next start of the control plane finds it, and takes it as said that its database was restored.
 _WORD = "restored"
+#: In the home: the last copy that was found whole, and when that was looked at.
+LAST = "last-backup.json"
 _POSTGRESQL = (
     "the database is PostgreSQL, which is copied by its own tools",
     'pg_dump --format=custom --file=FILE "$RETINUE_DATABASE_URL", or a base backup with its WAL',
@@ -48,6 +51,7 @@ def create(
             found = _looked_at(out)
         except sqlite3.Error as error:
             raise CommandError(f"{database}: {error}", "see that this user can read it") from None
+    _write_down(out, found)
     talk(options, f"backup of epoch {found['epoch']}, revision {found['revision']}: {out}")
     if options.output is not None:
         output.show_object(found, options)
@@ -69,6 +73,8 @@ def verify(
     except sqlite3.Error as error:
         talk(options, f"{file}: {error}")
         return Exit.NEGATIVE
+    if found["whole"]:
+        _write_down(file, found)
     output.show_object(found, options)
     return Exit.DONE if found["whole"] else Exit.NEGATIVE
 
@@ -105,6 +111,23 @@ def restore(
     if kept:
         talk(options, f"kept {kept}")
     talk(options, "next: retinue serve, then retinue epoch get")
+
+
+def _write_down(file: Path, found: dict[str, Any]) -> None:
+    """Leave word of the last copy that was whole, where this host has a home: the console shows it.
+
+    A copy may be looked at on another host, which keeps no word of it.
+    """
+    home = settings.home()
+    if not found["whole"] or not home.is_dir() or not os.access(home, os.W_OK):
+        return
+    made = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    told = {"file": str(file.absolute()), "made_at": made.isoformat(), **found}
+    told["looked_at"] = datetime.now(UTC).isoformat()
+    part = home / f"{LAST}.part"
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(told))
+    part.replace(home / LAST)
 
 
 def _whole(file: Path) -> dict[str, Any]:

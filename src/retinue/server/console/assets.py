@@ -18,6 +18,7 @@ TYPES = {
     "app.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "app.js": _SCRIPT,
+    "clock.js": _SCRIPT,
     "review.js": _SCRIPT,
     "secret.js": _SCRIPT,
     "grid.js": _SCRIPT,

@@ -12,12 +12,15 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from retinue.gateways import FORMS, Parameters, ParametersError, Rule, render
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.traffic.recent import latest_but
 from retinue.server.traffic.recorder import CONTROL_PLANE
 
 #: What is looked at for a verified request.
 RECENT = timedelta(days=1)
+#: What a configuration is shown for until somebody states rules.
+SAMPLE_RULE = "GET /reports/*=report:read"
 
 
 class Framework(msgspec.Struct):
@@ -46,11 +49,26 @@ def shown(viewer: Viewer) -> HttpResponse:
         frameworks=frameworks(),
         chosen=chosen,
         lines=chosen.lines.replace("{organization}", viewer.organization.handle).strip(),
-        gateways=("nginx", "caddy", "traefik", "envoy", "haproxy"),
+        **_gateway(viewer),
         place="settings",
         section="protect",
         **_seen(viewer),
     )
+
+
+def _gateway(viewer: Viewer) -> dict[str, Any]:
+    """Return the whole configuration of the gateway that the address names, for its rules, one a line."""
+    chosen = viewer.request.GET.get("gateway", "")
+    text = viewer.request.GET.get("rules", "").strip() or SAMPLE_RULE
+    shown: dict[str, Any] = {"gateways": tuple(FORMS), "gateway": chosen, "rules": text}
+    if chosen not in FORMS:
+        return {**shown, "gateway": ""}
+    try:
+        rules = tuple(Rule.read(each.strip()) for each in text.splitlines() if each.strip())
+        made = render(chosen, Parameters(rules, organization=viewer.organization.handle))
+    except ParametersError as error:
+        return {**shown, "wrong_rule": str(error)}
+    return {**shown, "files": made}
 
 
 @require_safe

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
@@ -21,6 +23,8 @@ WEBHOOK_ACTS = {
     "delete": ("delete_webhook", lazy("The webhook is deleted.")),
 }
 FEW = {"limit": "20"}
+#: Where `retinue backup` leaves word, in the home.
+LAST_BACKUP = "last-backup.json"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,9 +53,22 @@ def organization(viewer: Viewer) -> HttpResponse:
         keys=_keys(viewer),
         provider=settings.INSTALLATION.provider,
         second_factor=settings.INSTALLATION.second_factor,
+        backup=_last_backup() if viewer.person.is_operator else None,
         place="settings",
         section="organization",
     )
+
+
+def _last_backup() -> dict[str, Any] | None:
+    """Return the last backup that the command line found whole and left word of; ``None`` without one."""
+    try:
+        told = msgspec.json.decode(
+            (settings.INSTALLATION.home / LAST_BACKUP).read_bytes(), type=dict[str, Any]
+        )
+        datetime.fromisoformat(told["made_at"])
+        return told
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _keys(viewer: Viewer) -> list[tuple[str, str, object]]:

@@ -78,6 +78,15 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => button.classList.remove("copied"), 1500);
 });
 
+// --- The exact instant of a time also says what time it is here ------------------------------------------------
+document.addEventListener("pointerover", (event) => {
+  const time = event.target.closest?.("time[datetime][title]");
+  if (!time || time.dataset.here) return;
+  const here = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" });
+  time.dataset.here = here.format(new Date(time.dateTime));
+  if (!time.dataset.here.endsWith("UTC")) time.title += ` · ${time.dataset.here}`;
+});
+
 // --- Menus stand beside their button where the browser does not place them itself --------------------------
 document.addEventListener("toggle", (event) => {
   const menu = event.target;
