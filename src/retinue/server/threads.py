@@ -18,6 +18,7 @@ from django.core.handlers.wsgi import WSGIHandler
 
 from retinue.server.api.limits import MOST_HELD_THREADS
 from retinue.server.api.polling import MOST_ALONE
+from retinue.server.ledger.giving_way import answering
 
 _log = logging.getLogger("retinue.api")
 #: A body on its way and a change that waits for nodes each keep a thread; as many are left for polls that are
@@ -120,7 +121,8 @@ class Calls:
     def _answered(self, environ: dict[str, Any]) -> Answer:
         """Return the answer, whatever happens."""
         try:
-            return self._asked(environ)
+            with answering():
+                return self._asked(environ)
         except Exception:
             _log.exception("a call could not be answered")
             return 500, [], b""

@@ -24,6 +24,7 @@ from retinue.server.governance.computing import FINDERS, Wanted, computed, holde
 from retinue.server.governance.looking import Look
 from retinue.server.governance.models import FindingsLook, FindingsProgress, KeptFinding
 from retinue.server.governance.rules import KINDS, PLACES, Found
+from retinue.server.ledger.giving_way import giving_way
 from retinue.server.ledger.queries import head
 from retinue.server.ledger.relaxed import relaxed
 from retinue.server.ledger.transaction import one_writer, reading
@@ -33,6 +34,8 @@ from retinue.server.policies import remembering
 EVERY = timedelta(seconds=60)
 #: So many times as long as it took lie between two of them at least, and if everybody was changed.
 PAUSE, SHORT_PAUSE = 19, 3
+#: Calls that are answered go first for so long, in one read.
+PATIENCE_SECONDS = 2.0
 #: Events that are read at once, rows that are written at once, principals that are looked at by themselves.
 EVENTS, ROWS, HOLDERS = 500, 500, 200
 #: Whoever has the turn says so again within this time; after it the process must have died.
@@ -143,7 +146,7 @@ def _look_soon(looks: QuerySet[FindingsLook], now: datetime) -> None:
 
 
 def _look_at_some(organization: str, holders: frozenset[str], now: datetime) -> None:
-    with reading(), remembering.reads():
+    with giving_way(PATIENCE_SECONDS), reading(), remembering.reads():
         found = list(computed(Wanted(organization, now, state="any", holders=holders)))
         of = holders_of(organization, found)
     kept = KeptFinding.objects.filter(organization=organization, holder__in=holders)
@@ -162,12 +165,13 @@ def look_at_all(organization: str, now: datetime, go_on: Callable[[float], bool]
             if not go_on(last):
                 return False
             began = time.monotonic()
-            found = list(finder(Look(organization, now))) if is_there else []
-            of: dict[str, str] = {}
-            for some in _some(found):
-                of |= holders_of(organization, some) if KINDS[kind].subject == "credential" else {}
+            with giving_way(PATIENCE_SECONDS) as patience:
+                found = list(finder(Look(organization, now))) if is_there else []
+                of: dict[str, str] = {}
+                for some in _some(found):
+                    of |= holders_of(organization, some) if KINDS[kind].subject == "credential" else {}
             _write(organization, KeptFinding.objects.filter(organization=organization, kind=kind), found, of)
-            last = time.monotonic() - began
+            last = time.monotonic() - began - patience.spent
             took += last
     _looked(organization, now, round(took * 1e3), is_there)
     return True

@@ -24,6 +24,7 @@ from retinue.server.ledger.batch import Batch, Row, put, taken
 from retinue.server.ledger.canonical import canonical
 from retinue.server.ledger.entries import SALT_BYTES, Place, digest, instant, personal_text, record
 from retinue.server.ledger.expiring import EXPIRED
+from retinue.server.ledger.giving_way import giving_way
 from retinue.server.ledger.models import AuditEvent, Entry, Head, Log, Tile
 from retinue.server.ledger.signing import Key, Outside
 from retinue.server.ledger.transaction import one_writer
@@ -31,6 +32,8 @@ from retinue.server.ledger.tree import End
 
 #: Events in one transaction.
 AT_ONCE = 256
+#: Calls that are answered go first for so long.
+PATIENCE_SECONDS = 0.2
 #: Organizations whose last number is remembered.
 MOST_NUMBERS = 10_000
 _log = logging.getLogger("retinue.ledger")
@@ -86,10 +89,11 @@ class Signer:
                 log = self.begin()
             if bytes(log.public_key) != self.key.public:
                 raise Broken(f"{log.origin} is signed by another key than the one of this process")
-            rows = _following(log, most)
-            if not rows:
-                return 0
-            batch, numbers = self._made(log, rows, outside)
+            with giving_way(PATIENCE_SECONDS):
+                rows = _following(log, most)
+                if not rows:
+                    return 0
+                batch, numbers = self._made(log, rows, outside)
             with one_writer(last=True), database.atomic(durable=True), current.appending():
                 if not batch.write():
                     return 0
