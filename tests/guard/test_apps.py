@@ -119,7 +119,12 @@ def test_the_address_of_the_client(name: str, retinue_guard: FakeGuard, retinue_
     It is the connection's; of a trusted proxy the first from the right that is none. So the request log has it.
     """
     peer, forwarded, expected = PROXIES[name]
-    app = wsgi.Protect(lambda *_: [], retinue_guard, RULES, trusted_proxies=["10.0.0.0/8", "unix"])
+
+    def inside(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("204 No Content", [])
+        return []
+
+    app = wsgi.Protect(inside, retinue_guard, RULES, trusted_proxies=["10.0.0.0/8", "unix"])
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/reports", "REMOTE_ADDR": peer,
         "HTTP_AUTHORIZATION": retinue_token("report:read")["Authorization"],
@@ -127,7 +132,7 @@ def test_the_address_of_the_client(name: str, retinue_guard: FakeGuard, retinue_
     if forwarded is not None:
         environ["HTTP_X_FORWARDED_FOR"] = forwarded
     list(app(environ, lambda *_: None))
-    untrusted = wsgi.Protect(lambda *_: [], retinue_guard, RULES)
+    untrusted = wsgi.Protect(inside, retinue_guard, RULES)
     list(untrusted(environ, lambda *_: None))
 
     assert [expected, peer or None] == [each.address for each in retinue_guard.replica.log]
