@@ -152,5 +152,7 @@ def _send(address: str, path: str, form: dict[str, str]) -> Any:
     transport = Transport(address, None, settings.timeout(), settings.ca_file())
     try:
         return json.loads(transport.send("POST", path, form=form).body)
+    except (ValueError, RecursionError):
+        raise UnreadableAnswer(f"POST {path}: not JSON") from None
     finally:
         transport.close()

@@ -58,17 +58,19 @@ def problem_from(status: int, headers: dict[str, str], body: bytes) -> Problem:
     """Read an error answer, also one that a proxy on the way made up (then ``code`` is ``http_<status>``)."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     known: dict[str, Any] = document if isinstance(document, dict) else {}
+    required = known.get("required")
+    elsewhere = f"it sends to {headers['location']}" if 300 <= status < 400 and "location" in headers else ""
     return Problem(
         status,
         # OAuth has names of its own (RFC 6749, 5.2).
         _text(known.get("code")) or _text(known.get("error")) or f"http_{status}",
         _text(known.get("title")),
-        _text(known.get("detail")) or _text(known.get("error_description")),
+        _text(known.get("detail")) or _text(known.get("error_description")) or elsewhere,
         _text(known.get("field")) or None,
-        tuple(map(str, known.get("required") or ())),
+        tuple(map(str, required if isinstance(required, list) else ())),
         _text(known.get("request_id")) or headers.get("retinue-request-id"),
         _text(known.get("type")) or None,
         headers.get("retry-after"),

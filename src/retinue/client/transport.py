@@ -18,6 +18,8 @@ from retinue.client.errors import ClientError, Unreachable, problem_from
 #: An answer above this is refused: no list page of the API comes near it.
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+#: The server has done it, and its answer is lost.
+_LOST = (*_STALE, http.client.IncompleteRead)
 
 
 class Answer:
@@ -114,15 +116,15 @@ class Transport:
 
     def _exchange(self, method: str, target: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
         # A kept connection that the server closed meanwhile breaks on the next request. That request may
-        # be sent again only if doing it twice is the same as once.
-        again = self._used and (method == "GET" or "Idempotency-Key" in headers)
+        # be sent again only if doing it twice is the same as once. What makes something is sent again in
+        # any case: a token in an answer that was lost is told nowhere else.
+        is_safe = "Idempotency-Key" in headers
+        again = _LOST if is_safe else _STALE if self._used and method == "GET" else ()
         try:
             try:
                 return self._once(method, target, data, headers)
-            except _STALE:
+            except again:
                 self.close()
-                if not again:
-                    raise
                 return self._once(method, target, data, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -134,6 +136,8 @@ class Transport:
         body = response.read(ANSWER_BYTES_MAX + 1)
         if len(body) > ANSWER_BYTES_MAX:
             raise http.client.HTTPException("the answer is larger than 64 MiB")
+        if response.length:
+            raise http.client.IncompleteRead(body, response.length)
         self._used = not response.will_close
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
 
@@ -172,4 +176,6 @@ def _why(error: Exception) -> str:
         return "nothing listens there"
     if isinstance(error, http.client.RemoteDisconnected):
         return "the connection was closed without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection was closed in the middle of the answer"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
