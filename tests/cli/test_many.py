@@ -6,10 +6,12 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from retinue.cli import progress
+from retinue.cli.session import Session
 from tests.cli.answers import ETL_ID, EVENT, NEW_TOKEN
 from tests.cli.bulk_answers import DIGEST
 from tests.cli.conftest import Run, Terminal
@@ -159,6 +161,29 @@ def test_a_failed_export_leaves_no_file(run: Run, server: FakeServer) -> None:
     ]
 
     assert (9, False) == (run("audit", "export", "--out", "F").code, Path("F").exists())
+
+
+@pytest.mark.parametrize("words", [("key", "revoke", "etl/k1", "etl/k2", "--confirm", "2"),
+                                   ("key", "import", "keys.csv", "--scheme", "old")])  # fmt: skip
+def test_interrupt_tells_how_far_it_came(
+    run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Ctrl-C in the middle of several is exit code 130, and says how many are done: here one of two."""
+    Path("keys.csv").write_text("account,name,digest\n" + f"etl,old,{'0' * 64}\n" * 2)
+    monkeypatch.setattr("retinue.cli.key_import.AT_ONCE", 1)
+    perform, calls = Session.perform, list[object]()
+
+    def once(self: Session, *asked: Any) -> Any:
+        calls.append(asked)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return perform(self, *asked)
+
+    monkeypatch.setattr(Session, "perform", once)
+    outcome = run(*words)
+
+    assert (130, 1) == (outcome.code, len(server.changes()))
+    assert "interrupted: 1 of 2 are done, and perhaps the next; they stand\n" in outcome.err
 
 
 def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,10 +124,27 @@ def test_files_are_private(run: Run) -> None:
     run("profile", "add", "work", "https://a.example")
     path = Path("config/config.toml")
 
-    assert (0o600, ["config.toml"]) == (
+    assert (0o600, [".lock", "config.toml"]) == (
         path.stat().st_mode & 0o777,
-        [each.name for each in Path("config").iterdir()],
+        sorted(each.name for each in Path("config").iterdir()),
     )
+
+
+def test_commands_side_by_side_lose_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who changes the profiles reads them when nobody else is about to write them."""
+    read = profiles.configuration
+
+    def slow() -> dict[str, Any]:
+        found = read()
+        time.sleep(0.03)
+        return found
+
+    monkeypatch.setattr(profiles, "configuration", slow)
+    with ThreadPoolExecutor(4) as pool:
+        for place in range(4):
+            pool.submit(profiles.save, f"p{place}", {"url": "https://a.example"}, use=False)
+
+    assert {"p0", "p1", "p2", "p3"} == set(profiles.all_profiles())
 
 
 def test_open(run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,8 @@ def start(address: str, profile: str, read_only: bool) -> dict[str, Any]:
         "scope": "read" if read_only else "",
         "profile": profile,
     }
-    profiles.write(_PENDING, {}, {**_pending(), ident: kept})
+    with profiles.locked():
+        profiles.write(_PENDING, {}, {**_pending(), ident: kept})
     return {
         "id": ident,
         "user_code": started.user_code,
@@ -89,8 +90,7 @@ def start(address: str, profile: str, read_only: bool) -> dict[str, Any]:
 
 def finish(ident: str, options: FormOptions) -> SignIn:
     """Wait for a sign-in that :func:`start` began, and return the session."""
-    known = _pending()
-    kept = known.pop(ident, None)
+    kept = _pending().get(ident)
     if kept is None:
         raise CommandError(f"no sign-in {ident} was begun here", "retinue login --start", Exit.NOT_FOUND)
     profiles.choose(options.profile or str(kept["profile"]))
@@ -98,7 +98,9 @@ def finish(ident: str, options: FormOptions) -> SignIn:
         left = int(kept["ends"]) - int(time.time())
         token = _wait(str(kept["url"]), str(kept["device_code"]), int(kept["interval"]), left)
     finally:
-        profiles.write(_PENDING, {}, known)
+        with profiles.locked():
+            others = {name: each for name, each in _pending().items() if name != ident}
+            profiles.write(_PENDING, {}, others)
     return SignIn(str(kept["url"]), "session", token, scope=str(kept.get("scope") or ""))
 
 

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from retinue.cli.cells import Column, Shape
 from retinue.cli.exits import CommandError, Exit
 from retinue.cli.options import CHANGE_DEFAULTS, ChangeOptions
+from retinue.cli.progress import Progress
 from retinue.cli.session import Session
 from retinue.client import operations as ops
 from retinue.client.models import ImportItem
@@ -47,9 +48,12 @@ def import_(
         stated["key"] = _text(key_file, "--key-file").strip()
     session = Session(options, ops.IMPORT_KEYS)
     items: list[ImportItem] = []
-    for start in range(0, len(keys), AT_ONCE):
-        body = {"scheme": stated, "keys": keys[start : start + AT_ONCE], "preview": preview}
-        items += session.perform(ops.IMPORT_KEYS, {}, body).items
+    with Progress("imported", len(keys), quiet=options.quiet) as progress:
+        for start in range(0, len(keys), AT_ONCE):
+            part = keys[start : start + AT_ONCE]
+            body = {"scheme": stated, "keys": part, "preview": preview}
+            items += session.perform(ops.IMPORT_KEYS, {}, body).items
+            progress.step(len(part))
     session.show_change(items, _ITEM, many=True)
     refused = sum(each.result == "refused" for each in items)
     done = sum(each.result == "done" for each in items)

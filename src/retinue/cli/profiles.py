@@ -7,11 +7,13 @@ a token; a project's file is written by others, so it can say less.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,20 +152,40 @@ def project() -> tuple[dict[str, str], Path | None]:
 
 def save(name: str, values: Mapping[str, str | None], *, use: bool) -> None:
     """Write a profile, ``None`` taking a value away; ``use`` makes it the one in use."""
-    found = configuration()
-    profiles = dict(found.get("profiles") or {})
-    merged = {**profiles.get(name, {}), **values}
-    profiles[name] = {key: value for key, value in merged.items() if value is not None}
-    chosen = name if use or not found.get("profile") else found["profile"]
-    write("config.toml", {"profile": chosen}, profiles)
+    with locked():
+        found = configuration()
+        profiles = dict(found.get("profiles") or {})
+        merged = {**profiles.get(name, {}), **values}
+        profiles[name] = {key: value for key, value in merged.items() if value is not None}
+        chosen = name if use or not found.get("profile") else found["profile"]
+        write("config.toml", {"profile": chosen}, profiles)
 
 
 def remove(name: str) -> None:
     """Forget a profile; the one in use is ``default`` again if it was this one."""
-    found = configuration()
-    profiles = {key: value for key, value in (found.get("profiles") or {}).items() if key != name}
-    chosen = DEFAULT if found.get("profile") == name else found.get("profile", DEFAULT)
-    write("config.toml", {"profile": chosen}, profiles)
+    with locked():
+        found = configuration()
+        profiles = {key: value for key, value in (found.get("profiles") or {}).items() if key != name}
+        chosen = DEFAULT if found.get("profile") == name else found.get("profile", DEFAULT)
+        write("config.toml", {"profile": chosen}, profiles)
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Let one process at a time read the files of the configuration folder and write them anew."""
+    place = folder()
+    if place is None:
+        raise CommandError("there is no home folder", "set RETINUE_CONFIG_DIR to a folder of yours")
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(place / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise CommandError(f"{place}: {error.strerror}", "set RETINUE_CONFIG_DIR") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write(file: str, top: Mapping[str, str], profiles: Mapping[str, Mapping[str, Any]]) -> Path:

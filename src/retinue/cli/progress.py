@@ -9,6 +9,11 @@ from types import TracebackType
 _AFTER_SECONDS, _EVERY_SECONDS = 0.5, 0.1
 
 
+def tell_interrupted(done: int, total: int) -> None:
+    """Say, in the quiet too, how many of several are done; the one that was on its way may be as well."""
+    print(f"interrupted: {done} of {total} are done, and perhaps the next; they stand", file=sys.stderr)
+
+
 class Progress:
     """Counts what is done of ``total`` (``None``: unknown) and shows it; the line is gone at the end."""
 
@@ -25,8 +30,10 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the line away."""
+        """Take the line away. Who interrupts is told how far it has come."""
         self.clear()
+        if kind is KeyboardInterrupt and self._total is not None:
+            tell_interrupted(self._done, self._total)
 
     def step(self, count: int = 1) -> None:
         """Say that ``count`` more are done."""

@@ -15,7 +15,7 @@ from retinue.cli.cells import Shape, clean
 from retinue.cli.exits import CommandError, Exit, Shown
 from retinue.cli.handover import Handover, TokenFormat
 from retinue.cli.options import Options
-from retinue.cli.progress import Progress
+from retinue.cli.progress import Progress, tell_interrupted
 from retinue.cli.report import tell
 from retinue.client.api import DRY_RUN, Client, address, sent_body
 from retinue.client.errors import ClientError
@@ -238,9 +238,13 @@ def each(names: Iterable[str], act: Callable[[str], T]) -> tuple[list[T], int]:
     given = list(names)
     done: list[T] = []
     code = Exit.DONE
-    for name in given:
+    for place, name in enumerate(given):
         try:
             done.append(act(name))
+        except KeyboardInterrupt:
+            if len(given) > 1:
+                tell_interrupted(place, len(given))
+            raise
         except (CommandError, ClientError) as error:
             if len(given) == 1:
                 raise

@@ -7,10 +7,7 @@ holds the token itself only where there is no keyring.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -70,7 +67,7 @@ def names() -> dict[str, SignIn]:
 
 def keep(name: str, made: SignIn) -> SignIn:
     """Keep a sign-in; return it with the place where its token is."""
-    with _locked():
+    with profiles.locked():
         rows = _rows()
         made = replace(made, place="keyring" if _into_keyring(name, made.token) else "file")
         rows[name] = _row(made)
@@ -80,7 +77,7 @@ def keep(name: str, made: SignIn) -> SignIn:
 
 def change(name: str, **fields: str) -> None:
     """Change facts of a sign-in, if it is still there; never its token."""
-    with _locked():
+    with profiles.locked():
         rows = _rows()
         if name in rows:
             rows[name] = {**rows[name], **fields}
@@ -89,7 +86,7 @@ def change(name: str, **fields: str) -> None:
 
 def forget(name: str) -> None:
     """Forget the sign-in of a profile, wherever its token is."""
-    with _locked():
+    with profiles.locked():
         rows = _rows()
         row = rows.pop(name, None)
         if row is None:
@@ -123,24 +120,6 @@ def _row(made: SignIn) -> dict[str, Any]:
     if made.place == "keyring":
         row.pop("token", None)
     return row
-
-
-@contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    """Let one process at a time change the file."""
-    place = profiles.folder()
-    if place is None:
-        raise CommandError("there is no home folder", "set RETINUE_CONFIG_DIR to a folder of yours")
-    try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(place / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise CommandError(f"{place}: {error.strerror}", "set RETINUE_CONFIG_DIR") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _into_keyring(name: str, token: str) -> bool:
