@@ -124,6 +124,18 @@ def _http(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
     return connection.data_received, [head % len(body) + body for body in bodies]
 
 
+def _http_garbage(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
+    """The same, of tokens whose checksums are wrong, after one that was right."""
+    act, requests = _http(folder, tokens)
+    return act, [
+        each.replace(token.encode(), _mistyped(token)) for each, token in zip(requests, tokens, strict=True)
+    ]
+
+
+def _mistyped(token: str) -> bytes:
+    return (token[:-1] + ("0" if token[-1] != "0" else "1")).encode()
+
+
 def _reference(folder: Path, tokens: list[str]) -> tuple[Act, list[Any]]:
     """The interpreter by itself: what this costs depends on its build, and on nothing of ours."""
 
@@ -143,6 +155,7 @@ MEASURES: dict[str, Measure] = {
     "guard again": _again(_guard),
     "http": _http,
     "http again": _again(_http),
+    "http garbage": _http_garbage,
     "reference": _reference,
 }
 

@@ -19,12 +19,13 @@ from pathlib import Path
 from bench import load, replica
 from retinue import pepper, permission
 from retinue.decision import Allowed
-from retinue.kept import Kept
+from retinue.guard.entries import entry_for, known_entry
+from retinue.kept import Kept, Known
 from retinue.replica import records
 from retinue.replica.records import Change, Kind, encode
 from retinue.replica.store import Store
 from retinue.token import Token
-from retinue.usage import Entry, Spool
+from retinue.usage import Spool
 from retinue.verifier import Question, Verifier
 
 _DELAY = "\ndelay = function() return {ms} end\n"
@@ -185,11 +186,12 @@ def _decisions(home: replica.Home, *, again: bool) -> tuple[float, float]:
     spool = Spool(home.folder / "spool", "bench")
 
     def act(question: Question) -> None:
-        decision = verifier.verify(question)
-        assert isinstance(decision, Allowed)
-        of = decision.caller
-        told = (of.organization, of.id, of.name, of.kind, of.credential_id, True, None, decision.permission)
-        spool.append(Entry(0, *told, None, None, None, None, of.revision, 0))
+        found = verifier.find(question)
+        if isinstance(found, Known):
+            spool.append_encoded(known_entry(found, question, found.at_ns, 0, None), True)
+        else:
+            assert isinstance(found, Allowed)
+            spool.append(entry_for(found, question, time.time_ns(), 0, None))
 
     questions = [Question(token.reveal(), (replica.NEED,)) for token in home.tokens[:_TURNS]]
     taken = _timed(verifier, act, questions, again=again)

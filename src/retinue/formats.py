@@ -154,8 +154,7 @@ class Reader:
     __slots__ = ("_branded",)
 
     def __init__(self, brands: tuple[str, ...] = (DEFAULT_BRAND,)) -> None:
-        live = "|".join(map(re.escape, brands))
-        self._branded = re.compile(f"(?:{live})(?:{_KINDS})_", re.ASCII).match
+        self._branded = tuple(f"{brand}{kind.value}_" for brand in brands for kind in Kind)
 
     def read(self, text: str) -> Other | None:
         """Return what may be a token; ``None`` for what cannot be one. Needs no state.
@@ -164,7 +163,7 @@ class Reader:
         """
         if text.startswith(SECRET_TOKEN_SCHEME):
             text = text[len(SECRET_TOKEN_SCHEME) :]
-        if _PRINTABLE(text) is None or self._branded(text) is not None:
+        if text.startswith(self._branded) or _PRINTABLE(text) is None:
             return None
         whole = text.encode()
         match = _SHAPES(text)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from hmac import compare_digest
+from secrets import token_bytes
+from typing import Any
 
 from retinue.foreign import Finder, Unseal
 from retinue.pepper import Peppers
@@ -11,6 +15,31 @@ from retinue.replica.records import Credential
 
 #: Stands where a credential has no second digest, or there is no credential: two are always compared.
 NO_DIGEST = bytes(32)
+
+
+class Tags:
+    """Tags tokens under a key of this object, which nobody else knows, and knows them again by that.
+
+    A token that was genuine is told from any other text by an equal tag, compared in constant time, as by
+    its keyed digest; but one block is hashed instead of three. Tags stay in the process.
+    """
+
+    def __init__(self) -> None:
+        key = token_bytes(32)
+        begun: Any
+        try:
+            begun = hashlib.blake2b(key, digest_size=32)
+        except (AttributeError, ValueError):  # a build that has only what is approved
+            begun = hashlib.sha256(key)
+        #: A hash that has taken the key, and takes a token next.
+        self.begin: Callable[[], Any] = begun.copy
+
+    def tag(self, whole: bytes) -> bytes:
+        """Return the tag of a text."""
+        tagging = self.begin()
+        tagging.update(whole)
+        tag: bytes = tagging.digest()
+        return tag
 
 
 class Digests:

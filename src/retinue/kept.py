@@ -1,10 +1,9 @@
-"""What one committed state of a replica says of credentials: found out once for this state, and for no other.
+"""What the records of a replica say of credentials: found out once, for as long as no record changes.
 
-A verification opens a read transaction, learns which committed state it reads, digests the token and compares
-it, and reads the clocks. Only what follows from the state alone is not worked out again while the state is
-the same: that a credential, presented so, may do this, and between which instants. After any commit, the
-renewal of a lease too, all of it is forgotten. Kept by time or by key it would be a cache, and a revoke
-would not hold.
+A verification looks which committed state is the present one, digests the token and compares it, and reads
+the clocks. Only what follows from the records alone is not worked out again while they are the same: that a
+credential, presented so, may do this, and between which instants. After any commit but the renewal of a
+lease all of it is forgotten. Kept by time or by key it would be a cache, and a revoke would not hold.
 
 Denials are not kept, but that of what is no token at all; nor what depends on more of a request than is
 compared: networks, endpoints, methods, times of the day, limits, resources.
@@ -13,7 +12,7 @@ compared: networks, endpoints, methods, times of the day, limits, resources.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,9 +20,10 @@ from retinue import authority
 from retinue.decision import Allowed, Denied, Reason, Terms
 from retinue.question import Question
 from retinue.replica.lease import Bounds
+from retinue.replica.numbers import Words
 from retinue.replica.reading import Snapshot, State
-from retinue.replica.records import Credential, Organization, Principal
-from retinue.token import Kind
+from retinue.replica.records import Credential, Meta, Organization, Principal
+from retinue.token import KID_PLACE, Kind
 
 #: So much a process keeps, about a kilobyte each; and of one credential.
 MAX_KNOWN, MAX_OTHERS = 16_384, 15
@@ -34,29 +34,38 @@ _INGEST = Kind.INGEST.value
 ALWAYS = (0, 1 << 62)
 
 
+class Plain(Protocol):
+    """Makes entries of the request log."""
+
+    def encoded(self, at_ms: int, duration_us: int) -> bytes:
+        """Return the bytes of one, of an instant in milliseconds since 1970 and a duration."""
+
+
 class Known(msgspec.Struct, gc=False):
     """A credential that was allowed something in this state.
 
-    ``digest`` is that of its token by the active pepper; ``need`` to ``kinds`` are how it was asked about.
-    It holds while the lease runs, at instants from ``since_ms`` until before ``until_ms``, if it is timed.
-    What else is here depends on nothing but the decision, and whoever tells it puts it together once.
+    ``tag`` is that of its token (:class:`retinue.genuine.Tags`); ``need`` to ``kinds`` are how it was asked
+    about. It holds while a lease of ``lease_ms`` runs, at instants from ``since_ms`` until before
+    ``until_ms``, if it is timed. What else is here depends on nothing but the decision, and whoever tells it
+    puts it together once.
     """
 
-    digest: bytes
+    tag: bytes
     need: tuple[str, ...]
     organization: str | None
     scheme: str | None
     kinds: frozenset[str]
-    began_ns: int
-    ends_ns: int
-    ahead_ns: int
+    lease_ms: int
     since_ms: int
     until_ms: int
     is_timed: bool
     decision: Allowed
-    #: An answer over HTTP, and the parts of its entry in the request log.
+    #: An answer over HTTP, and what makes its entry in the request log.
     told: bytes = b""
+    #: The wall clock when it was recalled last, in nanoseconds since 1970.
+    at_ns: int = 0
     noted: tuple[bytes, ...] = ()
+    plain: Plain | None = None
     #: What a guard says of the caller.
     fields: tuple[Any, ...] = ()
     #: The question without a token that was asked so last: a node asks by the same object again and again.
@@ -67,8 +76,6 @@ class Known(msgspec.Struct, gc=False):
 
     def about(self, question: Question) -> Known | None:
         """Return what is known of a question that asks the same, but for what does not matter here."""
-        if self.question is question:
-            return self
         known: Known | None = self
         while known is not None:
             if (
@@ -90,25 +97,23 @@ class Garbage(msgspec.Struct, gc=False):
     told: bytes = b""
 
 
-class Kept:
-    """What is known of one state, by key id. A state is known by the object that stands for it."""
+class Facts:
+    """What is known of one edition of the records: by key id, as it stands in a token."""
 
-    __slots__ = ("bounds", "count", "garbage", "known", "seen", "state")
+    __slots__ = ("count", "edition", "garbage", "known", "seen")
 
-    def __init__(self, state: State | None = None) -> None:
-        self.state = state
-        self.known: dict[str, Known] = {}
+    def __init__(self, edition: bytes = b"") -> None:
+        self.edition = edition
+        self.known: dict[bytes, Known] = {}
         self.count = 0
-        #: Of leases, by their length.
-        self.bounds: dict[int, Bounds] = {}
         #: By organization, permissions and scheme that were asked about.
         self.garbage: dict[Asked, Garbage] = {}
         #: Key ids that were allowed something once. What is asked for once need not be kept.
-        self.seen: set[str] = set()
+        self.seen: set[bytes] = set()
 
-    def has_seen(self, kid: str) -> bool:
-        """Tell whether a key was allowed something before, and note it."""
-        seen = self.seen
+    def has_seen(self, token: bytes) -> bool:
+        """Tell whether the key of a token was allowed something before, and note it."""
+        seen, kid = self.seen, token[KID_PLACE]
         if kid in seen:
             return True
         if len(seen) >= MAX_KNOWN:
@@ -116,39 +121,69 @@ class Kept:
         seen.add(kid)
         return False
 
-    def put(self, kid: str, known: Known) -> None:
-        """Keep it; so that a process stays small, all is let go of when it is much."""
+    def put(self, token: bytes, known: Known | None) -> None:
+        """Keep it, if there is anything; so that a process stays small, all is let go of when it is much."""
+        if known is None:
+            return
+        kid = token[KID_PLACE]
         if self.count >= MAX_KNOWN:
             self.known.clear()
             self.count = 0
         before = self.known.get(kid)
-        if before is not None and before.digest == known.digest and before.others < MAX_OTHERS:
+        if before is not None and before.tag == known.tag and before.others < MAX_OTHERS:
             known.also, known.others = before, before.others + 1
         self.count += 1
         self.known[kid] = known
         self.seen.discard(kid)
 
 
+class Kept:
+    """What is known in one committed state. A state is known by the object that stands for it.
+
+    It is the present one while ``word`` stands at ``place`` of ``words``.
+    """
+
+    __slots__ = ("bounds", "facts", "known", "meta", "place", "state", "word", "words")
+
+    def __init__(self, state: State | None = None, facts: Facts | None = None) -> None:
+        self.state = state
+        self.meta = Meta() if state is None else state.meta
+        self.words: Words = _NOWHERE if state is None else state.words
+        self.place = 0 if state is None else state.place
+        self.word = -1 if state is None else state.word
+        self.facts = facts or Facts(b"" if state is None else state.edition)
+        self.known = self.facts.known
+        #: Of leases, by their length. They are renewed, so they go with the state.
+        self.bounds: dict[int, Bounds] = {}
+
+    def following(self, state: State) -> Kept:
+        """Return what is known in another state: the same if its records are the same."""
+        return Kept(state, self.facts if state.is_edition(self.facts.edition) else None)
+
+
+_NOWHERE = (0,)
+
+
 def malformed(question: Question, terms: Terms, kept: Kept | None) -> Denied:
     """Return the denial of what is no token, and keep it."""
     denied = Denied(Reason.TOKEN_MALFORMED, None, None, terms)
     if kept is not None:
-        if len(kept.garbage) >= MAX_GARBAGE:
-            kept.garbage.clear()
-        kept.garbage[question.organization, question.need, question.scheme] = Garbage(denied)
+        if len(kept.facts.garbage) >= MAX_GARBAGE:
+            kept.facts.garbage.clear()
+        kept.facts.garbage[question.organization, question.need, question.scheme] = Garbage(denied)
     return denied
 
 
 def known(
     question: Question,
-    presented: bytes,
+    tag: bytes,
     allowed: Allowed,
-    lease: Bounds,
+    lease_ms: int,
     span: tuple[int, int],
 ) -> Known:
     """Return what is kept of a decision."""
     asked = (question.need, question.organization, question.scheme, question.kinds)
-    return Known(presented, *asked, *lease, *span, span != ALWAYS, allowed)
+    return Known(tag, *asked, lease_ms, *span, span != ALWAYS, allowed)
 
 
 def span(

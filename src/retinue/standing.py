@@ -9,6 +9,8 @@ from typing import Protocol
 
 from retinue import restrictions
 from retinue.decision import Caller, Reason, Warning
+from retinue.question import Question, UnknownOrganization, UnknownPermission
+from retinue.replica.reading import Snapshot
 from retinue.replica.records import Credential, Meta, Organization, Principal, Rules
 from retinue.token import Kind
 
@@ -38,6 +40,27 @@ class Use(Protocol):
 
     @property
     def path(self) -> str | None: ...
+
+
+def protected_by(snapshot: Snapshot, question: Question) -> Organization | None:
+    """Return the organization that the question protects, if it names one; what it names must exist."""
+    for name in question.need:
+        if snapshot.permission_index(name) is None:
+            raise UnknownPermission(name)
+    named = question.organization
+    if named is None:
+        return None
+    organization = snapshot.organization(named) or snapshot.organization_by_handle(named)
+    if organization is None:
+        raise UnknownOrganization(named)
+    return organization
+
+
+def may_stand_so(protected: Organization | None, scheme: str) -> bool:
+    """Tell whether an ingest or access token may stand so; that of any organization is a scheme here."""
+    if protected is None:
+        return False
+    return INGEST_PLACES.get(scheme) in protected.ingest or (scheme == "bearer" and protected.exchange_ms > 0)
 
 
 def ended(

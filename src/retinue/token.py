@@ -30,6 +30,10 @@ MAX_LENGTH = 77
 #: Where secret and key id begin, from the end of a token: what follows the prefix has one length.
 _SECRET = -(SECRET_LENGTH + CHECKSUM_LENGTH)
 _KID = _SECRET - 1 - KID_LENGTH
+#: Where the key id stands in the bytes of a token.
+KID_PLACE = slice(_KID, _SECRET - 1)
+_PREFIX, _AFTER_PREFIX, _CHECKED = slice(_KID), slice(_KID, None), slice(-CHECKSUM_LENGTH)
+_PAIRS_BEFORE, _LAST_PAIR = slice(-CHECKSUM_LENGTH, -2), slice(-2, None)
 _UNDERSCORE = ord("_")
 _BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
 _PAIRS = tuple(high + low for high in BASE62 for low in BASE62)
@@ -168,17 +172,20 @@ class Grammar:
 
     def read_bytes(self, whole: bytes) -> Read | None:
         """Do the same for the bytes of a token."""
-        kind = self._kinds.get(whole[:_KID])
-        if kind is None or whole[_SECRET - 1] != _UNDERSCORE or len(whole) > MAX_LENGTH:
+        kind = self._kinds.get(whole[_PREFIX])
+        if kind is None or len(whole) > MAX_LENGTH:
+            return None
+        # The checksum first, from its end: what is mistyped is refused with the least work.
+        high, low = divmod(crc32(whole[_CHECKED]), 3844)
+        if (
+            whole[_LAST_PAIR] != _BYTES[low]
+            or whole[_PAIRS_BEFORE] != _BYTES[high // 3844] + _BYTES[high % 3844]
+        ):
             return None
         # Of bytes these are the characters of base62. A second underscore is none of them.
-        if not whole[_KID:].replace(b"_", b"", 1).isalnum():
+        if whole[_SECRET - 1] != _UNDERSCORE or not whole[_AFTER_PREFIX].replace(b"_", b"", 1).isalnum():
             return None
-        value = crc32(whole[:-CHECKSUM_LENGTH])
-        high = value // 3844
-        if not whole.endswith(_BYTES[high // 3844] + _BYTES[high % 3844] + _BYTES[value % 3844]):
-            return None
-        return whole, kind, whole[_KID : _SECRET - 1].decode()
+        return whole, kind, whole[KID_PLACE].decode()
 
 
 def parse(text: str, brands: tuple[str, ...] = (DEFAULT_BRAND,)) -> Token | None:

@@ -73,45 +73,6 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
-_FIELDS = Entry.__struct_fields__
-_USE, _USE_END = _FIELDS.index("method"), _FIELDS.index("client") + 1
-_DURATION = _FIELDS.index("duration_us")
-#: Neither the id of a denial nor a route nor a status.
-_NOTHING = b"\xc0" * (len(_FIELDS) - _DURATION - 1)
-#: How an array of so many fields begins, and 64 and 32 bits without sign after it.
-_ARRAY, _LONG, _WORD = b"\xdc" + len(_FIELDS).to_bytes(2, "big"), b"\xcf", b"\xce"
-_START = _ARRAY + _LONG
-_LONGEST_US = 0xFFFFFFFF
-
-
-def prepared(entry: Entry) -> tuple[bytes, ...]:
-    """Return the parts of an encoded entry that depend on the decision alone, for :func:`encoded`."""
-    parts = [_encode(part) for part in msgspec.structs.astuple(entry)]
-    return b"".join(parts[1:_USE]), b"".join(parts[_USE_END:_DURATION]) + _WORD
-
-
-#: Method, path, address and client of a request that is not told.
-NO_USE = _encode((None,) * (_USE_END - _USE))[1:]
-
-
-def use(method: str | None, path: str | None, address: str | None, client: str | None) -> bytes:
-    """Return the encoded part of an entry that is about the request. Raises ``UnicodeEncodeError``."""
-    return _encode((method, path, address, client))[1:]
-
-
-def encoded(
-    at_ms: int,
-    duration_us: int,
-    prepared: tuple[bytes, ...],
-    use: bytes = NO_USE,
-    route: str | None = None,
-    status: int | None = None,
-) -> bytes:
-    """Return the bytes of an entry that was prepared: equal to another's, but for the length of numbers."""
-    by_whom, between = prepared
-    took = duration_us if duration_us < _LONGEST_US else _LONGEST_US
-    after = _NOTHING if route is None and status is None else _encode((None, route, status))[1:]
-    return _START + at_ms.to_bytes(8, "big") + by_whom + use + between + took.to_bytes(4, "big") + after
 
 
 class Spool:

@@ -91,7 +91,7 @@ def test_answers_do_not_depend_on_what_came_before(served: tuple[World, Worker],
         answered = _answer(worker, body)
         kept, worker._decisions._asked = worker._decisions._asked, {}
         worker._decisions.verifier._kept.known.clear()
-        worker._decisions.verifier._kept.garbage.clear()
+        worker._decisions.verifier._kept.facts.garbage.clear()
         expected = _answer(worker, body)
         worker._decisions._asked = kept
 
@@ -127,7 +127,7 @@ def test_the_log_is_the_same(served: tuple[World, Worker], tmp_path: Path) -> No
     body = b'{"token":"%b","need":["report:read"]}' % world.token("reader").encode()
     first = worker._spool.sequence
     worker._decisions.verifier._kept.known.clear()
-    worker._decisions.verifier._kept.seen.clear()
+    worker._decisions.verifier._kept.facts.seen.clear()
     answers = {_answer(worker, body) for _ in range(5)}
     tail = SpoolTail(worker._spool.path)
     tail.seek(first)

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from retinue.usage import MAX_ENTRY_BYTES, NO_USE, Spool, SpoolTail, encoded, prepared, spools, use
+from retinue.prepared_entries import NO_USE, encoded, prepared, use
+from retinue.usage import MAX_ENTRY_BYTES, Spool, SpoolTail, spools
 from tests.support.processes import wait_for
 from tests.unit.spool import SEGMENT, append, entry, numbers, opened, read_all, segments, written
 

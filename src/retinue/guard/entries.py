@@ -6,8 +6,9 @@ from retinue.decision import Allowed, Decision
 from retinue.entries import entry_of, told_client
 from retinue.guard.deciding import Refused
 from retinue.kept import Known
+from retinue.prepared_entries import encoded, prepared, use
 from retinue.token import kept
-from retinue.usage import Entry, encoded, prepared, use
+from retinue.usage import Entry
 from retinue.verifier import Question
 
 

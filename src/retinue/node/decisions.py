@@ -9,18 +9,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 
 import msgspec
 
 from retinue import presented
 from retinue.decision import Allowed, Decision, Denied, Reason
-from retinue.kept import Garbage, Known
+from retinue.kept import Known
 from retinue.node import presentation, questions
 from retinue.node.answer import answer_for
+from retinue.node.asked import AskedAgain, Telling
 from retinue.node.claims import Claims, asking
 from retinue.node.entries import entry_for
-from retinue.node.exchange import Request
+from retinue.node.exchange import Head, Request
 from retinue.node.guessing import Guessing
 from retinue.node.identity import IdentityKey
 from retinue.node.metrics import Metrics
@@ -31,7 +32,7 @@ from retinue.node.settings import Settings
 from retinue.presented import PATH, Presented
 from retinue.problem import Problem, problem, problem_for
 from retinue.request_ids import RequestIds
-from retinue.usage import Spool, encoded, prepared
+from retinue.usage import Spool
 from retinue.verifier import API_KINDS, Question, UnknownOrganization, UnknownPermission, Verifier
 
 FORWARD_AUTH = b"/v1/forward-auth/"
@@ -67,6 +68,7 @@ class Decisions:
         self._spool = spool
         self._metrics = metrics
         self._responses = responses
+        self.tell = Telling(spool, metrics, responses).tell
         self._gateways = Gateways(settings.trusted_proxies)
         self.claims = Claims(asking(settings))
         self._guessing = Guessing(self._gateways, settings.brands, self.claims)
@@ -74,28 +76,31 @@ class Decisions:
     def verify(self, request: Request) -> bytes:
         """``POST /v1/verify``: every decision is 200; any other status means that none was made."""
         started = perf_counter_ns()
-        data = request.body
-        token = None
+        data, head = request.body, request.head
+        if head is not None:
+            head.again = None
         try:
             presented, _, rest = data[_OPENED:].partition(b'"')
-            known_question = self._asked.get(rest)
-            if known_question is not None and data.startswith(OPENING):
-                token = self.verifier.read_bytes(presented)
-            if token is None or known_question is None:
-                if known_question is not None and data.startswith(OPENING) and is_word(presented):
-                    garbage = self.verifier.garbage(known_question, presented.decode())
-                    if garbage is not None:
-                        return self._garbage(garbage, known_question, started)
-                question = self._question(data, presented, known_question)
+            question = self._asked.get(rest) if data.startswith(OPENING) else None
+            token = None if question is None else self.verifier.read_bytes(presented)
+            if question is None or not (token or is_word(presented)):
+                question = self._question(data)
+                decision = self._guessing.decide(question, self.verifier)
+            elif token is None:
+                refused = self.mistyped(presented, question, started)
+                if refused is not None:
+                    self._expect(head, question, rest, doubts=True)
+                    return refused
+                question = msgspec.structs.replace(question, token=presented.decode())
                 decision = self._guessing.decide(question, self.verifier)
             else:
-                question = known_question
-                found = self.verifier.look(question, token)
+                found = self.verifier.recall(presented, question) or self.verifier.look(question, token)
                 if isinstance(found, Known):
-                    return self._kept(found, question, started)
+                    self._expect(head, question, rest, doubts=False)
+                    return self.tell(found, question, started)
                 decision = found
-        except questions.Refused as refused:
-            return self._responses.problem(self._identified(refused.problem))
+        except questions.Refused as error:
+            return self._responses.problem(self._identified(error.problem))
         except UnknownPermission as error:
             return self._unknown("permission_unknown", "body.need", error.name)
         except UnknownOrganization as error:
@@ -107,10 +112,8 @@ class Decisions:
             request_id = self.record(decision, question, None, started)
         return self._responses.decision(_encode(answer_for(decision, question, request_id)))
 
-    def _question(self, data: bytes, presented: bytes, known: Question | None) -> Question:
+    def _question(self, data: bytes) -> Question:
         """Read a body. What stands around the token in a plain one is kept with what it means."""
-        if known is not None and data.startswith(OPENING) and is_word(presented):
-            return msgspec.structs.replace(known, token=presented.decode())
         body = questions.read(data)
         use = (body.address, body.method, body.path, body.scheme)
         need, of = body.need or (), body.organization
@@ -124,31 +127,22 @@ class Decisions:
             self._asked[rest] = msgspec.structs.replace(question, token=None)
         return question
 
-    def _garbage(self, garbage: Garbage, question: Question, started: int) -> bytes:
-        """Refuse what is no token, as it was refused before in this state."""
+    def _expect(self, head: Head | None, question: Question, rest: bytes, *, doubts: bool) -> None:
+        """The next request with this header block may ask the same as this one."""
+        if head is not None:
+            head.again = AskedAgain(head, question, rest, self, doubts=doubts).answer
+
+    def mistyped(self, presented: bytes, question: Question, started: int) -> bytes | None:
+        """Refuse what is no token, if the same question was refused before; ``None`` if it was not."""
+        if not is_word(presented):
+            return None
+        garbage = self.verifier.garbage(question, presented.decode())
+        if garbage is None:
+            return None
         if not garbage.told:
             garbage.told = decided(_encode(answer_for(garbage.decision, question)))
         self._metrics.count(garbage.decision.reason, True, perf_counter_ns() - started)
         return self._responses.start + garbage.told
-
-    def _kept(self, known: Known, question: Question, started: int) -> bytes:
-        """Answer, count and log what is kept of this state; ``question`` says nothing but what is asked."""
-        noted = known.noted
-        if not noted:
-            entry = entry_for(known.decision, question, None, 0, None)
-            assert entry is not None  # noqa: S101  (for the type checker)
-            noted = known.noted = prepared(entry)
-            known.told = decided(_encode(answer_for(known.decision, question)))
-        nanoseconds = perf_counter_ns() - started
-        self._metrics.count(None, False, nanoseconds)
-        data = encoded(time_ns() // 1_000_000, nanoseconds // 1000, noted)
-        try:
-            logged = self._spool.append_encoded(data, True)
-        except (OSError, ValueError):
-            logged = self._not_logged()
-        if not logged:
-            self._metrics.dropped()
-        return self._responses.start + known.told
 
     def forward_auth(self, request: Request) -> bytes:
         """``/v1/forward-auth/<permission>[@organization]``: may the request behind this one pass?"""

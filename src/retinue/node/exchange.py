@@ -49,10 +49,12 @@ class Request:
     ``target`` is the raw request target. Several lines of one field come joined by commas.
     """
 
-    __slots__ = ("body", "fields", "method", "peer", "target")
+    __slots__ = ("body", "fields", "head", "method", "peer", "target")
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
+        #: The header block, if its meaning was kept.
+        self.head: Head | None = None
         self.method = b""
         self.target = b""
         self.fields: dict[bytes, bytes] = {}
@@ -61,6 +63,7 @@ class Request:
 
 Handler = Callable[[Request], bytes]
 Guard = Callable[[Request], bytes | None]
+Again = Callable[[bytes], bytes | None]
 
 
 class Operation:
@@ -91,16 +94,21 @@ class Head:
     Clients on kept connections send the same header block again and again. Parsing is a function of the
     bytes, so its result is kept for some blocks, by their bytes. A block that carries a credential is not
     kept, nor one that says anything about the connection or that a guard has to look at.
+
+    What answers may leave here how a request is answered that is as the last one: ``again`` takes all bytes
+    of it and returns the answer, or ``None`` if it is another.
     """
 
-    __slots__ = ("fields", "length", "method", "operation", "target")
+    __slots__ = ("again", "block", "fields", "length", "method", "operation", "target")
 
     #: Longest block that is kept, and how many are.
     MAX_BYTES = 1024
     MAX_KEPT = 256
     _NEVER = frozenset({b"authorization", b"connection", b"expect", b"retinue-caller"})
 
-    def __init__(self, request: Request, operation: Operation, length: int) -> None:
+    def __init__(self, request: Request, operation: Operation, length: int, block: bytes) -> None:
+        self.again: Again | None = None
+        self.block = block
         self.method = request.method
         self.target = request.target
         self.fields = request.fields
@@ -116,6 +124,10 @@ class Head:
             and cls._NEVER.isdisjoint(fields)
             and _CREDENTIALS.isdisjoint(fields)
         )
+
+
+#: Stands where no header block came whose meaning is kept.
+NO_HEAD = Head(Request(""), Operation(lambda _: b""), 0, b"")
 
 
 class Application(Protocol):
@@ -164,10 +176,16 @@ class Listener:
         self.heads: dict[bytes, Head] = {}
         self.now = loop.time()
 
+    def forget(self) -> None:
+        """Forget what header blocks mean: it may be something else from now on."""
+        for head in self.heads.values():
+            head.again = None
+        self.heads.clear()
+
     def keep(self, block: bytes, head: Head) -> None:
         """Keep the meaning of a header block. What strangers can fill is emptied when it is full."""
         if len(self.heads) >= Head.MAX_KEPT:
-            self.heads.clear()
+            self.forget()
         self.heads[block] = head
 
     def sweep(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, cast
 import httptools
 
 from retinue.node import exchange
-from retinue.node.exchange import FIELDS, SINGLE_FIELDS, Handler, Head, Listener, Operation, Request
+from retinue.node.exchange import FIELDS, NO_HEAD, SINGLE_FIELDS, Handler, Head, Listener, Operation, Request
 from retinue.node.responses import with_close
 
 MAX_HEADER_BYTES = 16 << 10
@@ -35,9 +35,6 @@ SWEEP_SECONDS = 0.2
 log = logging.getLogger("retinue.node")
 
 
-_NO_OPERATION = Operation(lambda _: b"")
-
-
 class _Stop(Exception):
     """Ends the parser in the middle of its work: the answer is written, or the request is refused."""
 
@@ -46,8 +43,9 @@ class Connection(asyncio.Protocol):
     """One connection of a client."""
 
     __slots__ = (
-        "_backlog", "_between", "_block", "_choked", "_count", "_ended", "_in_body", "_length", "_listener",
-        "_operation", "_out", "_parser", "_quiet", "_request", "_rest", "_seen", "_since", "_transport",
+        "_backlog", "_between", "_block", "_choked", "_count", "_ended", "_head", "_in_body", "_length",
+        "_listener", "_operation", "_out", "_parser", "_quiet", "_request", "_rest", "_seen", "_since",
+        "_transport",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -64,8 +62,9 @@ class Connection(asyncio.Protocol):
         self._seen = 0  # bytes of a header block that is not complete
         self._count = 0  # header lines
         self._length = 0  # bytes of the body, as announced
-        self._operation = _NO_OPERATION
+        self._operation = NO_HEAD.operation
         self._parser: Any = None
+        self._head = NO_HEAD  # the last header block whose meaning was kept
         self._between = True  # the parser has seen whole requests and nothing of the next one
         self._block = b""  # the header block that came, if it came at once when the parser stood between two
         self._rest = 0  # how many bytes came with it
@@ -99,6 +98,16 @@ class Connection(asyncio.Protocol):
             return
         self._block = b""
         if self._between:
+            again = self._head.again
+            if again is not None and not self._listener.draining:
+                try:
+                    answer = again(data)
+                except Exception:
+                    answer = self._failed()
+                if answer is not None:
+                    self._since = self._listener.now
+                    self._transport.write(answer)
+                    return
             block, end, rest = data.partition(b"\r\n\r\n")
             head = self._listener.heads.get(block)
             if head is not None and end and head.length == len(rest) and not self._listener.draining:
@@ -216,11 +225,13 @@ class Connection(asyncio.Protocol):
 
     def _answer_known(self, head: Head, body: bytes) -> None:
         """Answer one whole request whose header block means what it meant before."""
+        self._head = head
         request = self._request
         request.method = head.method
         request.target = head.target
         request.fields = head.fields
         request.body = body
+        request.head = head
         self._since = self._listener.now
         self._quiet = True
         try:
@@ -230,6 +241,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(answer)
         request.target = request.body = b""
         request.fields = {}
+        request.head = None
 
     def _remember(self) -> None:
         """Keep the meaning of the header block if what came was this one request, no more and no less."""
@@ -237,7 +249,7 @@ class Connection(asyncio.Protocol):
         if block and self._rest == self._length:
             self._between = True
             if Head.may_keep(block, self._request.fields, self._operation):
-                self._listener.keep(block, Head(self._request, self._operation, self._length))
+                self._listener.keep(block, Head(self._request, self._operation, self._length, block))
 
     def _is_last(self) -> bool:
         """Tell whether the connection ends with this request. What is not HTTP/1.x ends with a refusal."""

@@ -77,6 +77,14 @@ class Metrics:
         bucket = (nanoseconds >> 10).bit_length()
         cells[_BUCKETS + bucket if bucket < BUCKET_COUNT else _CELLS - 1] += 1
 
+    def allowed(self, nanoseconds: int) -> None:
+        """Count a decision as :meth:`count` does: allowed."""
+        cells = self._cells
+        cells[0] += 1
+        cells[_NANOSECONDS] += nanoseconds
+        bucket = (nanoseconds >> 10).bit_length()
+        cells[_BUCKETS + bucket if bucket < BUCKET_COUNT else _CELLS - 1] += 1
+
     def refused_request(self) -> None:
         """Count a request that was refused before it was understood."""
         self._cells[_REFUSED_REQUESTS] += 1

@@ -154,7 +154,7 @@ class Worker:
             self._decisions.accept(schemes)
             listen_for(self._decisions.header_names)
             if self._listener is not None:
-                self._listener.heads.clear()  # what was read before may mean something else now
+                self._listener.forget()  # what was read before may mean something else now
 
     def _exchange_replica(self, folder: Path, found: tuple[int, int] | None) -> None:
         """Open the replica. While there is none, or it cannot be read, nothing is allowed."""

@@ -80,3 +80,11 @@ def remaining_ms(meta: Meta, lease_ms: int, boot: str, boot_ns: int, wall_ms: in
     if not is_running(meta, lease_ms, boot, boot_ns, wall_ms):
         return 0
     return length_ms(lease_ms, meta.hops) - (boot_ns - meta.fresh_from_ns) // _MS
+
+
+def now_ms(meta: Meta, boot_ns: int, wall_ms: int) -> int:
+    """The later of this clock and the control plane's, as last heard plus the time since then."""
+    heard = meta.control_time_ms
+    if not heard:
+        return wall_ms
+    return max(wall_ms, heard + max(boot_ns - meta.heard_ns, 0) // _MS)

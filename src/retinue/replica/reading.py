@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from retinue.replica.numbers import Words
 from retinue.replica.records import (
     Credential,
     Holder,
@@ -84,6 +85,25 @@ class State(Protocol):
     @property
     def meta(self) -> Meta:
         """The meta record in it."""
+
+    @property
+    def edition(self) -> bytes:
+        """Names what the records of it are."""
+
+    @property
+    def words(self) -> Words:
+        """Where to see whether it is still the present state."""
+
+    @property
+    def place(self) -> int:
+        """Where to look there."""
+
+    @property
+    def word(self) -> int:
+        """What stands there as long as it is."""
+
+    def is_edition(self, edition: bytes) -> bool:
+        """Tell whether its records are those of ``edition``, the name of some that were read before."""
 
 
 @runtime_checkable

@@ -226,13 +226,14 @@ TYPES: dict[Kind, type[Record]] = {
 class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the replica as a whole is: how far it has applied, and since when it is known to be fresh.
 
-    ``complete`` is false until a first snapshot has been applied to its end. ``fresh_from_ns`` is the
-    boot-time clock just before the poll was sent whose answer reached the head (0: no lease), and
-    ``fresh_wall_ms`` the wall clock then. ``control_time_ms`` is the control plane's in that answer: expiry
-    uses the later one, so that a step back of the node's clock revives nothing; ``heard_ns`` is the boot-time
-    clock then. ``place`` names the very file, so that no lease goes with a copy. ``mark`` tells ``revision``
-    from the same number in another history, ``snapshot_mark`` ``snapshot_revision``, ``newest_mark``
-    ``newest_head``: of what may be here. ``hops`` counts relays, ``nodes`` those live; ``knows_nodes``: here.
+    ``complete``: a first snapshot has been applied to its end. ``fresh_from_ns`` is the boot-time clock when
+    the poll was sent whose answer reached the head (0: none), and ``fresh_wall_ms`` the wall clock then.
+    ``control_time_ms`` is the control plane's in that answer: expiry uses the later one, so a step back of
+    the node's clock revives nothing; ``heard_ns``: the boot-time clock then. ``place`` names the very file,
+    so that no lease goes with a copy. ``mark`` tells ``revision`` from that of another history,
+    ``snapshot_mark`` ``snapshot_revision``, ``newest_mark`` ``newest_head``, of what may be here. ``hops``
+    counts relays, ``nodes`` those live, ``knows_nodes``: here. ``edition`` is random: another after each
+    write but a renewal of the lease.
     """
 
     epoch: int = 0
@@ -254,6 +255,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     nodes: int = 1
     newest_head: int = 0
     newest_mark: str = ""
+    edition: bytes = b""
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):

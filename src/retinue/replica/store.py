@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
+from secrets import token_bytes
 
 import lmdb
 import msgspec
 
 from retinue.replica import changes as changed
 from retinue.replica import journal, records
+from retinue.replica.numbers import Numbers
 from retinue.replica.records import Kind, Meta, Noted
 from retinue.replica.store_snapshot import META, Common, StoreSnapshot, decode_meta, stored
 
 DEFAULT_MAP_BYTES = 64 << 30
 MAX_READERS = 1024
+_EDITION_BYTES = 16
 
 
 class Store:
@@ -50,9 +53,11 @@ class Store:
             readahead=False,
         )
         self._begin = self._environment.begin
-        status = (folder / "data.mdb").stat()
+        file = folder / "data.mdb"
+        status = file.stat()
         self._place = f"{status.st_dev}:{status.st_ino}"
-        self._common = Common(-1, None, self._place)
+        self._numbers = Numbers(file, self._environment.stat()["psize"], self._begin)
+        self._common = Common(-1, None, self._place, self._numbers.watched(-1))
 
     def snapshot(self) -> StoreSnapshot:
         """Open a new read transaction."""
@@ -74,16 +79,23 @@ class Store:
             self._environment.set_mapsize(0)
             transaction = self._begin()
         common = self._common
-        if common.number != transaction.id():
-            common = self._common = Common(transaction.id(), transaction.get(META), self._place)
+        number = transaction.id()
+        if common.number != number:
+            written, watched = transaction.get(META), self._numbers.watched(number)
+            common = self._common = Common(number, written, self._place, watched, common)
         return transaction, common
 
-    def _encoded(self, meta: Meta) -> bytes:
-        return records.encode(msgspec.structs.replace(meta, place=self._place))
+    def _put(self, transaction: lmdb.Transaction, meta: Meta, before: Meta | None = None) -> None:
+        """Write the meta record: of another edition, unless ``before`` differs in the lease alone."""
+        meta = msgspec.structs.replace(meta, place=self._place, edition=b"")
+        edition = before.edition if before is not None and _is_renewed(before, meta) else b""
+        meta = msgspec.structs.replace(meta, edition=edition or token_bytes(_EDITION_BYTES))
+        transaction.put(META, records.encode(meta))
 
     def close(self) -> None:
         """Unmap the file. No snapshot may be open."""
         self._environment.close()
+        self._numbers.close()
 
     def release_dead_readers(self) -> int:
         """Free the reader slots of processes that were killed, so that old pages can be reused."""
@@ -93,9 +105,9 @@ class Store:
         """Write changes, their journal, and ``meta`` in one durable transaction: all of it or nothing."""
 
         def write(transaction: lmdb.Transaction) -> None:
+            written = transaction.get(META)
+            before = Meta() if written is None else decode_meta(written)
             if self._lists_changes:
-                written = transaction.get(META)
-                before = Meta() if written is None else decode_meta(written)
                 listed = ((change, stored(change.kind, change.key)) for change in changes)
                 changed.append(transaction, before, listed, meta)
             for change in changes:
@@ -105,7 +117,7 @@ class Store:
                 else:
                     transaction.put(key, change.value)
             journal.note(transaction, meta.epoch, changes)
-            transaction.put(META, self._encoded(meta))
+            self._put(transaction, meta, None if changes else before)
 
         changes = list(changes)
         self._commit(write)
@@ -141,7 +153,7 @@ class Store:
             journal.note(transaction, meta.epoch, changes)
             if self._lists_changes:
                 changed.begin(transaction, meta)
-            transaction.put(META, self._encoded(meta))
+            self._put(transaction, meta)
 
         changes = list(changes)
         self._commit(write)
@@ -174,3 +186,18 @@ class Store:
                 return
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+
+
+def _is_renewed(before: Meta, meta: Meta) -> bool:
+    """Tell whether ``meta`` differs from what was written before only in what a renewal of the lease says.
+
+    Whoever decides reads these from each state anew.
+    """
+    return meta == msgspec.structs.replace(
+        before,
+        edition=b"",
+        fresh_from_ns=meta.fresh_from_ns,
+        fresh_wall_ms=meta.fresh_wall_ms,
+        control_time_ms=meta.control_time_ms,
+        heard_ns=meta.heard_ns,
+    )
