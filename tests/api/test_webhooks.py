@@ -15,6 +15,7 @@ from retinue.server.notifications import keeper, outbox, sending
 from retinue.server.notifications.models import Delivery, Webhook
 from tests.api.messages import Outside
 from tests.api.world import World
+from tests.storage.estate import hooked
 from tests.support.outside import Received
 
 JSON = dict[str, Any]
@@ -127,6 +128,28 @@ def test_two_processes_send_each_event_once(world: World, outside: Outside) -> N
     subjects = [json.loads(each.body)["data"]["subject"]["id"] for each in outside.receiver.got]
 
     assert (sorted(ids), 8) == (sorted(subjects), len(subjects))
+
+
+def test_who_is_overtaken_puts_down_nothing(world: World, outside: Outside) -> None:
+    """
+    While it is made who is to be told, another process reads the same events, and one more is made: each is told once.
+    """
+    made(world, outside)
+    account = world.account()
+    ids, done = [world.key(account)[0].id], threading.Event()
+
+    def meanwhile() -> None:
+        if not done.is_set():
+            done.set()
+            outbox.gather(outside.clock())
+            ids.append(world.key(account, "k2")[0].id)
+
+    with hooked(outbox._Reading, "rows", after=meanwhile):
+        while outbox.gather(outside.clock()):
+            pass
+    outside.tell()
+
+    assert ids == [json.loads(each.body)["data"]["subject"]["id"] for each in outside.receiver.got]
 
 
 def test_a_receiver_that_fails_is_tried_later_and_given_up(world: World, outside: Outside) -> None:

@@ -248,7 +248,7 @@ class _Keeper(threading.Thread):
                 _log.exception("receipts: tried again")
                 pause = 1.0
             finally:
-                connection.close()
+                connection.close_if_unusable_or_obsolete()
 
     def _round(self) -> bool:
         """Look once after each pending receipt; tell whether there are any."""

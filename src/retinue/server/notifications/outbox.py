@@ -6,6 +6,7 @@ What is put down and how far was read commit together. One process at a time rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -35,19 +36,23 @@ TESTED = "webhook.tested"
 def gather(now: datetime) -> bool:
     """Read on from where the last reading ended. Tells whether there may be more to read."""
     newest = head()[1]
-    if Progress.objects.filter(id=1, revision__gte=newest).exists():
+    read = Progress.objects.filter(id=1).values_list("revision", flat=True).first()
+    if read is not None and read >= newest:
         return False
-    with one_writer(), transaction.atomic(durable=True):
+    last, rows = newest, _Rows()
+    if read is not None:  # made before the door is taken: writers wait for what is written alone
+        last = min(read + AT_ONCE, newest)
+        events = AuditEvent.objects.filter(revision__gt=read, revision__lte=last)
+        rows = _Reading(list(events.order_by("revision", "n")), now).rows()
+    with one_writer(last=True), transaction.atomic(durable=True):
         progress = _held(newest)
-        if progress is None or progress.revision >= newest:
+        if progress is None:
             return False
-        last = min(progress.revision + AT_ONCE, newest)
-        rows = AuditEvent.objects.filter(revision__gt=progress.revision, revision__lte=last)
-        events = list(rows.order_by("revision", "n"))
-        _Reading(events, now).put_down()
-        progress.revision = last
-        progress.save()
-        return last < newest
+        if progress.revision == read:
+            rows.put_down()
+            progress.revision = last
+            progress.save()
+        return progress.revision < newest
 
 
 def _held(newest: int) -> Progress | None:
@@ -59,6 +64,19 @@ def _held(newest: int) -> Progress | None:
         Progress.objects.bulk_create([Progress(id=1, revision=newest)], ignore_conflicts=True)
     skip = connection.vendor == "postgresql"
     return Progress.objects.select_for_update(no_key=True, skip_locked=skip).filter(id=1).first()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Who is to be told what."""
+
+    deliveries: Sequence[Delivery] = ()
+    notices: Sequence[Notice] = ()
+
+    def put_down(self) -> None:
+        """Write the rows; those that are there already stay as they are."""
+        Delivery.objects.bulk_create(self.deliveries, ignore_conflicts=True)
+        Notice.objects.bulk_create(self.notices, ignore_conflicts=True)
 
 
 class _Reading:
@@ -80,11 +98,10 @@ class _Reading:
             event.subject == account or (key is not None and key.principal_id == account)
         )
 
-    def put_down(self) -> None:
-        """Write the rows; those that are there already stay as they are."""
-        Delivery.objects.bulk_create(self._deliveries(), ignore_conflicts=True)
-        if settings.INSTALLATION.mail is not None:
-            Notice.objects.bulk_create(self._notices(), ignore_conflicts=True)
+    def rows(self) -> _Rows:
+        """Return what is to be put down."""
+        is_mailed = settings.INSTALLATION.mail is not None
+        return _Rows(list(self._deliveries()), list(self._notices()) if is_mailed else [])
 
     def _deliveries(self) -> Iterator[Delivery]:
         for event in self._events:
