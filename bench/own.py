@@ -1,7 +1,7 @@
 """What a node asks of itself, each as a ratio in one run: part of :mod:`bench.campaign`.
 
-Workers take turns under load, like the contenders of a campaign. In process every decision is one that the
-state of the replica has not been asked for, unless it says "again": see ``docs/adr/0004``.
+Workers take turns under load, like the contenders of a campaign. In process every decision is the
+first about its key since a record has changed, unless it says "again": see ``docs/adr/0004``.
 """
 
 from __future__ import annotations

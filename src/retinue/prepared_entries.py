@@ -80,4 +80,5 @@ def encoded(
     by_whom, between = prepared
     took = duration_us if duration_us < _LONGEST_US else _LONGEST_US
     after = _NOTHING if route is None and status is None else _encode((None, route, status))[1:]
-    return _START + at_ms.to_bytes(8, "big") + by_whom + use + between + took.to_bytes(4, "big") + after
+    told = (_START, at_ms.to_bytes(8, "big"), by_whom, use, between, took.to_bytes(4, "big"), after)
+    return b"".join(told)
