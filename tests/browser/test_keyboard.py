@@ -126,7 +126,7 @@ def _revoke(page: Page) -> None:
     _choose(page, "Revoke…")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert "Actions for key" in page.evaluate(_SAID)
+    assert "Actions for API key" in page.evaluate(_SAID)
     _choose(page, "Revoke…")
     _tab_to(page, "Revoke ")
     page.keyboard.press("Enter")
@@ -151,7 +151,7 @@ def _review(page: Page) -> None:
 
 def _choose(page: Page, item: str) -> None:
     """Open the menu of the first key of the list, and choose an item of it."""
-    _tab_to(page, "Actions for key")
+    _tab_to(page, "Actions for API key")
     page.keyboard.press("Enter")
     _tab_to(page, item)
     page.keyboard.press("Enter")

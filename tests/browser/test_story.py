@@ -61,7 +61,7 @@ def test_story_of_a_key(visitor: Visitor) -> None:
     assert token not in page.content()
 
     page.get_by_role("link", name="Keys", exact=False).first.click()
-    _menu(page, "Actions for key", "Rotate…")
+    _menu(page, "Actions for API key", "Rotate…")
     page.get_by_role("button", name="Rotate").click()
     expect(page.get_by_role("heading", name="Copy this token now. It is shown once.")).to_be_focused()
     newer = page.get_by_label("New token, shown once").input_value()
@@ -76,7 +76,7 @@ def test_story_of_a_key(visitor: Visitor) -> None:
     page.get_by_role("switch").click()
     expect(page.get_by_text(f"{name} is enabled.")).to_be_visible()
 
-    page.get_by_role("button", name="Actions for key").first.click()
+    page.get_by_role("button", name="Actions for API key").first.click()
     page.get_by_role("link", name="Revoke…").locator("visible=true").click()
     page.get_by_label("Compromised: final, never restored").check()
     page.get_by_role("button", name="Revoke").click()

@@ -49,7 +49,7 @@ def test_chosen_keys_are_revoked_after_a_preview(signed_in: Browser, person: Per
     done = _text(_send(signed_in, person, **form, cause="owner_left", reason="left in May"))
     ended = keys(person.principal.organization_id)
 
-    assert "Revoke 2 keys" in preview
+    assert "Revoke 2 credentials" in preview
     assert {"active"} == untouched
     assert {("revoked", "owner_left", "left in May")} == {(e.state, e.reason, e.reason_text) for e in ended}
     assert "Holds since" in done
@@ -101,8 +101,8 @@ def test_all_keys_of_accounts_are_rotated_and_told_once(signed_in: Browser, pers
     shown = _send(signed_in, person, **form, **told, sure="yes")
     successor = keys(person.principal.organization_id).get(rotated_from=first.id)
 
-    assert "Rotate keys" in asked
-    assert "Rotate 1 key" in preview
+    assert "Rotate credentials" in asked
+    assert "Rotate 1 credential" in preview
     assert f"etl/{successor.name} rtnsa_{successor.kid}" in _text(shown)
     assert "no-store" in shown["Cache-Control"]
     assert 1 == keys(person.principal.organization_id).filter(principal__handle="web").count()
@@ -118,7 +118,7 @@ def test_many_keys_are_restricted(signed_in: Browser, person: Person) -> None:
     _send(signed_in, person, **form, sure="yes")
     made.refresh_from_db()
 
-    assert "What is left empty stays as each key has it." in asked
+    assert "What is left empty stays as each one has it." in asked
     assert {"methods": ["GET"]} == made.restrictions
 
 

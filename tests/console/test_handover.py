@@ -72,7 +72,7 @@ def test_finish_is_advised_once_the_old_key_is_silent(
     old key is used, nor before the new one is: on the page of the account, of its keys, and of the hand-over.
     """
     old, new = rotated
-    silent = "The old key has been silent for an hour"
+    silent = "The old one has been silent for an hour"
     finish = f'href="/o/{person.principal.organization.handle}/keys/{old.id}/do/finish"'
     seen = {"unused": [signed_in.text(each) for each in _pages(person, old)]}
     _call(old, timedelta(minutes=59))
@@ -83,8 +83,8 @@ def test_finish_is_advised_once_the_old_key_is_silent(
     _call(other[1], timedelta(minutes=1))
     seen["silent"] = [signed_in.text(each) for each in _pages(person, other[0])]
 
-    assert all("The new key was not used yet." in each for each in seen["unused"])
-    assert all("The old key is still in use" in each for each in seen["used"])
+    assert all("The new one was not used yet." in each for each in seen["unused"])
+    assert all("The old one is still in use" in each for each in seen["used"])
     assert all(silent in each for each in seen["silent"])
     assert not any(silent in each for each in seen["unused"] + seen["used"])
     assert all(finish in each for each in seen["unused"] + seen["used"])

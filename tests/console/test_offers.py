@@ -9,6 +9,7 @@ import pytest
 
 from retinue.server.console import offering, viewer
 from tests.console.browser import Browser
+from tests.console.forms import without_scripts
 from tests.console.people import Person, account_of, colleague
 
 TEMPLATES = Path(viewer.__file__).parent / "templates"
@@ -107,3 +108,14 @@ def test_why_names_whom_to_ask(browser: Browser, person: Person) -> None:
 
     assert "Ask for it: Ada Test." in text
     assert 'aria-disabled="true"' in text[text.index("What would change it") :]
+
+
+def test_form_that_needs_scripts_is_found() -> None:
+    """What the loop over all forms would tell: sent by htmx alone, without a token, a button or an address."""
+    bad = (
+        '<form hx-post="/login/"></form><form method="post" action="/no/such"></form><b hx-delete="/x">x</b>'
+    )
+    good = '<form method="post"><input name="csrfmiddlewaretoken"><button>Go</button></form>'
+
+    assert ({"/login/"}, []) == without_scripts("/login/", good)
+    assert ({"/no/such"}, 5) == (without_scripts("/login/", bad)[0], len(without_scripts("/login/", bad)[1]))

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.console.addresses import names, pages
 from tests.console.browser import Browser
 from tests.console.crowd import crowd
+from tests.console.forms import without_scripts
 from tests.server_support.findings import follow, look
 
 MOST = 15
@@ -53,11 +54,13 @@ def test_a_page_of_findings_asks_as_little_just_after_a_change(
 
 def test_no_page_asks_often(browser: Browser, server_database: str) -> None:
     """
-    No page sends more than 15 statements, however many rows it shows and whatever columns are chosen.
+    No page sends more than 15 statements, however many rows it shows and whatever columns are chosen. And each form
+    of each page can be sent without scripts; without its token it is refused.
     """
     made = crowd(server_database)
     browser.sign_in(made.person.email, made.person.password)
     often, seen, sent_only = {}, set(), set()
+    forms, scripted = set(), {}
     for name, path in pages(made):
         with CaptureQueriesContext(connection) as sent:
             page = browser.get(path)
@@ -68,6 +71,13 @@ def test_no_page_asks_often(browser: Browser, server_database: str) -> None:
         seen.add(name)
         if len(sent) > MOST:
             often[path] = len(sent)
+        sends, wrong = without_scripts(path, page.getvalue().decode())
+        forms |= sends
+        if wrong:
+            scripted[path] = wrong
 
     assert {} == often
+    assert {} == scripted
+    assert 50 < len(forms)
+    assert {} == {path: answer for path in forms if (answer := browser.post(path).status_code) != 403}
     assert names() == seen | sent_only

@@ -89,7 +89,7 @@ def test_deleted_account_comes_back_disabled_and_its_keys_stay_dead(
     assert ("accepted", 303, 303) == (before, deleted.status_code, restored.status_code)
     assert [False, True] == shown
     assert "This account is deleted. It can be restored for" in page
-    assert "etl-restored is restored. It is disabled, and has no keys." in after
+    assert "etl-restored is restored. It is disabled, and has no credentials." in after
     assert "disabled" == state
     assert "credential_revoked" == _verdict(signed_in, person, old)
     assert "accepted" == _verdict(signed_in, person, newer)

@@ -41,11 +41,15 @@ def _restrict(form: Form) -> Body:
 
 
 ACTS = {
-    "revoke": Act("revoke_keys", lazy("Revoke keys"), "", "danger", ("cause", "reason"), _revoke),
-    "expire": Act("expire_keys", lazy("Set expiry of keys"), "", "danger", ("expires", "other"), _expire),
-    "rotate": Act("rotate_keys", lazy("Rotate keys"), "", "main", ("overlap", "expires", "other"), _rotate),
-    "restrict": Act("restrict_keys", lazy("Restrict keys"), "", "danger", NARROWED, _restrict),
-    "delete": Act("delete_keys", lazy("Delete keys"), "", "danger"),
+    "revoke": Act("revoke_keys", lazy("Revoke credentials"), "", "danger", ("cause", "reason"), _revoke),
+    "expire": Act(
+        "expire_keys", lazy("Set expiry of credentials"), "", "danger", ("expires", "other"), _expire
+    ),
+    "rotate": Act(
+        "rotate_keys", lazy("Rotate credentials"), "", "main", ("overlap", "expires", "other"), _rotate
+    ),
+    "restrict": Act("restrict_keys", lazy("Restrict credentials"), "", "danger", NARROWED, _restrict),
+    "delete": Act("delete_keys", lazy("Delete credentials"), "", "danger"),
 }
 #: Asked for before anything can be previewed; the cause of a revoke is asked for with its preview.
 ASKED = ("expire", "rotate", "restrict")

@@ -130,10 +130,10 @@ def _does(name: str, count: int) -> str:
         "enable": ngettext("Enable %(n)d", "Enable %(n)d", count),
         "disable": ngettext("Disable %(n)d", "Disable %(n)d", count),
         "delete": ngettext("Delete %(n)d", "Delete %(n)d", count),
-        "revoke": ngettext("Revoke %(n)d key", "Revoke %(n)d keys", count),
-        "rotate": ngettext("Rotate %(n)d key", "Rotate %(n)d keys", count),
-        "expire": ngettext("Set expiry of %(n)d key", "Set expiry of %(n)d keys", count),
-        "restrict": ngettext("Restrict %(n)d key", "Restrict %(n)d keys", count),
+        "revoke": ngettext("Revoke %(n)d credential", "Revoke %(n)d credentials", count),
+        "rotate": ngettext("Rotate %(n)d credential", "Rotate %(n)d credentials", count),
+        "expire": ngettext("Set expiry of %(n)d credential", "Set expiry of %(n)d credentials", count),
+        "restrict": ngettext("Restrict %(n)d credential", "Restrict %(n)d credentials", count),
         "owner": ngettext("Set owner of %(n)d", "Set owner of %(n)d", count),
     }
     return words.get(name, ngettext("Change %(n)d", "Change %(n)d", count)) % {"n": count}

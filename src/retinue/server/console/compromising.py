@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from retinue.server.console import receipts
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
-from retinue.server.console.words import CREDENTIAL, KINDS
+from retinue.server.console.words import CREDENTIAL
 
 FIELDS = ("typed", "confirm", "reason")
 
@@ -110,7 +110,7 @@ def _page(viewer: Viewer, scope: Scope) -> HttpResponse:
         form=form,
         preview=preview,
         ended=[
-            {**each, "look": CREDENTIAL[each["status"]], "kind_word": KINDS[each["kind"]]}
+            {**each, "look": CREDENTIAL[each["status"]], "kind_word": viewer.words.kind(each["kind"])}
             for each in preview["items"]
         ],
         missing=viewer.missing(scope.operation),

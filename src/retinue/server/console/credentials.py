@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
@@ -36,7 +37,7 @@ CREDENTIALS = Listing(
     "credentials.html",
     "credentials",
     (
-        Filter("search", lazy("Name or key id")),
+        Filter("search", lazy("Name or id")),
         Filter("kind", lazy("Kind"), KINDS),
         Filter("status", lazy("Status"), {name: look.word for name, look in CREDENTIAL.items()}),
         Filter("account", lazy("Account or user"), placeholder="etl-airflow"),
@@ -48,8 +49,8 @@ CREDENTIALS = Listing(
 )
 
 
-def _told(item: dict[str, Any]) -> dict[str, Any]:
-    return {**item, "look": CREDENTIAL[item["status"]], "kind_word": KINDS[item["kind"]]}
+def _told(viewer: Viewer, item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "look": CREDENTIAL[item["status"]], "kind_word": viewer.words.kind(item["kind"])}
 
 
 @require_safe
@@ -59,7 +60,7 @@ def listed(viewer: Viewer) -> HttpResponse:
     given = viewer.request.GET
     return CREDENTIALS.show(
         viewer,
-        told=_told,
+        told=partial(_told, viewer),
         meant=[(each.name, given[each.name]) for each in CREDENTIALS.filters if given.get(each.name)],
     )
 
@@ -103,7 +104,7 @@ def identify(viewer: Viewer) -> HttpResponse:
     elif token and not missing:
         outcome = viewer.call("identify_credential", body={"token": token})
         if outcome.is_done:
-            found = {**outcome.body, "key": _told(outcome.body["key"])}
+            found = {**outcome.body, "key": _told(viewer, outcome.body["key"])}
         elif outcome.code != "not_found":
             problem = outcome.body
     return viewer.render(
@@ -124,5 +125,6 @@ def _of_key_id(viewer: Viewer, key_id: str) -> dict[str, Any] | None:
         for item in viewer.get("list_credentials", query=query)["items"]:
             if item["key_id"] == key_id:
                 accepted = item["status"] in WORKING
-                return {"key": _told(item), "accepted": accepted, "reason": item["reason"] or item["status"]}
+                reason = item["reason"] or item["status"]
+                return {"key": _told(viewer, item), "accepted": accepted, "reason": reason}
     return None

@@ -40,7 +40,7 @@ def choices(policy: Policy, environment: str = "", kind: Kind = Kind.API_KEY) ->
     for days in offered:
         why_not = ""
         if days is None and not bound.may_never_end:
-            why_not = _("every key expires here (expiry.required)")
+            why_not = _("every credential expires here (expiry.required)")
         elif days is not None and bound.most is not None and days > bound.most:
             why_not = _("at most %(days)dd here (%(rule)s)") % {"days": bound.most, "rule": bound.because}
         found.append(_choice(days, now, why_not, is_default=days == bound.default_days))

@@ -95,7 +95,9 @@ class Listing:
             items=[told(each) for each in together(outcome.body.get("items", []))],
             is_wrong=bool(wrong),
             people=people_of(viewer) if any(each.kind == "people" for each in self.filters) else [],
-            fields=[self._field(each, asked[each.name], wrong.get(each.name, "")) for each in self.filters],
+            fields=[
+                self._field(viewer, each, asked[each.name], wrong.get(each.name, "")) for each in self.filters
+            ],
             following=(
                 f"?{urlencode({**kept, **shape, **(query or {}), 'cursor': following})}" if following else ""
             ),
@@ -118,7 +120,7 @@ class Listing:
         }
 
     @staticmethod
-    def _field(of: Filter, value: str, wrong: object) -> dict[str, Any]:
+    def _field(viewer: Viewer, of: Filter, value: str, wrong: object) -> dict[str, Any]:
         at = instant_of(value) if of.is_instant else None
         if at is not None:  # as the field of a browser has it
             value = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S").removesuffix(":00")
@@ -127,7 +129,7 @@ class Listing:
             "type": "datetime-local" if of.is_instant and (at or not value) else "text",
             "name": of.name,
             "label": of.label,
-            "choices": None if of.choices is None else list(of.choices.items()),
+            "choices": None if of.choices is None else viewer.words.choices(of.choices),
             "placeholder": of.placeholder,
             "value": value,
             "chosen": value.split(",") if of.kind == "many" else (),

@@ -25,7 +25,7 @@ REQUESTS = Listing(
         Filter("decision", lazy("Decision"), {"allowed": lazy("Allowed"), "denied": lazy("Denied")}),
         Filter("reason", lazy("Reason"), {each.value: each.value for each in Reason}),
         Filter("account", lazy("Account"), placeholder="etl-airflow", kind="people"),
-        Filter("credential", lazy("Key"), placeholder="key_…"),
+        Filter("credential", lazy("Credential"), placeholder="key_…"),
         Filter("path", lazy("Path"), placeholder="/reports"),
         Filter("status", lazy("Status"), placeholder="4xx"),
         Filter("address", lazy("Address"), placeholder="10.0.0.0/8"),

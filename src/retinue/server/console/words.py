@@ -22,7 +22,7 @@ class Status(NamedTuple):
 
 ACCOUNT: dict[str, Status] = {
     "deleted": Status(
-        lazy("Deleted"), lazy("It can be restored for a time, without its keys."), "", "deleted"
+        lazy("Deleted"), lazy("It can be restored for a time, without its credentials."), "", "deleted"
     ),
     "disabled": Status(
         lazy("Disabled"), lazy("None of its credentials work until it is enabled."), "bad", "disabled"
@@ -88,6 +88,9 @@ BIN_OF = {"planhat"}
 PLACES_OF = {"wavefront": lazy("Account management"), "precisely": lazy("Users")}
 
 
+_NEUTRAL = (("An API key", "A credential"), ("API key", "credential"), ("API-Schlüssel", "Zugang"))
+
+
 class Words:
     """The words of one pack. Templates ask for ``words.api_key``, ``words.api_keys``, ``words.Api_keys``."""
 
@@ -116,6 +119,27 @@ class Words:
         if PACKS[self.pack].get(act) == PACKS["retinue"].get(act):
             return str(usual) % {"name": name}
         return _("%(act)s %(one)s") % {"act": self[f"{act.capitalize()}_beside"], "one": name}
+
+    def kind(self, name: str) -> str:
+        """Return what a kind of credential is called, with a capital."""
+        return self[name.capitalize()]
+
+    def choices(self, choices: Mapping[str, object]) -> list[tuple[str, object]]:
+        """Return values and labels of a filter; kinds of credentials by the pack's words."""
+        if choices is not KINDS:
+            return list(choices.items())
+        return [(name, self.kind(name)) for name in choices]
+
+    def neutral(self, text: str) -> str:
+        """Return a text that speaks of API keys, without that word where it is not theirs.
+
+        It says credential then, in each language: the nouns have the same gender there.
+        """
+        if "key" in PACKS[self.pack]["api_key"][0]:
+            return text
+        for ours, plain in _NEUTRAL:
+            text = text.replace(ours, plain)
+        return text
 
     @property
     def accounts_place(self) -> str:

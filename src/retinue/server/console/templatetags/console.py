@@ -19,6 +19,7 @@ from django.utils.translation import ngettext, pgettext
 
 from retinue.server.console import assets, borrowed, icons, offering, security, sessions
 from retinue.server.console.viewer import Viewer
+from retinue.server.console.words import Words
 
 register = template.Library()
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -57,6 +58,12 @@ def languages(request: HttpRequest) -> list[tuple[str, str, bool]]:
 def said(text: str) -> str:
     """Return a text that another part of the product has, in the language of the page."""
     return borrowed.said(text)
+
+
+@register.filter
+def neutral(text: str, words: Words) -> str:
+    """Return a text of a registry without the word for API keys, where the organization has another."""
+    return words.neutral(text)
 
 
 @register.simple_tag
