@@ -151,15 +151,34 @@ def test_bash(run: Run, server: FakeServer, tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+#: What makes the shells that are here complete `retinue key re`, without a terminal; zsh has no other way to ask.
+_COMPLETED = {
+    "zsh": (
+        *("zsh", "-f", "-c"),
+        'compdef() { :; }; compadd() { shift; print -l -- "$@" }; _files() { print files }; source script; '
+        "words=(retinue key re); CURRENT=3; _retinue; words=(retinue group get D); CURRENT=4; _retinue",
+    ),
+    "fish": (
+        *("fish", "--no-config", "-c"),
+        "source script; complete -C 'retinue key re'; complete -C 'retinue group get D'",
+    ),
+}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_scripts_are_of_their_shell(shell: str, run: Run, tmp_path: Path) -> None:
-    """Each script is one that its shell can read, where the shell is here."""
+    """Each script is one that its shell can read, and zsh and fish complete by it, where they are here."""
     path = tmp_path / "script"
     path.write_text(run("completion", shell).out)
 
     assert "retinue __complete" in path.read_text()
     if shutil.which(shell):
         assert 0 == subprocess.run([shell, "-n", str(path)], timeout=30).returncode
+    if shutil.which(shell) and shell in _COMPLETED:
+        environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        done = subprocess.run(_COMPLETED[shell], env=environment, capture_output=True, text=True, timeout=60)
+        verbs = ["regenerate", "rename", "restore", "restrict", "revoke"]
+        assert [*verbs, "Data"] == [line.partition("\t")[0] for line in done.stdout.splitlines()], done.stderr
 
 
 def test_a_warm_completion_loads_little(run: Run, cache: Path) -> None:

@@ -14,6 +14,7 @@ import re
 import sys
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar
@@ -40,6 +41,8 @@ class Told:
     printed: dict[str, str] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
+    #: The words of each process, as every user of the host sees them while the servers run.
+    processes: bytes = b""
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +68,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Path]:
         installation.start()
         try:
             found = _tell(installation)
+            found.processes = b"\n".join(_command_lines())
         finally:
             installation.stop()
     return found, folder
+
+
+def _command_lines() -> Iterator[bytes]:
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            yield each.read_bytes()
 
 
 def _tell(installation: Installation) -> Told:
@@ -228,12 +238,13 @@ def test_no_secret_in_what_is_left_behind(told: tuple[Told, Path]) -> None:
 
 
 def test_no_secret_in_history_or_talk(told: tuple[Told, Path]) -> None:
-    """The lines that a shell would remember, and all that commands print, on either stream, hold no token."""
+    """Lines that a shell would remember, all that commands print, the list of processes: no token in them."""
     story, _ = told
-    said = "\n".join([*story.history, *story.printed.values()]).encode()
+    said = "\n".join([*story.history, *story.printed.values()]).encode() + story.processes
 
     assert [] == [each for each in _secrets(story) if each in said]
     assert len(story.history) > 190
+    assert b"retinue" in story.processes
 
 
 def _meant(folder: Path) -> set[Path]:
