@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 #: Who comes last lets others go first for so long, and looks so often whether none is there.
-PATIENCE_SECONDS, LOOK_SECONDS = 0.3, 0.005
+PATIENCE_SECONDS, LOOK_SECONDS = 0.2, 0.005
 
 
 class Rank(Enum):
