@@ -116,6 +116,16 @@ def test_why_names_the_path(signed_in: Browser, person: Person) -> None:
     assert ">ci</a>" not in signed_in.text(ask)
 
 
+def test_permissions_say_what_needs_them(signed_in: Browser, person: Person) -> None:
+    """
+    A permission of Retinue itself names the endpoints that need it, also for a field of a body.
+    """
+    text = signed_in.text(_path(person, "permissions?search=grant:create"))
+
+    assert "POST /v1/service-accounts</code>" in text
+    assert "endpoints need it" in text
+
+
 def test_nothing_of_another_organization_is_reached(signed_in: Browser, person: Person) -> None:
     """
     Roles, groups and teams of another organization are not found, whatever address names them.

@@ -80,6 +80,20 @@ def test_search_narrows_and_says_so(signed_in: Browser, person: Person) -> None:
     assert "are identities for programs" not in signed_in.text(f"{path}?search=nothing")
 
 
+def test_more_filters_narrow_and_stand_in_the_form(signed_in: Browser, person: Person) -> None:
+    """
+    What the form's further fields say narrows the list, stands in them again, and in a chip with its name.
+    """
+    account_of(person, "etl", environment="production")
+    account_of(person, "ci", environment="test")
+    path = f"{_home(person)}/accounts?environment=production"
+    text = signed_in.text(path)
+
+    assert ["etl"] == _rows(signed_in, path)
+    assert re.search(r'name="environment" value="production"', text)
+    assert "Environment is <strong>production</strong>" in text
+
+
 def test_list_goes_on_where_it_stopped(
     signed_in: Browser, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

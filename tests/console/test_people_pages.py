@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from retinue.server.access.queries import roles_of
 from retinue.server.credentials.queries import personal_tokens
-from retinue.server.directory.queries import Principal, owners_of
+from retinue.server.directory.queries import Principal, accounts, owners_of
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague, make_person, set_policy
 
@@ -40,6 +41,49 @@ def test_own_token_is_issued_rotated_and_revoked(signed_in: Browser, person: Per
     assert "Revoked" in text
     assert first not in text
     assert second not in text
+
+
+def test_token_of_a_program_becomes_an_account(signed_in: Browser, person: Person) -> None:
+    """
+    The page says what the token was used for; it makes an account with a key, whose token is shown once, and
+    the old token ends. Another's token has no such page.
+    """
+    path = _path(person, "me/tokens")
+    signed_in.fill(f"{path}/new", key_name="nightly", expires="30d")
+    token = personal_tokens(person.principal.id).get()
+    page = _path(person, f"tokens/{token.id}/convert")
+    shown = signed_in.text(page)
+    made = signed_in.fill(page, name="nightly", purpose="Loads the reports.", overlap="1h", expires="30d")
+    stranger = Browser()
+    other = make_person()
+    stranger.sign_in(other.email, other.password)
+
+    assert f'href="{page}"' in signed_in.text(path)
+    assert "the request log knows no use of it" in shown
+    assert 'value="nightly"' in shown
+    assert _shown(made)
+    assert ["nightly"] == [each.name for each in accounts(person.principal.organization_id)]
+    assert personal_tokens(person.principal.id).get().retires_at is not None
+    assert (
+        404 == stranger.get(f"/o/{other.principal.organization.handle}/tokens/{token.id}/convert").status_code
+    )
+
+
+def test_users_tell_how_they_sign_in_and_what_hangs_on_them(signed_in: Browser, person: Person) -> None:
+    """
+    The list says with what each signs in, when last, and how many tokens and accounts are theirs. An address
+    of an organization without its slash leads to its home.
+    """
+    account_of(person, "etl")
+    signed_in.fill(_path(person, "me/tokens/new"), key_name="laptop", expires="30d")
+    text = signed_in.text(_path(person, "settings/users"))
+    home = signed_in.get(f"/o/{person.principal.organization.handle}")
+
+    assert '<span class="pill">password</span>' in text
+    assert f'accounts?owner={quote(person.principal.handle)}">1</a>' in text
+    assert '<td class="number at-wide">1</td>' in text
+    assert re.search(r'class="when at-medium"><time datetime="', text)
+    assert (302, f"/o/{person.principal.organization.handle}/") == (home.status_code, home["Location"])
 
 
 def test_tokens_of_others_are_not_reached(signed_in: Browser, person: Person) -> None:

@@ -91,10 +91,15 @@ def test_webhook_is_made_tried_and_ended(signed_in: Browser, person: Person) -> 
     disabled = signed_in.text(page)
     signed_in.fill(page, to=f"{row[1]}/do/enable")
     enabled = signed_in.text(page)
+    rotated = signed_in.fill(page, to=f"{row[1]}/do/rotate", overlap="1h").content.decode()
+    unheard = signed_in.fill(page, to=f"{row[1]}/do/rotate", overlap="soon")
     signed_in.fill(page, to=f"{row[1]}/do/delete")
     refused = signed_in.fill(page, name="other", url="ftp://x", events="*")
 
     assert "no-store" in made["Cache-Control"]
+    assert re.search(r"whsec_[A-Za-z0-9+/=]+", rotated)
+    assert secret[0] not in rotated
+    assert 303 == unheard.status_code
     assert secret[0] not in after
     assert "key.*, user.*" in after
     assert "The webhook is disabled." in disabled

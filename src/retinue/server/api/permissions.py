@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pydantic import Field
 
 from retinue.server.access import actions, listing, queries
 from retinue.server.access.catalogue import Declaration, check_declaration
 from retinue.server.api import schemas
 from retinue.server.api.cursors import Listing, page
-from retinue.server.api.operations import Call, operation
+from retinue.server.api.operations import OPERATIONS, Access, Call, operation
 from retinue.server.errors import Refused
 
 TAG = "permissions"
@@ -23,6 +25,7 @@ class Permission(schemas.Answer):
     sensitivity: str
     management: bool
     declared_by: str
+    endpoints: list[str] = Field(description="Which of Retinue's own endpoints need it: `GET /v1/users`.")
 
 
 class PermissionList(schemas.Answer):
@@ -61,6 +64,17 @@ class Imported(schemas.Answer):
     declared: int
 
 
+@cache
+def _endpoints() -> dict[str, list[str]]:
+    """Return which endpoints need each permission, always or for a field of their body."""
+    found: dict[str, list[str]] = {}
+    for each in OPERATIONS:
+        always = () if isinstance(each.needs, Access) else each.needs
+        for name in dict.fromkeys((*always, *(name for names in each.also.values() for name in names))):
+            found.setdefault(name, []).append(f"{each.method} /v1{each.path}")
+    return found
+
+
 @operation("GET", "/permissions", permission="role:read", response=PermissionList, tag=TAG)
 def list_permissions(call: Call, query: PermissionFilter) -> schemas.JSON:
     """List the permissions that can be granted, by name."""
@@ -71,6 +85,7 @@ def list_permissions(call: Call, query: PermissionFilter) -> schemas.JSON:
         cursor=query.cursor,
         limit=query.limit,
     )
+    needed = _endpoints()
     items = [
         {
             "name": row.name,
@@ -79,6 +94,7 @@ def list_permissions(call: Call, query: PermissionFilter) -> schemas.JSON:
             "sensitivity": row.sensitivity,
             "management": row.is_management,
             "declared_by": "retinue" if row.is_management else row.declared_by,
+            "endpoints": needed.get(row.name, []),
         }
         for row in rows
     ]

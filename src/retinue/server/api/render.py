@@ -18,7 +18,9 @@ from retinue.server.credentials import invitations, needing
 from retinue.server.credentials import queries as credentials
 from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
+from retinue.server.directory import signing_in
 from retinue.server.directory.queries import Principal
+from retinue.server.ledger import queries as ledger
 from retinue.server.policies import remembering
 from retinue.server.policies.environments import warned_days
 from retinue.server.policies.policy import Policy
@@ -193,8 +195,10 @@ def users(rows: Sequence[Principal]) -> list[JSON]:
     ids = [row.id for row in rows]
     invited = invitations.pending(ids, timezone.now())
     roles = access.roles_of(ids)
-    signing_in = directory.with_login(ids)
     creators = directory.principals(row.created_by for row in rows)
+    methods, owned = signing_in.methods(ids), signing_in.owned(ids)
+    tokens = credentials.usable_tokens(ids, timezone.now())
+    signed_in = ledger.last_by_subject({row.organization_id for row in rows}, ids, "session.opened")
     return [
         {
             "id": row.id,
@@ -208,7 +212,11 @@ def users(rows: Sequence[Principal]) -> list[JSON]:
             "operator": row.is_operator,
             "created_at": instant(row.created_at),
             "created_by": ref(creators.get(row.created_by)),
-            "can_sign_in": row.id in signing_in,
+            "can_sign_in": row.id in methods,
+            "sign_in_methods": methods.get(row.id, []),
+            "last_sign_in_at": instant(signed_in.get(row.id)),
+            "tokens": tokens.get(row.id, 0),
+            "accounts": owned.get(row.id, 0),
             "invitation_expires_at": instant(invited[row.id].expires_at) if row.id in invited else None,
         }
         for row in rows

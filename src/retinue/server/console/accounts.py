@@ -55,6 +55,21 @@ DEEP = {"groups", "teams", "unused"}
 #: Filters of the API that no part of the page sets; an address, a saved view say, may.
 MORE = ("status", "state", "handle", "awaits_approval", "environment", "group", "team", "unused_for",
         "expires_within")  # fmt: skip
+#: Those that the page's form has: what each is called, and what may be written there.
+FORM: dict[str, tuple[object, str]] = {
+    "environment": (lazy("Environment"), "production"),
+    "group": (lazy("Group"), ""),
+    "team": (lazy("Team"), ""),
+    "unused_for": (lazy("Not used for days"), "30"),
+    "expires_within": (lazy("Ends in days"), "14"),
+}
+LABELS: dict[str, object] = {
+    "status": lazy("Status"),
+    "state": lazy("State"),
+    "handle": lazy("Handle"),
+    "awaits_approval": lazy("Waits for approval"),
+    **{name: label for name, (label, _example) in FORM.items()},
+}
 #: The views of which a filter of the API says the same to acts on many: all of it can be meant at once.
 WHOLE: dict[str, dict[str, str]] = {
     "all": {},
@@ -141,8 +156,14 @@ def listed(viewer: Viewer) -> HttpResponse:
         without={
             **{name: asked.address(**{name: ""}) for name in ("search", "role", "owner")},
             "all": asked.address(search="", role="", owner="", **{name: "" for name, _value in asked.more}),
-            "more": [(name, value, asked.address(**{name: ""})) for name, value in asked.more],
+            "more": [(LABELS[name], value, asked.address(**{name: ""})) for name, value in asked.more],
         },
+        filters=[
+            {"name": name, "label": label, "example": example, "value": dict(asked.more).get(name, "")}
+            for name, (label, example) in FORM.items()
+        ],
+        is_filtered=any(name in FORM for name, _value in asked.more),
+        hidden=[(name, value) for name, value in asked.more if name not in FORM],
         matching=None if asked.more else numbers.get(asked.view),
         views=views,
         total=total,

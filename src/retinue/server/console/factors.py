@@ -115,8 +115,8 @@ class Ways:
     last: datetime | None
 
 
-def ways_of(user_id: str) -> Ways | None:
-    """Return how a user can sign in, and when that was last; ``None`` if not at all."""
+def ways_of(user_id: str, *, by_provider: bool) -> Ways | None:
+    """Return how a user can sign in, also ``by_provider``, and when that was last; ``None`` if not at all."""
     login = Login.objects.filter(principal_id=user_id).first()
     if login is None:
         return None
@@ -126,7 +126,7 @@ def ways_of(user_id: str) -> Ways | None:
         found.totp is not None,
         len(found.passkeys),
         found.codes is not None,
-        login.identities.exists(),
+        by_provider,
         login.last_login,
     )
 

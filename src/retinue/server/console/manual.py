@@ -7,8 +7,10 @@ that somebody sends is ever joined to a path.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from pathlib import Path
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -35,6 +37,7 @@ TYPES = {
 #: Names of scripts and styles hold their hash; other files are asked for again.
 _HASHED = ("assets/javascripts/", "assets/stylesheets/")
 CHECK = "no-cache"
+_TITLE = re.compile(r"<h1[^>]*>([^<]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,21 @@ def files() -> dict[str, File]:
         tag = f'"{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"'
         found[address.removesuffix("index.html")] = File(path, kind, tag)
     return found
+
+
+@cache
+def _titles() -> list[tuple[str, str]]:
+    """Return the title and the address of every page."""
+    pages = ((name, file) for name, file in files().items() if file.path.name == "index.html")
+    found = ((_TITLE.search(file.path.read_text(encoding="utf-8")), name) for name, file in pages)
+    return [(unescape(title[1]).strip(), f"/docs/{name}") for title, name in found if title is not None]
+
+
+def titled(words: list[str]) -> list[tuple[str, str]]:
+    """Return title and address of the pages whose title or address has all these words, in lower case."""
+    return [
+        (title, url) for title, url in _titles() if all(each in f"{title} {url}".lower() for each in words)
+    ]
 
 
 def _tag(_request: HttpRequest, name: str = "") -> str | None:

@@ -1,19 +1,25 @@
-"""The palette: go to a page, an account or an id, or begin an act; each with its line on the command line."""
+"""The palette: go to a page, an account, an id or a document, or begin an act; with its command line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_safe
 
+from retinue.server.console import manual, palette_acts
+from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS
+from retinue.server.console.palette_acts import ICONS, ON_ACCOUNTS, ON_KEYS, Offer
 from retinue.server.console.viewer import Viewer, page
 
 #: Most accounts that are offered.
 ACCOUNTS = "6"
 MOST = 12
+#: Documents that fit stand below everything else.
+DOCUMENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class Entry:
     command: str = ""
     #: The operation that it begins; who may not call it is told so there.
     operation: str = ""
+    #: A page of the person, which names no organization.
+    is_own: bool = False
 
 
 PLACES = (
@@ -48,9 +56,21 @@ PLACES = (
     Entry(lazy("Notifications"), "notifications", "settings", "retinue webhook list"),
     Entry(lazy("Protect your API"), "protect", "shield"),
     Entry(lazy("Nodes"), "nodes", "node", "retinue node list"),
+    Entry(lazy("Ingest tokens"), "ingest_tokens", "credentials", "retinue ingest list"),
+    Entry(lazy("Saved views"), "views", "list", "retinue view list"),
     Entry(lazy("My personal access tokens"), "my_tokens", "key", "retinue pat list"),
+    Entry(lazy("Signing in: password, passkeys, codes"), "my_security", "lock", is_own=True),
+    Entry(lazy("My sessions"), "my_sessions", "clock", is_own=True),
 )
 ACTS = (
+    *(
+        Entry(label, "accounts", ICONS[name], f"retinue account {name} ACCOUNT", ACCOUNT_ACTS[name].operation)
+        for name, label in ON_ACCOUNTS.items()
+    ),
+    *(
+        Entry(label, "credentials", ICONS[name], f"retinue key {name} KEY", KEY_ACTS[name].operation)
+        for name, label in ON_KEYS.items()
+    ),
     Entry(
         lazy("Create an account"),
         "account_new",
@@ -91,18 +111,8 @@ IDS = {
     "tea_": "team",
     "acp_": "access_policy",
     "rev_": "review",
+    "rcp_": "receipt",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One line of the palette."""
-
-    label: str
-    url: str
-    icon: str
-    detail: str = ""
-    why_not: tuple[str, ...] = ()
 
 
 @require_safe
@@ -111,35 +121,47 @@ def palette(viewer: Viewer) -> HttpResponse:
     """Offer what fits what was written: a whole page, or the lines of the dialog."""
     text = viewer.request.GET.get("q", "").strip()
     is_part = viewer.request.headers.get("HX-Target") == "palette-found"
+    address = (
+        viewer.request.headers.get("HX-Current-URL", "") if is_part else viewer.request.GET.get("at", "")
+    )
     template = "parts/palette.html" if is_part else "palette.html"
-    return viewer.render(template, offers=offers(viewer, text), text=text, place="")
+    found = offers(viewer, text, address)
+    return viewer.render(template, offers=found, text=text, at=address, place="")
 
 
-def offers(viewer: Viewer, text: str) -> list[Offer]:
-    """Return what fits a text: an id first, then accounts, places and acts."""
-    found = _of_id(viewer, text)
-    if text and not found and viewer.may("list_service_accounts"):
-        found += _accounts(viewer, text)
+def offers(viewer: Viewer, text: str, address: str = "") -> list[Offer]:
+    """Return what fits a text: what is at hand, an id, acts on what is named, accounts, places, documents."""
     words = text.lower().split()
+    found = palette_acts.at_hand(viewer, address, words)
+    by_id = _of_id(viewer, text)
+    found += by_id
+    if text and not by_id:
+        found += palette_acts.named(viewer, words)
+        found += _accounts(viewer, text) if viewer.may("list_service_accounts") else []
     for entry in (*PLACES, *ACTS):
-        if entry.place == "accounts":
-            label = viewer.words.accounts_place
-        else:
-            label = str(entry.label)
+        if entry.place == "ingest_tokens" and not viewer.policy.ingest_enabled:
+            continue
+        is_list = entry.place == "accounts" and not entry.operation
+        label = viewer.words.accounts_place if is_list else str(entry.label)
         if all(word in f"{label} {entry.command}".lower() for word in words):
             needs = viewer.missing(entry.operation) if entry.operation else ()
-            found.append(Offer(label, viewer.url(entry.place), entry.icon, entry.command, needs))
-    return found[:MOST] if text else found
+            url = reverse(f"console_{entry.place}") if entry.is_own else viewer.url(entry.place)
+            found.append(Offer(label, url, entry.icon, entry.command, needs))
+    if not text:
+        return found
+    documents = [Offer(title, url, "list", _("documentation")) for title, url in manual.titled(words)]
+    return [*found[:MOST], *documents[:DOCUMENTS]]
 
 
 def _of_id(viewer: Viewer, text: str) -> list[Offer]:
+    if text.startswith("key_") and text[4:].isalnum():
+        found = palette_acts.of_key(viewer, text)
+        if found:
+            return found
     if text[:4] in ("key_", "pat_", "ing_"):
-        url = (
-            f"{viewer.url('credentials')}?search={text[4:]}"
-            if text[4:].isalnum()
-            else viewer.url("credentials")
-        )
-        return [Offer(_("Credential %(id)s") % {"id": text}, url, "credentials")]
+        rest = f"?search={text[4:]}" if text[4:].isalnum() else ""
+        label = _("Credential %(id)s") % {"id": text}
+        return [Offer(label, viewer.url("credentials") + rest, "credentials")]
     for prefix, place in IDS.items():
         if text.startswith(prefix) and text[len(prefix) :].isalnum():
             return [Offer(_("Open %(id)s") % {"id": text}, viewer.url(place, text), "arrow")]

@@ -21,6 +21,12 @@ USERS = Listing(
     "settings",
     (Filter("search", lazy("Name or e-mail")), Filter("state", lazy("State"), STATES)),
 )
+WAYS = {
+    "password": lazy("password"),
+    "totp": lazy("code app"),
+    "passkey": lazy("passkey"),
+    "single_sign_on": lazy("single sign-on"),
+}
 #: Where accounts stand among the users, with a badge.
 TOGETHER = Listing(
     "list_principals",
@@ -51,7 +57,8 @@ def _roles(viewer: Viewer) -> list[Role]:
 
 
 def _told(user: dict[str, Any]) -> dict[str, Any]:
-    return {**user, "state_word": STATES[user["state"]]}
+    ways = [WAYS[each] for each in user.get("sign_in_methods", ())]
+    return {**user, "state_word": STATES[user["state"]], "ways": ways}
 
 
 @require_safe
@@ -107,7 +114,9 @@ def one(viewer: Viewer, user_id: str) -> HttpResponse:
         impact=impact,
         user=_told(impact["user"]),
         is_self=impact["user"]["id"] == viewer.person.id,
-        ways=factors.ways_of(impact["user"]["id"]),
+        ways=factors.ways_of(
+            impact["user"]["id"], by_provider="single_sign_on" in impact["user"]["sign_in_methods"]
+        ),
         roles=_roles(viewer),
         place="settings",
         section="users",

@@ -125,7 +125,9 @@ def _notifications(viewer: Viewer, form: Form, status: int = 200) -> HttpRespons
 @require_POST
 @page
 def webhook_act(viewer: Viewer, webhook_id: str, name: str) -> HttpResponse:
-    """Enable, disable, try or delete a webhook."""
+    """Enable, disable, try or delete a webhook; or give it another secret, which is shown once."""
+    if name == "rotate":
+        return _rotated(viewer, webhook_id)
     if name not in WEBHOOK_ACTS:
         raise Http404
     operation, done = WEBHOOK_ACTS[name]
@@ -136,6 +138,22 @@ def webhook_act(viewer: Viewer, webhook_id: str, name: str) -> HttpResponse:
     else:
         viewer.say(outcome.body.get("detail") or outcome.body["title"], tone="bad")
     return viewer.leave(viewer.url("notifications"))
+
+
+def _rotated(viewer: Viewer, webhook_id: str) -> HttpResponse:
+    overlap = viewer.request.POST.get("overlap", "").strip()
+    body = {"overlap": overlap} if overlap else {}
+    outcome = viewer.call("rotate_webhook", {"webhook_id": webhook_id}, body=body)
+    if not outcome.is_done:
+        viewer.say(outcome.body.get("detail") or outcome.body["title"], tone="bad")
+        return viewer.leave(viewer.url("notifications"))
+    return viewer.render(
+        "settings/webhook_secret.html",
+        webhook=outcome.body["webhook"],
+        secret=outcome.body["secret"],
+        place="settings",
+        section="notifications",
+    )
 
 
 @require_POST

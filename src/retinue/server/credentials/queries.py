@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import GreaterThan, IsNull, LessThanOrEqual
 
 from retinue.server.access import queries as access
@@ -231,6 +231,16 @@ def personal_tokens(principal_id: str) -> QuerySet[Credential]:
     """Return the personal access tokens of a user, deleted ones left out."""
     rows = Credential.objects.filter(principal_id=principal_id, kind=Kind.PERSONAL.value)
     return rows.exclude(state="deleted")
+
+
+def usable_tokens(user_ids: Iterable[str], now: datetime) -> dict[str, int]:
+    """Return how many personal access tokens of each user have not ended, in one query; no entry is none."""
+    rows = Credential.objects.filter(
+        principal_id__in=list(user_ids), kind=Kind.PERSONAL.value, state="active"
+    )
+    for end in ("expires_at", "retires_at"):
+        rows = rows.filter(Q(**{f"{end}__isnull": True}) | Q(**{f"{end}__gt": now}))
+    return dict(rows.order_by().values_list("principal_id").annotate(Count("id")))
 
 
 def personal_token(principal_id: str, ident: str, *, lock: bool = False) -> Credential:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, QuerySet, Subquery
+from django.db.models import Count, Max, QuerySet, Subquery
 
 from retinue.server.errors import NotFound
 from retinue.server.ledger.catalogue import EVENTS
@@ -23,6 +23,7 @@ __all__ = [
     "gone",
     "head",
     "last_at",
+    "last_by_subject",
     "latest",
     "types_of",
     "view",
@@ -124,6 +125,16 @@ def counts_by_subject(
         rows = rows.filter(at__gte=since)
     counted = rows.values("subject").annotate(events=Count("id"))
     return {row["subject"]: row["events"] for row in counted}
+
+
+def last_by_subject(
+    organization_ids: Iterable[str], subjects: Iterable[str], type: str
+) -> dict[str, datetime]:
+    """Return when the last event of a type was about each object, of those that have one, in one query."""
+    rows = AuditEvent.objects.filter(
+        organization__in=list(organization_ids), subject__in=list(subjects), type=type
+    )
+    return dict(rows.order_by().values_list("subject").annotate(Max("at")))
 
 
 def event(organization_id: str, ident: str) -> AuditEvent:
