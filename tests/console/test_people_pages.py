@@ -79,7 +79,7 @@ def test_users_tell_how_they_sign_in_and_what_hangs_on_them(signed_in: Browser, 
     text = signed_in.text(_path(person, "settings/users"))
     home = signed_in.get(f"/o/{person.principal.organization.handle}")
 
-    assert '<span class="pill">password</span>' in text
+    assert '<span class="pill">Password</span>' in text
     assert f'accounts?owner={quote(person.principal.handle)}">1</a>' in text
     assert '<td class="number at-wide">1</td>' in text
     assert re.search(r'class="when at-medium"><time datetime="', text)

@@ -136,9 +136,8 @@ def listed(viewer: Viewer) -> HttpResponse:
     )
     counts = viewer.get("count_service_accounts", query=filters)
     present = _present(counts)
-    total = present
-    if not found["items"] and filters:
-        total = _present(viewer.get("count_service_accounts"))
+    nothing = not found["items"] and filters
+    total = _present(viewer.get("count_service_accounts")) if nothing else present
     numbers = {"all": present, "mine": present if asked.view == "mine" else None, **counts}
     views = [
         {"name": name, "label": label, "query": asked.address(view=name), "count": numbers.get(name)}
@@ -158,12 +157,7 @@ def listed(viewer: Viewer) -> HttpResponse:
             "all": asked.address(search="", role="", owner="", **{name: "" for name, _value in asked.more}),
             "more": [(LABELS[name], value, asked.address(**{name: ""})) for name, value in asked.more],
         },
-        filters=[
-            {"name": name, "label": label, "example": example, "value": dict(asked.more).get(name, "")}
-            for name, (label, example) in FORM.items()
-        ],
-        is_filtered=any(name in FORM for name, _value in asked.more),
-        hidden=[(name, value) for name, value in asked.more if name not in FORM],
+        **_form(asked),
         matching=None if asked.more else numbers.get(asked.view),
         views=views,
         total=total,
@@ -172,6 +166,19 @@ def listed(viewer: Viewer) -> HttpResponse:
         sorts=_sorts(asked),
         place="accounts",
     )
+
+
+def _form(asked: Asked) -> dict[str, Any]:
+    """Return the further fields of the form, whether one is filled in, and what it keeps without a field."""
+    more = dict(asked.more)
+    return {
+        "filters": [
+            {"name": name, "label": label, "example": example, "value": more.get(name, "")}
+            for name, (label, example) in FORM.items()
+        ],
+        "is_filtered": not FORM.keys().isdisjoint(more),
+        "hidden": [(name, value) for name, value in asked.more if name not in FORM],
+    }
 
 
 def _present(counts: dict[str, int]) -> int:

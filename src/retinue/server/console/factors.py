@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from allauth.account.internal.flows.login import get_authentication_records
@@ -101,34 +100,6 @@ def of(login: Login) -> Factors:
         else:
             found.codes = row
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How a person can sign in, as an administrator sees it."""
-
-    password: bool
-    app: bool
-    passkeys: int
-    codes: bool
-    provider: bool
-    last: datetime | None
-
-
-def ways_of(user_id: str, *, by_provider: bool) -> Ways | None:
-    """Return how a user can sign in, also ``by_provider``, and when that was last; ``None`` if not at all."""
-    login = Login.objects.filter(principal_id=user_id).first()
-    if login is None:
-        return None
-    found = of(login)
-    return Ways(
-        login.has_usable_password(),
-        found.totp is not None,
-        len(found.passkeys),
-        found.codes is not None,
-        by_provider,
-        login.last_login,
-    )
 
 
 def counter_of(secret: str, code: str) -> int | None:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from retinue.server.access.queries import Role, roles
-from retinue.server.console import factors, receipts
+from retinue.server.console import receipts
 from retinue.server.console.forms import Form
 from retinue.server.console.listing import Filter, Listing
 from retinue.server.console.viewer import Viewer, page
@@ -22,10 +22,11 @@ USERS = Listing(
     (Filter("search", lazy("Name or e-mail")), Filter("state", lazy("State"), STATES)),
 )
 WAYS = {
-    "password": lazy("password"),
-    "totp": lazy("code app"),
-    "passkey": lazy("passkey"),
-    "single_sign_on": lazy("single sign-on"),
+    "password": lazy("Password"),
+    "totp": lazy("Authenticator app"),
+    "passkey": lazy("Passkey"),
+    "recovery_codes": lazy("Recovery codes"),
+    "single_sign_on": lazy("Single sign-on"),
 }
 #: Where accounts stand among the users, with a badge.
 TOGETHER = Listing(
@@ -114,9 +115,6 @@ def one(viewer: Viewer, user_id: str) -> HttpResponse:
         impact=impact,
         user=_told(impact["user"]),
         is_self=impact["user"]["id"] == viewer.person.id,
-        ways=factors.ways_of(
-            impact["user"]["id"], by_provider="single_sign_on" in impact["user"]["sign_in_methods"]
-        ),
         roles=_roles(viewer),
         place="settings",
         section="users",

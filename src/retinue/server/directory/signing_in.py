@@ -19,9 +19,10 @@ def methods(user_ids: Iterable[str]) -> dict[str, list[str]]:
         "password",
         Exists(factors.filter(type=Authenticator.Type.TOTP)),
         Exists(factors.filter(type=Authenticator.Type.WEBAUTHN)),
+        Exists(factors.filter(type=Authenticator.Type.RECOVERY_CODES)),
         Exists(Identity.objects.filter(login=OuterRef("pk"))),
     )
-    names = ("password", "totp", "passkey", "single_sign_on")
+    names = ("password", "totp", "passkey", "recovery_codes", "single_sign_on")
     return {
         ident: [name for name, has in zip(names, (is_password_usable(password), *others), strict=True) if has]
         for ident, password, *others in rows
