@@ -40,7 +40,9 @@ class User(schemas.Answer):
     created_at: str
     created_by: schemas.PrincipalRef | None
     can_sign_in: bool
-    sign_in_methods: list[Literal["password", "totp", "passkey", "recovery_codes", "single_sign_on"]]
+    sign_in_methods: list[Literal["password", "totp", "passkey", "recovery_codes", "single_sign_on"]] = Field(
+        description="What there is; empty where `can_sign_in` is false."
+    )
     last_sign_in_at: str | None = Field(description="As far as the audit log goes back.")
     tokens: int = Field(description="Personal access tokens that were not revoked and have not ended.")
     accounts: int = Field(description="Service accounts that the user answers for.")
