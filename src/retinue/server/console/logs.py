@@ -60,7 +60,7 @@ AUDIT = Listing(
     (
         Filter("type", lazy("Event"), FAMILIES),
         Filter("actor", lazy("By whom"), placeholder="grace@acme.example", kind="people"),
-        Filter("account", lazy("About whom, with what is theirs"), placeholder="etl-airflow", kind="people"),
+        Filter("account", lazy("About whom"), placeholder="etl-airflow", kind="people"),
         Filter("subject", lazy("About (id)"), placeholder="key_…"),
         Filter("since", lazy("Since (UTC)"), is_instant=True),
         Filter("until", lazy("Until (UTC)"), is_instant=True),
