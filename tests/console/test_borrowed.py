@@ -74,3 +74,21 @@ def test_pages_show_borrowed_texts_in_german(browser: Browser) -> None:
             assert _as_shown(borrowed.said(text)) in german, path
         assert set() == _english(german) - (_RECORDED if "audit" in place else set()), path
         assert text in _english(browser.text(path)), path
+
+
+@pytest.mark.one_database
+def test_refusal_is_told_in_german_beside_its_field(browser: Browser, server_database: str) -> None:
+    """
+    What is wrong is said in German, with the rule as the API has it after it; on an English page the rule alone.
+    """
+    person = make_person()
+    browser.sign_in(person.email, person.password)
+    account_of(person, "etl-twice")
+    path = f"/o/{person.principal.organization.handle}/accounts/new"
+    fields = {"name": "etl-twice", "purpose": "x", "owners": person.email}
+    english = browser.fill(path, **fields).content.decode()
+    browser.client.cookies["retinue-language"] = "de"
+    german = browser.fill(path, **fields).content.decode()
+
+    assert "The name is taken" not in english
+    assert "Der Name ist vergeben: " in german

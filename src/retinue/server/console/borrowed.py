@@ -1,4 +1,4 @@
-"""Texts that the console shows and others write: of events, findings, policies, native roles.
+"""Texts that the console shows and others write: of events, findings, policies, problems, native roles.
 
 The API's texts are a contract and stay English. They are translated where a page shows them, so the
 catalogue of translations takes them in from here (:func:`texts`).
@@ -12,6 +12,7 @@ from functools import cache
 
 from django.utils.translation import gettext
 
+from retinue.problem import CATALOGUE
 from retinue.server.access.roles import ROLES
 from retinue.server.governance.rules import KINDS
 from retinue.server.ledger.catalogue import EVENTS
@@ -34,6 +35,8 @@ def texts() -> Iterator[str]:
         yield key.meaning
         yield from _allowed(key.type)
     yield from SENTENCES
+    for problem in CATALOGUE.values():
+        yield problem.title
     for role in ROLES.values():
         yield role.description
 

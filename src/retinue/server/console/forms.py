@@ -8,6 +8,8 @@ from typing import Any
 
 from django.http import QueryDict
 
+from retinue.server.console.borrowed import said
+
 
 @dataclass
 class Form:
@@ -34,10 +36,18 @@ class Form:
         named = named.removeprefix("restrictions.")
         place = (places or {}).get(named) or named.partition(".")[0]
         if place in self.values or place in self.lists:
-            self.errors[place] = str(problem.get("detail") or problem["title"])
+            self.errors[place] = explained(problem)
         else:
             self.problem = problem
         return self
+
+
+def explained(problem: Mapping[str, Any]) -> str:
+    """Return what is wrong: the detail; after its title in the language of the page, if that is another."""
+    title, detail = said(problem["title"]), str(problem.get("detail") or "")
+    if not detail:
+        return title
+    return detail if title == problem["title"] else f"{title}: {detail}"
 
 
 def several(text: str) -> list[str]:
