@@ -9,6 +9,7 @@ from cyclopts import App
 
 from retinue.cli.exits import MEANINGS
 from retinue.cli.options import GROUP
+from retinue.server.access.catalogue import MANAGEMENT
 
 CLI_HEAD = """\
 # Commands
@@ -38,6 +39,11 @@ or was not given. Instants are RFC 3339 in UTC. An answer of what may take acces
 """
 #: The model of an answer that carries a receipt is called like the one without, and this.
 _WITH_RECEIPT = "AndReceipt"
+#: What permissions allow that are asked for elsewhere than by an operation.
+ELSEWHERE = {
+    "decision:ask": "Ask a node for decisions from another host than its own",
+    "request_log:export": "Nothing yet: who may read the request log may take it as a file, too",
+}
 #: What a list has.
 _LIST = {"items", "next"}
 
@@ -179,6 +185,22 @@ def objects(document: dict[str, Any]) -> str:
         if rows:
             parts += ["| field | type | meaning |", "|---|---|---|", *rows, ""]
     return "\n".join(parts)
+
+
+def allowed(document: dict[str, Any]) -> str:
+    """Return the rows that say what each permission of Retinue itself allows: the operations that need it."""
+    own: dict[str, list[str]] = {name: [ELSEWHERE[name]] if name in ELSEWHERE else [] for name in MANAGEMENT}
+    also: dict[str, list[str]] = {}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            needs = operation["x-retinue-permission"]
+            for name in needs if isinstance(needs, list) else ():
+                own[name].append(operation["summary"])
+            for field, names in operation.get("x-retinue-permission-also", {}).items():
+                for name in names:
+                    also.setdefault(name, []).append(f"`{field}` of `{operation['operationId']}`")
+    rows = [f"| `{name}` | {'<br>'.join(map(_cell, own[name]))} | {', '.join(also.get(name, ()))} |" for name in own]
+    return "\n".join(rows) + "\n"
 
 
 def unsaid(document: dict[str, Any]) -> list[str]:

@@ -100,10 +100,10 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_key_of_the_file_is_documented() -> None:
     """
-    The page of settings names each key that retinue.toml may have, in order, and no other.
+    The page of settings names each key that retinue.toml may have, in order, with its value, and no other.
     """
     section = _reference("settings.md").partition("## The file `retinue.toml`")[2].partition("\n## ")[0]
-    listed = re.findall(r"^\| `([a-z_.]+)` \|", section, re.MULTILINE)
+    listed = re.findall(r"^\| `([a-z_.]+)` \|[^|]*\|[^|]*\w[^|]*\|", section, re.MULTILINE)
 
     assert list(KEYS) == listed
 
@@ -121,18 +121,27 @@ def test_file_that_init_writes_is_accepted(tmp_path: Path) -> None:
 
 def test_every_permission_is_documented() -> None:
     """
-    The page of permissions names each permission that guards Retinue itself, and no other.
+    The page of permissions names each permission that guards Retinue itself, and no other, and says what it allows: all
+    operations that need it. RETINUE_TEST_SNAPSHOT=write writes that anew.
     """
-    listed = re.findall(r"`([a-z_]+:[a-z_]+)`", _reference("permissions.md"))
+    page, line, _ = _reference("permissions.md").partition(
+        "| permission | allows to | also |\n|---|---|---|\n"
+    )
+    listed = re.findall(r"`([a-z_]+:[a-z_]+)`", page)
+    document = json.loads((ROOT / "tests/api/snapshots/openapi.json").read_text())
+    rows = reference.allowed(document)
 
     assert sorted(MANAGEMENT) == sorted(listed)
+    assert [] == re.findall(r"^\| `\S+` \|  \|  \|$", rows, re.MULTILINE)
+    assert _written("permissions.md", page + line + rows) == _reference("permissions.md")
 
 
 def test_permissions_of_the_installation_are_marked() -> None:
     """
     The page of permissions marks exactly those that operators hold and no role.
     """
-    rows = re.findall(r"^\|.*\|(.*)\|$", _reference("permissions.md"), re.MULTILINE)
+    page = _reference("permissions.md").partition("\n## ")[0]
+    rows = re.findall(r"^\|.*\|(.*)\|$", page, re.MULTILINE)
     marked = {name for row in rows for name in re.findall(r"`([a-z_]+:[a-z_]+)`", row)}
 
     assert INSTALLATION == marked
