@@ -199,7 +199,10 @@ def allowed(document: dict[str, Any]) -> str:
             for field, names in operation.get("x-retinue-permission-also", {}).items():
                 for name in names:
                     also.setdefault(name, []).append(f"`{field}` of `{operation['operationId']}`")
-    rows = [f"| `{name}` | {'<br>'.join(map(_cell, own[name]))} | {', '.join(also.get(name, ()))} |" for name in own]
+    rows = [
+        f"| `{name}` | {'<br>'.join(map(_cell, own[name]))} | {', '.join(also.get(name, ()))} |"
+        for name in own
+    ]
     return "\n".join(rows) + "\n"
 
 
