@@ -91,12 +91,13 @@ PARTS = {
     "console_findings", "console_fleet", "console_account_handle", "console_account_effect", "console_first_request",
     "console_requests_chart", "console_test_token", "console_handover",
     "console_account_findings", "console_protected", "console_session_left", "console_account_drift",
+    "console_decided", "console_reviews_due",
 }  # fmt: skip
 SENT = {
     "console_theme", "console_keys", "console_language", "console_accounts_bulk", "console_audit_verify", "console_webhook_act", "console_nodes_measure", "console_review_keep", "console_credentials_bulk", "console_views_save", "console_view_change", "console_account_save",
     "console_account_grants", "console_account_grants_change", "console_account_roles", "console_account_join", "console_finding_accept",
     "console_role_clone", "console_role_delete", "console_group_act", "console_team_act", "console_access_policy_act",
-    "console_policy_change", "console_review_decide", "console_review_end", "console_my_token_act",
+    "console_policy_change", "console_review_decide", "console_review_end", "console_my_token_act", "console_convert",
     "console_my_app_remove", "console_my_codes", "console_my_passkey_remove", "console_my_passkey_rename",
     "console_sso_disconnect", "console_my_sessions_end", "console_checklist", "console_user_act",
 }  # fmt: skip
