@@ -29,8 +29,7 @@ KEPT = {
     "grant": ("grant add etl", "id"),
     "review": ("review create", "id"),
     "version": ("policy get", "version"),
-    # Of a kind that time and traffic do not bring about.
-    "finding": ("finding list --kind undocumented", "items.0.id"),
+    "finding": ("finding list --kind undocumented", "items.0.id"),  # no traffic makes one
     "spare": ("pat issue --name spare", "key.id"),
 }
 _PEOPLE = [
