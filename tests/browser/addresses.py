@@ -57,6 +57,7 @@ PAGES: dict[str, dict[str, str]] = {
     "console_why": {"why": f"{_ACCESS}/explain?principal=etl-warehouse&permission=report:read"},
     "console_my_tokens": {"my-tokens": "/o/northwind/me/tokens"},
     "console_my_token_new": {"my-token-new": "/o/northwind/me/tokens/new"},
+    "console_convert": {"convert": "/o/northwind/tokens/{pat}/convert"},
     "console_settings": {"settings": _SETTINGS},
     "console_notifications": {"notifications": f"{_SETTINGS}/notifications"},
     "console_protect": {"protect": f"{_SETTINGS}/protect"},
@@ -88,7 +89,7 @@ OPERATOR = {"nodes": "/o/acme/settings/nodes"}
 FORBIDDEN = {"forbidden"}
 #: What is no page: parts of pages, forms that are only sent, files, and steps that lead on at once.
 PARTS = {
-    "console_findings", "console_fleet", "console_account_handle", "console_account_effect", "console_first_request",
+    "console_findings", "console_fleet", "console_account_handle", "console_account_effect", "console_first_request", "console_decided", "console_reviews_due",
     "console_requests_chart", "console_test_token", "console_handover",
     "console_account_findings", "console_protected", "console_session_left", "console_account_drift",
     "console_decided", "console_reviews_due",
@@ -115,6 +116,8 @@ FIRST = {"console_setup"}
 #: Pages as they are after an act, and the list of each preset: looked at in the tests of states.
 STATES = (
     "setup", "secret-reveal", "hand-over", "preset-dry-run", "bulk-preview", "request-drawer",
+    "first-home", "first-accounts", "loading", "cut-off", "bulk-partly-done",
+    "policy-dry-run", "audit-proof", "unsaved", "not-found", "too-many", "server-failed", "revocation-measured",
     "preset-whaly", "preset-qualytics", "preset-precisely", "preset-planhat", "preset-wavefront",
 )  # fmt: skip
 #: Leads to the page of the person's organization, or to a list as it is to be shown.

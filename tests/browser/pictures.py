@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 from playwright.sync_api import Page
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
+#: What each page consisted of when its pictures were taken.
+PARTS = FOLDER / "parts.json"
 #: Lossy, as far as letters stay clear.
-QUALITY = 50
+QUALITY = 36
 #: A wide page is made smaller by this, to the width at which documents show it.
-SCALE = 0.75
+SCALE = 0.7
 #: A page that is longer is cut off.
 TALLEST = 1000
 #: Ids, tokens' public parts, moments and durations, wherever they stand.
@@ -65,6 +69,34 @@ _SAME_EACH_TIME = r"""() => {
 }"""
 
 
+#: What a page consists of: headings, labels, columns, buttons, tabs, without numbers.
+_PARTS = r"""() => [...new Set(
+  [...document.querySelectorAll("h1, h2, h3, legend, label, th, summary, button, .tabs a, .rail a, dt")]
+    .map((each) => each.textContent.replace(/[\d.,:]+/g, "").replace(/\s+/g, " ").trim().slice(0, 40))
+    .filter(Boolean))].sort()"""
+
+
+def parts(page: Page) -> list[str]:
+    """Return what a page consists of, each part by six digits of its hash."""
+    found: list[str] = page.evaluate(_PARTS)
+    return sorted({hashlib.sha256(each.encode()).hexdigest()[:6] for each in found})
+
+
+def stale(said: dict[str, list[str]]) -> list[str]:
+    """Return which pages are no longer as they were when their pictures were taken.
+
+    A page is, while seven tenths of its parts are the same. If pictures are written, what they show is too.
+    """
+    if os.environ.get("RETINUE_TEST_SNAPSHOT") == "write":
+        PARTS.write_text(json.dumps(said, sort_keys=True, separators=(",", ":")).replace("],", "],\n") + "\n")
+    kept: dict[str, list[str]] = json.loads(PARTS.read_text())
+    return [
+        name
+        for name, now in said.items()
+        if len({*now} & {*kept.get(name, ())}) < 0.7 * len({*now} | {*kept.get(name, ())})
+    ]
+
+
 class Camera:
     """Takes pictures of a page, into ``docs/images`` if RETINUE_TEST_SNAPSHOT says so, and counts their bytes."""
 
@@ -89,8 +121,14 @@ class Camera:
             "height": min(size["height"], TALLEST),
             "scale": SCALE if size["width"] > 1_000 else 1,
         }
+        # Bars that stick to the window's end, and the rail, end where the picture does.
+        window = self._page.viewport_size
+        if is_taller := window is not None and window["height"] < clip["height"]:
+            self._page.set_viewport_size({"width": clip["width"], "height": clip["height"]})
         asked = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": True, "clip": clip}
         taken = base64.b64decode(self._devtools.send("Page.captureScreenshot", asked)["data"])
+        if is_taller and window:
+            self._page.set_viewport_size(window)
         if self._writes:
             FOLDER.mkdir(exist_ok=True)
             (FOLDER / f"{name}.webp").write_bytes(taken)

@@ -61,7 +61,7 @@ class Stage:
             roles=[role["handle"]],
             conditions=[{"field": "environment", "values": ["production"]}],
         )
-        review = self.post("reviews", name="2026 Q4", template="full", due_days=14)
+        self._settings()
         ingest = self.post("ingest-tokens", name="usage-events", endpoints=["/events/*"])
         self.post(f"service-accounts/{accounts['legacy-crm']['id']}/disable", reason="left over")
         old = self.post(f"service-accounts/{accounts['partner-feed']['id']}/keys", name="first")
@@ -69,6 +69,8 @@ class Stage:
             f"keys/{old['key']['id']}/revoke", reason="compromised", text="found in a repository"
         )
         one = accounts["etl-warehouse"]
+        self._use(accounts)
+        review = self.post("reviews", name="2026 Q4", template="full", due_days=14)
         self.ids = {
             "account_id": one["id"],
             "key_id": one["key"]["id"],
@@ -80,8 +82,19 @@ class Stage:
             "ingest": ingest["key"]["id"],
             "receipt_id": gone["receipt"]["id"],
             "user": self._other(),
+            "pat": self.organization.admin.get("/v1/personal-access-tokens")["items"][0]["id"],
         }
-        self._use(accounts)
+
+    def _settings(self) -> None:
+        """Make what its settings show."""
+        self.post("webhooks", name="Audit to SIEM", url="https://siem.northwind.example/retinue")
+        self.post(
+            "saved-views",
+            list="service-accounts",
+            name="Production",
+            filters={"environment": "production"},
+            shared=True,
+        )
 
     def _accounts(self, owner: str, role: str) -> dict[str, JSON]:
         """Make the accounts, each with a key; return what was answered, by their names."""

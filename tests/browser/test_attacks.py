@@ -24,6 +24,14 @@ SCRIPT = "<script>owned()</script>"
 IMAGE = "\"'><img src=x onerror=owned()>"
 CLOSING = "</title></textarea><svg onload=owned()>"
 ADDRESS = "javascript:owned()"
+#: What an account says of itself.
+OF_ACCOUNT = {
+    "description": IMAGE,
+    "purpose": CLOSING,
+    "systems": [IMAGE],
+    "environment": SCRIPT,
+    "attributes": {"tier": IMAGE},
+}
 #: Elements that no page of the console has, and attributes that no element has.
 _INJECTED = """() => [...document.querySelectorAll(
     "img, iframe, object, embed, [onerror], [onload], [onclick], [style], script:not([src^='/static/'])")]
@@ -35,15 +43,8 @@ _INJECTED = """() => [...document.querySelectorAll(
 def _hostile(organization: Organization, email: str) -> list[str]:
     """Make everything that has a name or another text, with hostile ones; return the pages that show them."""
     post = organization.admin.post
-    role = post("/v1/roles", name=IMAGE, description=SCRIPT, permissions=["report:read"])
-    account = organization.account(
-        SCRIPT,
-        description=IMAGE,
-        purpose=CLOSING,
-        systems=[IMAGE],
-        owners=[email],
-        roles=[role["handle"]],
-    )
+    role = post("/v1/roles", name=IMAGE, description=SCRIPT, permissions=["report:read"], reason=CLOSING)
+    account = organization.account(SCRIPT, owners=[email], roles=[role["handle"]], **OF_ACCOUNT)
     key = organization.key(account, name=IMAGE)
     gone = organization.key(account, name=SCRIPT)
     receipt = post(f"/v1/keys/{gone['key']['id']}/revoke", reason="other", text=CLOSING)["receipt"]["id"]
@@ -52,6 +53,7 @@ def _hostile(organization: Organization, email: str) -> list[str]:
     policy = post("/v1/access-policies", name=IMAGE, description=SCRIPT, roles=[role["handle"]])
     review = post("/v1/reviews", name=CLOSING, template="full")
     user = post("/v1/users", email=f"x-{secrets.token_hex(4)}@x.example", name=IMAGE)
+    ingest = _beside(organization, review["id"])
     for each in (group, team):
         organization.join(each, account)
     _call(organization, key["token"])
@@ -68,20 +70,34 @@ def _hostile(organization: Organization, email: str) -> list[str]:
         "/access/roles", f"/access/roles/{role['id']}", "/access/groups", f"/access/groups/{group['id']}", "/access/teams",
         f"/access/teams/{team['id']}", "/access/policies", f"/access/policies/{policy['id']}", f"/receipts/{receipt}",
         f"/access/explain?principal={account['id']}&permission={IMAGE}", "/settings/users", f"/settings/users/{user['id']}",
-        f"/palette?q={SCRIPT}", one, *(f"{one}{each}" for each in places.split()),
+        f"/palette?q={SCRIPT}", "/settings/notifications", "/views?of=requests", "/credentials/ingest",
+        f"/credentials/ingest/{ingest}/do/revoke", "/me/tokens", "/policies", "/accounts?columns=environment,systems", one,
+        *(f"{one}{each}" for each in places.split()),
         *(f"/keys/{key['key']['id']}/do/{act}" for act in ("rotate", "revoke")), f"/accounts/{other['id']}",
     ]  # fmt: skip
 
 
+def _beside(organization: Organization, review: str) -> str:
+    """Make webhooks, views, notes and ingest tokens with hostile texts; return the id of the last."""
+    post = organization.admin.post
+    post("/v1/webhooks", name=SCRIPT, url="https://hooks.example/'><svg/onload=owned()>")
+    post("/v1/saved-views", list="requests", name=CLOSING, filters={"path": IMAGE}, shared=True)
+    [item] = organization.admin.get(f"/v1/reviews/{review}/items")["items"][:1]
+    post(f"/v1/reviews/{review}/items/{item['id']}/decide", decision="keep", note=SCRIPT)
+    made = post("/v1/ingest-tokens", name=IMAGE, endpoints=["/events/*"])
+    return str(made["key"]["id"])
+
+
 def _call(organization: Organization, token: str) -> None:
-    """Make calls whose path, method and user agent are hostile."""
+    """Make calls whose path and user agent are hostile; a method is capital letters, or refused."""
     for text in (SCRIPT, IMAGE, CLOSING, ADDRESS):
         organization.server.ask(token=token, path=f"/{text}", client=text, need=["report:read"])
 
 
 def test_hostile_texts_run_nowhere(chromium: Browser, server: Server) -> None:
     """
-    Names, descriptions, reasons, paths, user agents: on each page that shows them no script has run, no element has
+    Names, descriptions, reasons, paths, user agents, environments, attributes, justifications, notes,
+    addresses of webhooks: on each page that shows them no script has run, no element has
     been made of them, nothing was stopped by the policy, because there was nothing to stop.
     """
     made = server.operator.post(
@@ -95,10 +111,14 @@ def test_hostile_texts_run_nowhere(chromium: Browser, server: Server) -> None:
     organization = Organization(
         server, made["organization"]["id"], made["organization"]["handle"], caller, {"purpose": CLOSING}
     )
+    organization.set_policy(
+        ingest__enabled=True, accounts__attributes=[{"name": "tier", "values": [IMAGE, SCRIPT]}]
+    )
     ran: list[str] = []
     with Visitor.open(chromium, server.running, None, handle=organization.handle) as person:
         person.page.expose_function("owned", lambda: ran.append(person.page.url))
-        pages, wrong, shown = _hostile(organization, enter(person, organization)), {}, 0
+        pages, wrong, shown = _hostile(organization, enter(person, organization, "owner")), {}, 0
+        _own_token(person)
         for path in pages:
             page = person.go(path)
             settle(page)
@@ -110,6 +130,17 @@ def test_hostile_texts_run_nowhere(chromium: Browser, server: Server) -> None:
         assert {} == wrong
         assert [] == ran
         assert len(pages) - 3 <= shown
+
+
+def _own_token(person: Visitor) -> None:
+    """Have the person issue a token of their own with a hostile name."""
+    page = person.go("/me/tokens/new")
+    page.fill("[name=key_name]", SCRIPT)
+    page.locator("main form.dialog-card button.button-main").click()
+    expect(page.get_by_label("New token, shown once")).to_be_visible()
+    page.get_by_label("I have stored it").check()
+    page.get_by_role("link", name="Done").click()
+    page.wait_for_selector("secret-reveal", state="detached")
 
 
 @contextmanager

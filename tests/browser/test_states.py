@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.addresses import STATES
 from tests.browser.conftest import enter
 from tests.browser.presets.steps import HEADING
 from tests.browser.test_pages import LOOKS, WINDOW, Look
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, settle
 from tests.conformance.server import FIELDS, Organization, Server
+from tests.server_support import django_setup
 from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation
 from tests.support.requirements import requires
 
 pytestmark = requires("chromium")
+#: Pages of an organization in which nothing was made yet.
+FIRST = {"home": "/", "accounts": "/accounts"}
 PRESETS = tuple(each for each in FIELDS if each != "native")
 #: What stands in a picture instead of a token.
 SAMPLE = "rtnsa_" + "x" * 12 + "_" + "x" * 36
@@ -24,22 +31,50 @@ SAMPLE = "rtnsa_" + "x" * 12 + "_" + "x" * 36
 
 def test_states_after_acts_are_accessible_and_photographed(chromium: Browser, server: Server) -> None:
     """
-    Axe finds nothing in the hand-over, the dry run of a preset, the preview of an act on many, the record of a
-    request and the dialog that shows a token, in both colours and three widths. No picture shows a real token.
+    Axe finds nothing in the empty pages of a new organization, the hand-over, dry runs, the preview of an act on
+    many and one that failed in part, the record of a request, a proof, a page that waits, one that lost its server
+    and keeps what it had, what is not there, the dialog that shows a token and its warning; in both colours and
+    three widths. No picture shows a real token.
     """
+    django_setup.setup()
     organization = server.organization("native", by_person=True)
     with Visitor.open(chromium, server.running, None, handle=organization.handle, **WINDOW) as visitor:
         email = enter(visitor, organization, "owner")
         look = Look(visitor.page)
+        for name, path in FIRST.items():
+            visitor.go(path)
+            look.as_it_stands(f"first-{name}")
         account = _fill(organization, email)
         _handed_over(visitor, look, account)
         _tried(visitor, look)
+        _tried_key(visitor, look)
         _chosen(visitor, look)
+        _partly(visitor, look)
         _recorded(visitor, look)
+        _proved(visitor, look)
+        _waiting(visitor, look)
+        _cut_off(visitor, look)
+        _failed(visitor, look)
         _shown(visitor, look, account)
 
     assert {} == look.found
-    assert _owed(*STATES[1:6]) == set(look.sizes)
+    assert _owed(*STATES[1:-6]) == set(look.sizes)
+
+
+def test_measured_revocation_is_accessible_and_photographed(
+    chromium: Browser, server: Server, session: Any
+) -> None:
+    """
+    The operator measures a revocation: the page says how long each node took, and axe finds nothing in it.
+    """
+    with Visitor.open(chromium, server.running, session, **WINDOW) as visitor:
+        look, page = Look(visitor.page), visitor.go("/settings/nodes")
+        page.get_by_role("button", name="Measure revocation").click()
+        expect(page.get_by_text(" ms").first).to_be_visible()
+        look.as_it_stands("revocation-measured")
+
+    assert {} == look.found
+    assert _owed("revocation-measured") == set(look.sizes)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -111,7 +146,92 @@ def _fill(organization: Organization, owner: str) -> str:
     organization.decide(key["token"])
     organization.logged(account, least=1)
     organization.admin.post(f"/v1/keys/{key['key']['id']}/rotate", name="second", overlap="24h")
+    ended = organization.key(account, name="old")
+    organization.admin.post(f"/v1/keys/{ended['key']['id']}/revoke", reason="no_longer_needed")
     return str(account["id"])
+
+
+def _tried_key(visitor: Visitor, look: Look) -> None:
+    page = visitor.go("/policies/keys/credentials.max_usable")
+    page.locator("main form input[type=number]").first.fill("1")
+    page.locator("main form .button-main").first.click()
+    page.wait_for_url("**/policies/change")
+    look.as_it_stands("policy-dry-run")
+
+
+def _partly(visitor: Visitor, look: Look) -> None:
+    page = visitor.go("/credentials")
+    page.get_by_label("Select all rows of this page").check()
+    page.locator(".bulk button[value=expire]").click()
+    page.wait_for_url("**/credentials/bulk")
+    again = page.get_by_role("button", name="Retry failed")
+    page.locator("[name=expires][value='7d'], [name=expires]").nth(1).check()
+    for _ in range(2):  # what would happen, then it happens
+        page.locator("main form:not([role]) :is(.button-main, .button-danger)").click()
+        page.wait_for_load_state()
+    expect(again).to_be_visible()
+    look.as_it_stands("bulk-partly-done")
+
+
+def _proved(visitor: Visitor, look: Look) -> None:
+    page = visitor.go("/audit")
+    address = page.locator("a[href*='/proof']").first.get_attribute("href")
+    assert address
+    page.goto(address)
+    look.as_it_stands("audit-proof")
+
+
+def _waiting(visitor: Visitor, look: Look) -> None:
+    """The home page before its parts are there: it holds their place, and says that it waits."""
+    held: list[Route] = []
+    page = visitor.page
+    page.route("**/findings/counts", lambda route: held.append(route))
+    with page.expect_request("**/findings/counts"):
+        visitor.go("/")
+    expect(page.locator("[aria-busy=true] .skeleton").first).to_be_visible()
+    look.as_it_stands("loading", still=False)
+    held[0].continue_()
+    settle(page)
+    page.unroute("**/findings/counts")
+
+
+def _cut_off(visitor: Visitor, look: Look) -> None:
+    """A part that cannot be read: what was there stays, and the page says from when it is."""
+    page = visitor.go("/accounts")
+    page.route("**/do/disable?*", lambda route: route.abort())
+    page.locator("a[hx-get*='/do/disable']").first.evaluate("link => link.click()")
+    expect(page.locator("#failure time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d UTC$"))
+    expect(page.get_by_role("link", name="billing-sync").first).to_be_visible()
+    look.as_it_stands("cut-off")
+    _forgive(visitor, "net::ERR_FAILED", "htmx:")
+
+
+def _failed(visitor: Visitor, look: Look) -> None:
+    """An address that is not there; and what is answered after too many tries, and when the server fails."""
+    page = visitor.page
+    answer = page.goto(f"/o/{visitor.handle}/accounts/sa_000000000000")
+    assert answer
+    assert answer.status == 404
+    look.as_it_stands("not-found")
+    for status, name in ((429, "too-many"), (500, "server-failed")):
+        _answer(page, status)
+        page.goto(f"/o/{visitor.handle}/fails")
+        look.as_it_stands(name)
+        page.unroute("**/fails")
+    _forgive(visitor, "status of 500")
+
+
+def _answer(page: Page, status: int) -> None:
+    """Have an address answered with the page of a status that no test can bring about by itself."""
+    body = render_to_string(f"{status}.html", request=RequestFactory().get("/"))
+    page.route("**/fails", lambda route: route.fulfill(status=status, content_type="text/html", body=body))
+
+
+def _forgive(visitor: Visitor, *what: str) -> None:
+    """A browser tells of an answer that a test has spoilt: that, and only that, is no fault of the page."""
+    told = [each for each in visitor.wrong if any(part in each for part in what)]
+    assert told
+    visitor.wrong = [each for each in visitor.wrong if each not in told]
 
 
 def _handed_over(visitor: Visitor, look: Look, account: str) -> None:
@@ -151,6 +271,10 @@ def _shown(visitor: Visitor, look: Look, account: str) -> None:
     token = _mask(page)
     assert token not in page.locator("body").inner_text()
     look.as_it_stands("secret-reveal")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("You have not saved the token")).to_be_visible()
+    look.as_it_stands("unsaved")
+    page.locator("[data-back]").click()
     page.get_by_label("I have stored it").check()
     page.get_by_role("link", name="Done").click()
     page.wait_for_selector("secret-reveal", state="detached")

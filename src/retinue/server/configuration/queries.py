@@ -36,13 +36,15 @@ def export(organization_id: str) -> JSON:
 
 def account(organization_id: str, account_id: str) -> list[JSON]:
     """Return the entry of one account as a document has it; none of one that is deleted."""
-    return _People(organization_id).accounts(account_id)
+    return _People(organization_id, of=account_id).accounts(account_id)
 
 
 class _People:
     """What was read once of an organization, and the sections that are made of it."""
 
-    def __init__(self, organization_id: str) -> None:
+    def __init__(self, organization_id: str, of: str = "") -> None:
+        """Read it; ``of`` is the one whose access is asked for, if it is not everybody's."""
+        only = {"subject": of} if of else {}
         self._organization = organization_id
         rows = Principal.objects.filter(organization_id=organization_id).exclude(state="deleted")
         rows = rows.exclude(CANARY)
@@ -51,12 +53,12 @@ class _People:
         groups = Group.objects.filter(organization_id=organization_id, deleted_at__isnull=True)
         self._groups = {row.id: row for row in groups.order_by("name_folded")}
         self._grants: dict[str, list[JSON]] = {}
-        grants = Grant.objects.filter(in_force(), organization_id=organization_id)
+        grants = Grant.objects.filter(in_force(), organization_id=organization_id, **only)
         for grant in grants.order_by("permission", "resource"):
             self._grants.setdefault(grant.subject, []).append(stated_grant(grant))
         self._assigned: dict[str, list[Any]] = {}
         held = RoleAssignment.objects.filter(
-            in_force(), role__organization_id=organization_id, role__deleted_at__isnull=True
+            in_force(), role__organization_id=organization_id, role__deleted_at__isnull=True, **only
         )
         found = held.order_by("role__handle").values_list("subject", "role__handle", "expires_at")
         for subject, handle, end in found:

@@ -205,7 +205,11 @@ def _checks(viewer: Viewer, form: Form, sensitive: list[str]) -> list[tuple[bool
     for field in policy.accounts_required:
         given = form.values.get("owners" if field == "owner" else field, "")
         found.append(
-            (bool(given), _("%(field)s is stated.") % {"field": _(field.replace("_", " ").capitalize())})
+            (
+                bool(given),
+                (_("%(field)s is stated.") if given else _("%(field)s is missing."))
+                % {"field": _(field.replace("_", " ").capitalize())},
+            )
         )
     if sensitive:
         is_told = policy.elevated.justification != "required" or bool(form.values["justification"])

@@ -195,7 +195,8 @@ def _usable(viewer: Viewer, key: dict[str, Any]) -> int:
 def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
     return {
         "last_used_at": key["last_used_at"],
-        **_uses(viewer, key["id"], "credential", (key["account"] or {}).get("id")),
+        # By the index of its account, which for an ingest token is the organization.
+        **_uses(viewer, key["id"], "credential", (key["account"] or {}).get("id") or viewer.organization.id),
         "networks": len(traffic.origins([key["id"]])[key["id"]]),
     }
 

@@ -48,10 +48,25 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   const live = event.detail.elt;
   if (live.matches?.("[data-live]") && (live.contains(document.activeElement) || live.matches(":hover") || live.querySelector(":popover-open"))) event.preventDefault();
 });
+// What could not be read leaves what was there before, and says from when it is and which request failed.
+let asOf = new Date();
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(name, () => { document.getElementById("failure").hidden = false; });
+  document.addEventListener(name, (event) => {
+    const failure = document.getElementById("failure");
+    const [time, asked] = [failure.querySelector("[data-as-of]"), failure.querySelector("[data-asked]")];
+    const id = event.detail.xhr?.getResponseHeader("Retinue-Request-Id") || "";
+    time.dateTime = asOf.toISOString();
+    time.textContent = `${asOf.toISOString().slice(11, 19)} UTC`;
+    asked.hidden = !id;
+    asked.querySelector("code").textContent = id;
+    failure.hidden = false;
+  });
 }
-document.addEventListener("htmx:afterOnLoad", () => { document.getElementById("failure").hidden = true; });
+document.addEventListener("htmx:afterOnLoad", (event) => {
+  if (event.detail.xhr.status >= 400) return;
+  asOf = new Date();
+  document.getElementById("failure").hidden = true;
+});
 
 // --- Copying: success is said only when it has happened ----------------------------------------------------
 export async function copy(text) {
@@ -267,4 +282,9 @@ function enhance(root) {
   if (root.querySelector("[data-bulk]")) chosen();
 }
 enhance(document);
+// The present tab is in sight where there is no room for all of them.
+document.querySelectorAll(".tabs").forEach((tabs) => {
+  const present = tabs.querySelector("[aria-current]");
+  if (present) tabs.scrollLeft = present.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - present.offsetWidth) / 2;
+});
 document.querySelectorAll("[data-toast]").forEach(passing);
