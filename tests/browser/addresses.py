@@ -92,7 +92,6 @@ PARTS = {
     "console_findings", "console_fleet", "console_account_handle", "console_account_effect", "console_first_request", "console_decided", "console_reviews_due",
     "console_requests_chart", "console_test_token", "console_handover",
     "console_account_findings", "console_protected", "console_session_left", "console_account_drift",
-    "console_decided", "console_reviews_due",
 }  # fmt: skip
 SENT = {
     "console_theme", "console_keys", "console_language", "console_accounts_bulk", "console_audit_verify", "console_webhook_act", "console_nodes_measure", "console_review_keep", "console_credentials_bulk", "console_views_save", "console_view_change", "console_account_save",
