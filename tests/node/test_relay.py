@@ -201,7 +201,10 @@ def test_a_newer_follower_of_a_child_wins(
             first.kill()
             with tree.relay(relay):
                 wait_for("it is heard again", lambda: tree.told(relay))
-                assert tree.wait_confirmed(relay, control.change("more")) < LEASE_SECONDS
+                tree.wait_confirmed(relay, control.change("more"))  # as soon as the child has found it
+                wait_for("the newer one decides again", lambda: decides(copy))
+                assert tree.wait_confirmed(relay, control.change("once more")) < LEASE_SECONDS
+                assert decides(copy)
 
 
 def test_who_may_follow(tree: Tree, relay: Enrolled, child: Enrolled, control: Control) -> None:
