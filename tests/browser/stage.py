@@ -84,6 +84,7 @@ class Stage:
             "user": self._other(),
             "pat": self.organization.admin.get("/v1/personal-access-tokens")["items"][0]["id"],
         }
+        self._spread()
 
     def _settings(self) -> None:
         """Make what its settings show."""
@@ -138,7 +139,6 @@ class Stage:
         for name, (_purpose, _environment, calls) in JOBS.items():
             if calls:
                 self.organization.logged(accounts[name], least=calls)
-        self._spread()
 
     def _spread(self) -> None:
         """Have the calls come over a day, and take a time that does not change from run to run."""
