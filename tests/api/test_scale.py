@@ -29,14 +29,15 @@ from tests.server_support import django_setup
 
 MOST_ROWS, MOST_STEPS = 2_500, 60_000
 #: What is ordered by no index, counted, or decided: each account with its keys, each assignment and item of a review
-#: is looked at, but only once or twice; a search of the request log looks at so many of it at once, and no more.
+#: is looked at, but only once or twice, and so are the accounts that the users of a page own; a search of the request
+#: log looks at so many of it at once, and no more.
 WHOLE_ROWS, WHOLE_STEPS = 80_000, 700_000
 WHOLE = (
     "/assignments", "/decisions/who", "/roles", "/groups", "/grants?permission", "/grants?pending", "/principals?kind=all",
     *(f"/service-accounts?{each}" for each in ("status", "environment", "group", "team", "unused", "expires")),
-    "/reviews", *(
+    "/reviews", "/users", *(
         f"{each}/requests?{name}=" for each in ("", "/service-accounts/sa_0005000")
-        for name in ("path", "status", "address", "node", "method")
+        for name in ("path", "status", "address", "node", "method", "permission", "client")
     ),
 )  # fmt: skip
 ONE = "/service-accounts/sa_0005000"
@@ -107,6 +108,7 @@ CASES: dict[str, list[str]] = {
         "/audit-events?actor=usr_rare", "/audit-events?actor=usr_nobody", "/audit-events?subject=key_0000500",
         "/audit-events?since=2026-02-01T00:00:00Z", "/audit-events?since=2036-01-01T00:00:00Z",
         "/audit-events?until=2026-01-31T00:00:00Z", "/audit-events?entries=true",
+        "/audit-events?account=sa_0005000", "/audit-events?account=sa_0005000&without=session,receipt",
     ],
     "list_requests": [
         "/requests", "/requests?account=sa_0005000", "/requests?credential=key_0000500",
@@ -114,13 +116,14 @@ CASES: dict[str, list[str]] = {
         "/requests?request_id=req_0000500", "/requests?since=2036-01-01T00:00:00Z",
         "/requests?until=2026-01-05T00:00:00Z", "/requests?path=/none", "/requests?status=5xx",
         "/requests?address=10.0.0.0/8", "/requests?node=none", "/requests?method=PUT",
+        "/requests?permission=report:none", "/requests?client=none",
     ],
     "list_requests_of_account": [
         f"{ONE}/requests", f"{ONE}/requests?decision=denied", f"{ONE}/requests?credential=key_0005000",
         f"{ONE}/requests?reason=x", f"{ONE}/requests?request_id=x", f"{ONE}/requests?since=2026-02-01T00:00:00Z",
         f"{ONE}/requests?until=2026-02-01T00:00:00Z", f"{ONE}/requests?path=/none",
         f"{ONE}/requests?status=5xx", f"{ONE}/requests?address=10.0.0.0/8", f"{ONE}/requests?node=none",
-        f"{ONE}/requests?method=PUT",
+        f"{ONE}/requests?method=PUT", f"{ONE}/requests?permission=report:none", f"{ONE}/requests?client=none",
     ],
     "list_nodes": ["/nodes"],
     "list_my_tokens": ["/me/tokens"],

@@ -71,6 +71,7 @@ def test_decisions_are_counted_by_what_is_asked_for(world: World) -> None:
         "limit=201",
         "since=now",
         "since=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z",
+        "since=0001-01-01T00:00:00Z&until=0001-01-01T00:00:00Z",
     ],
 )
 def test_what_cannot_be_counted_is_refused(world: World, query: str) -> None:
@@ -79,6 +80,7 @@ def test_what_cannot_be_counted_is_refused(world: World, query: str) -> None:
     """
     answer = tally(world, query)
 
+    assert 400 == tally(world, "until=0001-01-01T00:00:00Z").status
     assert (400, f"query.{query.partition('=')[0]}") == (answer.status, answer.field)
 
 

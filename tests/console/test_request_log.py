@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import pytest
 
-from retinue.server.console import tables
+from retinue.server.console import exporting, tables
 from retinue.server.console.charting import MOST, MOST_MARKS, bars, ceiling, floor, ticks, unit_of
 from retinue.server.directory.queries import Principal
 from retinue.server.traffic.actions import ingest
@@ -167,6 +167,7 @@ def test_legend_and_zoom_narrow_and_widen_the_time(signed_in: Browser, person: P
     assert "decision=denied" in text
     assert re.search(r'href="[^"]*" aria-current="true"><b class="swatch swatch-denied"', chosen)
     assert "since=2026-03-10T12%3A02%3A00%2B00%3A00&amp;until=2026-03-10T12%3A03%3A00%2B00%3A00" in text
+    assert 200 == signed_in.get(_path(person, "requests/chart?since=0001-01-01T00%3A00%3A00Z")).status_code
     assert "since=2026-03-10T10%3A30%3A00%2B00%3A00&amp;until=2026-03-10T14%3A30%3A00%2B00%3A00" in text
     assert ">2</span>" in text  # the top of the scale
     assert ">12:15</text>" in text
@@ -193,12 +194,16 @@ def test_rows_leave_as_files(signed_in: Browser, person: Person, monkeypatch: py
     short = tables.TABLES | {"requests": replace(tables.TABLES["requests"], most=2)}
     monkeypatch.setattr(tables, "TABLES", short)
     cut = b"".join(signed_in.get(files[1])).splitlines()
+    monkeypatch.setattr(exporting, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(exporting, "MANY", "1")
+    first = b"".join(signed_in.get(files[1])).splitlines()
 
     assert ["/r/1", "/r/2", "/r/3"] == [row["path"] for row in table]
     assert {"id", "at", "decision", "reason", "method", "path", "client"} == set(table[0])
     assert "'=1+1" == table[0]["client"]
     assert [account.id] * 3 == [each["account"]["id"] for each in lines]
     assert 2 == len(cut)
+    assert cut[:1] == first  # it is looked for so long at most
     assert "The newest 10,000 rows that match" in page
 
 

@@ -147,6 +147,18 @@ def test_database_that_cannot_be_written_is_said_first(
     assert 'name="code"' not in page
 
 
+@pytest.mark.one_database
+def test_a_stranger_is_not_told_where_the_database_is(
+    browser: Browser, organization: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Once it is set up.
+    """
+    monkeypatch.setattr(fitness, "unwritable", lambda: "/srv/retinue/retinue.db")
+
+    assert 302 == browser.get("/setup/").status_code
+
+
 def test_page_sends_no_secret_back(browser: Browser, pending: Pending) -> None:
     """
     When another answer is bad, the page repeats neither the code nor the password.

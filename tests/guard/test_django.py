@@ -183,6 +183,27 @@ def test_views_of_django() -> None:
     ] == found  # fmt: skip
 
 
+def test_a_mount_over_asgi_is_what_the_settings_name() -> None:
+    """
+    A server may take it from a header field of the request: the path is then the one by which Django finds the view.
+    """
+    found = _run(
+        """
+from io import BytesIO
+from django.core.handlers.asgi import ASGIRequest
+from django.test import override_settings
+scope = {"type": "http", "method": "GET", "path": "/open/admin", "root_path": "/open", "headers": []}
+def served(**stated):
+    with override_settings(**stated):
+        request = ASGIRequest(scope | {"query_string": b"", "raw_path": b"/open/admin"}, BytesIO())
+        return [guarded.request_of(request).path, request.path_info]
+""",
+        '[served(), served(FORCE_SCRIPT_NAME="/open")]',
+    )
+
+    assert [["/admin", "/admin"], ["/open/admin", "/admin"]] == found
+
+
 def test_without_the_middleware_a_decorated_view_does_not_run() -> None:
     """
     A project that forgot it answers 500, and lets nobody in.

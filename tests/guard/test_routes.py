@@ -185,6 +185,7 @@ def test_a_project_by_its_settings(middleware: str, expected: dict[str, str], tm
     [
         ("nowhere:app", "no module nowhere"),
         ("broken:app", "ZeroDivisionError"),
+        ("ended:app", "SystemExit: no database"),
         ("needs:app", "it needs no_such_package"),
         ("empty:app", "empty has no app"),
         ("empty", "neither app nor application"),
@@ -199,11 +200,12 @@ def test_what_is_no_application(
     It is told in one line what was found instead, and nothing is left in the process.
     """
     (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "ended.py").write_text("raise SystemExit('no database')")
     (tmp_path / "needs.py").write_text("import no_such_package")
     (tmp_path / "empty.py").write_text("")
     (tmp_path / "other.py").write_text("app = object()")
     before = list(sys.path)
-    for name in ("broken", "needs", "empty", "other"):
+    for name in ("broken", "ended", "needs", "empty", "other"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(discovery.DiscoveryError, match=words):
         discovery.find(target, folder=tmp_path)

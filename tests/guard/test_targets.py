@@ -43,6 +43,21 @@ def test_a_path_of_wsgi(name: str) -> None:
     assert expected == wsgi.request_of(environ).path
 
 
+def test_a_mount_that_the_request_names_fits_no_rule() -> None:
+    """
+    gunicorn takes the mount from a header field: `/open` before `/admin` would make of a closed path an open one.
+    """
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "/open",
+        "PATH_INFO": "/admin",
+        "RAW_URI": "/open/admin",
+    }
+
+    assert "/open/admin" == wsgi.request_of(environ).path
+    assert "admin" == wsgi.request_of(environ | {"HTTP_SCRIPT_NAME": "/open"}).path
+
+
 @pytest.mark.parametrize(
     ("root", "path", "raw", "expected"),
     [

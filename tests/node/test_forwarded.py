@@ -17,7 +17,8 @@ def _last_entry(node: Node) -> Entry:
         tail = SpoolTail(folder)
         entries += tail.read(100_000)[1]
         tail.close()
-    return max(entries, key=lambda entry: entry.at_ms)
+    # Of those of one millisecond, the one that was written last.
+    return max(reversed(entries), key=lambda entry: entry.at_ms)
 
 
 def _logged(node: Node, *fields: str, target: str = "report:read", method: str = "GET") -> Entry:

@@ -26,8 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.DONE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except (BrokenPipeError, SystemExit):
-        # Who reads the output has enough: rich tells it by ending the program, and nothing else does that.
+    except BrokenPipeError:
+        _abandon_output()
+        return Exit.DONE
+    except SystemExit as ended:
+        # Who reads the output has enough: rich tells it by ending the program. Any other end is what it says.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
         _abandon_output()
         return Exit.DONE
     except OSError as error:

@@ -164,7 +164,7 @@ def _imported(name: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise DiscoveryError(f"no module {name}") from None
         raise DiscoveryError(f"{name}: it needs {error.name}, which is not installed here") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DiscoveryError(f"{name}: its import failed: {type(error).__name__}: {error}") from error
 
 
@@ -189,7 +189,7 @@ def _tried(name: str, act: Callable[[], Any]) -> Any:
         return act()
     except DiscoveryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DiscoveryError(f"{name}: {type(error).__name__}: {error}") from error
 
 

@@ -118,10 +118,14 @@ def _path(environ: Mapping[str, Any]) -> str:
 
     It counts only if it is the one by which the application goes: a target such as ``admin``, or what was
     rewritten on the way here, is two paths. A path that does not begin with a slash fits no rule.
+
+    So it is with a mount that the request itself may have named: gunicorn takes it from a header field.
     """
     mount, inside = str(environ.get("SCRIPT_NAME", "")), str(environ.get("PATH_INFO", ""))
     if inside and not inside.startswith("/"):
         return _text(inside)
+    if mount and "HTTP_SCRIPT_NAME" in environ:
+        return _text(inside).lstrip("/")
     served = (mount + inside) or "/"
     came = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or "").partition("?")[0]
     if came and not came.startswith("/"):  # absolute form

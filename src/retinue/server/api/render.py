@@ -20,7 +20,6 @@ from retinue.server.credentials.queries import Credential
 from retinue.server.directory import queries as directory
 from retinue.server.directory import signing_in
 from retinue.server.directory.queries import Principal
-from retinue.server.ledger import queries as ledger
 from retinue.server.policies import remembering
 from retinue.server.policies.environments import warned_days
 from retinue.server.policies.policy import Policy
@@ -198,7 +197,7 @@ def users(rows: Sequence[Principal]) -> list[JSON]:
     creators = directory.principals(row.created_by for row in rows)
     methods, owned = signing_in.methods(ids), signing_in.owned(ids)
     tokens = credentials.usable_tokens(ids, timezone.now())
-    signed_in = ledger.last_by_subject({row.organization_id for row in rows}, ids, "session.opened")
+    signed_in = signing_in.last(ids)
     return [
         {
             "id": row.id,

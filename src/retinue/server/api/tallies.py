@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import Field
@@ -18,6 +18,8 @@ from retinue.server.traffic import queries, tallying
 
 TAG = "requests"
 WINDOW = timedelta(days=1)
+#: Nothing was before it.
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 By = Literal["account", "credential", "reason", "path", "permission", "method", "node", "status"]
 
 
@@ -63,7 +65,7 @@ def tally_requests(call: Call, query: Tallied) -> schemas.JSON:
     At most 100,000 decisions are counted, the newest.
     """
     until = query.until or call.now
-    since = query.since or until - WINDOW
+    since = query.since or max(until, BEGINNING + WINDOW) - WINDOW
     if since >= until:
         raise Refused("invalid_value", "not before `until`", field="since")
     account = None if query.account is None else directory.id_of(call.organization, query.account)

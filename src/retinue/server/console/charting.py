@@ -40,6 +40,8 @@ _MARKS = tuple(
 )
 MOST_MARKS = 5
 WIDTH, HEIGHT = 900, 120
+#: No chart is made wider than four times so much.
+WIDEST = timedelta(days=36_500)
 _NARROWED = ("decision", "reason", "credential")
 
 
@@ -155,6 +157,8 @@ def ticks(drawn: list[Bar]) -> list[Bar]:
 def wider(given: QueryDict, since: datetime, until: datetime, now: datetime) -> str:
     """Return the query of four times the present time, around it, not beyond now; none without instants."""
     if not (given.get("since") or given.get("until")):
+        return ""
+    if until - since > WIDEST:
         return ""
     room = (until - since) * 1.5
     end = min(until + room, max(now, until))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ from retinue.server.console import logs, receipts, tables
 from retinue.server.console.viewer import Trouble, Viewer, page
 
 MANY = "200"
+#: A file ends after so long, as it does after so many rows: a search may look at much and find little.
+LOOK_SECONDS = 8.0
 #: What begins so would be a formula to a spreadsheet.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -47,6 +50,15 @@ def _pages(
         outcome = viewer.call(operation, query={**query, "cursor": outcome.body["next"]})
         if not outcome.is_done:  # taken away meanwhile: the file is cut off, and browsers say so
             raise Trouble(operation, outcome)
+
+
+def _within(seconds: float, pages: Iterator[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield pages for so long, and at least one."""
+    ends = time.monotonic() + seconds
+    for items in pages:
+        yield items
+        if time.monotonic() > ends:
+            return
 
 
 def table(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
@@ -119,7 +131,8 @@ def requests(viewer: Viewer) -> HttpResponseBase:
     first = viewer.call("list_requests", query=query)
     if not first.is_done:
         raise Trouble("list_requests", first)
-    rows = islice(every(viewer, "list_requests", query, first), tables.TABLES["requests"].most)
+    looked_at = _within(LOOK_SECONDS, _pages(viewer, "list_requests", query, first))
+    rows = islice(chain.from_iterable(looked_at), tables.TABLES["requests"].most)
     if given.get("form") == "json":
         lines = (msgspec.json.encode(each) + b"\n" for each in rows)
         return _answer(lines, "requests-{day}.jsonl", "application/x-ndjson")

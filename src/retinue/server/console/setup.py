@@ -129,12 +129,12 @@ class SetupForm(PasswordForm):
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
     """Show the form, or make the first administrator and sign in as that person."""
-    wrong = fitness.unwritable()
-    if wrong:
-        return render(request, "console/setup.html", {"unwritable": wrong}, status=503)
     waiting = setup_code.pending()
     if waiting is None:
         return redirect("account_login")
+    wrong = fitness.unwritable()
+    if wrong:
+        return render(request, "console/setup.html", {"unwritable": wrong}, status=503)
     if request.method != "POST":
         return _page(request, waiting, SetupForm(waiting=waiting))
     limited: HttpResponse | None = ratelimit.consume_or_429(request, action="setup")

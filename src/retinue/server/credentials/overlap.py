@@ -10,6 +10,7 @@ from retinue.server.credentials import issuing, owners, rules, writing
 from retinue.server.credentials.models import Credential
 from retinue.server.credentials.owners import Owner
 from retinue.server.errors import Refused
+from retinue.server.instants import later
 from retinue.server.ledger.transaction import Transaction
 
 
@@ -31,7 +32,7 @@ def extend(tx: Transaction, key: Credential, seconds: int) -> Credential:
     issuing.check_in_force(tx)
     old = _running(tx, key)
     _check_stronger(tx, owner, old)
-    until = (old.retires_at or tx.now) + timedelta(seconds=seconds)
+    until = later(old.retires_at or tx.now, seconds, "by")
     most = owner.policy.rotation_overlap_seconds
     latest = _successor(old).issued_at + timedelta(seconds=most)
     if until > latest:

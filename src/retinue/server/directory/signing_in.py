@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.hashers import is_password_usable
 from django.db.models import Count, Exists, OuterRef
 
-from retinue.server.directory.models import Identity, Login, Ownership
+from retinue.server.directory.models import Identity, Login, Ownership, Principal
+from retinue.server.ledger.queries import newest_of
 
 
 def methods(user_ids: Iterable[str]) -> dict[str, list[str]]:
@@ -27,6 +29,12 @@ def methods(user_ids: Iterable[str]) -> dict[str, list[str]]:
         ident: [name for name, has in zip(names, (is_password_usable(password), *others), strict=True) if has]
         for ident, password, *others in rows
     }
+
+
+def last(user_ids: Iterable[str]) -> dict[str, datetime | None]:
+    """Return when each user signed in last, as far as the audit log goes back, in one query."""
+    opened = newest_of(OuterRef("organization_id"), OuterRef("id"), "session.opened")
+    return dict(Principal.objects.filter(id__in=list(user_ids)).values_list("id", opened))
 
 
 def owned(user_ids: Iterable[str]) -> dict[str, int]:

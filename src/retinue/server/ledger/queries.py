@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from retinue.server.errors import NotFound
 from retinue.server.ledger.catalogue import EVENTS
@@ -23,8 +23,8 @@ __all__ = [
     "gone",
     "head",
     "last_at",
-    "last_by_subject",
     "latest",
+    "newest_of",
     "types_of",
     "view",
 ]
@@ -127,14 +127,13 @@ def counts_by_subject(
     return {row["subject"]: row["events"] for row in counted}
 
 
-def last_by_subject(
-    organization_ids: Iterable[str], subjects: Iterable[str], type: str
-) -> dict[str, datetime]:
-    """Return when the last event of a type was about each object, of those that have one, in one query."""
-    rows = AuditEvent.objects.filter(
-        organization__in=list(organization_ids), subject__in=list(subjects), type=type
-    )
-    return dict(rows.order_by().values_list("subject").annotate(Max("at")))
+def newest_of(organization: OuterRef, subject: OuterRef, type: str) -> Subquery:
+    """Return what gives each row of another query the instant of the last event of a type about its object.
+
+    It goes back through the events of this object alone, however many there are.
+    """
+    rows = AuditEvent.objects.filter(organization=organization, subject=subject, type=type)
+    return Subquery(rows.order_by("-revision", "-n").values("at")[:1])
 
 
 def event(organization_id: str, ident: str) -> AuditEvent:
