@@ -82,9 +82,9 @@ def _journal() -> JSON:
 
 
 def _rotated_key(world: World) -> str:
-    """Return the address of a key that retires in an hour."""
+    """Return the address of a key that retires soon."""
     path = _key(world)
-    world.owner.post(f"{path}/rotate", {"overlap": "1h"})
+    world.owner.post(f"{path}/rotate", {"overlap": "10m"})
     return path
 
 
@@ -136,7 +136,7 @@ CALLS: dict[str, Callable[[World, Caller], Call]] = {
         {"name": f"made-{secrets.token_hex(6)}", "purpose": "x", "owners": [world.owner.id]},
     ),
     "identify_credential": lambda world, _: ("/v1/credentials/identify", {"token": _token(world)}),
-    "extend_rotation": lambda world, _: (f"{_rotated_key(world)}/extend-rotation", {"by": "1h"}),
+    "extend_rotation": lambda world, _: (f"{_rotated_key(world)}/extend-rotation", {"by": "10m"}),
     "undo_rotation": lambda world, _: (f"{_rotated_key(world)}/undo-rotation", {}),
     "check_names": lambda world, _: ("/v1/service-accounts/names/check", {"names": ["loader"]}),
     "tally_requests": lambda world, _: ("/v1/requests/tally", None),
