@@ -242,16 +242,12 @@ def answer(denied: Denied) -> HttpResponse:
 
 
 def request_of(request: HttpRequest) -> Request:
-    """Return what a request says, whichever server it came from.
-
-    Daphne takes ``root_path`` from a header field of whoever calls: it counts only if the settings name it.
-    """
+    """Return what a request says. Over ASGI a mount counts only if the settings name it: callers may have."""
     scope = getattr(request, "scope", None)
     if scope is None:
         return wsgi.request_of(request.META)
-    asked = asgi.request_of(scope)
-    is_stated = bool(settings.FORCE_SCRIPT_NAME) or not scope.get("root_path")
-    return asked if is_stated else replace(asked, path=request.path_info or "/")
+    asked, mount = asgi.request_of(scope), scope.get("root_path")
+    return asked if settings.FORCE_SCRIPT_NAME or not mount else replace(asked, path=request.path_info or "/")
 
 
 def required_by(view: Any, method: str, request: HttpRequest | None = None) -> tuple[Requirement, ...]:
