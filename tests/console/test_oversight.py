@@ -92,7 +92,8 @@ def _open(browser: Browser, person: Person) -> str:
 
 def test_review_is_opened_decided_and_carried_out(signed_in: Browser, person: Person) -> None:
     """
-    A decision changes nothing until the review is carried out; then the account is disabled.
+    A decision changes nothing until the review is carried out; then the account is disabled. Until then it is
+    taken back by the toast, or where it was made, whatever its note.
     """
     account = account_of(person, "etl")
     review = _open(signed_in, person)
@@ -101,10 +102,22 @@ def test_review_is_opened_decided_and_carried_out(signed_in: Browser, person: Pe
     signed_in.fill(review, to=action[1], decision="disable", note="not needed")
     before = Principal.objects.get(id=account.id).state
     decided = signed_in.text(review)
+    signed_in.fill(review, to=action[1], decision="undecided", note="not needed")
+    undone = signed_in.text(review)
+    signed_in.fill(review, to=action[1], decision="disable", note="not needed")
+    signed_in.text(review)
     signed_in.fill(review, to=f"{review}/apply")
 
     assert "1 of 1 decided" in decided
     assert "“not needed”" in decided
+    toast = decided[decided.index("data-toast") :].partition("</form>")[0]
+    assert f'action="{action[1]}"' in toast
+    assert 'name="decision" value="undecided"' in toast
+    assert 'value="undecided"' in decided[decided.index("Decide otherwise") :]
+    assert "0 of 1 decided" in undone
+    assert "etl waits for a decision again." in undone
+    assert "“not needed”" not in undone
+    assert "Decide otherwise" not in undone
     assert "enabled" == before
     assert "disabled" == Principal.objects.get(id=account.id).state
     assert "Carried out" in signed_in.text(_path(person, "reviews"))

@@ -117,7 +117,7 @@ def create(
 @app.command
 def decide(
     review: str,
-    decision: Literal["keep", "reduce", "disable", "delete", "reassign"],
+    decision: Literal["keep", "reduce", "disable", "delete", "reassign", "undecided"],
     /,
     *,
     account: Annotated[tuple[str, ...], Parameter(help="Account.", negative="", required=True)],
@@ -125,7 +125,7 @@ def decide(
     to: Annotated[str | None, Parameter(help="The new owner, with reassign.")] = None,
     options: ChangeOptions = CHANGE_DEFAULTS,
 ) -> int:
-    """Decide about accounts of a review. Nothing changes until it is applied."""
+    """Decide about accounts of a review, or take that back. Nothing changes until it is applied."""
     session = Session(options, ops.DECIDE_REVIEW_ITEM, ops.LIST_REVIEW_ITEMS)
     items = session.look_all(ops.LIST_REVIEW_ITEMS, {"id": review})
     assignee = lookup.user(session, to).id if to else None
@@ -138,7 +138,7 @@ def decide(
             )
         body = {"decision": decision, "note": note, "assignee": assignee}
         made = session.perform(ops.DECIDE_REVIEW_ITEM, {"id": review, "item_id": found[0].id}, body)
-        session.say(f"{name}: {made.decision}")
+        session.say(f"{name}: {made.decision or 'undecided'}")
         return made
 
     done, code = each(account, act)

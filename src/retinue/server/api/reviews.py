@@ -117,7 +117,7 @@ class ItemFilter(schemas.ListQuery):
 class Decide(schemas.WithReason):
     """A decision about one account."""
 
-    decision: Literal["keep", "reduce", "disable", "delete", "reassign"]
+    decision: Literal["keep", "reduce", "disable", "delete", "reassign", "undecided"]
     note: str = ""
     assignee: str = Field("", description="The new owner, with `reassign`.")
 
@@ -196,7 +196,10 @@ def get_review_item(call: Call, review_id: str, item_id: str) -> schemas.JSON:
 
 @operation("POST", f"{ITEM}/decide", permission="review:decide", or_own=_asked, response=ReviewItem, tag=TAG)
 def decide_review_item(call: Call, review_id: str, item_id: str, body: Decide) -> schemas.JSON:
-    """Decide about one account; whoever is asked may. Nothing changes until the review is applied."""
+    """Decide about one account, or take that back; whoever is asked may.
+
+    Nothing changes until the review is applied.
+    """
     review = queries.review(call.organization, review_id, lock=True)
     item = queries.item(review, item_id, lock=True)
     assignee = _user(call, body.assignee, "assignee")

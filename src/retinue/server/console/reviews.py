@@ -22,6 +22,9 @@ DECISIONS = {
     "delete": lazy("Delete"),
     "reassign": lazy("Reassign"),
 }
+#: Takes a decision back.
+UNDECIDED = "undecided"
+UNDO = {"decision": UNDECIDED}
 TEMPLATES = {
     "full": lazy("All accounts"),
     "idle": lazy("Idle accounts"),
@@ -111,14 +114,22 @@ def decide(viewer: Viewer, review_id: str, item_id: str) -> HttpResponse:
     """Note a decision about one account; nothing changes until the review is carried out."""
     sent = viewer.request.POST
     body = {name: sent.get(name, "").strip() for name in ("decision", "note", "assignee")}
+    if body["decision"] == UNDECIDED:  # the form still has the note of the decision that is taken back
+        body = {"decision": UNDECIDED}
     outcome = viewer.call("decide_review_item", {"review_id": review_id, "item_id": item_id}, body=body)
-    said = _("Noted.")
+    said, more = "", {}
     if outcome.is_done:
-        named = {"name": outcome.body["evidence"].get("name", ""), "decision": DECISIONS[body["decision"]]}
-        said = (
-            _("%(name)s: %(decision)s. It can be decided otherwise until the review is carried out.") % named
-        )
-    receipts.say(viewer, outcome, said)
+        word = DECISIONS.get(body["decision"])
+        named = {"name": outcome.body["evidence"].get("name", ""), "decision": word}
+        if word is None:
+            said = _("%(name)s waits for a decision again.") % named
+        else:
+            said = (
+                _("%(name)s: %(decision)s. It can be decided otherwise until the review is carried out.")
+                % named
+            )
+            more = {"undo": viewer.url("review_decide", review_id, item_id), "undo_with": UNDO}
+    receipts.say(viewer, outcome, said, **more)
     return viewer.leave(viewer.url("review", review_id) + "?decided=false")
 
 

@@ -144,7 +144,10 @@ class Viewer:
         return reverse(f"console_{name}", args=[self.organization.handle, *ids])
 
     def say(self, text: object, **more: Any) -> None:
-        """Keep a sentence for the next page, with ``tone``, ``detail``, ``receipt``, the address ``undo``."""
+        """Keep a sentence for the next page, with ``tone``, ``detail``, ``receipt``, the address ``undo``.
+
+        ``undo_with`` has the fields that are sent there.
+        """
         self.request.session[SAID] = [*self.request.session.get(SAID, []), {"text": str(text), **more}]
 
     def render(self, template: str, status: int = 200, **context: Any) -> HttpResponse:

@@ -21,6 +21,7 @@ from retinue.server.governance import queries, rules
 from retinue.server.governance.evidence import gather
 from retinue.server.governance.models import Review, ReviewItem
 from retinue.server.governance.reducing import reduce_to
+from retinue.server.governance.undeciding import UNDECIDED, undecide
 from retinue.server.ids import new_id
 from retinue.server.ledger.transaction import Transaction
 from retinue.server.policies.queries import policy_of
@@ -150,13 +151,20 @@ def asked(review: Review, item: ReviewItem, now: datetime) -> str:
 def decide(
     tx: Transaction, review: Review, item: ReviewItem, *, decision: str, note: str = "", assignee: str = ""
 ) -> ReviewItem:
-    """Decide about one account; until the review is applied, another decision takes the place of this one."""
+    """Decide about one account; until the review is applied, another decision takes the place of this one.
+
+    ``undecided`` takes the decision back: the account waits for one again, and silence counts as if there
+    had been none.
+    """
     _check_open(review)
-    gather_some(review, tx.now, [item])
-    rules.check_decision(decision, note, assignee, needs_reason=item.needs_reason)
     before = {"decision": item.decision, "note": item.note} if item.decision else {}
-    item.decision, item.note, item.assignee = decision, note, assignee
-    item.decided_by, item.decided_at = tx.actor.id, tx.now
+    if decision == UNDECIDED:
+        undecide(item, note, assignee)
+    else:
+        gather_some(review, tx.now, [item])
+        rules.check_decision(decision, note, assignee, needs_reason=item.needs_reason)
+        item.decision, item.note, item.assignee = decision, note, assignee
+        item.decided_by, item.decided_at = tx.actor.id, tx.now
     item.save()
     after = {"review": review.id, "account": item.account, "decision": decision, "note": note}
     tx.record(
