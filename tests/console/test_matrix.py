@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from retinue.server.access import actions as access
 from retinue.server.access.queries import granted
 from retinue.server.directory.queries import Principal
 from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.traffic.models import Exercise
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague, set_policy
 
@@ -59,6 +61,30 @@ def test_each_box_tells_how_it_is_held(signed_in: Browser, person: Person) -> No
     assert " disabled" not in none
     assert "Never for service accounts." in never
     assert " disabled" in never
+
+
+def test_row_is_set_as_a_whole_and_unused_ones_are_found(signed_in: Browser, person: Person) -> None:
+    """
+    A row offers what it has: none, looking, everything; not before the script that sets its boxes is there, and
+    never sent. What is held and was never in a call stands alone if asked, with the number of them.
+    """
+    account = _account(person, "user:read", "role:read")
+    once = dict.fromkeys(("first_used_at", "last_used_at"), timezone.now())
+    Exercise.objects.create(account=account.id, permission="role:read", **once)
+    page = signed_in.text(f"{_place(person, account)}/access")
+    (row,) = re.findall(r'<tr data-grid-row="user">(.*?)</tr>', page, re.S)
+    (levels,) = re.findall(r"<span[^>]* data-grid-levels hidden>.*", row, re.S)
+    unused = signed_in.text(f"{_place(person, account)}/access?only=unused")
+
+    assert ["none", "read", "write"] == re.findall(
+        r'type="radio" name="row-\d-user" value="(\w+)" form="no-form"', levels
+    )
+    assert 'id="no-form"' not in page
+    assert 'data-level="read"' in _box(page, "user:read")
+    assert 'data-level="write"' in _box(page, "user:create")
+    assert "Never used: 1" in page
+    assert 'value="user:read"' in unused
+    assert 'class="glyph-box glyph-explicit" name="permissions" value="role:read"' not in unused
 
 
 def test_change_is_looked_at_and_saved_together(signed_in: Browser, person: Person) -> None:

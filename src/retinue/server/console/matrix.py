@@ -14,6 +14,9 @@ MOST = "200"
 #: Columns that stand first, in this order; others follow by name.
 _FIRST = ("read", "view", "list", "create", "write", "update", "run", "delete")
 
+#: Actions that only look. Whatever else a row has is more than that.
+_LOOKING = ("read", "view", "list")
+
 JSON = dict[str, Any]
 
 
@@ -25,12 +28,14 @@ def of(viewer: Viewer, account: JSON, access: JSON) -> JSON | None:
     held = {each["permission"]: each for each in access["items"]}
     direct = _direct(access["items"])
     own = {each["name"]: each for each in direct if each["resource"] == "*" and each["name"] in held}
-    only = viewer.request.GET.get("only") == "granted"
+    only = viewer.request.GET.get("only", "")
+    unused = {name for name, each in held.items() if each["last_used_at"] is None}
+    within = {"granted": set(held), "unused": unused}.get(only)
     search = viewer.request.GET.get("search", "").strip().lower()
     shown = [
         {**each, **_cell(viewer, each["name"], held.get(each["name"]), own.get(each["name"]))}
         for each in outcome.body["items"]
-        if (each["name"] in held or not only) and search in f"{each['name']} {each['label']}".lower()
+        if (within is None or each["name"] in within) and search in f"{each['name']} {each['label']}".lower()
     ]
     names = {each["name"] for each in outcome.body["items"]}
     return {
@@ -38,7 +43,8 @@ def of(viewer: Viewer, account: JSON, access: JSON) -> JSON | None:
         "others": [each for each in direct if each["name"] not in own or each is not own[each["name"]]],
         "held": len(held),
         "all": len(names),
-        "only": only,
+        "unused": len(unused),
+        "only": only if within is not None else "",
         "search": search,
         "has_more": outcome.body["next"] is not None,
     }
@@ -86,15 +92,26 @@ def _table(cells: list[JSON]) -> JSON:
     rows: dict[str, dict[str, JSON]] = {}
     for each in cells:
         resource, _colon, action = each["name"].partition(":")
-        rows.setdefault(resource, {})[action] = {**each, "action": action, "resource": resource}
+        level = "read" if action in _LOOKING else "write"
+        rows.setdefault(resource, {})[action] = {**each, "action": action, "level": level}
     actions = sorted({action for row in rows.values() for action in row}, key=_place())
     return {
         "actions": actions,
         "rows": [
-            {"resource": name, "cells": [row.get(action) for action in actions]}
+            {
+                "resource": name,
+                "cells": [row.get(action) for action in actions],
+                "levels": _levels({each["level"] for each in row.values()}),
+            }
             for name, row in sorted(rows.items())
         ],
     }
+
+
+def _levels(found: set[str]) -> list[tuple[str, str]]:
+    """Return what a row can be set to as a whole, by what it has."""
+    words = (("none", _("None")), ("read", _("Read")), ("write", _("Write")))
+    return [(value, word) for value, word in words if value == "none" or value in found]
 
 
 def _place() -> Callable[[str], tuple[int, str]]:

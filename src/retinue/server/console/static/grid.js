@@ -23,6 +23,11 @@ class Grid {
     table.addEventListener("focusin", (event) => this.tell(event.target));
     table.addEventListener("pointerover", (event) => this.tell(event.target.closest(".grid-cell")?.querySelector("input")));
     table.addEventListener("click", (event) => this.click(event));
+    // Rows can be set as a whole where one may change them; what they are set to follows their boxes.
+    for (const row of table.tBodies[0].rows) row.querySelector("[data-grid-levels]").hidden = !this.changeable(row).length;
+    table.addEventListener("change", (event) => this.set(event.target));
+    table.addEventListener("input", (event) => event.target.type === "radio" || this.levels());
+    requestAnimationFrame(() => this.levels());
   }
 
   lines() {
@@ -31,7 +36,7 @@ class Grid {
 
   move(event) {
     const here = event.target.closest("td");
-    if (!here || event.altKey || event.metaKey) return;
+    if (!here || event.target.type === "radio" || event.altKey || event.metaKey) return;
     const lines = this.lines();
     let [y, x] = [lines.indexOf(here.parentElement), here.cellIndex];
     const most = here.parentElement.cells.length - 1;
@@ -52,6 +57,29 @@ class Grid {
     }
   }
 
+  changeable(row) {
+    return [...row.cells].map(box).filter((each) => each && own(each) && each.getAttribute("aria-disabled") !== "true");
+  }
+
+  set(radio) {
+    if (radio.type !== "radio") return;
+    const found = this.changeable(radio.closest("tr"));
+    for (const each of found) each.checked = radio.value === "write" || radio.value === each.dataset.level;
+    found[0].dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  levels() {
+    for (const row of this.table.tBodies[0].rows) {
+      const on = [...row.querySelectorAll(".glyph-box:checked")]; // what is inherited counts, and stays
+      const found = new Set([...on, ...this.changeable(row)]);
+      const looking = [...found].filter((each) => each.dataset.level === "read");
+      const isRead = on.length === looking.length && on.every((each) => each.dataset.level === "read");
+      // A row of which only some boxes are ticked is none of the three.
+      const level = !on.length ? "none" : isRead ? "read" : on.length === found.size ? "write" : "";
+      for (const each of row.querySelectorAll("input[type=radio]")) each.checked = each.value === level;
+    }
+  }
+
   tell(found) {
     const said = this.table.closest("form")?.querySelector("[data-grid-said]");
     if (said && found?.dataset?.why) said.textContent = found.dataset.why;
@@ -61,8 +89,9 @@ class Grid {
     const all = event.target.closest("[data-grid-column], [data-grid-line]");
     if (all) {
       const at = all.closest("th").cellIndex;
-      const cells = all.matches("[data-grid-line]") ? [...all.closest("tr").cells] : this.lines().map((row) => row.cells[at]);
-      const found = cells.map(box).filter((each) => each && own(each) && each.getAttribute("aria-disabled") !== "true");
+      const found = all.matches("[data-grid-line]")
+        ? this.changeable(all.closest("tr"))
+        : this.lines().flatMap((row) => this.changeable(row).filter((each) => each.closest("td").cellIndex === at));
       const on = !found.every((each) => each.checked);
       for (const each of found) each.checked = on;
       found[0]?.dispatchEvent(new Event("input", { bubbles: true }));
