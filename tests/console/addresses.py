@@ -24,7 +24,7 @@ QUERIES = {
     "console_team": tuple(f"?tab={name}" for name in groups.TABS),
     "console_accounts": (
         "",
-        "?columns=status,owner,groups,teams,created_by,last_reviewed,unused",
+        "?columns=status,owner,groups,teams,created_by,last_reviewed,unused,traffic",
         "?saved={view_id}",
         "?view=attention",
         "?search=job&role=auditor",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from retinue.server.access import actions as access
 from retinue.server.api.saved_views import LISTS
 from retinue.server.console.tables import TABLES
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.traffic.models import Request
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague
 
@@ -104,6 +108,33 @@ def test_a_file_of_nothing_is_one(signed_in: Browser, person: Person) -> None:
     text = _file(signed_in.get(_path(person, "accounts/export?search=none-such&form=json")))
 
     assert [] == json.loads(text)
+
+
+def test_week_of_an_account_is_in_its_row(browser: Browser, signed_in: Browser, person: Person) -> None:
+    """
+    The column of traffic counts what was allowed and denied in seven days, by day, in the list and in a file; who may
+    not read the request log sees no figures.
+    """
+    made = account_of(person, "etl")
+    now = datetime.now(UTC)
+    for days, allowed in ((0, True), (0, False), (2, True), (9, True)):
+        common = {"organization": person.principal.organization_id, "account": made.id, "node": "n"}
+        Request.objects.create(**common, at=now - timedelta(days=days), allowed=allowed)
+    query = "accounts{}?columns=traffic&search=etl{}"
+    page = signed_in.text(_path(person, query.format("", "")))
+    [row] = json.loads(_file(signed_in.get(_path(person, query.format("/export", "&form=json")))))
+    other = colleague(person, "eve")
+    with transaction(SYSTEM, reason="test") as tx:
+        access.grant(tx, other.principal, "service_account:read", "test")
+    signed_in.client.logout()
+    browser.sign_in(other.email, other.password)
+    blind = browser.text(_path(person, query.format("", "")))
+
+    assert (2, 1) == (row["allowed_7d"], row["denied_7d"])
+    assert f"?account={made.id}&amp;range=7d" in page
+    assert (2, 1) == (page.count('class="bar-allowed"'), page.count('class="bar-denied-ground"'))
+    assert "Traffic 7 d" in blind
+    assert "range=7d" not in blind
 
 
 def test_what_was_never_used_is_counted(signed_in: Browser, person: Person) -> None:

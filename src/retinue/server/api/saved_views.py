@@ -30,7 +30,7 @@ LISTS: dict[str, tuple[type[schemas.ListQuery], tuple[str, ...]]] = {
     "service-accounts": (
         AccountFilter,
         ("status", "owner", "access", "keys", "last_used", "created", "enabled", "environment",
-         "systems", "groups", "teams", "created_by", "last_reviewed", "unused"),
+         "systems", "groups", "teams", "created_by", "last_reviewed", "unused", "traffic"),
     ),
     "credentials": (
         CredentialFilter,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from retinue.server.access.beginning import want_depth
 from retinue.server.access.queries import collections_among, holdings
-from retinue.server.console import exporting, saving, tables
+from retinue.server.console import exporting, saving, tables, week
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import ACCOUNT
 from retinue.server.directory.queries import principals
@@ -49,6 +49,7 @@ FILED = {
     "created_by": ("created_by",),
     "last_reviewed": ("last_reviewed_at",),
     "unused": ("unused_permissions",),
+    "traffic": ("allowed_7d", "denied_7d"),
 }
 #: Columns that show what an account holds.
 DEEP = {"groups", "teams", "unused"}
@@ -243,6 +244,9 @@ def _with_more(
             reviewed = last_reviewed(viewer.organization.id, ids)
         for ident, at in reviewed.items():
             more[ident]["last_reviewed_at"] = at.isoformat()
+    if "traffic" in columns:
+        for ident, one in week.of(viewer, ids).items():
+            more[ident] |= {"week": one, "allowed_7d": one.allowed, "denied_7d": one.denied}
     return [{**each, **more[each["id"]]} for each in accounts]
 
 

@@ -85,6 +85,7 @@ TABLES: dict[str, Table] = {
             "created_by": _more(lazy("Created by")),
             "last_reviewed": _more(lazy("Last reviewed")),
             "unused": _more(lazy("Unused permissions")),
+            "traffic": _more(lazy("Traffic 7 d")),
         },
     ),
     "credentials": Table(

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Max, Window
 from django.db.models.functions import RowNumber
 
-from retinue.server.traffic.queries import by_hour, requests
+from retinue.server.traffic.queries import requests, spread
 
 #: So many clients of a key are named.
 CLIENTS = 5
@@ -43,7 +43,7 @@ def flows(
     found = {ident: Flow({}) for ident in (old, new)}
     rows = requests(organization_id, account=account, since=since, until=until)
     rows = rows.filter(credential__in=list(found)).order_by()
-    for credential, begin, allowed, denied in by_hour(rows):
+    for credential, begin, allowed, denied in spread(rows, "hour", "credential"):
         found[credential].hours[begin] = (allowed, denied)
     counted = rows.values("credential", "client").annotate(count=Count("id"), last=Max("at"))
     place = Window(RowNumber(), partition_by="credential", order_by=("-count", "client"))

@@ -92,10 +92,10 @@ def timeline(
     return {_begin(row["begin"]): (row["all"] - row["denied"], row["denied"]) for row in found}
 
 
-def by_hour(rows: QuerySet[Request]) -> Iterator[tuple[str, datetime, int, int]]:
-    """Yield (credential, beginning, allowed, denied) of each hour in which one was used, in one query."""
-    for row in _counted(rows, "hour", "credential"):
-        yield row["credential"], _begin(row["begin"]), row["all"] - row["denied"], row["denied"]
+def spread(rows: QuerySet[Request], unit: Unit, by: str) -> Iterator[tuple[str, datetime, int, int]]:
+    """Yield (value of ``by``, beginning, allowed, denied) of each unit that has any, in one query."""
+    for row in _counted(rows, unit, by):
+        yield row[by], _begin(row["begin"]), row["all"] - row["denied"], row["denied"]
 
 
 def _counted(rows: QuerySet[Request], unit: Unit, *by: str) -> QuerySet[Request, Any]:
