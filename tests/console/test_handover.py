@@ -20,11 +20,11 @@ from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague
 
 
-def _rotated(account: Principal) -> tuple[Credential, Credential]:
+def _rotated(account: Principal, name: str = "next") -> tuple[Credential, Credential]:
     with transaction(SYSTEM, reason="test") as tx:
         old = credentials.issue(tx, account, name="prod").credential
     with transaction(SYSTEM, reason="test") as tx:
-        new = rotation.rotate(tx, old, name="next").credential
+        new = rotation.rotate(tx, old, name=name).credential
     return old, new
 
 
@@ -88,6 +88,22 @@ def test_finish_is_advised_once_the_old_key_is_silent(
     assert all(silent in each for each in seen["silent"])
     assert not any(silent in each for each in seen["unused"] + seen["used"])
     assert all(finish in each for each in seen["unused"] + seen["used"])
+
+
+def test_keys_of_one_name_are_told_by_their_ids(signed_in: Browser, person: Person) -> None:
+    """
+    The title names both keys; if both have the same name, by their ids.
+    """
+    named = _rotated(account_of(person, "etl"))
+    same = _rotated(account_of(person, "other"), "prod")
+    titles = [
+        [" ".join(signed_in.text(each).split()) for each in _pages(person, old)]
+        for old, _new in (named, same)
+    ]
+
+    assert all("Hand-over from prod to next" in each for each in titles[0])
+    told = f"Hand-over of prod from <code>{same[0].id}</code> to <code>{same[1].id}</code>"
+    assert all(told in each for each in titles[1])
 
 
 def test_both_keys_are_counted_by_hour_and_client(
