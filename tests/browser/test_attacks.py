@@ -56,6 +56,7 @@ def _hostile(organization: Organization, email: str) -> list[str]:
     ingest = _beside(organization, review["id"])
     for each in (group, team):
         organization.join(each, account)
+    organization.grant(account, "credential:issue", justification=IMAGE)
     _call(organization, key["token"])
     organization.logged(account, least=4)
     other = organization.account(CLOSING, owners=[email])
@@ -69,7 +70,8 @@ def _hostile(organization: Organization, email: str) -> list[str]:
         "/requests", f"/requests?account={IMAGE}", "/audit", "/findings", "/reviews", f"/reviews/{review['id']}",
         "/access/roles", f"/access/roles/{role['id']}", "/access/groups", f"/access/groups/{group['id']}", "/access/teams",
         f"/access/teams/{team['id']}", "/access/policies", f"/access/policies/{policy['id']}", f"/receipts/{receipt}",
-        f"/access/explain?principal={account['id']}&permission={IMAGE}", "/settings/users", f"/settings/users/{user['id']}",
+        f"/access/explain?principal={account['id']}&permission={IMAGE}", "/settings/users",
+        f"/access/explain?principal={account['id']}&permission=credential:issue", f"/settings/users/{user['id']}",
         f"/palette?q={SCRIPT}", "/settings/notifications", "/views?of=requests", "/credentials/ingest",
         f"/credentials/ingest/{ingest}/do/revoke", "/me/tokens", "/policies", "/accounts?columns=environment,systems", one,
         *(f"{one}{each}" for each in places.split()),

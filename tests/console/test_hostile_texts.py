@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 
+from retinue.server.access import actions as access
 from retinue.server.credentials import actions as credentials
 from retinue.server.ledger.transaction import SYSTEM, transaction
 from tests.console.browser import Browser
@@ -49,13 +51,14 @@ class _Elements(HTMLParser):
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_text_is_text_everywhere(signed_in: Browser, person: Person, hostile: str) -> None:
     """
-    As name, purpose, documentation, key, group, team, role, policy, reason, path and user agent: every page that
-    shows it holds no element, attribute or script that is not ours, and none that is made of it.
+    As name, purpose, documentation, key, group, team, role, policy, reason, path, user agent and justification of
+    what is elevated: every page that shows it holds no element, attribute or script that is not ours, and none that is made of it.
     """
     account = account_of(person, hostile, description=hostile, purpose=hostile, environment="prod")
     with transaction(SYSTEM, reason=hostile) as tx:
         key = credentials.issue(tx, account, name=hostile[:60]).credential
         credentials.revoke(tx, key, reason="other", text=hostile)
+        access.grant(tx, account, "credential:issue", f"why {hostile}")
     for allowed in (True, False):
         record(account, datetime.now(UTC), allowed=allowed, path=f"/{hostile}", client=hostile)
     base = f"/o/{person.principal.organization.handle}"
@@ -73,22 +76,21 @@ def test_hostile_text_is_text_everywhere(signed_in: Browser, person: Person, hos
     pages += [f"{base}/access/{kind}" for kind in ("groups", "teams", "roles", "policies", "permissions")]
     pages += [f"{one}{tab}" for tab in ("", "/keys", "/access", "/requests", "/audit", "/settings")]
     pages += [f"{one}/do/delete", f"{base}/keys/{key.id}/do/restore", f"{one}/compromise"]
-    pages += [f"{base}/access/explain?principal={account.id}&permission={hostile}"]
+    why = f"{base}/access/explain?principal={account.id}&permission=credential:issue"
+    pages += [f"{base}/access/explain?principal={account.id}&permission={hostile}", why]
     wrong, shown = {}, 0
     for path in pages:
         text = signed_in.get(path).content.decode()
         found = _Elements()
         found.feed(text)
-        shown += (
-            hostile.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#x27;")
-            in text
-        )
+        shown += escape(hostile) in text
         outside = {each for each in found.scripts if each is None or not each.startswith("/static/")}
         if found.wrong or outside or (hostile in text and "<" in hostile):
             wrong[path] = [*found.wrong, *outside]
 
     assert {} == wrong
     assert shown >= 15
+    assert f"why {escape(hostile)}" in signed_in.text(why)
 
 
 def test_address_of_a_document_runs_nothing(signed_in: Browser, person: Person) -> None:
