@@ -71,7 +71,8 @@ def finish(operation: str) -> EndKey:
 
 def undo(client: Client, key: Key) -> Key:
     """Take a rotation back: the new token ends, and the old one is what is held."""
-    made = client.post(f"{key.path}/rotate", overlap="1h", name=client.next())
+    # Longer than a clock that is set forward goes in between: a rotation that is over stays so.
+    made = client.post(f"{key.path}/rotate", overlap="12h", name=client.next())
     new = client.held(made["token"], **key.held.asked)
     client.end("undo_rotation", "POST", f"{key.path}/undo-rotation", {}, [new])
     return key
