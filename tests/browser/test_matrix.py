@@ -48,6 +48,14 @@ def test_matrix_is_a_grid_that_counts_what_differs(visitor: Visitor) -> None:
     expect(inherited).to_be_checked()
     expect(bar).to_have_text("+1 −1")
 
+    row = grid.locator("tr[data-grid-row='group']")
+    row.get_by_role("radio", name="Write").check()
+    expect(row.locator(".glyph-box:not(:checked)")).to_have_count(0)
+    row.get_by_role("radio", name="None").check()
+    expect(row.locator(".glyph-explicit:checked, .glyph-none:checked")).to_have_count(0)
+    expect(row.get_by_role("radio", name="Read")).to_be_checked()  # what is inherited stays
+    expect(bar).to_have_text("+1 −1")
+
     page.get_by_label("Find a permission").fill("finding")
     expect(grid.locator("tr[data-grid-row='finding']")).to_be_visible()
     expect(grid.locator("tr[data-grid-row='role']")).to_be_hidden()
