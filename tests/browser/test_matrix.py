@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.visitor import Visitor
 from tests.support.installation import ADMIN_EMAIL, http
@@ -48,12 +48,7 @@ def test_matrix_is_a_grid_that_counts_what_differs(visitor: Visitor) -> None:
     expect(inherited).to_be_checked()
     expect(bar).to_have_text("+1 −1")
 
-    row = grid.locator("tr[data-grid-row='group']")
-    row.get_by_role("radio", name="Write").check()
-    expect(row.locator(".glyph-box:not(:checked)")).to_have_count(0)
-    row.get_by_role("radio", name="None").check()
-    expect(row.locator(".glyph-explicit:checked, .glyph-none:checked")).to_have_count(0)
-    expect(row.get_by_role("radio", name="Read")).to_be_checked()  # what is inherited stays
+    _set_as_a_whole(grid.locator("tr[data-grid-row='group']"))
     expect(bar).to_have_text("+1 −1")
 
     page.get_by_label("Find a permission").fill("finding")
@@ -66,3 +61,12 @@ def test_matrix_is_a_grid_that_counts_what_differs(visitor: Visitor) -> None:
     page.get_by_label("Justification").fill("needed")
     page.get_by_role("button", name="Save +2 −1").click()
     expect(page.get_by_text("Saved: 2 granted, 1 taken away.")).to_be_visible()
+
+
+def _set_as_a_whole(row: Locator) -> None:
+    """Give all of a row, then nothing: what is inherited stays."""
+    row.get_by_role("radio", name="Write").check()
+    expect(row.locator(".glyph-box:not(:checked)")).to_have_count(0)
+    row.get_by_role("radio", name="None").check()
+    expect(row.locator(".glyph-explicit:checked, .glyph-none:checked")).to_have_count(0)
+    expect(row.get_by_role("radio", name="Read")).to_be_checked()
