@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.visitor import Visitor
 from tests.support.installation import ADMIN_EMAIL, http
@@ -18,12 +18,7 @@ def test_matrix_is_a_grid_that_counts_what_differs(visitor: Visitor) -> None:
     One box is in the tab order and arrows reach the others; the bar counts changes and tells the path of the
     box; a row turns as one; an inherited box opens *Why?* and stays; the review then saves exactly that.
     """
-    name = f"grid-{secrets.token_hex(4)}"
-    retinue = visitor.retinue
-    body = {"name": name, "purpose": "Looked at.", "owners": [ADMIN_EMAIL]}
-    body |= {"permissions": ["role:read"], "roles": ["auditor"]}
-    made = http("POST", f"{retinue.url}/v1/service-accounts", token=retinue.token(), body=body).json()
-    page = visitor.go(f"/accounts/{made['id']}/access")
+    page = _access_of_a_reader(visitor)
     page.get_by_text("Retinue itself", exact=True).click()
     grid = page.get_by_role("grid", name="Retinue itself")
     own, inherited = (grid.locator(f"input[value='{each}']") for each in ("role:read", "team:read"))
@@ -70,3 +65,12 @@ def _set_as_a_whole(row: Locator) -> None:
     row.get_by_role("radio", name="None").check()
     expect(row.locator(".glyph-explicit:checked, .glyph-none:checked")).to_have_count(0)
     expect(row.get_by_role("radio", name="Read")).to_be_checked()
+
+
+def _access_of_a_reader(visitor: Visitor) -> Page:
+    """Make an account that has a permission by itself and others by a role, and go to its grid."""
+    retinue = visitor.retinue
+    body = {"name": f"grid-{secrets.token_hex(4)}", "purpose": "Looked at.", "owners": [ADMIN_EMAIL]}
+    body |= {"permissions": ["role:read"], "roles": ["auditor"]}
+    made = http("POST", f"{retinue.url}/v1/service-accounts", token=retinue.token(), body=body).json()
+    return visitor.go(f"/accounts/{made['id']}/access")
