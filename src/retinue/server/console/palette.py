@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from retinue.server.console import manual, palette_acts
 from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS
 from retinue.server.console.palette_acts import ICONS, ON_ACCOUNTS, ON_KEYS, Offer
+from retinue.server.console.telling import PLACES as PAGES_OF_IDS
 from retinue.server.console.viewer import Viewer, page
 
 #: Most accounts that are offered.
@@ -102,17 +103,6 @@ ACTS = (
         "compromise_organization",
     ),
 )
-#: The page of an id, by how ids begin.
-IDS = {
-    "sa_": "account",
-    "usr_": "user",
-    "rol_": "role",
-    "grp_": "group",
-    "tea_": "team",
-    "acp_": "access_policy",
-    "rev_": "review",
-    "rcp_": "receipt",
-}
 
 
 @require_safe
@@ -162,7 +152,7 @@ def _of_id(viewer: Viewer, text: str) -> list[Offer]:
         rest = f"?search={text[4:]}" if text[4:].isalnum() else ""
         label = _("Credential %(id)s") % {"id": text}
         return [Offer(label, viewer.url("credentials") + rest, "credentials")]
-    for prefix, place in IDS.items():
+    for prefix, place in PAGES_OF_IDS.items():
         if text.startswith(prefix) and text[len(prefix) :].isalnum():
             return [Offer(_("Open %(id)s") % {"id": text}, viewer.url(place, text), "arrow")]
     return []
