@@ -168,6 +168,7 @@ def _large(url: str, requests: int) -> Crowd:
     from tests.api.world import Caller, World
     from tests.console.crowd import crowd
     from tests.server_support.findings import look
+    from tests.server_support.hours import recount
 
     made = crowd(url)
     organization = made.person.principal.organization
@@ -175,6 +176,7 @@ def _large(url: str, requests: int) -> Crowd:
     bulk.fill(World(organization, Caller(None, made.person.principal)))
     with suspended_for_schema_changes(), connection.cursor() as cursor:
         cursor.execute(_SPREAD[connection.vendor])
+        recount()
         cursor.execute("ANALYZE")
     for which in ("first", "second"):
         began = time.perf_counter()

@@ -9,6 +9,7 @@ from django.db import connection
 from retinue.server.access.queries import roles
 from retinue.server.ledger.guard import suspended_for_schema_changes
 from tests.api.world import World
+from tests.server_support.hours import recount
 
 ACCOUNTS, KEYS, REQUESTS, EVENTS = 10_000, 50_000, 100_000, 60_000
 #: The time of everything: a minute apart from then on, so that events reach over six weeks.
@@ -33,6 +34,7 @@ def fill(world: World) -> None:
         for statement in _statements():
             cursor.execute(statement, given)
         cursor.execute("UPDATE ledger_head SET revision = revision + %s", [EVENTS])
+        recount()
 
 
 _HANDED = "id, subject, justification, granted_by, granted_at, is_pending, approved_by, origin"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.server import Organization, Server
+from tests.server_support import hours
 from tests.support.installation import http
 from tests.support.processes import wait_for
 
@@ -155,6 +156,8 @@ class Stage:
                 " duration_us = 18 + id % 23 WHERE organization = ?",
                 (self.organization.id,),
             )
+            for statement in hours.statements("sqlite"):
+                database.execute(statement)
             database.commit()
 
     def _wait_for_own(self, file: Path) -> None:

@@ -25,6 +25,7 @@ from retinue.server.traffic.models import Request
 from retinue.steps import STEPS
 from tests.console.browser import Browser
 from tests.console.people import Person, make_person
+from tests.server_support.hours import recount
 
 
 def _by(person: Person) -> Actor:
@@ -54,6 +55,7 @@ def _asked(account: Principal, key: Credential, reason: str = "") -> None:
         at=timezone.now(), organization=account.organization_id, account=account.id, account_kind="service_account",
         credential=key.id, allowed=not reason, reason=reason, permission="review:read", node="n1",
     )  # fmt: skip
+    recount()
 
 
 def _ticked(browser: Browser) -> list[str]:

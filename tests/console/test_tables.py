@@ -16,6 +16,7 @@ from retinue.server.ledger.transaction import SYSTEM, transaction
 from retinue.server.traffic.models import Request
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague
+from tests.server_support.hours import recount
 
 
 def _path(person: Person, rest: str = "accounts") -> str:
@@ -120,6 +121,7 @@ def test_week_of_an_account_is_in_its_row(browser: Browser, signed_in: Browser, 
     for days, allowed in ((0, True), (0, False), (2, True), (9, True)):
         common = {"organization": person.principal.organization_id, "account": made.id, "node": "n"}
         Request.objects.create(**common, at=now - timedelta(days=days), allowed=allowed)
+    recount()
     query = "accounts{}?columns=traffic&search=etl{}"
     page = signed_in.text(_path(person, query.format("", "")))
     [row] = json.loads(_file(signed_in.get(_path(person, query.format("/export", "&form=json")))))

@@ -20,6 +20,7 @@ from retinue.server.credentials import needing
 from retinue.server.directory import actions, queries, rules
 from retinue.server.directory.queries import Principal
 from retinue.server.policies.queries import policy_of
+from retinue.server.traffic import counts
 from retinue.server.traffic import queries as traffic
 
 USED_WITHIN = timedelta(hours=24)
@@ -101,4 +102,4 @@ def restore_service_account(call: Call, account_id: str, body: schemas.WithReaso
 
 def _uses(call: Call, account: Principal) -> int:
     since = call.now - USED_WITHIN
-    return traffic.uses(call.organization, [account.id], since=since, by="account").get(account.id, 0)
+    return counts.uses(call.organization, [account.id], since=since, by="account").get(account.id, 0)

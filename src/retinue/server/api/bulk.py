@@ -16,7 +16,7 @@ from pydantic import Field
 from retinue.server.api import schemas
 from retinue.server.api.operations import Call
 from retinue.server.errors import NotFound, Refused
-from retinue.server.traffic import queries as traffic
+from retinue.server.traffic.counts import uses
 
 MOST = 1_000
 USED_WITHIN = timedelta(hours=24)
@@ -111,7 +111,7 @@ def run(
     id, name and state.
     """
     idents = [shown(row)[0] for row in rows]
-    used = traffic.uses(call.organization, idents, since=call.now - USED_WITHIN, by=used_by)
+    used = uses(call.organization, idents, since=call.now - USED_WITHIN, by=used_by)
     items: list[schemas.JSON] = []
     try:
         with call.tx.attempt():

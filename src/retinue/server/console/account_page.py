@@ -17,6 +17,7 @@ from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import CREDENTIAL, TABS
 from retinue.server.directory.queries import principals
+from retinue.server.traffic import counts
 from retinue.server.traffic import queries as traffic
 
 MANY = "200"
@@ -83,7 +84,7 @@ def _keys_tab(viewer: Viewer, account: dict[str, Any]) -> dict[str, Any]:
     return {
         "keys": keys,
         "rotations": handover.running(keys["items"], timezone.now()),
-        "uses": traffic.uses(
+        "uses": counts.uses(
             viewer.organization.id, ids, since=timezone.now() - WEEK, by="credential", account=account["id"]
         )
         if ids
@@ -108,7 +109,7 @@ def _uses(viewer: Viewer, account: dict[str, Any], ids: list[str]) -> dict[str, 
     if not ids:
         return {}
     since, holder = timezone.now() - WEEK, account["id"]
-    return traffic.uses(viewer.organization.id, ids, since=since, by="credential", account=holder)
+    return counts.uses(viewer.organization.id, ids, since=since, by="credential", account=holder)
 
 
 def _keys(viewer: Viewer, account: dict[str, Any], limit: str = MANY, status: str = "") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from retinue.server.console.acts import ACCOUNT_ACTS, KEY_ACTS, MY_ACTS, NARROWE
 from retinue.server.console.forms import Form
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.console.words import REASONS
+from retinue.server.traffic import counts
 from retinue.server.traffic import queries as traffic
 from retinue.token import Kind
 
@@ -203,5 +204,5 @@ def _of_key(viewer: Viewer, key: dict[str, Any]) -> dict[str, Any]:
 
 def _uses(viewer: Viewer, ident: str, by: Any, account: str | None = None) -> dict[str, int]:
     now, organization = timezone.now(), viewer.organization.id
-    day, week = traffic.uses_since(organization, ident, now - DAY, now - WEEK, by=by, account=account)
+    day, week = counts.uses_since(organization, ident, now - DAY, now - WEEK, by=by, account=account)
     return {"day": day, "week": week}

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from retinue.server.console.listing import changed, instant_of
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.directory.queries import id_of
-from retinue.server.traffic import queries as traffic
+from retinue.server.traffic import counts
 
 #: How long back a range looks.
 RANGES = {
@@ -26,7 +26,7 @@ RANGES = {
     "30d": timedelta(days=30),
 }
 USUAL = "24h"
-_STEPS: dict[traffic.Unit, timedelta] = {
+_STEPS: dict[counts.Unit, timedelta] = {
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -76,12 +76,12 @@ class Bar:
         return f"{100 * self.width / WIDTH:.3f}%"
 
 
-def unit_of(span: timedelta) -> traffic.Unit:
+def unit_of(span: timedelta) -> counts.Unit:
     """Return the finest unit of which not too many stand in a span."""
     return next((unit for unit, step in _STEPS.items() if span / step <= MOST), "day")
 
 
-def floor(at: datetime, unit: traffic.Unit) -> datetime:
+def floor(at: datetime, unit: counts.Unit) -> datetime:
     """Return the beginning of the minute, hour or day (UTC) of an instant."""
     at = at.astimezone(UTC).replace(second=0, microsecond=0)
     if unit == "minute":
@@ -93,7 +93,7 @@ def bars(
     counted: Mapping[datetime, tuple[int, int]],
     since: datetime,
     until: datetime,
-    unit: traffic.Unit,
+    unit: counts.Unit,
     kept: Mapping[str, str],
     most: int = 0,
 ) -> list[Bar]:
@@ -178,7 +178,7 @@ def chart(viewer: Viewer) -> HttpResponse:
     filters: dict[str, Any] = {name: given[name] for name in _NARROWED if given.get(name)}
     if given.get("account"):
         filters["account"] = id_of(viewer.organization.id, given["account"])
-    counted = traffic.timeline(viewer.organization.id, since, until, unit, **filters)
+    counted = counts.timeline(viewer.organization.id, since, until, unit, **filters)
     kept = {name: given[name] for name in (*_NARROWED, "account") if given.get(name)}
     top = ceiling(max((sum(each) for each in counted.values()), default=0))
     drawn = bars(counted, since, until, unit, kept, top)

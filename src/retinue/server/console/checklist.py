@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Subquery
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +13,7 @@ from retinue.server.console.models import Checklist
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.directory.queries import Login
 from retinue.server.ledger.transaction import one_writer
-from retinue.server.traffic.checklist import Step, ticks, told
+from retinue.server.traffic.checklist import Step, steps
 
 #: Who has not come further by then has another way; and what logs no longer keep would untick.
 SHOWN = timedelta(days=30)
@@ -34,9 +33,11 @@ def of(viewer: Viewer, now: datetime) -> list[Step] | None:
     if not viewer.held >= _SEES:
         return None
     mine = Checklist.objects.filter(person=viewer.person.id, is_put_away=False, began_at__gt=now - SHOWN)
-    # One query for both: since when, and what was done since.
-    done = mine.values(**ticks(viewer.organization.id, Subquery(mine.values("began_at")))).first()
-    return None if done is None or all(done.values()) else told(done)
+    since = mine.values_list("began_at", flat=True).first()
+    if since is None:
+        return None
+    found = steps(viewer.organization.id, since)
+    return None if all(step.is_done for step in found) else found
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from retinue.server.console import charting, checklist, queries
 from retinue.server.console.viewer import Viewer, page
 from retinue.server.governance import queries as governance
-from retinue.server.traffic import queries as traffic
+from retinue.server.traffic import counts
 
 THEME_COOKIE = "retinue-theme"
 THEMES = ("light", "dark", "system")
@@ -51,7 +51,7 @@ def decided(viewer: Viewer) -> HttpResponse:
         return viewer.render("parts/decided.html", denied=None)
     until = timezone.now()
     since = until - queries.DAY
-    counted = traffic.timeline(viewer.organization.id, since, until, "hour")
+    counted = counts.timeline(viewer.organization.id, since, until, "hour")
     return viewer.render(
         "parts/decided.html",
         denied=queries.denied(viewer.organization.id, since),

@@ -15,7 +15,8 @@ from retinue.server.ledger.proving import is_broken
 from retinue.server.ledger.queries import Event, latest
 from retinue.server.nodes.queries import NodeView, last_receipt, nodes, views
 from retinue.server.policies.queries import in_force
-from retinue.server.traffic.queries import requests, used_credentials
+from retinue.server.traffic.counts import decided
+from retinue.server.traffic.queries import used_credentials
 from retinue.server.traffic.standings import counts
 
 EXPIRING = timedelta(days=14)
@@ -117,9 +118,9 @@ def _accounts(organization_id: str, now: datetime) -> dict[str, int]:
 
 def _decided(organization_id: str, now: datetime) -> Decided:
     since = now - DAY
-    recent = requests(organization_id, since=since).order_by()
-    found: dict[bool, int] = dict(recent.values_list("allowed").annotate(Count("id")))
-    return Decided(found.get(True, 0), found.get(False, 0), since)
+    found = decided(organization_id, since)
+    denials = sum(times for (allowed, _reason), times in found.items() if not allowed)
+    return Decided(sum(found.values()) - denials, denials, since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,10 @@ class Denied:
 
 def denied(organization_id: str, since: datetime) -> list[Denied]:
     """Return the reasons of denials since an instant, the most frequent first."""
-    rows = requests(organization_id, since=since, decision="denied").order_by()
-    found: list[tuple[str, int]] = sorted(
-        rows.values_list("reason").annotate(Count("id")), key=lambda each: (-each[1], each[0])
-    )
+    counted = decided(organization_id, since).items()
+    found = [(reason, times) for (allowed, reason), times in counted if not allowed]
     whole = sum(times for _reason, times in found)
+    found.sort(key=lambda each: (-each[1], each[0]))
     return [Denied(reason, times, round(100 * times / whole)) for reason, times in found]
 
 

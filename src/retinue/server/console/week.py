@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
 
 from retinue.server.console import charting
 from retinue.server.console.viewer import Viewer
-from retinue.server.traffic import queries as traffic
+from retinue.server.traffic import counts
 
 DAYS = 7
 
@@ -30,10 +30,7 @@ def of(viewer: Viewer, ids: Sequence[str]) -> dict[str, Week]:
         return {}
     now = timezone.now()
     since = charting.floor(now - timedelta(days=DAYS - 1), "day")
-    found: dict[str, dict[datetime, tuple[int, int]]] = {ident: {} for ident in ids}
-    rows = traffic.requests(viewer.organization.id, since=since).filter(account__in=list(ids))
-    for account, begin, allowed, denied in traffic.spread(rows, "day", "account"):
-        found[account][begin] = (allowed, denied)
+    found = counts.spread(viewer.organization.id, ids, since, None, "day", by="account")
     return {
         ident: Week(
             sum(allowed for allowed, _denied in days.values()),

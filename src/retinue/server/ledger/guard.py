@@ -32,6 +32,8 @@ UNGUARDED = {
     "traffic_usage": "counters (last used, use count): the one exception for counters",
     "traffic_exercise": "counters of permissions that were used, written with those of credentials",
     "traffic_origin": "counters of networks that credentials were used from, likewise",
+    "traffic_organizationhour": "the request log counted by hours, written with its records",
+    "traffic_credentialhour": "likewise, by credential",
     "governance_keptfinding": "findings as they were last seen, made anew all the time; they give no access",
     "governance_findingslook": "when everything of an organization was last looked at for them",
     "governance_findingsprogress": "how far the ledger has been read for them, and whose turn it is",

@@ -5,7 +5,7 @@ Audit events are not among it: see ``expiring``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,13 +24,23 @@ CHANGES_KEPT = timedelta(days=7)
 _LOCK = 0x7265_7469_6E75_65
 
 
-def delete_some(rows: QuerySet[Any, Any], most: int) -> int:
-    """Delete at most ``most`` of ``rows``, which need an index for their condition; return how many went."""
+def delete_some(
+    rows: QuerySet[Any, Any], most: int, before: Callable[[list[Any]], None] | None = None
+) -> int:
+    """Delete at most ``most`` of ``rows``, which need an index for their condition; return how many went.
+
+    ``before`` is called with their keys in the same transaction, while they are there.
+    """
     keys = list(rows.values_list("pk", flat=True)[:most])
     if not keys:
         return 0
     with _turn() as is_ours:
-        return rows.model._default_manager.filter(pk__in=keys).delete()[0] if is_ours else 0
+        if not is_ours:
+            return 0
+        if before is not None:
+            before(keys)
+        gone: int = rows.model._default_manager.filter(pk__in=keys).delete()[0]
+        return gone
 
 
 def compact(now: datetime, most: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,7 +18,7 @@ from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.queries import policy_of
-from retinue.server.traffic import counting, rules, sampling, sweeping
+from retinue.server.traffic import counting, rollup, rules, sampling, sweeping
 from retinue.server.traffic.models import Origin, Request, SpoolProgress
 from retinue.server.traffic.rules import Entry
 
@@ -28,6 +29,7 @@ _COLUMNS = (
     "permission", "method", "path", "address", "client", "node", "revision", "duration_us",
     "request_id", "route", "status",
 )  # fmt: skip
+_COUNTED = itemgetter(*(_COLUMNS.index(name) for name in rollup.COUNTED))
 _LENGTHS = {
     field.name: field.max_length or 0 for field in Request._meta.get_fields() if hasattr(field, "max_length")
 }
@@ -79,6 +81,7 @@ def _store(node_name: str, fresh: Sequence[Entry], now: datetime) -> None:
             counted.add(dict(zip(_COLUMNS, row, strict=True)))
     _insert(rows)
     counted.store(node_name)
+    rollup.add(_COUNTED(row) for row in rows)
 
 
 def _row(node_name: str, record: Entry, at: datetime) -> tuple[Any, ...]:
@@ -131,7 +134,7 @@ def prune(now: datetime, most: int) -> int:
     for organization in _organizations():
         kept = timedelta(days=policy_of(organization).request_log.retention_days)
         old = Request.objects.filter(organization=organization, at__lt=now - kept).order_by("at")
-        gone += delete_some(old, most - gone)
+        gone += delete_some(old, most - gone, rollup.take)
         if gone >= most:
             return gone
     kept = timedelta(days=NATIVE.request_log.retention_days)

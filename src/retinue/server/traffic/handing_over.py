@@ -8,7 +8,8 @@ from datetime import datetime
 from django.db.models import Count, Max, Window
 from django.db.models.functions import RowNumber
 
-from retinue.server.traffic.queries import requests, spread
+from retinue.server.traffic.counts import spread
+from retinue.server.traffic.queries import requests
 
 #: So many clients of a key are named.
 CLIENTS = 5
@@ -41,10 +42,11 @@ def flows(
 ) -> tuple[Flow, Flow]:
     """Return what came with two keys of an account between two instants, in two queries."""
     found = {ident: Flow({}) for ident in (old, new)}
+    hours = spread(organization_id, [old, new], since, until, "hour", by="credential", account=account)
+    for credential, each in hours.items():
+        found[credential].hours.update(each)
     rows = requests(organization_id, account=account, since=since, until=until)
     rows = rows.filter(credential__in=list(found)).order_by()
-    for credential, begin, allowed, denied in spread(rows, "hour", "credential"):
-        found[credential].hours[begin] = (allowed, denied)
     counted = rows.values("credential", "client").annotate(count=Count("id"), last=Max("at"))
     place = Window(RowNumber(), partition_by="credential", order_by=("-count", "client"))
     for row in counted.annotate(place=place).filter(place__lte=CLIENTS).order_by("place"):

@@ -102,3 +102,38 @@ class Origin(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["credential", "network"], name="origin_once")]
         indexes = [models.Index(fields=["last_used_at"], name="origin_by_age")]
+
+
+class OrganizationHour(models.Model):
+    """How many records of the request log an organization has of one hour (UTC), by how was decided."""
+
+    organization = IdField()
+    hour = models.DateTimeField()
+    allowed = models.BooleanField()
+    reason = models.CharField(max_length=32, blank=True)
+    count = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "hour", "allowed", "reason"], name="organization_hour_once"
+            )
+        ]
+
+
+class CredentialHour(models.Model):
+    """How many records of the request log a credential has of one hour (UTC): allowed, and denied."""
+
+    organization = IdField()
+    account = IdField(blank=True)
+    hour = models.DateTimeField()
+    credential = IdField(blank=True)
+    allowed = models.BigIntegerField()
+    denied = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "account", "hour", "credential"], name="credential_hour_once"
+            )
+        ]

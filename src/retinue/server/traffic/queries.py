@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from django.db import connection
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum, TextField
-from django.db.models.functions import Cast, Substr, TruncDay, TruncHour, TruncMinute
+from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from retinue.server.credentials.queries import by_ids
 from retinue.server.policies import remembering
@@ -24,6 +22,8 @@ __all__ = [
     "Usage",
     "denials",
     "exercised",
+    "holder",
+    "holders",
     "last_used_by_account",
     "missing",
     "origins",
@@ -31,7 +31,6 @@ __all__ = [
     "usage",
     "used_by",
     "used_credentials",
-    "uses",
 ]
 
 
@@ -39,12 +38,6 @@ __all__ = [
 _AT_ONCE = 10_000
 #: An account with more credentials than these, revoked ones included, is asked about in another way.
 _FEW = 500
-
-
-Unit = Literal["minute", "hour", "day"]
-#: So many characters of an instant, as SQLite has it, name its minute, hour or day.
-_WRITTEN = {"minute": 16, "hour": 13, "day": 10}
-_UNITS: dict[str, Any] = {"minute": TruncMinute, "hour": TruncHour, "day": TruncDay}
 
 
 def requests(
@@ -61,9 +54,7 @@ def requests(
     """Return the decisions of an organization; the caller orders them by ``(-at, -id)``."""
     rows = Request.objects.filter(organization=organization_id)
     if account is None and credential is not None:
-        # By the index of its account: there is none of credentials, which every record would pay for.
-        held = by_ids([credential]).get(credential)
-        account = "" if held is None else held.principal_id or held.organization_id
+        account = holder(credential)
     if account is not None:
         rows = rows.filter(account=account)
     if credential is not None:
@@ -81,38 +72,21 @@ def requests(
     return rows
 
 
+def holder(credential: str) -> str:
+    """Return the account of a credential, as records tell it; empty for one that is not known.
+
+    By the index of accounts a credential's records are found: one of its own every record would pay for.
+    """
+    return holders([credential]).get(credential, "")
+
+
+def holders(credentials: Sequence[str]) -> dict[str, str]:
+    """Return the account of each credential that is known, as records tell it."""
+    held = by_ids(credentials)
+    return {ident: each.principal_id or each.organization_id for ident, each in held.items()}
+
+
 _USAGE = Prepared(lambda *ids: Usage.objects.filter(credential__in=ids))
-
-
-def timeline(
-    organization_id: str, since: datetime, until: datetime, unit: Unit, **filters: str | None
-) -> dict[datetime, tuple[int, int]]:
-    """Return (allowed, denied) of each minute, hour or day in which something was decided, in one query."""
-    found = _counted(requests(organization_id, since=since, until=until, **filters), unit)
-    return {_begin(row["begin"]): (row["all"] - row["denied"], row["denied"]) for row in found}
-
-
-def spread(rows: QuerySet[Request], unit: Unit, by: str) -> Iterator[tuple[str, datetime, int, int]]:
-    """Yield (value of ``by``, beginning, allowed, denied) of each unit that has any, in one query."""
-    for row in _counted(rows, unit, by):
-        yield row[by], _begin(row["begin"]), row["all"] - row["denied"], row["denied"]
-
-
-def _counted(rows: QuerySet[Request], unit: Unit, *by: str) -> QuerySet[Request, Any]:
-    if connection.vendor == "sqlite":  # instants are texts; a function of Python for each would take seconds
-        begin: Any = Substr(Cast("at", TextField()), 1, _WRITTEN[unit])
-    else:
-        begin = _UNITS[unit]("at")
-    counted: QuerySet[Request, Any] = rows.order_by().annotate(begin=begin).values("begin", *by)
-    return counted.annotate(all=Count("id"), denied=Count("id", filter=Q(allowed=False)))
-
-
-def _begin(found: datetime | str) -> datetime:
-    if isinstance(found, datetime):
-        return found
-    return datetime.fromisoformat(found + (":00" if len(found) == _WRITTEN["hour"] else "")).replace(
-        tzinfo=UTC
-    )
 
 
 def usage(credential_ids: Iterable[str], holders: Iterable[str] = ()) -> dict[str, Usage]:
@@ -226,38 +200,6 @@ def _origins(credential_ids: list[str]) -> dict[str, list[Origin]]:
     for row in Origin.objects.filter(credential__in=list(found)).order_by("-last_used_at", "network"):
         found[row.credential].append(row)
     return found
-
-
-def uses_since(
-    organization_id: str,
-    ident: str,
-    *instants: datetime,
-    by: Literal["account", "credential"],
-    account: str | None = None,
-) -> list[int]:
-    """Return how often an account or credential was allowed something since each instant, in one query."""
-    rows = requests(organization_id, account=account, decision="allowed", since=min(instants))
-    rows = rows.filter(**{by: ident})
-    counted = {f"n{n}": Count("id", filter=Q(at__gte=at)) for n, at in enumerate(instants)}
-    found = rows.aggregate(**counted)
-    return [found[f"n{n}"] for n in range(len(instants))]
-
-
-def uses(
-    organization_id: str,
-    idents: Sequence[str],
-    *,
-    since: datetime,
-    by: Literal["account", "credential"],
-    account: str | None = None,
-) -> dict[str, int]:
-    """Return how often accounts or credentials were allowed something since an instant, in one query.
-
-    ``account`` is who holds all of them, if one does: its records are found by an index.
-    """
-    rows = requests(organization_id, account=account, decision="allowed", since=since)
-    rows = rows.filter(**{f"{by}__in": list(idents)})
-    return {row[by]: row["count"] for row in rows.values(by).annotate(count=Count("id"))}
 
 
 @dataclass(frozen=True, slots=True)
