@@ -49,8 +49,11 @@ class Accounts:
     made: dict[str, str] = field(default_factory=dict)
 
     def post(self, path: str, body: object, *, method: str = "POST") -> Any:
-        """Call the API as the administrator; return what it says. Raises ``AssertionError`` if it refuses."""
-        answer = http(method, self.installation.url + path, token=self.installation.token(), body=body)
+        """Call the API as the administrator; return what it says, when the node has what that has changed.
+
+        Raises ``AssertionError`` if it refuses.
+        """
+        answer = self.installation.change(method, path, body)
         assert answer.status < 300, answer.body
         return answer.json()
 
@@ -117,7 +120,7 @@ class Protected:
         """Send bytes and read until the connection ends; return the statuses, and what ``mark`` was seen in."""
         statuses = []
         # Whoever asked for the end of the connection waits for it; else there is none to wait for.
-        with Wire(self.port, timeout=5.0 if b"Connection: close" in data else 0.4) as wire:
+        with Wire(self.port, timeout=30.0 if b"Connection: close" in data else 0.4) as wire:
             wire.send(data)
             for reply in _replies(wire):
                 statuses.append(reply.status)

@@ -50,7 +50,7 @@ http {{
 
 
 def listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10):
         return True
     return False
 
@@ -129,7 +129,7 @@ def call(
         "-D",
         "/dev/stderr",
         "-m",
-        "5",
+        "120",
         "--path-as-is",
         f"--http{version}",
         "--cacert",

@@ -19,7 +19,7 @@ from tests.support.processes import end_with_parent, free_port, stop, wait_for
 ROOT = Path(__file__).parents[2]
 #: In this file the application writes what it was asked: a line a call, as JSON.
 ASKED = "RETINUE_TEST_ASKED"
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 async def app(
@@ -58,7 +58,7 @@ def start_streaming(folder: Path) -> Iterator[tuple[int, Path]]:
         stderr=subprocess.DEVNULL, preexec_fn=end_with_parent(),
     )  # fmt: skip
     try:
-        wait_for("the application listens", lambda: listens(port), seconds=30)
+        wait_for("the application listens", lambda: listens(port))
         yield port, asked
     finally:
         stop(process)

@@ -38,6 +38,11 @@ def node_port(accounts: Accounts, tmp_path_factory: pytest.TempPathFactory) -> I
         yield port
 
 
+def _settle(accounts: Accounts, node_port: int) -> None:
+    """Wait until that node knows every token."""
+    accounts.installation.settle(node_url=f"http://127.0.0.1:{node_port}")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gateway_identifies_itself(
     name: str, accounts: Accounts, echo: Echo, node_port: int, tmp_path: Path
@@ -47,10 +52,12 @@ def test_the_gateway_identifies_itself(
     """
     need(name)
     own, token = accounts.token("gateway", "decision:ask"), accounts.token("reader", "report:read")
+    powerless = accounts.token("powerless")
+    _settle(accounts, node_port)
     wanted = parameters(RULES, node_port=node_port, application_port=echo.port, asks_caller=True)
     with start_gateway(name, tmp_path, wanted, caller=own) as url:
         allowed = http("GET", f"{url}/reports/{name}", token=token, headers={"Retinue-Caller": "x"})
-        denied = http("GET", f"{url}/reports/{name}", token=accounts.token("powerless"))
+        denied = http("GET", f"{url}/reports/{name}", token=powerless)
 
     assert (200, 403, "permission_missing") == (allowed.status, denied.status, denied.json()["code"])
     assert own not in repr(echo.about(f"/reports/{name}"))
@@ -66,6 +73,7 @@ def test_a_gateway_that_may_not_ask(
     """
     need(name)
     own, token = accounts.token("gateway", "decision:ask"), accounts.token("reader", "report:read")
+    _settle(accounts, node_port)
     wanted = parameters(RULES, node_port=node_port, application_port=echo.port, asks_caller=True)
     with start_gateway(name, tmp_path, wanted, caller=token) as url:
         answer = http("GET", f"{url}/reports/refused", token=token, headers={"Retinue-Caller": own})
@@ -83,6 +91,7 @@ def test_a_guard_identifies_itself(
     file = tmp_path / "token"
     file.write_text(accounts.token("gateway", "decision:ask") + "\n")
     token, url = accounts.token("reader", "report:read"), f"http://127.0.0.1:{node_port}"
+    _settle(accounts, node_port)
     silent = Guard(node_url=url)
     monkeypatch.setenv("RETINUE_CALLER_TOKEN_FILE", str(file))
 

@@ -128,7 +128,7 @@ class _Leaky(BaseHTTPRequestHandler):
 
 
 def _call(port: int, path: str, fields: list[tuple[str, str]]) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest("GET", path)
     for name, value in fields:
         connection.putheader(name, value)

@@ -33,12 +33,13 @@ class Gateway:
     folder: Path
 
     def account(self, handle: str, *permissions: str) -> str:
-        """Create a service account with one key ``k1`` by the command line; returns the token."""
+        """Create a service account with one key ``k1`` by the command line; returns the token, which the node knows."""
         granted = [text for each in permissions for text in ("--permission", each)]
         stated = ["--owner", "admin@acme.example", "--purpose", "Calls the reports", "-o", "json"]
         self.installation.cli("account", "create", handle, *granted, *stated)
         file = self.folder / f"{handle}-token"
         self.installation.cli("key", "issue", handle, "--name", "k1", "--out", str(file))
+        self.installation.settle()
         return file.read_text().strip()
 
     def call(
@@ -191,12 +192,7 @@ def test_a_regenerated_key_ends_the_old_token(gateway: Gateway) -> None:
     old = gateway.account("renewed", "report:read")
     key = _listed(gateway, "key", "list", "renewed")[0]["id"]
 
-    answer = http(
-        "POST",
-        f"{gateway.installation.url}/v1/keys/{key}/regenerate",
-        token=gateway.installation.token(),
-        body={},
-    )
+    answer = gateway.installation.change("POST", f"/v1/keys/{key}/regenerate", {})
 
     assert 200 == answer.status
     assert (401, 200) == (

@@ -280,7 +280,7 @@ def test_http2(protected: Protected, reader: str) -> None:
             "--path-as-is",
             "--http2-prior-knowledge",
             "-m",
-            "5",
+            "120",
         ]
         command = ["curl", *flags, "-K", "-", protected.url + path]
         done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)

@@ -7,17 +7,15 @@ import secrets
 import pytest
 
 from retinue.guard import Denied, Guard
-from tests.support.installation import ADMIN_EMAIL, Installation, http
+from tests.support.installation import ADMIN_EMAIL, Installation
 
 
 def issue(installation: Installation, *permissions: str, **more: str) -> tuple[str, str, str]:
-    """Return account, key id and token of a new account."""
+    """Return account, key id and token of a new account, which the node knows."""
     body = {"name": secrets.token_hex(4), "owners": [ADMIN_EMAIL], "purpose": "t", "permissions": permissions}
     body |= more
-    admin = installation.token()
-    made = http("POST", f"{installation.url}/v1/service-accounts", token=admin, body=body).json()
-    keys = f"{installation.url}/v1/service-accounts/{made['id']}/keys"
-    issued = http("POST", keys, token=admin, body={"name": "k1"}).json()
+    made = installation.change("POST", "/v1/service-accounts", body).json()
+    issued = installation.change("POST", f"/v1/service-accounts/{made['id']}/keys", {"name": "k1"}).json()
     return made["id"], issued["key"]["id"], issued["token"]
 
 

@@ -12,12 +12,12 @@ from retinue.guard import Denied, Guard
 from retinue.node.worker import WATCH_SECONDS
 from retinue.verifier import Question
 from tests.guard.installed import issue, reason
-from tests.support.installation import ORGANIZATION, Installation, http
+from tests.support.installation import ORGANIZATION, Installation
 from tests.support.processes import wait_for
 
 
 def _policy(installation: Installation, **change: object) -> None:
-    made = http("PATCH", f"{installation.url}/v1/policy", token=installation.token(), body=change)
+    made = installation.change("PATCH", "/v1/policy", change)
     assert 200 == made.status, made.body
 
 
@@ -77,13 +77,13 @@ def test_a_rotated_key_is_told_its_end(guard: Guard, installation: Installation)
     """
     _, key, token = issue(installation, "report:read")
     body = {"overlap": "2h"}
-    rotated = http("POST", f"{installation.url}/v1/keys/{key}/rotate", token=installation.token(), body=body)
+    rotated = installation.change("POST", f"/v1/keys/{key}/rotate", body)
 
     def retires() -> bool:
         return guard.verify(token, "report:read").retires_at is not None
 
     assert rotated.status < 300, rotated.body
-    wait_for("the guard knows of the rotation", retires, seconds=10)
+    wait_for("the guard knows of the rotation", retires)
     caller = guard.verify(token, "report:read")
     assert caller.retires_at is not None
     assert 7000 < (caller.retires_at - datetime.now(UTC)).total_seconds() <= 7200

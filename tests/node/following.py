@@ -110,7 +110,7 @@ def following(home: Home, control: Control | str, **settings: str) -> Iterator[F
             stop(process)
 
 
-def settle(home: Home, control: Control, seconds: float = 15.0) -> None:
+def settle(home: Home, control: Control, seconds: float = 60.0) -> None:
     """Wait until the replica equals the truth."""
     wait_for("the replica equals the truth", lambda: home.equals(control), seconds=seconds)
 

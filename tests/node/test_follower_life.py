@@ -106,7 +106,7 @@ def test_one_follower_at_a_time(home: Home, control: Control) -> None:
     with following(home, control):
         settle(home, control)
         with following(home, control) as second:
-            code = second.process.wait(10)
+            code = second.process.wait(60)
         control.change("more")
         settle(home, control)
 
@@ -131,7 +131,7 @@ def test_superseded_means_no_lease(home: Home, control: Control, supervised: str
             time.sleep(0.5)
             alive = follower.process.poll() is None
             follower.process.send_signal(signal.SIGTERM)
-        code = follower.process.wait(10)
+        code = follower.process.wait(60)
 
     assert (1, polls) == (code, control.count("poll"))
     assert supervised == "0" or alive
@@ -164,7 +164,7 @@ def test_a_node_that_must_not_go_on_decides_nothing(home: Home, control: Control
         time.sleep(0.5)
         alive = follower.process.poll() is None
         follower.process.send_signal(signal.SIGTERM)
-        ended = follower.process.wait(10)
+        ended = follower.process.wait(60)
 
     assert (True, 1, polls) == (alive, ended, control.count("poll"))
 
@@ -233,6 +233,6 @@ def test_without_its_secrets_it_does_not_start(home: Home, control: Control, pla
     """
     (home.path / place).chmod(0o644)
     with following(home, control) as follower:
-        code = follower.process.wait(10)
+        code = follower.process.wait(60)
 
     assert (REFUSES, True) == (code, str(home.path / place) in follower.text())

@@ -187,10 +187,10 @@ def test_a_real_node_renews_itself(installation: Installation) -> None:
         )
     database.close()
     installation.start()
-    wait_for("another token", lambda: pepper.read_private(path).strip() != old.reveal(), seconds=20)
+    wait_for("another token", lambda: pepper.read_private(path).strip() != old.reveal(), seconds=60)
     new = parse(pepper.read_private(path).strip())
     assert new is not None
-    wait_for("the old one ends", lambda: _state(installation, old.kid) == "revoked", seconds=20)
+    wait_for("the old one ends", lambda: _state(installation, old.kid) == "revoked", seconds=60)
 
     assert (Kind.NODE, "active") == (new.kind, _state(installation, new.kid))
     assert installation.cli("node", "list")

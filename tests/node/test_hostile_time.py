@@ -11,19 +11,24 @@ import pytest
 from tests.node.traffic import LIMIT_SECONDS, GoodTraffic
 from tests.node.wire import Wire, request
 from tests.node.world import Node
+from tests.support import watch
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.usefixtures("good_traffic")
 HOST = b"Host: node\r\n"
 
 
 def _seconds_until_closed(node: Node, first: bytes, dribble: bytes = b"") -> float:
-    """Send ``first``, then a byte a second of ``dribble``; return when the node ended the connection."""
+    """Send ``first``, then a byte a second of ``dribble``; return when the node ended the connection.
+
+    What the machine was late meanwhile is not counted: :mod:`tests.support.watch`.
+    """
     with Wire(node.port, timeout=30) as wire:
         wire.send(first)
-        started = time.monotonic()
+        started, seconds = time.monotonic(), watch.start()
         wire.socket.settimeout(1.0)
         rest = list(dribble)
-        while time.monotonic() - started < 20:
+        while time.monotonic() - started < 40:
             try:
                 if not wire.socket.recv(65536):
                     break
@@ -32,7 +37,8 @@ def _seconds_until_closed(node: Node, first: bytes, dribble: bytes = b"") -> flo
                     wire.send(bytes([rest.pop(0)]))
             except ConnectionResetError:
                 break
-        return time.monotonic() - started
+        assert time.monotonic() - started > 3.0
+        return seconds()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_slow_peer_is_closed_in_time(slow: dict[str, float], kind: str) -> None:
     """
     Probes 1 and 2: a dribbled header and silence end within 5 s; so do idle keep-alive and an unsent body.
     """
-    assert 3.0 < slow[kind] < LIMIT_SECONDS + 0.5
+    assert slow[kind] < LIMIT_SECONDS + 0.5
 
 
 def test_slow_reader_is_cut_off(node: Node) -> None:
@@ -75,7 +81,7 @@ def test_slow_reader_is_cut_off(node: Node) -> None:
         block = request("/metrics") * 200
         started = time.monotonic()
         closed = False
-        while time.monotonic() - started < 25 and not closed:
+        while time.monotonic() - started < 100 and not closed:
             try:
                 wire.socket.send(block)
             except BlockingIOError:
@@ -92,7 +98,7 @@ def test_connections_that_end_in_the_middle(node: Node) -> None:
     """
     data = request("/v1/verify", method="POST", body=b'{"token":"x"}')
     for cut in range(1, len(data), 7):
-        with socket.create_connection(("127.0.0.1", node.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", node.port), timeout=60) as connection:
             connection.sendall(data[:cut])
 
     assert node.is_good()
@@ -106,11 +112,10 @@ def test_unsent_bodies_hurt_nobody(node: Node, good_traffic: GoodTraffic) -> Non
     wires = [Wire(node.port) for _ in range(200)]
     for wire in wires:
         wire.send(b"POST /v1/verify HTTP/1.1\r\n" + HOST + b"Content-Length: 60\r\n\r\n")
-    deadline = time.monotonic() + 5
-    while good_traffic.answered < before + 20 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    answered = good_traffic.answered - before
+    seconds = watch.start()
+    wait_for("good traffic goes on", lambda: good_traffic.answered >= before + 20)
+    took = seconds()
     for wire in wires:
         wire.socket.close()
 
-    assert answered >= 20
+    assert took < LIMIT_SECONDS

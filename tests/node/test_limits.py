@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +10,8 @@ import pytest
 from tests.node.schemes_world import A_MINUTE, add, answer, fields
 from tests.node.wire import Reply
 from tests.node.world import Node, World, build, running
-from tests.support.processes import free_port
+from tests.support.counters import are_shared
+from tests.support.processes import free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def nodes(world: World) -> Iterator[tuple[Node, Node]]:
     """Two workers of one host, each with a port of its own."""
     with running(world, index=0, port=free_port()) as one, running(world, index=1, port=free_port()) as other:
-        time.sleep(0.6)  # workers find each other's counters some times a second
+        wait_for("each reads the other's counters", lambda: are_shared(one.process.pid, other.process.pid))
         yield one, other
 
 

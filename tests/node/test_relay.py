@@ -12,7 +12,17 @@ from retinue.token import Kind as TokenKind
 from retinue.token import mint
 from tests.node.control import Control
 from tests.node.following import following
-from tests.node.tree import LEASE_SECONDS, Enrolled, Tree, answers, applied, decides, frozen, growing
+from tests.node.tree import (
+    LEASE_SECONDS,
+    LONG_LEASE_MS,
+    Enrolled,
+    Tree,
+    answers,
+    applied,
+    decides,
+    frozen,
+    growing,
+)
 from tests.support.processes import wait_for
 
 
@@ -69,22 +79,21 @@ def test_a_change_is_confirmed_when_it_holds_on_the_child(
 ) -> None:
     """
     While a child is stopped its relay, which has applied the change, confirms nothing; it does when what it has
-    lent to the child has ended, and not before the child refuses. With a child in touch it takes a moment.
+    lent to the child has ended, and not before the child refuses. With a child in touch no lease has to end.
     """
     with tree.relay(relay), following(child.home, tree.url) as running:
         wait_for("the child decides", lambda: decides(child))
-        quick = tree.wait_confirmed(relay, control.change("quick"))
         with frozen(running):
-            before = control.truth.head
             revision = control.change("slow")
             wait_for("the relay has it", lambda: applied(relay) == revision)
-            while decides(child):
-                assert before == tree.confirmed(relay)
-                time.sleep(0.02)
-            tree.wait_confirmed(relay, revision, LEASE_SECONDS)
+            tree.refuses_first(child, relay, revision)
+            tree.wait_confirmed(relay, revision)
         wait_for("the child has it, too", lambda: applied(child) == revision)
+        tree.lengthen(relay, child)
+        revision = control.change("quick")
+        tree.wait_confirmed(relay, revision)
 
-    assert quick < LEASE_SECONDS / 3
+        assert (revision, True) == (applied(child), decides(child, LONG_LEASE_MS))
 
 
 def test_a_relay_that_starts_again_knows_whom_it_has_lent_to(
@@ -102,15 +111,17 @@ def test_a_relay_that_starts_again_knows_whom_it_has_lent_to(
                 revision = control.change("meanwhile")
                 with tree.relay(relay):
                     wait_for("the relay has it", lambda: applied(relay) == revision)
-                    while decides(child):
-                        assert revision > tree.confirmed(relay)
-                        time.sleep(0.02)
-                    tree.wait_confirmed(relay, revision, LEASE_SECONDS + 1)
+                    tree.refuses_first(child, relay, revision)
+                    tree.wait_confirmed(relay, revision)
         with tree.relay(relay) as second:
             wait_for("the child decides again", lambda: decides(child))
+            tree.lengthen(relay, child)
             second.kill()
         with tree.relay(relay):
-            assert tree.wait_confirmed(relay, control.change("again")) < LEASE_SECONDS
+            revision = control.change("again")
+            tree.wait_confirmed(relay, revision)
+
+            assert (revision, True) == (applied(child), decides(child, LONG_LEASE_MS))
 
 
 def test_a_relay_that_relays_no_more_still_answers_for_its_children(
@@ -126,10 +137,8 @@ def test_a_relay_that_relays_no_more_still_answers_for_its_children(
             revision = control.change("meanwhile")
             with following(relay.home, control):
                 wait_for("the relay has it", lambda: applied(relay) == revision)
-                while decides(child):
-                    assert revision > tree.confirmed(relay)
-                    time.sleep(0.02)
-                tree.wait_confirmed(relay, revision, LEASE_SECONDS + 1)
+                tree.refuses_first(child, relay, revision)
+                tree.wait_confirmed(relay, revision)
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed", "removed", "cut off"])
@@ -158,8 +167,11 @@ def test_without_its_relay_a_child_decides_no_longer_than_the_relay(
 
 def _outlived(tree: Tree, relay: Enrolled, child: Enrolled) -> None:
     until = time.monotonic() + LEASE_SECONDS + 1
-    while decides(child):
-        assert time.monotonic() < until
+    while True:
+        now = time.monotonic()
+        if not decides(child):
+            break
+        assert now < until
         time.sleep(0.02)
     ends, child_ends = (
         meta.fresh_from_ns + LEASE_SECONDS * 1e9 * (1 - 0.05 * meta.hops)
@@ -181,7 +193,7 @@ def test_a_removed_child_is_refused(tree: Tree, relay: Enrolled, child: Enrolled
         assert not decides(child)
         assert "was removed" in running.text()
         assert answers(tree.port, "/v1/feed/snapshot", child.token.reveal()) == 410
-        tree.wait_confirmed(relay, control.truth.head, LEASE_SECONDS + 1)
+        tree.wait_confirmed(relay, control.truth.head)
 
 
 def test_a_newer_follower_of_a_child_wins(
@@ -201,10 +213,14 @@ def test_a_newer_follower_of_a_child_wins(
             first.kill()
             with tree.relay(relay):
                 wait_for("it is heard again", lambda: tree.told(relay))
-                tree.wait_confirmed(relay, control.change("more"))  # as soon as the child has found it
+                tree.wait_confirmed(relay, control.change("more"))  # what the older one was lent has ended
                 wait_for("the newer one decides again", lambda: decides(copy))
-                assert tree.wait_confirmed(relay, control.change("once more")) < LEASE_SECONDS
-                assert decides(copy)
+                tree.lengthen(relay, copy)
+                revision = control.change("once more")
+                tree.wait_confirmed(relay, revision)
+
+                assert (revision, True) == (applied(copy), decides(copy, LONG_LEASE_MS))
+                assert not decides(child, LONG_LEASE_MS)
 
 
 def test_who_may_follow(tree: Tree, relay: Enrolled, child: Enrolled, control: Control) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.node.control import Control
 from tests.node.following import following
 from tests.node.tree import Tree, answers, applied, decides, growing
+from tests.support import watch
 from tests.support.processes import wait_for
 
 POLL = "/v1/feed/poll"
@@ -94,14 +95,14 @@ def test_who_does_not_wait_for_an_answer_is_ended(tree: Tree, control: Control) 
         at = f'{{"epoch":1,"revision":{applied(relay)}}}'
         body = f'{{"node":"child","incarnation":"{"a" * 32}","applied":{at},"wait":5}}'.encode()
         held = request(child.token.reveal(), body)
-        began = time.monotonic()
+        seconds = watch.start()
         twice = said(tree.port, held + held)
         for _ in range(20):
-            with socket.create_connection(("127.0.0.1", tree.port), 5) as opened:
+            with socket.create_connection(("127.0.0.1", tree.port), 60) as opened:
                 opened.sendall(held)
         alone = said(tree.port, held)
 
         assert twice.count(b"HTTP/1.1 200") <= 1
         assert b"HTTP/1.1 200" in alone
-        assert time.monotonic() - began < 20
+        assert seconds() < 20
         assert 200 == answers(tree.port, "/readyz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from retinue.replica.store import Store
 from tests.node.schemes_world import A_MINUTE, LIMITED, add, fields
 from tests.node.wire import Reply
 from tests.node.world import REVISION, Node, World, build, running
+from tests.support import watch
 from tests.support.leases import LONG_MS
 from tests.support.processes import wait_for
 from tests.support.requirements import requires
@@ -145,14 +147,15 @@ def test_a_second_gives_as_much_again(world: World, valkey: Valkey) -> None:
         wait_for("the store", lambda: is_connected(here))
         until = time.time() // 1 + 1
         time.sleep(until - time.time() + 0.02)
-        seconds: dict[int, int] = {}
+        asked, seconds = Counter[int](), Counter[int]()
         while (now := time.time()) < until + 3:
-            seconds[int(now)] = seconds.get(int(now), 0) + (ask(here, "limited").status == 200)
+            asked[int(now)] += 1
+            seconds[int(now)] += ask(here, "limited").status == 200
             time.sleep(0.004)
 
-    assert 3 == len(seconds)
-    # A call that begins at the very end of a second may be counted in the next.
-    assert all(17 <= each <= 22 for each in seconds.values()), seconds
+    # A call that begins at the very end of a second may be counted in the next; a busy machine may ask less often.
+    assert all(min(17, asked[each] - 3) <= number <= 22 for each, number in seconds.items()), (seconds, asked)
+    assert sum(seconds.values()) > 20
 
 
 def test_while_the_store_is_away_a_node_has_its_share(world: World, valkey: Valkey) -> None:
@@ -190,9 +193,9 @@ def test_a_store_that_hangs_holds_no_call_up(world: World, valkey: Valkey) -> No
         valkey.hang(True)
         slowest = 0.0
         for _ in range(200):
-            started = time.monotonic()
+            seconds = watch.start()
             assert 200 == ask(here, "limited").status
-            slowest = max(slowest, time.monotonic() - started)
+            slowest = max(slowest, seconds())
         wait_for("the loss", lambda: not is_connected(here))
         valkey.hang(False)
         wait_for("the store", lambda: is_connected(here))
@@ -230,6 +233,6 @@ def test_a_url_that_is_none_ends_the_start(world: World, url: str) -> None:
 
 def command(valkey: Valkey, line: bytes) -> None:
     """Send the server one command."""
-    with socket.create_connection(("127.0.0.1", valkey.port), timeout=2) as connection:
+    with socket.create_connection(("127.0.0.1", valkey.port), timeout=60) as connection:
         connection.sendall(line)
         assert connection.recv(16).startswith(b"+OK")

@@ -118,9 +118,9 @@ def test_drain(tmp_path: Path, number: signal.Signals) -> None:
         wait_for("readiness off", lambda: _readiness(watch, node.port) == 503)
         half.send(data[40:])
         finished = half.reply()
-        code = node.process.wait(20)
+        code = node.process.wait(60)
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", node.port), timeout=1)
+            socket.create_connection(("127.0.0.1", node.port), timeout=60)
 
     assert (200, "close") == (finished.status, finished.fields["connection"])
     assert 0 == code
@@ -171,7 +171,7 @@ def test_two_workers_share_a_port_and_one_may_leave(tmp_path: Path) -> None:
         thread = threading.Thread(target=ask)
         thread.start()
         first.process.send_signal(signal.SIGTERM)
-        code = first.process.wait(20)
+        code = first.process.wait(60)
         before = answered
         wait_for("more answers", lambda: answered > before + 20)
         ending.set()
@@ -253,7 +253,7 @@ def _start(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {"PATH": os.environ["PATH"], "RETINUE_HOME": str(home), "RETINUE_NODE_PORT": str(free_port())}
     command = [sys.executable, "-m", "retinue.node", "worker"]
     return subprocess.run(
-        command, env={**environ, **settings}, capture_output=True, text=True, timeout=20, check=False
+        command, env={**environ, **settings}, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -265,22 +265,26 @@ def test_too_many_connections_are_not_held(tmp_path: Path) -> None:
     with running(world, RETINUE_MAX_CONNECTIONS="20") as node, Wire(node.port) as kept:
         kept.send(request("/healthz"))
         first = kept.reply().status
-        others = [Wire(node.port) for _ in range(40)]
-        ended = sum(_is_ended(wire) for wire in others)
-        kept.send(request("/healthz"))
-        second = kept.reply().status
+        others, ended, statuses = [Wire(node.port) for _ in range(40)], set[int](), set[int]()
+
+        def are_ended() -> bool:
+            ended.update(place for place, wire in enumerate(others) if _is_ended(wire))
+            kept.send(request("/healthz"))
+            statuses.add(kept.reply().status)
+            return len(ended) >= 20
+
+        wait_for("the others are ended", are_ended)
         for wire in others:
             wire.socket.close()
 
-    assert (200, 200) == (first, second)
-    assert ended >= 20
+    assert (200, {200}) == (first, statuses)
 
 
 def _is_ended(wire: Wire) -> bool:
-    wire.socket.settimeout(0.2)
+    wire.socket.setblocking(False)
     try:
         return wire.socket.recv(1) == b""
     except ConnectionResetError:
         return True
-    except TimeoutError:
+    except BlockingIOError:
         return False

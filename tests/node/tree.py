@@ -25,6 +25,8 @@ ORGANIZATION = "org_installation0000"
 #: Short, so that a test may see it end; and long beside what this machine may be late.
 LEASE_MS = 3_000
 LEASE_SECONDS = LEASE_MS / 1000
+#: So long that no test waits for its end: what is confirmed under it was confirmed by the nodes themselves.
+LONG_LEASE_MS = 600_000
 
 
 @dataclass
@@ -113,25 +115,45 @@ class Tree:
         body: JSON = self.polls(node)[-1].body
         return int((body.get("confirmed") or body["applied"])["revision"])
 
-    def wait_confirmed(self, node: Enrolled, revision: int, seconds: float = 10.0) -> float:
-        """Wait until a node has confirmed a revision; return how many seconds it took."""
-        began = time.monotonic()
-        wait_for(
-            f"{node.name} confirms {revision}", lambda: self.confirmed(node) >= revision, seconds=seconds
+    def wait_confirmed(self, node: Enrolled, revision: int) -> None:
+        """Wait until a node has confirmed a revision."""
+        wait_for(f"{node.name} confirms {revision}", lambda: self.confirmed(node) >= revision)
+
+    def refuses_first(self, node: Enrolled, above: Enrolled, revision: int) -> None:
+        """Wait until a node that is out of touch decides no more: before, who is above it confirms nothing new.
+
+        What is confirmed is read first: whoever still decides afterwards decided then, too.
+        """
+        while True:
+            confirmed = self.confirmed(above)
+            if not decides(node):
+                return
+            assert confirmed < revision
+            time.sleep(0.02)
+
+    def lengthen(self, relay: Enrolled, child: Enrolled) -> None:
+        """Make leases long, and wait until a child has one: from then on nothing is confirmed without it."""
+        self.lease(LONG_LEASE_MS)
+        self.wait_confirmed(relay, self.control.truth.head)
+        wait_for("the child has a long lease", lambda: applied(child) == self.control.truth.head)
+
+    def lease(self, lease_ms: int) -> None:
+        """Commit how long leases are."""
+        organization = records.Organization(
+            ORGANIZATION, "inst", "Inst", "enabled", ("bearer",), lease_ms=lease_ms
         )
-        return time.monotonic() - began
+        with self.control.changed:
+            self.control.lease_ms = lease_ms
+            self.control.truth.put(Kind.ORGANIZATION, ORGANIZATION, organization)
+            self.control.changed.notify_all()
 
 
 def growing(control: Control, folder: Path) -> Tree:
     """Make a tree without nodes on a control plane; leases are short."""
-    control.lease_ms = LEASE_MS
-    control.truth.put(
-        Kind.ORGANIZATION,
-        ORGANIZATION,
-        records.Organization(ORGANIZATION, "inst", "Inst", "enabled", ("bearer",), lease_ms=LEASE_MS),
-    )
     pepper.create(folder / "pepper")
-    return Tree(control, folder, pepper.load(folder / "pepper"))
+    tree = Tree(control, folder, pepper.load(folder / "pepper"))
+    tree.lease(LEASE_MS)
+    return tree
 
 
 def answers(port: int, path: str, token: str | None = None, method: str = "GET", body: object = None) -> int:
@@ -145,11 +167,11 @@ def answers(port: int, path: str, token: str | None = None, method: str = "GET",
         wire.close()
 
 
-def decides(node: Enrolled) -> bool:
+def decides(node: Enrolled, lease_ms: int = LEASE_MS) -> bool:
     """Tell whether the replica of a node may decide now."""
     meta = node.home.meta()
     now = lease.boot_clock_ns(), lease.wall_clock_ms()
-    return meta.complete and lease.is_running(meta, LEASE_MS, lease.boot_id(), *now)
+    return meta.complete and lease.is_running(meta, lease_ms, lease.boot_id(), *now)
 
 
 def applied(node: Enrolled) -> int:

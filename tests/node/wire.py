@@ -32,7 +32,7 @@ class Reply:
 class Wire:
     """A connection to the node. Reads give up after ``timeout`` seconds."""
 
-    def __init__(self, port: int, *, timeout: float = 10.0, receive_buffer: int | None = None) -> None:
+    def __init__(self, port: int, *, timeout: float = 60.0, receive_buffer: int | None = None) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -136,7 +136,6 @@ def start_gateway(
         wait_for(
             f"{name} answers",
             lambda: status_of(url + ruled, tls=tls) not in (None, 404) or process.poll() is not None,
-            seconds=30,
         )
         if process.poll() is not None:
             raise RuntimeError((folder / "log").read_text(errors="replace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from tests.support.processes import (
     wait_for,
 )
 
+#: How long a call may take. It is no guarantee of the product, but the end of a test that hangs.
+PATIENCE_SECONDS = 120.0
 ADMIN_EMAIL = "admin@acme.example"
 ORGANIZATION = "acme"
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "retinue")
@@ -66,7 +69,7 @@ def http(
         sent.setdefault("Content-Type", "application/json")
     request = urllib.request.Request(url, data=data, headers=sent, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -126,10 +129,10 @@ class Installation:
         self.cli(
             *("init", "--no-input", "--organization", ORGANIZATION, "--admin-email", ADMIN_EMAIL),
             *("--admin-password-file", str(self.password_file), "--token-file", str(self.token_file)),
-            seconds=120,
+            seconds=300,
         )
 
-    def run(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run the command line and return what it gave, whatever its exit code."""
         return subprocess.run(
             [PROGRAM, *arguments],
@@ -142,7 +145,7 @@ class Installation:
             check=False,
         )
 
-    def cli(self, *arguments: str, seconds: float = 60) -> str:
+    def cli(self, *arguments: str, seconds: float = PATIENCE_SECONDS) -> str:
         """Run the command line and return its standard output. Raises ``AssertionError`` if it failed."""
         done = self.run(*arguments, seconds=seconds)
         if done.returncode != 0:
@@ -150,6 +153,33 @@ class Installation:
                 f"retinue {arguments[0]} exited {done.returncode}: {done.stderr}{done.stdout}"
             )
         return done.stdout
+
+    def change(self, method: str, path: str, body: object = None) -> Answer:
+        """Call the API as the administrator; return when the node has what that has changed, too."""
+        answer = http(method, self.url + path, token=self.token(), body=body)
+        self.settle(int(answer.headers.get("retinue-revision", "0")))
+        return answer
+
+    def settle(self, revision: int | None = None, node_url: str | None = None) -> None:
+        """Wait until the node has applied a revision, or all that is committed.
+
+        A change that takes nothing away waits for the nodes itself, but for a second at most: on a busy machine
+        a token is then told before the node knows it.
+        """
+        wanted = self._head() if revision is None else revision
+        url = f"{node_url or self.node_url}/readyz"
+
+        def has() -> bool:
+            answer = http("GET", url)
+            return answer.status == 200 and bool(answer.json()["revision"] >= wanted)
+
+        wait_for(f"the node is at {wanted}", has)
+
+    def _head(self) -> int:
+        text = http("GET", f"{self.url}/metrics", token=self.token()).body.decode()
+        found = re.search(r"^retinue_head_revision (\d+)", text, re.MULTILINE)
+        assert found is not None, text
+        return int(found[1])
 
     def start(self, *arguments: str) -> None:
         """Start ``retinue serve`` and wait until it is ready. ``arguments`` are further flags."""
@@ -168,7 +198,7 @@ class Installation:
         only = arguments[arguments.index("--only") + 1] if "--only" in arguments else None
         self._awaited = urls[only] if only else [self.url, self.node_url]
         try:
-            wait_for("retinue serve is ready", self.is_ready, seconds=60, every=0.05)
+            wait_for("retinue serve is ready", self.is_ready, seconds=180, every=0.05)
         except BaseException:
             print(self.log.read_text(errors="replace")[-8000:])
             self.stop()
@@ -197,7 +227,7 @@ class Installation:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
-        wait_for("everything is gone", lambda: not any(is_alive(pid) for pid in pids), seconds=30)
+        wait_for("everything is gone", lambda: not any(is_alive(pid) for pid in pids))
 
     def is_ready(self) -> bool:
         """Tell whether everything that was started answers that it is ready."""

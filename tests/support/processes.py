@@ -22,6 +22,8 @@ T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1
 _LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT = 12_000
+#: What keeps the ports that were given out.
+_reserved: list[socket.socket] = []
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,17 +31,36 @@ def free_ports(count: int) -> list[int]:
     """Return ``count`` distinct ports on the loopback that nobody listened on a moment ago.
 
     They lie below those that the kernel gives to outgoing connections: a client that keeps calling a server
-    which is down would else one day take its port, and be connected with itself.
+    which is down would else one day take its port, and be connected with itself. Until this process ends no
+    other run of tests is given them: between the choice and the bind of a server they would be anybody's.
     """
     upto = max(int(_LOCAL_PORTS.read_text().split()[0]), 32_768)
     found: list[int] = []
     with ExitStack() as opened:
         while len(found) < count:
             each = opened.enter_context(socket.socket())
+            port = _FIRST_PORT + secrets.randbelow(upto - _FIRST_PORT)
+            if not _reserve(port):
+                continue
             with suppress(OSError):
-                each.bind(("127.0.0.1", _FIRST_PORT + secrets.randbelow(upto - _FIRST_PORT)))
-                found.append(int(each.getsockname()[1]))
+                each.bind(("127.0.0.1", port))
+                found.append(port)
     return found
+
+
+def _reserve(port: int) -> bool:
+    """Keep a port for this process; false if a process of tests has it already.
+
+    The name is an abstract one, which ends with its socket, and so with the process.
+    """
+    kept = socket.socket(socket.AF_UNIX)
+    try:
+        kept.bind(f"\0retinue-test-port-{port}")
+    except OSError:
+        kept.close()
+        return False
+    _reserved.append(kept)
+    return True
 
 
 def free_port() -> int:
@@ -47,7 +68,7 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def wait_for(what: str, probe: Callable[[], T], *, seconds: float = 30.0, every: float = 0.02) -> T:
+def wait_for(what: str, probe: Callable[[], T], *, seconds: float = 60.0, every: float = 0.02) -> T:
     """Call ``probe`` until its result is true, and return it. Raises ``TimeoutError`` naming ``what``.
 
     How long is no guarantee of the product, but the end of a test that hangs: other work on the machine must
@@ -69,7 +90,7 @@ def status_of(
     """Return the HTTP status of a GET; ``None`` if nobody answers."""
     request = urllib.request.Request(url, headers=headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=2, context=tls) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=tls) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -92,7 +113,7 @@ def end_with_parent(end: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
 
 
 def stop(
-    process: subprocess.Popen[bytes], *, seconds: float = 25.0, first: signal.Signals = signal.SIGTERM
+    process: subprocess.Popen[bytes], *, seconds: float = 60.0, first: signal.Signals = signal.SIGTERM
 ) -> int:
     """Ask one process to end, by its id; kill it if it has not ended in time. Returns its exit code."""
     if process.poll() is None:
