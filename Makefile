@@ -17,7 +17,7 @@ PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
 # What is checked, besides the package itself.
 CODE := $(wildcard src tests examples bench formal hatch_build.py)
 
-.PHONY: help run test check format formal bench bench-console bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs ledger-fuzz lock clean
+.PHONY: help run test check format formal bench bench-console bench-peers instructions conformance screenshots translations cluster-soak policy-keys docs fuzz ledger-fuzz lock clean
 
 help:
 	@echo "make run     set up, start Retinue with sample data, print a curl that works"
@@ -34,6 +34,7 @@ help:
 	@echo "make translations  bring the texts that are marked into the German catalogue, and compile it"
 	@echo "make cluster-soak  stop, kill and cut off processes for an hour while keys are revoked"
 	@echo "make policy-keys  show that the tests of policy keys notice a key that does nothing"
+	@echo "make fuzz    draw anew what tests draw, ROUNDS times (10)"
 	@echo "make docs    check that the documents tell the truth"
 	@echo "make package  build wheel and sdist, reproducibly; make package-check tries them"
 	@echo "make sbom    list what is shipped (CycloneDX)"
@@ -180,6 +181,14 @@ $(UV): requirements/lock.txt | $(BIN)/python
 	$(BIN)/python -m venv .tools/uv
 	.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
 	@touch $@
+
+# What tests draw, drawn anew in each of ROUNDS rounds: what fails is printed, to be repeated and mended.
+ROUNDS ?= 10
+fuzz: $(VENV)/.test-stamp
+	for round in $$(seq $(ROUNDS)); do \
+		RETINUE_TEST_DRAWS=anew $(BIN)/pytest -q tests/property tests/machine tests/unit tests/node/test_bodies.py \
+			tests/node/test_fuzz.py tests/node/test_heads.py tests/invariants/test_inv5_narrow.py \
+			tests/storage/test_merkle_tree.py tests/api/test_cursors.py tests/api/test_cursor_lists.py; done
 
 # 100,000 exports of an audit log that somebody has touched; minutes.
 ledger-fuzz: $(VENV)/.test-stamp

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.server_support.django_setup import kinds
 from tests.support.requirements import need
@@ -23,6 +24,13 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = ["tests.server_support.fixtures"]
+
+# What is drawn is the same in every run, and nothing of it is about how fast the machine is: a test fails because of a
+# change, and never by chance or because others work beside it. `make fuzz` draws anew, each time something else.
+_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _ANY_SPEED, derandomize=True, database=None)
+settings.register_profile("anew", _ANY_SPEED, derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("RETINUE_TEST_DRAWS", "same"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,7 +14,7 @@ ACCOUNTS = "/v1/service-accounts"
 
 def send(installation: Installation, data: bytes) -> Answer | None:
     """Send bytes on a connection of their own; ``None`` if it is closed without an answer."""
-    with Wire(installation.port, timeout=15) as wire:
+    with Wire(installation.port, timeout=60) as wire:
         wire.send(data)
         answer = HTTPResponse(wire.socket)
         try:

@@ -42,7 +42,11 @@ def read_all(caller: Caller, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(start=st.lists(TIES, min_size=1, max_size=7), size=st.integers(1, 4), between=BETWEEN)
 def test_rows_that_were_there_throughout_are_seen_once(
     server_database: str, name: str, start: list[int], size: int, between: list[Any]

@@ -34,7 +34,11 @@ def walk(world: World, path: str) -> list[str]:
         cursor = answer.json["next"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     rows=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=12),
     size=st.integers(1, 5),

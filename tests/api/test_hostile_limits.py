@@ -103,7 +103,7 @@ def test_own_calls_are_in_the_request_log(installation: Installation) -> None:
         answer = http("GET", f"{installation.url}/v1/requests?limit=50", token=installation.token())
         return [item for item in answer.json()["items"] if item["client"] == mark]
 
-    wait_for("three calls are listed", lambda: len(listed()) == 3, seconds=10)
+    wait_for("three calls are listed", lambda: len(listed()) == 3, seconds=60)
 
     assert {("control plane", "/v1/me", "allowed")} == {
         (item["node"], item["path"], item["decision"]) for item in listed()

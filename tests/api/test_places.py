@@ -30,7 +30,7 @@ def unsent_bodies(installation: Installation, path: str, tokens: list[str], coun
     """Announce bodies and send their first byte only, with the tokens in turn."""
     with ExitStack() as stack:
         for number in range(count):
-            wire = stack.enter_context(Wire(installation.port, timeout=15))
+            wire = stack.enter_context(Wire(installation.port, timeout=60))
             wire.send(
                 f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
                 "Content-Type: application/json\r\n"

@@ -18,13 +18,16 @@ from tests.support.processes import wait_for
 from tests.support.wire import Reply
 
 MANY = 80
-HELD = 1.25
+#: Polls are held for so long, which is more than anything else takes here: what comes sooner was not waited for.
+HELD = 20.0
 
 
 @pytest.fixture
 def served(installation: Installation) -> Served:
-    """The installation of this module."""
-    return Served(installation)
+    """The installation of this module, where leases are so long that polls may be held for ``HELD``."""
+    found = Served(installation)
+    found.admin.call("PATCH", "/v1/policy", {"set": {"freshness.lease_seconds": 8 * HELD}})
+    return found
 
 
 def test_from_memory_or_not_it_is_the_same_answer(served: Served) -> None:
@@ -90,8 +93,8 @@ def test_held_polls_hold_no_thread_and_a_commit_answers_them(served: Served) -> 
 
     assert during - before < 10
     assert {200} == {each.status for each in found}
-    assert sum(bool(each.body["changes"]) for each in found) > MANY / 2  # on a slow machine some had ended
-    assert max(ends) - began < HELD + 1.0
+    assert [] == [each.body for each in found if not each.body["changes"]]
+    assert max(ends) - began < HELD / 2
 
 
 def test_a_removed_node_is_refused_at_once_also_while_it_is_held(served: Served) -> None:
@@ -108,7 +111,7 @@ def test_a_removed_node_is_refused_at_once_also_while_it_is_held(served: Served)
     thread.join()
 
     assert [(410, "node_removed")] * 2 == [(e.status, e.body["code"]) for e in (found[0], node.poll())]
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < HELD / 2
 
 
 def test_a_replaced_follower_is_refused_while_it_is_held(served: Served) -> None:
@@ -195,7 +198,7 @@ def test_bodies_that_never_come_keep_no_node_waiting(served: Served) -> None:
     head = b"POST /v1/feed/poll HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     before = served.threads
     with ExitStack() as stack:
-        open_ = [stack.enter_context(Raw(served.installation.port, timeout=15)) for _ in range(100)]
+        open_ = [stack.enter_context(Raw(served.installation.port, timeout=60)) for _ in range(100)]
         for number, each in enumerate(open_):
             each.send(head + (token if number % 2 else b"") + b"Content-Length: 100\r\n\r\n")
         time.sleep(0.3)
@@ -207,7 +210,7 @@ def test_bodies_that_never_come_keep_no_node_waiting(served: Served) -> None:
     assert [200, 200] == statuses
     assert took < 3
     assert during - before < 10
-    assert max(ended) < 9
+    assert max(ended) < 20
 
 
 def test_a_poll_in_parts_is_read(served: Served) -> None:
@@ -243,4 +246,4 @@ def test_many_new_nodes_at_once_are_all_answered(served: Served) -> None:
         thread.join()
 
     assert [200] * 40 == found
-    wait_for("a remembered one", lambda: "vary" not in nodes[0].take().headers, seconds=5)
+    wait_for("a remembered one", lambda: "vary" not in nodes[0].take().headers, seconds=60)

@@ -76,7 +76,7 @@ def _served(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stderr=log, preexec_fn=end_with_parent())
     try:
-        wait_for("the server is ready", lambda: status_of(f"{url}/readyz") == 200, seconds=30)
+        wait_for("the server is ready", lambda: status_of(f"{url}/readyz") == 200, seconds=120)
         yield url
     finally:
         stop(process)
@@ -92,7 +92,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     password.write_text("a-long-throwaway-password\n")
     flags = ("--no-input", "--organization", ORGANIZATION, "--admin-email", "a@acme.example")
     files = ("--admin-password-file", str(password), "--token-file", str(token))
-    subprocess.run([*SERVER, "init", *flags, *files], env=environment, check=True, timeout=60)
+    subprocess.run([*SERVER, "init", *flags, *files], env=environment, check=True, timeout=240)
     (home / "permissions.yaml").write_text("permissions: [report:read]\n")
     with _served(folder, environment) as url:
         made = Target(url, {"owner": token.read_text().strip()})
@@ -121,13 +121,15 @@ def test_any_request_gets_a_documented_answer(target: Target, caller: str, tmp_p
         str(EXAMPLES[caller]),
         "--seed",
         "1",
+        "--request-timeout",
+        "60",
         *(f"--exclude-operation-id={each}" for each in LEFT_OUT.get(caller, ())),
     )
     done = subprocess.run(
         [PROGRAM, "--config-file", str(settings), "run", f"{target.url}/v1/openapi.json", *flags,
          "--no-color"],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "API_TOKEN": target.tokens[caller]},
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=1_200, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

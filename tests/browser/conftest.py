@@ -32,8 +32,11 @@ ATTACKER = "attacker.lan"
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    from tests.browser.visitor import LIMIT_MS
+
+    expect.set_options(timeout=LIMIT_MS)
     with sync_playwright() as playwright:
         # Its own sandbox wants rights that a container does not give; it opens pages of this machine alone.
         browser = playwright.chromium.launch(

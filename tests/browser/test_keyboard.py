@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import enter
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, settle
 from tests.conformance.server import Server
 from tests.support.requirements import requires
 
@@ -65,6 +66,9 @@ def test_account_is_found_and_opened_by_keyboard(reviewer: Visitor) -> None:
     page = reviewer.go("/accounts")
     page.keyboard.press("f")
     page.keyboard.type("Founder")
+    # The list held nobody else before: that it was narrowed, the address says.
+    expect(page).to_have_url(re.compile("search=Founder"))
+    settle(page)
     expect(page.locator(".row-link")).to_have_count(1)
     for _step in range(60):
         page.keyboard.press("Tab")

@@ -12,7 +12,7 @@ _IN_A_FIELD = "document.activeElement?.shadowRoot?.activeElement instanceof HTML
 
 def _open_search(page: Page) -> None:
     """Press the key until a field has the cursor: the page listens to it some time after it is shown."""
-    for _ in range(60):
+    for _ in range(240):
         page.keyboard.press("/")
         page.wait_for_timeout(250)
         if page.evaluate(_IN_A_FIELD):

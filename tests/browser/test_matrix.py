@@ -25,7 +25,7 @@ def test_matrix_is_a_grid_that_counts_what_differs(visitor: Visitor) -> None:
     other = grid.locator("input[value='role:create']")
     bar = page.locator("[data-diff-count]")
 
-    assert 1 == grid.locator("input[tabindex='0']").count()
+    expect(grid.locator("input[tabindex='0']")).to_have_count(1)
     own.focus()
     expect(page.locator("[data-grid-said]")).to_contain_text("role:read – ")
     page.keyboard.press("ArrowRight")

@@ -155,7 +155,7 @@ def test_end_of_the_session_is_told_beside_the_token(visitor: Visitor, account: 
     def soon(route: Route) -> None:
         answer = route.fetch()
         route.fulfill(
-            response=answer, body=re.sub('data-seconds="[0-9]+"', 'data-seconds="180"', answer.text())
+            response=answer, body=re.sub('data-seconds="[0-9]+"', 'data-seconds="420"', answer.text())
         )
 
     page.route(f"**/accounts/{account[0]}/keys", soon)
@@ -167,7 +167,7 @@ def test_end_of_the_session_is_told_beside_the_token(visitor: Visitor, account: 
     token = _token(page)
     warning = page.get_by_role("alert").filter(has_text="Your session ends in 2 minutes.")
     expect(warning).to_be_hidden()
-    page.clock.run_for(65_000)
+    page.clock.fast_forward("05:01")
     expect(warning).to_be_visible()
     assert token == _token(page)
     warning.get_by_role("button", name="Stay signed in").click()

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.visitor import Visitor
-from tests.support.installation import http
 from tests.support.requirements import requires
 
 pytestmark = requires("chromium")
-
-
-def _verdict(visitor: Visitor, token: str) -> str | None:
-    """Return why the node denies a token; ``None`` if it accepts it."""
-    answer = http("POST", f"{visitor.retinue.node_url}/v1/verify", body={"token": token}).json()
-    reason: str | None = answer.get("reason")
-    return reason
 
 
 def _create(page: Page, name: str) -> str:
@@ -52,7 +43,7 @@ def test_story_of_a_key(visitor: Visitor) -> None:
     name = f"story-{secrets.token_hex(4)}"
     page = visitor.go("/accounts")
     token = _create(page, name)
-    assert _verdict(visitor, token) is None
+    visitor.accepted(token)
     page.get_by_role("button", name="Test now").click()
     expect(page.get_by_text(f"Accepted: {name}")).to_be_visible()
     expect(page.get_by_text("First request")).to_be_visible()
@@ -67,14 +58,16 @@ def test_story_of_a_key(visitor: Visitor) -> None:
     newer = page.get_by_label("New token, shown once").input_value()
     _keep(page)
     expect(page.locator("tr.under")).to_contain_text("Retiring")
-    assert [None, None] == [_verdict(visitor, each) for each in (token, newer)]
+    assert visitor.verdict(token) is None
+    visitor.accepted(newer)
 
     page.get_by_role("switch").click()
     page.get_by_role("button", name=f"Disable {name}").click()
     expect(page.get_by_text("None of its credentials work.")).to_be_visible()
-    assert ["account_disabled"] * 2 == [_verdict(visitor, each) for each in (token, newer)]
+    assert ["account_disabled"] * 2 == [visitor.verdict(each) for each in (token, newer)]
     page.get_by_role("switch").click()
     expect(page.get_by_text(f"{name} is enabled.")).to_be_visible()
+    visitor.accepted(token, newer)
 
     page.get_by_role("button", name="Actions for API key").first.click()
     page.get_by_role("link", name="Revoke…").locator("visible=true").click()
@@ -84,7 +77,7 @@ def test_story_of_a_key(visitor: Visitor) -> None:
         page.get_by_text(re.compile(r"Holds since \d\d:\d\d:\d\d\.\d{3} UTC on 1 of 1 node"))
     ).to_be_visible()
     assert ["credential_revoked", None] == sorted(
-        (_verdict(visitor, each) for each in (token, newer)), key=lambda reason: reason or "z"
+        (visitor.verdict(each) for each in (token, newer)), key=lambda reason: reason or "z"
     )
 
 
@@ -94,7 +87,7 @@ def test_two_people_change_the_same_account(visitor: Visitor, account: tuple[str
     """
     ident, _name = account
     first = visitor.go(f"/accounts/{ident}/settings")
-    second = first.context.new_page()
+    second = visitor.beside()
     second.goto(first.url)
     first.get_by_label("Purpose").fill("Purpose of the first")
     first.get_by_role("button", name="Save changes").click()
@@ -115,7 +108,7 @@ def test_two_people_change_the_same_field(visitor: Visitor, account: tuple[str, 
     """
     ident, _name = account
     first = visitor.go(f"/accounts/{ident}/settings")
-    second = first.context.new_page()
+    second = visitor.beside()
     second.goto(first.url)
     first.get_by_label("Purpose").fill("Purpose of the first")
     first.get_by_role("button", name="Save changes").click()
@@ -164,7 +157,7 @@ def test_lost_connection_loses_nothing_and_does_nothing_twice(
     page = visitor.go(f"/accounts/{ident}/keys")
 
     expect(page.locator("tbody tr").filter(has_text="kept-name")).to_have_count(1)
-    assert _verdict(visitor, token) is None
+    visitor.accepted(token)
 
 
 def _swallow(route: Route) -> None:
@@ -191,7 +184,7 @@ def test_everything_works_without_scripts(visitor: Visitor, account: tuple[str, 
         page.get_by_role("button", name="Revoke").click()
 
         expect(page.get_by_text("Holds since")).to_be_visible()
-        assert "credential_revoked" == _verdict(plain, token)
+        assert "credential_revoked" == plain.verdict(token)
 
 
 def test_list_of_many_accounts_answers_while_typing(visitor: Visitor, account: tuple[str, str]) -> None:
@@ -201,10 +194,8 @@ def test_list_of_many_accounts_answers_while_typing(visitor: Visitor, account: t
     _ident, name = account
     page = visitor.go("/accounts")
     page.get_by_label("Filter by name", exact=False).press_sequentially(name, delay=5)
-    began = time.monotonic()
     expect(page.locator(".row-link")).to_have_count(1)
 
-    assert time.monotonic() - began < 10
     expect(page.get_by_label("Filter by name", exact=False)).to_be_focused()
     page.reload()
     expect(page.locator(".row-link")).to_have_count(1)

@@ -10,14 +10,19 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
 
-from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation
+from tests.support.installation import ADMIN_EMAIL, ORGANIZATION, Installation, http
 from tests.support.processes import wait_for
+
+#: Until then a page may do what it is waited for. It ends a test that hangs, and promises nothing about the product.
+LIMIT_MS = 60_000
 
 #: A page tells here what its policy has stopped; the listener stands before any script of the page.
 _LISTEN = """
 document.addEventListener("securitypolicyviolation",
     (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
 """
+#: Scripts come after what is seen: until they are there, a key does nothing, and a link leads to a page of its own.
+_LOADED = "addEventListener('load', () => document.documentElement.setAttribute('data-loaded', ''))"
 _MOVING = "Boolean(document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling'))"
 
 
@@ -31,6 +36,7 @@ class Visitor:
         self.handle = handle
         self.wrong: list[str] = []
         page.context.add_init_script(_LISTEN)
+        page.context.add_init_script(_LOADED)
         page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
         page.on("request", lambda request: self._watch(request.url))
@@ -52,8 +58,10 @@ class Visitor:
         ``handle`` is the organization whose pages it shows. At its end nothing may have gone wrong.
         """
         context = browser.new_context(base_url=url or retinue.url, storage_state=state, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(LIMIT_MS)
         found = cls(context.new_page(), retinue, url, handle)
+        if options.get("java_script_enabled", True):
+            wait_for_scripts(found.page)
         try:
             yield found
             found.is_well()
@@ -64,6 +72,22 @@ class Visitor:
         """Open a page of the organization."""
         self.page.goto(f"/o/{self.handle}{path}")
         return self.page
+
+    def beside(self) -> Page:
+        """Open another window of the same person."""
+        page = self.page.context.new_page()
+        wait_for_scripts(page)
+        return page
+
+    def verdict(self, token: str) -> str | None:
+        """Return why the node denies a token; ``None`` if it accepts it."""
+        answer = http("POST", f"{self.retinue.node_url}/v1/verify", body={"token": token}).json()
+        reason: str | None = answer.get("reason")
+        return reason
+
+    def accepted(self, *tokens: str) -> None:
+        """Wait until the node accepts each token: what is given is not waited for as long as what is taken away."""
+        wait_for("the node accepts all", lambda: not any(map(self.verdict, tokens)), every=0.05)
 
     def is_well(self) -> None:
         """Assert that nothing has gone wrong so far."""
@@ -85,13 +109,19 @@ class Visitor:
             self.wrong.append(f"a request left the host: {url}")
 
 
+def wait_for_scripts(page: Page) -> None:
+    """Have everything that is done or looked for in a window wait until the scripts of its page are there."""
+    page.add_locator_handler(page.locator("html:not([data-loaded])"), lambda: None)
+
+
 def settle(page: Page) -> None:
     """Wait until the parts of a page that come after it are there.
 
     Asked again and again from outside: the page's policy lets nobody evaluate a condition in it for long.
     """
-    page.wait_for_timeout(60)  # until it has asked for them
-    wait_for("the page is still", lambda: not page.evaluate(_MOVING), seconds=15, every=0.03)
+    page.wait_for_load_state()  # by then it has asked for them
+    page.wait_for_timeout(60)  # and for what an act of the test has made it ask for
+    wait_for("the page is still", lambda: not page.evaluate(_MOVING), every=0.03)
 
 
 def sign_in(page: Page, retinue: Installation, url: str = "") -> None:

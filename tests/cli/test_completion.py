@@ -144,7 +144,7 @@ def test_bash(run: Run, server: FakeServer, tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
     assert ["Data\\ \\$\\(touch\\ x\\)", "account"] == done.stdout.splitlines(), done.stderr
@@ -173,10 +173,10 @@ def test_scripts_are_of_their_shell(shell: str, run: Run, tmp_path: Path) -> Non
 
     assert "retinue __complete" in path.read_text()
     if shutil.which(shell):
-        assert 0 == subprocess.run([shell, "-n", str(path)], timeout=30).returncode
+        assert 0 == subprocess.run([shell, "-n", str(path)], timeout=180).returncode
     if shutil.which(shell) and shell in _COMPLETED:
         environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "HOME": str(tmp_path)}
-        done = subprocess.run(_COMPLETED[shell], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(_COMPLETED[shell], env=environment, capture_output=True, text=True, timeout=180)
         verbs = ["regenerate", "rename", "restore", "restrict", "revoke"]
         assert [*verbs, "Data"] == [line.partition("\t")[0] for line in done.stdout.splitlines()], done.stderr
 
@@ -188,6 +188,6 @@ def test_a_warm_completion_loads_little(run: Run, cache: Path) -> None:
         "import sys; from retinue.cli.__main__ import main; main(['__complete', 'account', 'ge']); "
         "print(*sorted({'cyclopts', 'rich', 'msgspec', 'lmdb', 'yaml'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180)
 
     assert ["get", ""] == done.stdout.split("\n")[:2]

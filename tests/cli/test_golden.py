@@ -70,7 +70,7 @@ def test_program_of_its_own() -> None:
     environment = {"PATH": os.environ["PATH"], "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
     argv = [sys.executable, "-m", "retinue.cli", "--help"]
 
-    process = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
+    process = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=180)
 
     assert (0, (GOLDEN / "help-retinue.txt").read_text()) == (process.returncode, process.stdout)
 

@@ -16,7 +16,7 @@ from tests.cli.control_plane import FakeServer
 
 def _retinue(*words: str, stdout: int) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "retinue.cli", *words]
-    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=180)
 
 
 @pytest.mark.parametrize("words", [("version",), ("--help",)])

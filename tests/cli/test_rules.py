@@ -255,7 +255,7 @@ sys.stderr.write(" ".join(sorted({name.partition(".")[0] for name in sys.modules
 
 def _loaded(*words: str) -> set[str]:
     process = subprocess.run(
-        [sys.executable, "-c", _FOOTPRINT, *words], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _FOOTPRINT, *words], capture_output=True, text=True, check=True, timeout=180
     )
     return set(process.stderr.splitlines()[-1].split()) if process.stderr else set()
 

@@ -50,7 +50,7 @@ def test_gitleaks_finds_what_is_there(run: Run, planted: tuple[Path, list[Token]
     command = [
         str(each) for each in (BIN / "gitleaks", "dir", folder, "-c", rule, "--no-banner", "-r", report)
     ]
-    done = subprocess.run([*command, "-f", "json"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "-f", "json"], capture_output=True, text=True, timeout=180)
     found = json.loads(report.read_text())
 
     assert 1 == done.returncode, done.stderr
@@ -67,7 +67,7 @@ def test_detect_secrets_finds_what_is_there(
     plugin = tmp_path / "retinue_token.py"
     plugin.write_text(_rule(run, "detect-secrets"))
     command = [str(each) for each in (BIN / "detect-secrets", "scan", "--all-files", "-p", plugin, folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, cwd=tmp_path)
     results = json.loads(done.stdout)["results"]
     ours = [each for some in results.values() for each in some if each["type"] == "Retinue token"]
 

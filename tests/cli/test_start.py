@@ -28,7 +28,7 @@ _PLANES = {"django", "ninja", "granian", "uvloop", "pydantic"}
 def loaded(*words: str) -> set[str]:
     """The modules that a fresh interpreter has loaded after this command."""
     process = subprocess.run(
-        [sys.executable, "-c", _COUNT, *words], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", _COUNT, *words], capture_output=True, text=True, timeout=180
     )
     return set(json.loads(process.stdout.splitlines()[-1]))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from tests.support.installation import Answer, http
+from tests.support.installation import Answer, http, reached
 
 JSON = dict[str, Any]
 ACCOUNTS, KEYS = "/v1/service-accounts", "/v1/keys"
@@ -23,13 +24,17 @@ class Caller:
     url: str
     token: str
     scheme: str = "Bearer"
+    #: The node that is asked about what these calls change.
+    node_url: str = ""
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """Make a call and return its answer, whatever the status. ``headers`` have ``_`` for ``-``."""
         token = self.token if self.scheme == "Bearer" else b64encode(self.token.encode()).decode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         named["Authorization"] = f"{self.scheme} {token}"
-        return http(method, f"{self.url}{path}", body=body, headers=named)
+        began = time.monotonic()
+        answer = http(method, f"{self.url}{path}", body=body, headers=named)
+        return reached(self.node_url, answer, time.monotonic() - began) if self.node_url else answer
 
     def do(self, method: str, path: str, body: object = None, **headers: str) -> Any:
         """Make a call that must succeed, and return what it answers."""

@@ -20,13 +20,13 @@ def signs_in(server: Server, login: str, password: str) -> bool:
     cookies = CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
     address = f"{server.running.url}/login/"
-    with browser.open(address, timeout=15) as page:
+    with browser.open(address, timeout=60) as page:
         found = _FORM.search(page.read().decode())
     assert found is not None
     fields = {"csrfmiddlewaretoken": found[1], "login": login, "password": password}
     data = urllib.parse.urlencode(fields).encode()
     request = urllib.request.Request(address, data, {"Referer": address, "Origin": server.running.url})
-    with browser.open(request, timeout=15) as page:
+    with browser.open(request, timeout=60) as page:
         page.read()
     return any(cookie.name == "retinue-session" and cookie.value for cookie in cookies)
 
@@ -63,7 +63,7 @@ class Visitor:
         return self._send(f"{base}{place}", f"{base}{to or place}", fields)
 
     def _text(self, path: str) -> str:
-        with self._browser.open(f"{self._url}{path}", timeout=30) as page:
+        with self._browser.open(f"{self._url}{path}", timeout=60) as page:
             return " ".join(unescape(page.read().decode()).split())
 
     def _send(self, at: str, to: str, fields: dict[str, str]) -> str:
@@ -73,7 +73,7 @@ class Visitor:
         headers = {"Referer": f"{self._url}{at}", "Origin": self._url}
         request = urllib.request.Request(f"{self._url}{to}", data, headers)
         try:
-            with self._browser.open(request, timeout=30) as page:
+            with self._browser.open(request, timeout=60) as page:
                 return " ".join(unescape(page.read().decode()).split())
         except urllib.error.HTTPError as refused:
             raise AssertionError(f"{to}: {refused.code} {refused.read().decode()[-2000:]}") from refused

@@ -56,7 +56,7 @@ class Server:
     @property
     def operator(self) -> Caller:
         """The operator of the installation."""
-        return Caller(self.running.url, self.running.token())
+        return Caller(self.running.url, self.running.token(), node_url=self.running.node_url)
 
     @property
     def person(self) -> tuple[str, str]:
@@ -65,7 +65,7 @@ class Server:
 
     def caller(self, token: str, scheme: str = "Bearer") -> Caller:
         """Return the calls of whoever holds a token."""
-        return Caller(self.running.url, token, scheme)
+        return Caller(self.running.url, token, scheme, self.running.node_url)
 
     def first_token(self, user: JSON) -> str:
         """Return a token of a person, which the node learns of within seconds."""
@@ -177,6 +177,11 @@ class Organization:
         decision = self.server.ask(token=token, need=list(need), **asked)
         return "allowed" if decision["allowed"] else str(decision["reason"])
 
+    def awaited(self, token: str, *need: str) -> str:
+        """Return ``allowed`` once the node answers so: who gives in the console is not told when nodes have it."""
+        wait_for("the node allows it", lambda: self.decide(token, *need) == "allowed", every=0.05)
+        return "allowed"
+
     def may(self, token: str, *names: str) -> set[str]:
         """Return those of ``names`` that the node allows."""
         return {name for name in names if self.decide(token, name) == "allowed"}
@@ -189,7 +194,7 @@ class Organization:
             found: list[JSON] = self.admin.get(path, limit=200, **query)["items"]
             return found if len(found) >= least else None
 
-        found = wait_for(f"{least} decisions are listed", look, every=0.1)
+        found = wait_for(f"{least} decisions are listed", look, seconds=120, every=0.1)
         assert found is not None
         return found
 
@@ -200,7 +205,7 @@ class Organization:
             found: JSON = self.admin.get(path)
             return found if found["use_count"] else None
 
-        found = wait_for("the use is counted", look, seconds=60, every=0.2)
+        found = wait_for("the use is counted", look, seconds=120, every=0.2)
         assert found is not None
         return found
 
@@ -226,7 +231,7 @@ class Organization:
         environment = running.environment | {"RETINUE_TOKEN_FILE": str(file)}
         done = subprocess.run(
             [PROGRAM, *arguments], env=environment, cwd=running.home.parent, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -271,4 +276,4 @@ def first_tokens(running: Installation) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)

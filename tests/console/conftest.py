@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +56,15 @@ def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(browser, "HERE", [f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"])
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def apps_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app shows the same codes for the whole of a test, however long that takes."""
+    from allauth.mfa.totp.internal import auth
+
+    at = time.time()
+    monkeypatch.setattr(auth, "time", SimpleNamespace(time=lambda: at))
 
 
 @pytest.fixture(autouse=True)

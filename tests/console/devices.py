@@ -8,10 +8,10 @@ import html
 import json
 import re
 import secrets
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from allauth.mfa.totp.internal import auth
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,7 +27,7 @@ _OPTIONS = re.compile(r'data-options="([^"]+)"')
 
 def code(secret: str, step: int = 0) -> str:
     """Return what an app shows now, or so many steps of 30 seconds later."""
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + step)))
+    return str(format_hotp_value(hotp_value(secret, int(auth.time.time()) // 30 + step)))
 
 
 def secret_on(page: str) -> str:

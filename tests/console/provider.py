@@ -31,11 +31,11 @@ class Served:
         """Have it sign this person in next, and answer so."""
         claims = {"sub": subject, "email": email or None, **more.pop("claims", {})}
         body = json.dumps({"claims": claims, **more}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{self.issuer}/next", body), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(f"{self.issuer}/next", body), timeout=60).close()
 
     def asked(self) -> dict[str, str]:
         """Return with what it was asked last."""
-        with urllib.request.urlopen(f"{self.issuer}/asked", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.issuer}/asked", timeout=60) as answer:
             found: dict[str, str] = json.loads(answer.read())
             return found
 
@@ -47,7 +47,7 @@ class Served:
                 return None
 
         try:
-            urllib.request.build_opener(Stay).open(url, timeout=10)
+            urllib.request.build_opener(Stay).open(url, timeout=60)
         except urllib.error.HTTPError as error:
             back = urlsplit(error.headers["Location"])
             return f"{back.path}?{back.query}"

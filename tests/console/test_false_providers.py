@@ -31,7 +31,7 @@ FALSE: dict[str, dict[str, Any]] = {
     "no issuer": {"claims": {"iss": None}},
     "expired": {"claims": {"exp": NOW - 3600, "iat": NOW - 7200}},
     "no end": {"claims": {"exp": None}},
-    "from the future": {"claims": {"iat": NOW + 7200, "nbf": NOW + 7200}},
+    "from the future": {"claims": {"iat": NOW + 72_000, "nbf": NOW + 72_000}},
     "alg none": {"wrong": "alg_none"},
     "alg HS256 with the public key": {"wrong": "alg_hs256"},
     "key": {"wrong": "key"},

@@ -40,7 +40,7 @@ class Story:
     def decided(self, filters: str) -> list[dict[str, Any]]:
         """Return decisions of the request log, as soon as there are some."""
         found: list[dict[str, Any]] = wait_for(
-            filters, lambda: self.ask(f"log list --limit 5 {filters}")["items"], seconds=30, every=0.5
+            filters, lambda: self.ask(f"log list --limit 5 {filters}")["items"], seconds=60, every=0.5
         )
         return found
 

@@ -70,7 +70,7 @@ def _health(url: str) -> int:
     )
     command = [sys.executable, *json.loads(told)[1:]]
     environment = {**os.environ, "HEALTH_URL": url}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False).returncode
+    return subprocess.run(command, env=environment, capture_output=True, timeout=180, check=False).returncode
 
 
 def test_dockerfile() -> None:
@@ -103,7 +103,7 @@ def test_dockerfile_is_linted() -> None:
 
 def _linted(text: str) -> str:
     program = Path(sys.executable).parent / "hadolint"
-    done = subprocess.run([program, "-"], input=text, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program, "-"], input=text, capture_output=True, text=True, timeout=180)
     assert "" == done.stderr
     return done.stdout
 
@@ -172,11 +172,11 @@ def test_units_of_systemd(unit: str, tmp_path: Path) -> None:
     copy = tmp_path / unit
     copy.write_text(text.replace("/opt/retinue/bin/retinue", PROGRAM))
     verified = subprocess.run(
-        ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60
+        ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=180
     )
     rated = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(copy)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
 
     assert (0, "") == (verified.returncode, verified.stderr)

@@ -154,7 +154,7 @@ def test_port_in_use(taken: int, checkout: Checkout) -> None:
             cwd=checkout.folder,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=180,
         )
 
     assert 2 == done.returncode

@@ -16,7 +16,7 @@ from tests.init.place import EMAIL, PASSWORD, Place
 
 ORGANIZATION_Q, EMAIL_Q = "organization (a handle, such as acme): ", "e-mail address of the administrator: "
 PASSWORD_Q, AGAIN_Q = "password of the administrator: ", "once more: "
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 class Terminal:

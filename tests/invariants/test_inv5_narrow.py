@@ -98,7 +98,11 @@ def _narrowings() -> st.SearchStrategy[dict[str, list[object]]]:
 
 
 @given(narrowed=_narrowings(), asked=_questions(), need=st.sampled_from([*NAMES, None]))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_inv5_restrictions_only_narrow(
     narrow: tuple[Ground, str, Token, Token],
     narrowed: dict[str, list[object]],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Protocol
 
 from retinue.server.nodes.models import Lease
 from tests.api.world import World
 from tests.invariants.ground import Ground
 from tests.storage.estate import Follower
-from tests.support.installation import Installation, http
+from tests.support.installation import Installation, http, reached
 
 
 class Plane(Protocol):
@@ -68,7 +69,9 @@ class Processes:
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Make a call as the owner of the organization."""
+        began = time.monotonic()
         answer = http(method, f"{self._running.url}{path}", token=self._token, body=body)
+        reached(self._running.node_url, answer, time.monotonic() - began)
         return answer.status, answer.json()
 
     def decide(self, token: str, need: str) -> str:

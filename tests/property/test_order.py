@@ -38,7 +38,9 @@ from tests.property.scenes import (
     token,
 )
 
-SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 REFUSED = (UnknownPermission, UnknownOrganization)
 
 

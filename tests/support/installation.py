@@ -37,6 +37,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 # Only what a child needs: no setting of the machine that runs the tests leaks into a test.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE")
 
+#: A call that took less was answered because the nodes had its change.
+_GIVEN_SECONDS = 0.8
+
 
 @dataclass
 class Answer:
@@ -74,6 +77,26 @@ def http(
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+
+def reached(node_url: str, answer: Answer, seconds: float) -> Answer:
+    """Return an answer that took so many seconds, once the node has what it gave.
+
+    What is taken away holds when the answer comes, or its receipt says that it is pending. What is given is waited
+    for a second at most, and on a machine with much to do the node may need longer: that is no fault of either.
+    """
+    revision = answer.headers.get("retinue-revision")
+    if revision is not None and seconds > _GIVEN_SECONDS and b'"receipt"' not in answer.body:
+        wait_for("the node has the change", lambda: _applied(node_url) >= int(revision), every=0.05)
+    return answer
+
+
+def _applied(node_url: str) -> int:
+    told = re.search(
+        rb"^retinue_replica_revision (\d+)", http("GET", f"{node_url}/metrics").body, re.MULTILINE
+    )
+    assert told is not None
+    return int(told[1])
 
 
 class Installation:

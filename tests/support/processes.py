@@ -40,7 +40,7 @@ def free_ports(count: int) -> list[int]:
         while len(found) < count:
             each = opened.enter_context(socket.socket())
             port = _FIRST_PORT + secrets.randbelow(upto - _FIRST_PORT)
-            if not _reserve(port):
+            if not reserve(port):
                 continue
             with suppress(OSError):
                 each.bind(("127.0.0.1", port))
@@ -48,7 +48,7 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def _reserve(port: int) -> bool:
+def reserve(port: int) -> bool:
     """Keep a port for this process; false if a process of tests has it already.
 
     The name is an abstract one, which ends with its socket, and so with the process.

@@ -28,7 +28,6 @@ def window(chromium: Browser, organization: Organization) -> Iterator[Visitor]:
     server = organization.server
     with Visitor.open(chromium, server.running, None, handle=organization.handle) as found:
         enter(found, organization)
-        found.page.context.set_default_timeout(5_000)
         yield found
 
 

@@ -67,7 +67,7 @@ def test_PL14_a_token_is_generated_from_the_account(person: Visitor, organizatio
     page.get_by_role("link", name="Generate API access token").first.click()
     press(page, "Generate API access token")
 
-    assert "allowed" == organization.decide(keep(page))
+    assert "allowed" == organization.awaited(keep(page))
 
 
 def test_PL16_switch_of_a_row_disables_and_enables(person: Visitor, organization: Organization) -> None:
@@ -83,7 +83,7 @@ def test_PL16_switch_of_a_row_disables_and_enables(person: Visitor, organization
     page.get_by_role("switch").click()
     expect(page.get_by_role("switch")).to_be_checked()
 
-    assert ["account_disabled", "allowed"] == [off, organization.decide(token)]
+    assert ["account_disabled", "allowed"] == [off, organization.awaited(token)]
 
 
 def test_PL17_an_account_is_deleted_from_the_list(person: Visitor, organization: Organization) -> None:

@@ -19,6 +19,7 @@ def test_PR5_users_tab_creates_a_service_user(person: Visitor, organization: Org
     organization.account("Beside people")
     page = person.go("/")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").click()
+    page.wait_for_url("**/settings**")
     if (users := page.get_by_role("main").get_by_role("link", name="Users", exact=True)).count():
         users.first.click()
     expect(row_of(page, "Beside people")).to_be_visible()
@@ -75,6 +76,7 @@ def test_PR14_details_groups_roles_and_policies_are_editable(
     page = person.go(f"/accounts/{account['id']}/access")
     page.get_by_role("checkbox", name="Readers", exact=False).first.check()
     page.get_by_role("button", name="Save roles").click()
+    expect(page.get_by_text("The roles are saved.", exact=False)).to_be_visible()
     for name in ("Analysts", "Readers rule"):
         field = page.locator("select").filter(has=page.locator("option", has_text=name))
         field.select_option(label=name)

@@ -37,6 +37,7 @@ def test_WF13_key_ids_are_copied_by_a_button(person: Visitor, organization: Orga
     page = person.go(f"/accounts/{account['id']}/keys")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     row_of(page, "named").get_by_role("button", name=f"Copy {key['key_id']}").click()
+    expect(page.locator(f"[data-copy='{key['key_id']}'].copied")).to_be_visible()
     assert key["key_id"] == page.evaluate("navigator.clipboard.readText()")
     page.get_by_role("link", name="Generate token").first.click()
     press(page, "Generate token")
@@ -61,7 +62,7 @@ def test_WF18_menu_switch_and_name(person: Visitor, organization: Organization) 
     page.get_by_role("switch").click()
     expect(page.get_by_role("switch")).to_be_checked()
 
-    assert ["account_disabled", "allowed"] == [off, organization.decide(token)]
+    assert ["account_disabled", "allowed"] == [off, organization.awaited(token)]
 
 
 def test_WF19_tokens_stand_on_the_create_and_the_edit_page(
@@ -75,7 +76,7 @@ def test_WF19_tokens_stand_on_the_create_and_the_edit_page(
     page.get_by_label("Name required").fill("with-token")
     page.get_by_label("Issue it now").check()
     page.get_by_role("button", name="Create service account").click()
-    assert "allowed" == organization.decide(keep(page))
+    assert "allowed" == organization.awaited(keep(page))
 
     expect(page.get_by_role("link", name="Generate token").first).to_be_visible()
 
@@ -90,6 +91,7 @@ def test_WF20_many_rows_are_chosen(person: Visitor, organization: Organization) 
         page.get_by_role("checkbox", name=f"Select chosen-{n}").check()
     page.get_by_role("button", name="Disable…").click()
     page.get_by_role("main").get_by_role("button", name="Disable").last.click()
+    expect(page.get_by_text("2 changed.")).to_be_visible()
     page = person.go("/accounts?search=chosen-")
     expect(page.get_by_role("switch")).to_have_count(3)
 

@@ -61,7 +61,7 @@ def test_PL16_switch_of_a_row_disables_and_enables(visitor: Visitor) -> None:
     visitor.fill("/accounts", to=f"/accounts/{account['id']}/do/enable")
 
     assert re.search(rf'<form method="post" action="[^"]+/{account["id"]}/do/disable">.*?role="switch"', row)
-    assert ["account_disabled", "allowed"] == [off, visitor.organization.decide(token)]
+    assert ["account_disabled", "allowed"] == [off, visitor.organization.awaited(token)]
 
 
 def test_PL17_an_account_is_deleted_from_the_list(visitor: Visitor) -> None:

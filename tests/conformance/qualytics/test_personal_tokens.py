@@ -17,7 +17,7 @@ def test_QU7_a_user_issues_tokens_of_their_own(organization: Organization) -> No
     user, caller = organization.person("Uma", "editor")
     issued = caller.post("/v1/me/tokens", name="laptop")
     own = [each["id"] for each in caller.get("/v1/me/tokens")["items"]]
-    wait_for("the node knows it", lambda: organization.decide(issued["token"], NEED) == "allowed", seconds=10)
+    wait_for("the node knows it", lambda: organization.decide(issued["token"], NEED) == "allowed", seconds=60)
     account = organization.caller(organization.account(roles=["editor"]))
     seen = organization.admin.call("GET", "/v1/personal-access-tokens")
 
@@ -41,7 +41,7 @@ def test_QU8_a_personal_token_breaks_with_its_user(organization: Organization) -
     token = caller.post("/v1/me/tokens", name="laptop")["token"]
     account = organization.account(roles=["editor"], owners=[user["id"]])
     key, path = organization.key(account)["token"], f"/v1/users/{user['id']}"
-    wait_for("the node knows it", lambda: organization.decide(token, NEED) == "allowed", seconds=10)
+    wait_for("the node knows it", lambda: organization.decide(token, NEED) == "allowed", seconds=60)
     seen = []
     organization.admin.patch(path, roles=["member"])
     seen.append(organization.decide(token, NEED))

@@ -45,7 +45,7 @@ def test_WF18_menu_switch_and_name(visitor: Visitor) -> None:
     assert "Deactivate…</a>" in row
     assert f'{place}">turned</a>' in row
     assert 'role="switch" aria-checked="false"' in page
-    assert ["account_disabled", "allowed"] == [off, visitor.organization.decide(token)]
+    assert ["account_disabled", "allowed"] == [off, visitor.organization.awaited(token)]
 
 
 def test_WF19_tokens_stand_on_the_create_and_the_edit_page(visitor: Visitor) -> None:

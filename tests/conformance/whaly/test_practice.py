@@ -25,7 +25,7 @@ def test_WH19_names_follow_a_convention(organization: Organization) -> None:
         found[:] = [each["subject"]["id"] for each in items]
         return old["id"] in found
 
-    wait_for("the account's name is found", is_found, seconds=20)
+    wait_for("the account's name is found", is_found, seconds=60)
     assert ("body.name", "body.name") == (refused[2], renamed[2])
     assert good["id"] not in found
     assert "allowed" == organization.decide(token, "dataset:read")
@@ -47,7 +47,7 @@ def test_WH22_keys_are_rotated_regularly(organization: Organization) -> None:
         return "rotation_due" in organization.server.ask(token=short["token"])["warnings"]
 
     assert not is_due()
-    wait_for("the key is due", is_due, seconds=5)
+    wait_for("the key is due", is_due, seconds=60)
     assert "rotation_due" not in organization.server.ask(token=key["token"])["warnings"]
     due = organization.admin.get(f"/v1/findings/fnd_rotation_due-{short['key']['id']}")
     assert ("open", short["key"]["id"]) == (due["state"], due["subject"]["id"])

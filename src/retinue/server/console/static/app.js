@@ -44,9 +44,13 @@ dialog?.addEventListener("close", () => {
   opener?.focus();
 });
 // What is live waits while somebody looks at a row of it.
+const isLookedAt = (live) => live.matches?.("[data-live]") && (live.contains(document.activeElement) || live.matches(":hover") || live.querySelector(":popover-open"));
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const live = event.detail.elt;
-  if (live.matches?.("[data-live]") && (live.contains(document.activeElement) || live.matches(":hover") || live.querySelector(":popover-open"))) event.preventDefault();
+  if (isLookedAt(event.detail.elt)) event.preventDefault();
+});
+// Also where it was asked for before somebody looked, and the answer comes now.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (isLookedAt(event.detail.elt)) event.detail.shouldSwap = false;
 });
 // What could not be read leaves what was there before, and says from when it is and which request failed.
 let asOf = new Date();

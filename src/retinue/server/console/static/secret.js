@@ -34,7 +34,11 @@ class SecretReveal extends HTMLElement {
     this.timer = setTimeout(() => this.hide(), Number(this.dataset.minutes) * 60_000);
     this.unprint();
     this.token.select();
-    requestAnimationFrame(() => { one("heading").focus(); });
+    // Whoever has gone on by then, by keys, is not taken back.
+    requestAnimationFrame(() => {
+      const at = document.activeElement;
+      if (at === this.token || !this.contains(at)) one("heading").focus();
+    });
   }
 
   // The token stands in the field's value alone: whatever keeps the page's markup does not keep the token.
