@@ -8,6 +8,8 @@ import pytest
 from django.db import connections
 
 from retinue.server.credentials.queries import Credential
+from retinue.server.ledger import rows
+from retinue.server.ledger.models import AuditEvent
 from tests.api.policies import set_policy
 from tests.api.test_key_life import key_of
 from tests.api.test_key_rotation import use
@@ -145,3 +147,26 @@ def test_nothing_is_issued_meanwhile(world: World, scope: str) -> None:
         assert later == live
     else:
         assert issued.keys() <= live
+
+
+def test_much_at_once_is_told_as_a_few(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Rows of many events, which go to the database in another way, say of each key what those of a few say.
+    """
+    account = world.account()
+    for name in ("one", "two"):
+        world.key(account, name)
+    path = f"/v1/service-accounts/{account.id}/compromise"
+    monkeypatch.setattr(rows, "MANY", 1)
+    done = world.owner.post(path, {"confirm": 2, "reason": "laptop 'lost' \\N"})
+    ended = {each["id"] for each in done.json["items"]}
+    told = AuditEvent.objects.filter(subject__in=ended, type="key.revoked")
+
+    assert (200, "complete", 2) == (done.status, done.json["receipt"]["state"], len(ended))
+    assert sorted((ident, "active", "compromised", "laptop 'lost' \\N") for ident in ended) == sorted(
+        (each.subject, each.before["state"], each.after["reason_code"], each.personal.data["after"]["reason"])
+        for each in told
+    )
+    assert ended == set(
+        Credential.objects.filter(state="revoked", principal=account).values_list("id", flat=True)
+    )

@@ -53,8 +53,7 @@ def compromise(tx: Transaction, scope: Scope, *, confirm: int, text: str = "") -
             f"it is {len(found)} credentials now, not {confirm}: look again",
             field="confirm",
         )
-    for key in found:
-        ending.end(tx, key, COMPROMISED, text)
+    ending.end_many(tx, found, COMPROMISED, text)
     return found
 
 

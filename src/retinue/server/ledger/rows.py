@@ -14,6 +14,9 @@ from django.db import connection
 #: PostgreSQL channel on which other processes hear of a new revision.
 CHANNEL = "retinue_head"
 
+#: From so many events on, PostgreSQL takes rows as a stream.
+MANY = 500
+
 _EVENT = (
     "id", "revision", "n", "mark", "at", "organization", "type", "actor_kind", "actor", "credential",
     "request", "channel", "subject_kind", "subject", "before", "after",
@@ -51,18 +54,29 @@ def write(
     ``revision``, once it is committed.
     """
     at, json = connection.ops.adapt_datetimefield_value, connection.ops.adapt_json_value
+    said = [(*row[:4], at(row[4]), *row[5:14], json(row[14], None), json(row[15], None)) for row in events]
+    told = [(*row[:2], json(row[2], None)) for row in personal]
+    if connection.vendor == "postgresql" and len(said) >= MANY:
+        _copy("ledger_auditevent", _EVENT, said)
+        _copy("ledger_personalpart", _PERSONAL, told)
+        _copy("ledger_change", _CHANGE, changes)
+        said, told, changes = [], [], []
     with _in_one_round_trip(), connection.cursor() as cursor:
-        cursor.executemany(
-            _insert("ledger_auditevent", _EVENT),
-            [(*row[:4], at(row[4]), *row[5:14], json(row[14], None), json(row[15], None)) for row in events],
-        )
-        cursor.executemany(
-            _insert("ledger_personalpart", _PERSONAL), [(*row[:2], json(row[2], None)) for row in personal]
-        )
+        if said:
+            cursor.executemany(_insert("ledger_auditevent", _EVENT), said)
+            cursor.executemany(_insert("ledger_personalpart", _PERSONAL), told)
         if changes:
             cursor.executemany(_insert("ledger_change", _CHANGE), changes)
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(revision)])
+
+
+def _copy(table: str, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    """Add many rows to a table of PostgreSQL, while the head is locked: at a tenth of what inserts take."""
+    named = ", ".join(f'"{column}"' for column in columns)
+    with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({named}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 @contextmanager
