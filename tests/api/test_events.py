@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from retinue.server.api import routes  # noqa: F401  (fills the table)
 from retinue.server.api.operations import OPERATIONS, Operation
+from retinue.server.console.telling import FIELDS
 from retinue.server.ledger import queries
 from retinue.server.ledger.catalogue import EVENTS
 from retinue.server.ledger.queries import AuditEvent, Event
@@ -255,6 +256,8 @@ def test_every_change_is_an_event_for_each_changed_object(world: World, each: Op
         assert (answer.headers["retinue-request-id"], "127.0.0.1") == (event.request, event.address)
         assert (event.type in _NEW, event.type in _GONE) == (not event.before, not event.after), event
         assert f"| `{event.type}` |" in DOCUMENT.read_text()
+        # What the console shows of it has a name for people.
+        assert set() == {*event.before, *event.after} - FIELDS.keys()
 
 
 def test_names_of_subjects_are_in_the_api(world: World) -> None:

@@ -46,6 +46,10 @@ _SAME_EACH_TIME = r"""() => {
         const day = shifted(+y, months.indexOf(m), +d);
         return `${day.getUTCDate()} ${months[day.getUTCMonth()]} ${day.getUTCFullYear()}${time ? ", 14:02" : ""}`;
       }],
+    [/\b(\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b(?! 20\d\d)/g, (_all, d, m) => {
+      const day = shifted(now.getUTCFullYear(), months.indexOf(m), +d);
+      return `${day.getUTCDate()} ${months[day.getUTCMonth()]}`;
+    }],
     [/\b(\d+) (s|min) ago\b/g, () => "2 min ago"],
     [/\bin \d+ (s|min)\b/g, () => "in 9 min"],
     [/\b\d\d:\d\d:\d\d\.\d{3}\b/g, () => "14:02:11.113"],
