@@ -13,6 +13,7 @@ from retinue.server.ledger import feed
 from retinue.server.nodes import wake
 from retinue.server.nodes.wake import Listener, Ticket, Wake
 from tests.storage.estate import Estate, Follower, Task
+from tests.support import watch
 from tests.support.processes import wait_for
 
 HELD = 50
@@ -62,10 +63,11 @@ def test_a_held_poll_is_answered_when_its_time_is_over(awake: str) -> None:
     """
     follower = Follower.create()
     follower.catch_up()
-    began = time.monotonic()
+    began, seconds = time.monotonic(), watch.start()
     answer = follower.poll(wait=0.3)
 
-    assert 0.3 <= time.monotonic() - began < 1.0
+    assert seconds() < 1.0
+    assert 0.3 <= time.monotonic() - began
     assert ([], True, False) == (answer.changes, answer.lease, answer.more)
 
 
@@ -75,10 +77,11 @@ def test_a_poll_is_never_held_longer_than_an_eighth_of_the_lease(awake: str) -> 
     """
     follower = Follower.create()
     follower.catch_up()
-    began = time.monotonic()
+    began, seconds = time.monotonic(), watch.start()
     follower.poll(wait=3600.0)
 
-    assert 1.2 <= time.monotonic() - began < 2.0
+    assert seconds() < 2.0
+    assert 1.2 <= time.monotonic() - began
 
 
 def test_held_polls_hold_no_connection(estate: Estate) -> None:
@@ -114,10 +117,10 @@ def test_no_more_polls_are_held_than_allowed(awake: str) -> None:
     first.catch_up()
     second.catch_up()
     task = _hold(first)
-    began = time.monotonic()
+    seconds = watch.start()
     second.poll(wait=1.25)
 
-    assert time.monotonic() - began < 0.5
+    assert seconds() < 0.5
     task.result()
 
 
@@ -128,10 +131,11 @@ def test_the_end_of_the_process_releases_held_polls(awake: str) -> None:
     follower = Follower.create()
     follower.catch_up()
     task = _hold(follower)
-    began = time.monotonic()
+    seconds = watch.start()
     wake.close()
+    task.result()
 
-    assert task.result() - began < 0.3
+    assert seconds() < 0.3
 
 
 def test_a_commit_of_another_process_is_heard(estate: Estate) -> None:
