@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Any
 from urllib.parse import quote
+
+from django.utils import timezone
 
 from retinue.server.access.queries import roles_of
 from retinue.server.credentials.queries import personal_tokens
 from retinue.server.directory.queries import Principal, accounts, owners_of
+from retinue.server.ledger.transaction import SYSTEM, transaction
+from retinue.server.nodes import actions
+from retinue.server.nodes.models import NodeAbout
 from tests.console.browser import Browser
 from tests.console.people import Person, account_of, colleague, make_person, set_policy
 
@@ -178,3 +184,23 @@ def test_nodes_are_for_who_may_read_them(browser: Browser, signed_in: Browser, p
 
     assert 403 == refused.status_code
     assert "<code>node:read</code>" in refused.content.decode()
+
+
+def test_nodes_say_how_they_are(signed_in: Browser, person: Person) -> None:
+    """
+    A node stands with its version, its credentials and how long it takes; one that tells nothing says so.
+    """
+    names = [f"n-{secrets.token_hex(4)}" for _ in range(2)]
+    with transaction(SYSTEM) as tx:
+        made = [actions.enrol(tx, name)[0] for name in names]
+    NodeAbout.objects.create(
+        node=made[0], told_at=timezone.now(), version="1.2.3", credentials=12_345, decisions=9,
+        window_seconds=300, p50_ns=1_500, p99_ns=20_000,
+    )  # fmt: skip
+    rows = signed_in.text(_path(person, "settings/nodes")).split("<tr>")
+    told, silent = (next(row for row in rows if name in row) for name in names)
+
+    assert {"1.2.3", "12,345", "1.5 / 20.0 µs"} == {
+        word for word in ("1.2.3", "12,345", "1.5 / 20.0 µs", "not told") if word in told
+    }
+    assert 3 == silent.count("not told")

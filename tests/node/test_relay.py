@@ -71,7 +71,10 @@ def test_a_node_follows_a_relay(tree: Tree, relay: Enrolled, child: Enrolled, co
             wait_for("the relay tells of it", lambda: tree.told(relay))
             told = tree.told(relay)
             assert [("child", "")] == [(each["node"], each["parent"]) for each in told]
-            wait_for("it announces itself", lambda: control.count("announce"))
+            wait_for(
+                "it announces itself",
+                lambda: any("identity_key" in each.body for each in control.received),
+            )
 
 
 def test_a_change_is_confirmed_when_it_holds_on_the_child(

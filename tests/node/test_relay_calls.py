@@ -88,7 +88,9 @@ def test_a_child_renews_its_credential_through_its_relay(
         wait_for(
             "it announces itself",
             lambda: any(
-                each.path.endswith("/announce") and each.token == renewed.token.reveal()
+                each.path.endswith("/announce")
+                and "identity_key" in each.body
+                and each.token == renewed.token.reveal()
                 for each in control.received
             ),
             seconds=15,

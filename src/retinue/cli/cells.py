@@ -67,6 +67,11 @@ def cell(value: Any) -> str:
     return clean(str(value))
 
 
+def told(value: Any) -> str:
+    """Return what somebody says of themselves as a person reads it, also where nothing is said."""
+    return "not told" if value is None else cell(value)
+
+
 def clean(text: str) -> str:
     """Return ``text`` with everything that is not printable replaced, so that it cannot steer a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)

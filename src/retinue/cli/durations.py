@@ -79,6 +79,11 @@ def ago(text: str | None) -> str:
     return f"{total // size} {unit} ago" if past else f"in {total // size} {unit}"
 
 
+def micro(microseconds: float | None) -> str:
+    """Return how long something very short takes as a table shows it."""
+    return "" if microseconds is None else f"{microseconds:.1f} µs"
+
+
 def brief(seconds: float | None) -> str:
     """Return a number of seconds as a table shows it."""
     return "" if seconds is None else f"{seconds:.1f} s"

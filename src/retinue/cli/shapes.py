@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from retinue.cli.cells import Column, Shape
-from retinue.cli.durations import ago, brief, clock
+from retinue.cli.cells import Column, Shape, told
+from retinue.cli.durations import ago, brief, clock, micro
 from retinue.cli.lookup import key_label
 from retinue.client import models as m
 from retinue.client import node_models as n
@@ -146,6 +146,12 @@ NODE = Shape[n.Node](
         Column("follows", "parent", data_only=True),
         Column("relay", "relay", data_only=True),
         Column("missing", "requests_missing", data_only=True),
+        Column("version", "about.version", told),
+        Column("credentials", "about.credentials", told, data_only=True),
+        Column("p50", "about.verification.p50_us", micro, data_only=True),
+        Column("p99", "about.verification.p99_us", micro),
+        Column("decisions", "about.verification.decisions", data_only=True),
+        Column("told", "about.told_at", data_only=True),
     ),
     name=lambda node: node.name,
     id=lambda node: node.id,

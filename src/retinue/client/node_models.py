@@ -23,6 +23,24 @@ class Clock(Struct, kw_only=True):
     losses: int = 0
 
 
+class Verification(Struct, kw_only=True):
+    """How long a node's decisions took lately, in microseconds."""
+
+    decisions: int = 0
+    window_seconds: int = 0
+    p50_us: float | None = None
+    p99_us: float | None = None
+
+
+class About(Struct, kw_only=True):
+    """What a node says of itself."""
+
+    told_at: str | None = None
+    version: str = ""
+    credentials: int = 0
+    verification: Verification | None = None
+
+
 class Node(Struct, kw_only=True):
     """A node of the installation."""
 
@@ -43,6 +61,7 @@ class Node(Struct, kw_only=True):
     relay: bool = False
     parent: str | None = None
     requests_missing: int = 0
+    about: About | None = None
     receipt: Receipt | UnsetType = UNSET
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import lmdb
 
 from retinue import pepper
-from retinue.node import identity, pausing, succession
+from retinue.node import identity, pausing, succession, telling
 from retinue.node.announcing import Announcing
 from retinue.node.canary import Canaries
 from retinue.node.children import Children, Position
@@ -78,12 +78,9 @@ def run(settings: Settings) -> int:
         if stop.stays and settings.supervised:  # started again, it would take the node back
             follower.stand_by()
         return 1
-    except (pepper.PepperError, identity.IdentityError) as error:
+    except (pepper.PepperError, identity.IdentityError, OSError) as error:
         _log.error("%s", error)
-        return REFUSES
-    except OSError as error:
-        _log.error("%s", error)
-        return 1
+        return 1 if isinstance(error, OSError) else REFUSES
     return 0
 
 
@@ -118,6 +115,7 @@ class Follower:
         self._loading = Loading(self._client, self._replica, self._handing, settings, self._interruptibly)
         self._writing = Complaint(_log, f"writing the replica {folder}", 0.0)
         self._announcing = Announcing(settings, self._token, self._canaries)
+        self._telling = telling.Telling(settings, self._token, self._replica, folder / "metrics")
         self._relaying: Relaying | None = None
         if settings.relays:
             from retinue.node.relaying import Relaying  # a listener, which other nodes do without
@@ -166,6 +164,7 @@ class Follower:
                 self._poll()
             self._replica.tend()
             self._tend_key()
+            self._telling.tell_if_due()
         except FeedError as error:
             self._unanswered(error)
         except (lmdb.Error, OSError) as error:

@@ -12,6 +12,7 @@ import mmap
 import os
 from array import array
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,14 +135,7 @@ class Metrics:
         from prometheus_client import CollectorRegistry, generate_latest
 
         self.flush()
-        total = [0] * _CELLS
-        for path in sorted(self._folder.iterdir()):
-            try:
-                cells = _read(path.read_bytes())
-            except OSError:
-                continue
-            if cells is not None:
-                total = [a + b for a, b in zip(total, cells, strict=True)]
+        total = _sum(self._folder)
         registry = CollectorRegistry(auto_describe=False)
         state = (
             ("retinue_replica_revision", "Revision that the replica has applied.", revision),
@@ -230,6 +224,41 @@ class _Families:
             *self._state,
         ):
             yield GaugeMetricFamily(name, text, value=value)
+
+
+def durations(folder: Path) -> list[int]:
+    """Return how many decisions of this host took how long, by bucket, since its files were begun."""
+    return _sum(folder)[_BUCKETS:]
+
+
+def quantile_ns(buckets: list[int], share: float) -> int | None:
+    """Return how long ``share`` of the decisions in ``buckets`` took at most, in nanoseconds; ``None``
+    without any.
+
+    Within a bucket they are taken to be spread evenly. Of the last one only its lower bound is known.
+    """
+    wanted = sum(buckets) * share
+    if not wanted:
+        return None
+    reached = list(accumulate(buckets))
+    number = next(number for number, upto in enumerate(reached) if upto >= wanted)
+    lower = 512 << number if number else 0
+    if number == BUCKET_COUNT - 1:
+        return lower
+    return lower + int(((1024 << number) - lower) * (1 - (reached[number] - wanted) / buckets[number]))
+
+
+def _sum(folder: Path) -> list[int]:
+    """Return the counters of all workers whose files are in ``folder``."""
+    total = [0] * _CELLS
+    for path in sorted(folder.iterdir()):
+        try:
+            cells = _read(path.read_bytes())
+        except OSError:
+            continue
+        if cells is not None:
+            total = [a + b for a, b in zip(total, cells, strict=True)]
+    return total
 
 
 def _read(data: bytes | mmap.mmap) -> list[int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -229,6 +230,23 @@ class StoreSnapshot(msgspec.Struct, eq=False):
         for line in journal.gone(self._transaction, after, upto, meta.epoch):
             if self._transaction.get(stored(line.kind, line.key)) is None:
                 yield Change(meta.revision, line.kind, line.key, None, line.origin)
+
+    def count(self, kind: Kind, after: str, most: int) -> tuple[int, str]:
+        """Count records of one kind in key order, those after the key ``after``, ``most`` at most.
+
+        Returns how many, and the key of the last one if there may be more, else the empty text.
+        """
+        prefix = PREFIX[kind]
+        cursor = self._transaction.cursor()
+        if not cursor.set_range(prefix + after.encode() + b"\x00" if after else prefix):
+            return 0, ""
+        counted, last = 0, b""
+        for key in islice(cursor.iternext(keys=True, values=False), most):
+            last = bytes(key)
+            if not last.startswith(prefix):
+                return counted, ""
+            counted += 1
+        return counted, last[1:].decode() if counted == most else ""
 
     def items(self, kind: Kind, after: str = "") -> Iterator[tuple[str, bytes]]:
         """Yield (key, encoded record) of one kind in key order, those after the key ``after``."""

@@ -75,7 +75,7 @@ def get_snapshot(call: Call, query: SnapshotPlace) -> SnapshotPage:
 
 @operation("POST", "/feed/announce", permission=Access.NODE, response=Announced, tag=TAG, changes=False)
 def announce_node(call: Call, body: Announcement) -> Announced:
-    """Tell the control plane the key of a node that follows a relay; the relay passes the call on."""
+    """Tell the control plane how a node is, and if it follows a relay its key; relays pass the call on."""
     presence.announce(call.own_node, body, call.actor)
     return Announced(call.own_node.name)
 

@@ -36,6 +36,24 @@ class Clock(schemas.Answer):
     losses: int = Field(description="How often the node found that its machine had stood still.")
 
 
+class Verification(schemas.Answer):
+    """How long a node's decisions took lately. Without any there is neither `p50_us` nor `p99_us`."""
+
+    decisions: int = Field(description="How many it made in that time.")
+    window_seconds: int = Field(description="Over how much time, until it told.")
+    p50_us: float | None = Field(description="Half took no longer, in microseconds.")
+    p99_us: float | None = Field(description="All but one in a hundred took no longer, in microseconds.")
+
+
+class About(schemas.Answer):
+    """What a node says of itself each minute. Durations are estimates from its histogram."""
+
+    told_at: str
+    version: str = Field(description="The version of Retinue that it runs.")
+    credentials: int = Field(description="How many credentials its replica holds.")
+    verification: Verification
+
+
 class Node(schemas.Answer):
     """A node, and what it has acknowledged."""
 
@@ -56,6 +74,7 @@ class Node(schemas.Answer):
     relay: bool = Field(description="Whether other nodes may follow it.")
     parent: str | None = Field(description="The relay that it follows, if not the control plane.")
     requests_missing: int = Field(description="Entries of its request log that never arrived.")
+    about: About | None = Field(description="What it says of itself; null if its version tells nothing.")
 
 
 class NodeList(schemas.Answer):
@@ -185,6 +204,23 @@ def _node(view: NodeView, requests_missing: int) -> schemas.JSON:
         "relay": view.node.is_relay,
         "parent": view.parent,
         "requests_missing": requests_missing,
+        "about": _about(view.about),
+    }
+
+
+def _about(about: queries.NodeAbout | None) -> schemas.JSON | None:
+    if about is None:
+        return None
+    return {
+        "told_at": instant(about.told_at),
+        "version": about.version,
+        "credentials": about.credentials,
+        "verification": {
+            "decisions": about.decisions,
+            "window_seconds": about.window_seconds,
+            "p50_us": None if about.p50_ns is None else about.p50_ns / 1e3,
+            "p99_us": None if about.p99_ns is None else about.p99_ns / 1e3,
+        },
     }
 
 

@@ -23,6 +23,7 @@ UNGUARDED = {
     "credentials_devicesignin": "who asks for a session; it is issued through the door, like any token",
     "directory_browsersession": "who opens or ends one is recorded; the last use is written each minute",
     "nodes_lease": "what nodes have acknowledged; written by every poll, need not survive a power cut",
+    "nodes_nodeabout": "what nodes say of themselves, each minute; it gives nobody access",
     "nodes_journal": "whose journal is in, after a doubt; what follows from journals goes through the door",
     "nodes_lost": "what nodes know and the database lost; what is done about it goes through the door",
     "nodes_probe": "measurements of the promise, kept for a day; its canary is issued and revoked as any key",

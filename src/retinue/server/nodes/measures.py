@@ -120,6 +120,12 @@ _OF_NODE: tuple[tuple[type[Metric], str, str, Any], ...] = (
         "How far its wall clock is ahead of ours.",
         lambda n: None if n.clock.ahead_ms is None else n.clock.ahead_ms / 1e3,
     ),
+    (
+        GaugeMetricFamily,
+        "retinue_node_credentials",
+        "Credentials in its replica, as it last told.",
+        lambda n: n.about and n.about.credentials,
+    ),
     (CounterMetricFamily, "retinue_barrier_waits", "Changes that had to wait for it.", lambda n: n.waits),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from retinue.server.fields import IdField
+from retinue.server.nodes.about import MOST_VERSION
 
 
 class Node(models.Model):
@@ -30,6 +31,19 @@ class Node(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(state__in=["enrolled", "removed"]), name="node_state"),
         ]
+
+
+class NodeAbout(models.Model):
+    """What a node last said of itself; see ``about``. A node whose version says nothing has none."""
+
+    node = models.OneToOneField(Node, primary_key=True, on_delete=models.CASCADE, related_name="about")
+    told_at = models.DateTimeField()
+    version = models.CharField(max_length=MOST_VERSION)
+    credentials = models.PositiveBigIntegerField()
+    decisions = models.PositiveBigIntegerField()
+    window_seconds = models.PositiveIntegerField()
+    p50_ns = models.PositiveBigIntegerField(null=True)
+    p99_ns = models.PositiveBigIntegerField(null=True)
 
 
 class IdentityKey(models.Model):

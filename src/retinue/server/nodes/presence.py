@@ -1,11 +1,17 @@
-"""What a node says beside what it has applied: its name, that it relays, its key and its credential."""
+"""What a node says beside what it has applied: its name, that it relays, its key, its credential, and
+how it is.
+"""
 
 from __future__ import annotations
+
+import msgspec
+from django.utils import timezone
 
 from retinue.server.errors import Refused
 from retinue.server.ledger.transaction import Actor, transaction
 from retinue.server.nodes import actions, probing
-from retinue.server.nodes.models import IdentityKey, Node
+from retinue.server.nodes.about import NodeReport, check_about
+from retinue.server.nodes.models import IdentityKey, Node, NodeAbout
 from retinue.server.nodes.rules import (
     Announcement,
     PublishedKey,
@@ -30,19 +36,36 @@ def check_relay(node: Node, relay: bool) -> None:
 
 
 def announce(node: Node, said: Announcement, actor: Actor) -> None:
-    """Hear a node whose polls do not come here: list its key, take what it found of probes, and see that it
-    uses its present credential.
+    """Hear a node by its own word, whether or not its polls come here: list its key, take what it found of
+    probes, keep how it is, and see that it uses its present credential.
 
     Raises :class:`Refused`: ``caller_forbidden`` (the credential is another node's), ``invalid_value``.
     """
     check_name(node, said.node)
-    check_key(said.identity_key)
+    if said.identity_key is not None:
+        check_key(said.identity_key)
     check_probes(said.probes)
+    if said.about is not None:
+        check_about(said.about)
     if said.probes:
         check_incarnation("incarnation", said.incarnation)
         probing.take(node, said.incarnation, said.probes)
-    publish(node, said.identity_key, actor)
+    if said.about is not None:
+        _keep(node, said.about)
+    if said.identity_key is not None:
+        publish(node, said.identity_key, actor)
     confirm_renewal(node, actor)
+
+
+def _keep(node: Node, about: NodeReport) -> None:
+    """Keep what a node says of itself instead of what it said before: a row a node, in one statement."""
+    told = {"told_at": timezone.now(), **msgspec.structs.asdict(about)}
+    NodeAbout.objects.bulk_create(
+        [NodeAbout(node=node, **told)],
+        update_conflicts=True,
+        unique_fields=["node"],
+        update_fields=list(told),
+    )
 
 
 def confirm_renewal(node: Node, actor: Actor) -> None:

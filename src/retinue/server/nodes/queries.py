@@ -18,12 +18,13 @@ from retinue.server.errors import NotFound
 from retinue.server.ledger import feed
 from retinue.server.ledger.feed import Position
 from retinue.server.nodes import freshness, leases
-from retinue.server.nodes.models import IdentityKey, Lease, Node, Receipt
+from retinue.server.nodes.models import IdentityKey, Lease, Node, NodeAbout, Receipt
 
 __all__ = [
     "CONNECTED",
     "Clock",
     "Node",
+    "NodeAbout",
     "NodeView",
     "by_credential",
     "identity_keys",
@@ -68,15 +69,20 @@ class NodeView:
     #: The relay that it follows; ``None`` for the control plane.
     parent: str | None = None
 
+    @property
+    def about(self) -> NodeAbout | None:
+        """What it last said of itself; ``None`` if its version says nothing."""
+        return getattr(self.node, "about", None)
+
 
 def nodes() -> QuerySet[Node]:
     """Return the enrolled nodes."""
-    return Node.objects.filter(state="enrolled")
+    return Node.objects.filter(state="enrolled").select_related("about")
 
 
 def node(ident: str) -> Node:
     """Return a node by id. Raises :class:`NotFound`."""
-    found = Node.objects.filter(id=ident).select_related("credential").first()
+    found = Node.objects.filter(id=ident).select_related("credential", "about").first()
     if found is None:
         raise NotFound("node", ident)
     return found

@@ -14,6 +14,7 @@ from retinue import settings
 from retinue.replica.records import SCHEMA
 from retinue.server.credentials.rules import NODE_CREDENTIAL_DAYS
 from retinue.server.errors import Refused
+from retinue.server.nodes.about import NodeReport
 
 #: A held poll is answered after this many seconds at the latest, and after an eighth of the lease.
 HOLD_SECONDS = 20.0
@@ -126,14 +127,15 @@ class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node that follows a relay tells the control plane itself: the key with which it signs, and
-    what it found of probes, under its ``incarnation``.
+    """What a node tells the control plane itself, through the relays in between: the key with which it signs,
+    what it found of probes, under its ``incarnation``, and how it is.
     """
 
     node: str
-    identity_key: PublishedKey
+    identity_key: PublishedKey | None = None
     incarnation: str = ""
     probes: tuple[ProbeReport, ...] = ()
+    about: NodeReport | None = None
 
 
 def acknowledged(request: PollRequest) -> Applied:
