@@ -165,6 +165,8 @@ EVENT = {
     "before": {"state": "active"},
     "after": {"state": "revoked"},
 }
+SPEED = {"decisions": 40000, "window_seconds": 300, "p50_us": 11.5, "p99_us": 62.25}
+ABOUT = {"told_at": NOW, "version": "0.1.0", "credentials": 1200, "verification": SPEED}
 NODE = {
     "id": "nod_" + "N" * 16,
     "name": "local",
@@ -181,12 +183,7 @@ NODE = {
     "waits": 2,
     "last_wait_at": "2026-02-28T08:30:00.000Z",
     "requests_missing": 0,
-    "about": {
-        "told_at": "2026-03-01T11:59:00.000Z",
-        "version": "0.1.0",
-        "credentials": 1200,
-        "verification": {"decisions": 40000, "window_seconds": 300, "p50_us": 11.5, "p99_us": 62.25},
-    },
+    "about": ABOUT,
 }
 PAT = key("pat_AdminAdminAd", "init", kind="personal_access_token", account=ADMIN, key_id="AdminAdminAd")
 WEB = key("ing_WebWebWebWeb", "web", kind="ingest_token", account=None, key_id="WebWebWebWeb")
