@@ -39,6 +39,7 @@ def test_a_follower_tells_of_its_node(home: Home, control: Control) -> None:
         settle(home, control)
     [told] = _told(control)
 
+    assert [] == list(control.faults["announce"])  # the refusal was given
     assert {"node", "about"} == set(told)
     assert {"version", "credentials", "decisions", "window_seconds"} == set(told["about"])
     assert (__version__, 0) == (told["about"]["version"], told["about"]["decisions"])
