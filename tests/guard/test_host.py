@@ -137,22 +137,25 @@ def test_the_lease_ends_under_a_guard(tmp_path: Path) -> None:
         try:
             began = time.monotonic()
             guard.verify(token, "report:read")
+            allowed = []
 
             def refused() -> bool:
+                asked = time.monotonic()
                 try:
                     guard.verify(token, "report:read")
                 except Denied as denied:
                     assert "replica_stale" == denied.reason
                     return True
+                allowed.append(asked)
                 return False
 
-            wait_for("the lease has ended", refused, seconds=20, every=0.02)
-            lasted = time.monotonic() - began
+            wait_for("the lease has ended", refused, seconds=60, every=0.02)
         finally:
             for pid in followers:
                 os.kill(pid, signal.SIGCONT)
-        wait_for("it is allowed again", lambda: not refused(), seconds=20)
-        assert 5 < lasted < 10.5
+        lasted = max(allowed) - began
+        wait_for("it is allowed again", lambda: not refused(), seconds=60)
+        assert 5 < lasted < 10
 
 
 def test_a_replica_that_is_replaced_is_opened_anew(tmp_path: Path) -> None:
