@@ -262,3 +262,27 @@ def test_losses_stand_in_the_metrics(tmp_path: Path) -> None:
     assert 'retinue_request_log_lost_total{cause="unreadable"} 8.0' in text
     assert 'retinue_request_log_lost_total{cause="refused"} 10.0' in text
     assert "retinue_request_log_held_batches_total 12.0" in text
+
+
+def test_what_comes_while_a_batch_is_sent_waits_for_the_next_round(
+    ship: Ship, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Decisions that go on coming are not shipped in ever smaller batches: a round sends what there was.
+    """
+    sent: list[int] = []
+    real = ship.client.ship
+
+    def slow(node: str, spool: str, first: int, records: list[JSON], timeout_s: float) -> int:
+        if records:
+            sent.append(len(records))
+            ship.write(1, first + len(records))  # while this batch is under way
+        return real(node, spool, first, records, timeout_s)
+
+    monkeypatch.setattr(ship.client, "ship", slow)
+    monkeypatch.setattr(shipping, "BATCH_RECORDS", 10)
+    ship.write(25)
+    ship.shipper._round()
+    assert [10, 10, 7] == sent
+    ship.shipper._round()
+    assert [10, 10, 7, 1] == sent

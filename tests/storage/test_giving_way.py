@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from retinue.server.ledger import giving_way as module
-from retinue.server.ledger.giving_way import Patience, answering, giving_way
+from retinue.server.ledger.giving_way import Patience, answering, giving_way, standing_back
 from retinue.server.threads import Calls
 from tests.storage.estate import Task
 
@@ -99,3 +99,17 @@ def test_a_full_collection_does_not_look_at_the_program() -> None:
         gc.unfreeze()
 
     assert frozen > 10 * seen
+
+
+def test_who_stands_back_is_no_call() -> None:
+    """
+    A call that stands back holds nobody up and does not wait for itself; after that it is a call again.
+    """
+    with answering():
+        with standing_back(30.0) as give_way:
+            give_way()
+            assert 0 == _select(30.0).spent
+        assert threading.get_ident() in module._answering
+    with standing_back(30.0):
+        pass
+    assert threading.get_ident() not in module._answering

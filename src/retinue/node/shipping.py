@@ -24,6 +24,8 @@ from retinue.usage import Entry, SpoolTail, spools
 _log = logging.getLogger("retinue.shipping")
 BATCH_RECORDS = 1_000
 PAUSE_SECONDS = 0.1
+#: The control plane has other things to do: a node rests so many times as long as shipping took.
+REST, MOST_REST_SECONDS = 9, 2.0
 MOST_PAUSE_SECONDS = 5.0
 MOST_HOLD_SECONDS = 30.0
 TIMEOUT_SECONDS = 10.0
@@ -61,10 +63,12 @@ class Shipper(threading.Thread):
         """Ship until stopped, then once more what is there."""
         pause = PAUSE_SECONDS
         while not self._stopping.wait(pause):
+            began = time.monotonic()
             try:
                 self._round()
                 self._shipping.worked()
-                pause = PAUSE_SECONDS
+                rest = min(REST * (time.monotonic() - began), MOST_REST_SECONDS)
+                pause = max(PAUSE_SECONDS, rest)
             except (FeedError, OSError) as error:
                 self._shipping.failed(error)
                 self._tails.clear()  # ask anew where each spool stands
@@ -122,13 +126,18 @@ class Shipper(threading.Thread):
             del self._tails[path.name]
 
     def _batch(self, tail: SpoolTail) -> bool:
-        """Ship one batch; tells whether there may be more."""
+        """Ship one batch; tells whether there was more when it was read.
+
+        What comes meanwhile waits for the next round: batches of what came while the one before was under way
+        would become ever smaller, and each costs the control plane a transaction.
+        """
         first, entries = tail.read(BATCH_RECORDS)
         if not entries:
             return False
+        is_whole = len(entries) == BATCH_RECORDS or tail.next > first + len(entries)  # a gap ends one early
         tail.release(self._send(tail.name, first, entries))
         self._count_lost(tail)
-        return True  # a gap ends a batch early; only an empty one is the end
+        return is_whole
 
     def _send(self, spool: str, first: int, entries: list[Entry]) -> int:
         """Ship entries, in parts if need be; return the sequence that follows.

@@ -40,6 +40,22 @@ def giving_way(most_seconds: float) -> Iterator[Patience]:
         yield patience
 
 
+@contextmanager
+def standing_back(most_seconds: float) -> Iterator[Callable[[], None]]:
+    """Let this thread be no call that others give way to, whoever has asked for what it does.
+
+    Yields what lets other calls be answered first, for so long in all. Call it with no lock held.
+    """
+    mine = threading.get_ident()
+    was_answering = mine in _answering
+    _answering.discard(mine)
+    try:
+        yield Patience(most_seconds).wait
+    finally:
+        if was_answering:
+            _answering.add(mine)
+
+
 class Patience:
     """How long statements may still be put off, and for how long they were."""
 
@@ -47,10 +63,14 @@ class Patience:
         self._left, self.spent = seconds, 0.0
 
     def __call__(self, execute: Callable[..., Any], *given: Any) -> Any:
+        self.wait()
+        return execute(*given)
+
+    def wait(self) -> None:
+        """Let calls be answered, for as long as one statement is put off at most."""
         if _answering and self._left > 0:
             began, most = time.monotonic(), min(ONE_SECONDS, self._left)
             while _answering and time.monotonic() - began < most:
                 time.sleep(LOOK_SECONDS)
             waited = time.monotonic() - began
             self._left, self.spent = self._left - waited, self.spent + waited
-        return execute(*given)

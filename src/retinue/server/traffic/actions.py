@@ -6,7 +6,7 @@ so each record counts exactly once however often its batch arrives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from retinue.server.ledger.giving_way import standing_back
 from retinue.server.ledger.pruning import delete_some
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE
@@ -24,12 +25,20 @@ from retinue.server.traffic.rules import Entry
 
 __all__ = ["Entry", "ingest", "prune"]
 
+#: The columns of a record, in the order of ``_COLUMNS``.
+_Row = tuple[Any, ...]
 _COLUMNS = (
     "at", "organization", "account", "account_kind", "account_name", "credential", "allowed", "reason",
     "permission", "method", "path", "address", "client", "node", "revision", "duration_us",
     "request_id", "route", "status",
 )  # fmt: skip
 _COUNTED = itemgetter(*(_COLUMNS.index(name) for name in rollup.COUNTED))
+#: Rows of one INSERT: SQLite's interface lets other threads go on in every statement, and one that computes
+#: gives the turn back after 5 ms; with a statement for each row a batch held the door for a second. With so
+#: many no SQLite has too many values.
+_ROWS = 50
+#: Records made ready in one go, and for how long a batch lets calls be answered first.
+_PART, PATIENCE_SECONDS = 100, 0.05
 _LENGTHS = {
     field.name: field.max_length or 0 for field in Request._meta.get_fields() if hasattr(field, "max_length")
 }
@@ -44,18 +53,38 @@ def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
     """
     rules.check_batch(spool, first, len(entries))
     now = timezone.now()
-    with one_writer(), transaction.atomic(durable=True):
-        progress = _progress(node, spool, now)
-        fresh = entries[max(progress.next - first, 0) :]
+    with standing_back(PATIENCE_SECONDS) as give_way:
+        ready = _ready(node, entries, now, give_way)
+        with one_writer(last=True), transaction.atomic(durable=True):
+            progress = _progress(node, spool, now)
+            fresh = ready[max(progress.next - first, 0) :]
+            if fresh:
+                _store(node, fresh)
+                progress.missing += max(first - progress.next, 0)
+                progress.next = first + len(entries)
+                progress.updated_at = now
+                progress.save(update_fields=["missing", "next", "updated_at"])
         if fresh:
-            _store(node, fresh, now)
-            progress.missing += max(first - progress.next, 0)
-            progress.next = first + len(entries)
-            progress.updated_at = now
-            progress.save()
-    if fresh:
-        sweeping.after_batch(now)
+            sweeping.after_batch(now)
     return progress.next
+
+
+def _ready(
+    node: str, entries: Sequence[Entry], now: datetime, give_way: Callable[[], None]
+) -> list[tuple[_Row, bool, bool]]:
+    """Return each record's columns, whether the log keeps it, and whether it counts as a use.
+
+    All of that is made before the door, where nobody waits for it.
+    """
+    kept = sampling.Kept()
+    ready: list[tuple[_Row, bool, bool]] = []
+    for begin in range(0, len(entries), _PART):
+        give_way()
+        for record in entries[begin : begin + _PART]:
+            row = _row(node, record, rules.instant(record.at_ms, now))
+            is_use = record.allowed and bool(record.credential_id)
+            ready.append((row, kept.keeps(record), is_use))
+    return ready
 
 
 def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
@@ -69,22 +98,18 @@ def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
     return found
 
 
-def _store(node_name: str, fresh: Sequence[Entry], now: datetime) -> None:
-    counted, kept = counting.Counted(), sampling.Kept()
-    rows = []
-    for record in fresh:
-        at = rules.instant(record.at_ms, now)
-        row = _row(node_name, record, at)
-        if kept.keeps(record):
-            rows.append(row)
-        if record.allowed and record.credential_id:
+def _store(node_name: str, fresh: Sequence[tuple[_Row, bool, bool]]) -> None:
+    counted = counting.Counted()
+    for row, _, is_use in fresh:
+        if is_use:
             counted.add(dict(zip(_COLUMNS, row, strict=True)))
+    rows = [row for row, is_kept, _ in fresh if is_kept]
     _insert(rows)
     counted.store(node_name)
     rollup.add(_COUNTED(row) for row in rows)
 
 
-def _row(node_name: str, record: Entry, at: datetime) -> tuple[Any, ...]:
+def _row(node_name: str, record: Entry, at: datetime) -> _Row:
     """Return the columns of a record, in the order of ``_COLUMNS``."""
     return (
         at,
@@ -109,7 +134,7 @@ def _row(node_name: str, record: Entry, at: datetime) -> tuple[Any, ...]:
     )
 
 
-def _insert(rows: list[tuple[Any, ...]]) -> None:
+def _insert(rows: list[_Row]) -> None:
     """Add rows to the request log: past the ORM's objects, which cost more than the database does."""
     table = connection.ops.quote_name(Request._meta.db_table)
     columns = ", ".join(connection.ops.quote_name(name) for name in _COLUMNS)
@@ -120,9 +145,12 @@ def _insert(rows: list[tuple[Any, ...]]) -> None:
                     copy.write_row(row)
         else:
             adapt = connection.ops.adapt_datetimefield_value
-            values = ", ".join(["%s"] * len(_COLUMNS))
-            statement = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
-            cursor.executemany(statement, [(adapt(row[0]), *row[1:]) for row in rows])
+            one = f"({', '.join(['%s'] * len(_COLUMNS))})"
+            for begin in range(0, len(rows), _ROWS):
+                part = rows[begin : begin + _ROWS]
+                values = [value for row in part for value in (adapt(row[0]), *row[1:])]
+                statement = f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(part))}"  # noqa: S608
+                cursor.execute(statement, values)
 
 
 def prune(now: datetime, most: int) -> int:
