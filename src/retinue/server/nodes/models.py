@@ -36,7 +36,7 @@ class Node(models.Model):
 class NodeAbout(models.Model):
     """What a node last said of itself; see ``about``. A node whose version says nothing has none."""
 
-    node = models.OneToOneField(Node, primary_key=True, on_delete=models.CASCADE, related_name="about")
+    node = models.OneToOneField(Node, primary_key=True, on_delete=models.PROTECT, related_name="about")
     told_at = models.DateTimeField()
     version = models.CharField(max_length=MOST_VERSION)
     credentials = models.PositiveBigIntegerField()

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 (
                     "node",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.PROTECT,
                         primary_key=True,
                         related_name="about",
                         serialize=False,
