@@ -63,9 +63,31 @@ def refusal(
     held = principal.permissions
     if place < len(held) and held[place] & bit:
         return None
+    holders = holders_of(organization, principal, now_ms)
+    gives = snapshot.gives(holders)
+    if gives is not None:
+        held = gives.permissions
+        if place < len(held) and held[place] & bit:
+            return None
+        if not (gives.has_limits or principal.scoped):
+            return Reason.PERMISSION_MISSING
+    return _within_limits(snapshot, organization, principal, index, now_ms, target, holders)
+
+
+def _within_limits(
+    snapshot: Snapshot,
+    organization: Organization,
+    principal: Principal,
+    index: int,
+    now_ms: int,
+    target: Target,
+    holders: tuple[str, ...],
+) -> Reason | None:
+    """Ask each holder: what it gives everywhere, bound, and on some resources."""
+    place, bit = index >> 3, 1 << (index & 7)
+    is_service = principal.kind == "service_account"
     scopes = principal.scoped
     is_bound = False
-    holders = holders_of(organization, principal, now_ms)
     for holder_id in holders:
         holder = snapshot.holder(holder_id)
         if holder is None:
@@ -102,6 +124,15 @@ def holders_of(organization: Organization, principal: Principal, now_ms: int) ->
         return principal.holders + by_kind
     timed = tuple(each.holder for each in principal.timed if now_ms < each.until_ms)
     return principal.holders + by_kind + timed
+
+
+def are_limited(snapshot: Snapshot, holders: tuple[str, ...]) -> bool:
+    """Tell whether any of these holders gives something within limits alone."""
+    gives = snapshot.gives(holders)
+    if gives is not None:
+        return gives.has_limits
+    each = (snapshot.holder(holder_id) for holder_id in holders)
+    return any(holder is not None and (holder.bound or holder.scoped) for holder in each)
 
 
 def _reach(

@@ -26,46 +26,50 @@ from retinue.replica.records import Credential, Meta, Organization, Principal
 from retinue.token import KID_PLACE, Kind
 
 #: So much a process keeps, about a kilobyte each; and of one credential.
-MAX_KNOWN, MAX_OTHERS = 16_384, 15
-MAX_GARBAGE = 64
+MAX_KNOWN, MAX_OTHERS = 32_768, 15
+MAX_GARBAGE, MAX_ASKED = 64, 256
+#: Marks for key ids that were asked about; some share one, so a few are kept at once.
+_MARKS = 1 << 16
 Asked = tuple[str | None, tuple[str, ...], str | None]
 _INGEST = Kind.INGEST.value
 #: From when until when what no instant changes is so.
 ALWAYS = (0, 1 << 62)
 
 
-class Plain(Protocol):
-    """Makes entries of the request log."""
+class Pack(Protocol):
+    """Puts an entry of the request log together: :data:`retinue.prepared_entries.Pack`."""
 
-    def encoded(self, at_ms: int, duration_us: int) -> bytes:
-        """Return the bytes of one, of an instant in milliseconds since 1970 and a duration."""
+    def __call__(self, start: bytes, at_ms: int, facts: bytes, took_us: int, end: bytes, /) -> bytes: ...
+
+
+#: How a token was asked about: permissions, organization, scheme, kinds.
+How = tuple[tuple[str, ...], str | None, str | None, frozenset[str]]
 
 
 class Known(msgspec.Struct, gc=False):
     """A credential that was allowed something in this state.
 
-    ``tag`` is that of its token (:class:`retinue.genuine.Tags`); ``need`` to ``kinds`` are how it was asked
-    about. It holds while a lease of ``lease_ms`` runs, at instants from ``since_ms`` until before
+    ``tag`` is that of its token (:class:`retinue.genuine.Tags`); ``how`` it was asked about is an object that
+    many share. It holds while a lease of ``lease_ms`` runs, at instants from ``since_ms`` until before
     ``until_ms``, if it is timed. What else is here depends on nothing but the decision, and whoever tells it
     puts it together once.
     """
 
     tag: bytes
-    need: tuple[str, ...]
-    organization: str | None
-    scheme: str | None
-    kinds: frozenset[str]
+    how: How
     lease_ms: int
     since_ms: int
     until_ms: int
     is_timed: bool
     decision: Allowed
-    #: An answer over HTTP, and what makes its entry in the request log.
+    #: The body of an answer over HTTP.
     told: bytes = b""
     #: The wall clock when it was recalled last, in nanoseconds since 1970.
     at_ns: int = 0
+    #: What makes its entry in the request log.
     noted: tuple[bytes, ...] = ()
-    plain: Plain | None = None
+    pack: Pack | None = None
+    facts: bytes = b""
     #: What a guard says of the caller.
     fields: tuple[Any, ...] = ()
     #: The question without a token that was asked so last: a node asks by the same object again and again.
@@ -77,13 +81,9 @@ class Known(msgspec.Struct, gc=False):
     def about(self, question: Question) -> Known | None:
         """Return what is known of a question that asks the same, but for what does not matter here."""
         known: Known | None = self
+        how = (question.need, question.organization, question.scheme, question.kinds)
         while known is not None:
-            if (
-                known.need == question.need
-                and known.scheme == question.scheme
-                and known.organization == question.organization
-                and known.kinds == question.kinds
-            ):
+            if known.how == how:
                 known.question = None if question.token else question
                 return known
             known = known.also
@@ -100,41 +100,65 @@ class Garbage(msgspec.Struct, gc=False):
 class Facts:
     """What is known of one edition of the records: by key id, as it stands in a token."""
 
-    __slots__ = ("count", "edition", "garbage", "known", "seen")
+    __slots__ = ("asked", "before", "count", "edition", "garbage", "known", "marked", "marks")
 
     def __init__(self, edition: bytes = b"") -> None:
         self.edition = edition
+        #: What was asked about lately, and what was so before: what is in neither is let go of.
         self.known: dict[bytes, Known] = {}
+        self.before: dict[bytes, Known] = {}
         self.count = 0
+        self.asked: dict[How, How] = {}
         #: By organization, permissions and scheme that were asked about.
         self.garbage: dict[Asked, Garbage] = {}
-        #: Key ids that were allowed something once. What is asked for once need not be kept.
-        self.seen: set[bytes] = set()
+        #: Marks of key ids that were allowed something once. What is asked for once need not be kept.
+        self.marks = bytearray()
+        self.marked = 0
 
     def has_seen(self, token: bytes) -> bool:
-        """Tell whether the key of a token was allowed something before, and note it."""
-        seen, kid = self.seen, token[KID_PLACE]
-        if kid in seen:
+        """Tell whether the key of a token was allowed something before, or one with its mark; and note it."""
+        marks, place = self.marks, hash(token[KID_PLACE]) % _MARKS
+        if self.marked and marks[place]:
             return True
-        if len(seen) >= MAX_KNOWN:
-            seen.clear()
-        seen.add(kid)
+        if not self.marked or self.marked > _MARKS // 2:
+            self.marks, self.marked = bytearray(_MARKS), 0
+        self.marks[place] = 1
+        self.marked += 1
         return False
 
+    def how(self, question: Question) -> How:
+        """Return how a question asks, as one object for all that ask so."""
+        how = (question.need, question.organization, question.scheme, question.kinds)
+        if len(self.asked) >= MAX_ASKED:
+            self.asked.clear()
+        return self.asked.setdefault(how, how)
+
     def put(self, token: bytes, known: Known | None) -> None:
-        """Keep it, if there is anything; so that a process stays small, all is let go of when it is much."""
+        """Keep it, if there is anything."""
         if known is None:
             return
         kid = token[KID_PLACE]
-        if self.count >= MAX_KNOWN:
-            self.known.clear()
-            self.count = 0
-        before = self.known.get(kid)
+        lately = self.known.get(kid)
+        before = lately or self.before.pop(kid, None)
         if before is not None and before.tag == known.tag and before.others < MAX_OTHERS:
             known.also, known.others = before, before.others + 1
-        self.count += 1
+        self._make_room(known.others + 1 if lately is None else 1)
         self.known[kid] = known
-        self.seen.discard(kid)
+
+    def renew(self, kid: bytes, known: Known) -> None:
+        """Keep on what was asked about again."""
+        self.before.pop(kid, None)
+        self._make_room(known.others + 1)
+        self.known[kid] = known
+
+    def _make_room(self, count: int) -> None:
+        """Let go of what was not asked about for long, so that a process stays small."""
+        if self.count + count > MAX_KNOWN // 2:
+            self.before.clear()
+            self.before.update(self.known)
+            self.known.clear()
+            self.count = 0
+        self.count += count
 
 
 class Kept:
@@ -143,7 +167,7 @@ class Kept:
     It is the present one while ``word`` stands at ``place`` of ``words``.
     """
 
-    __slots__ = ("bounds", "facts", "known", "meta", "place", "state", "word", "words")
+    __slots__ = ("before", "bounds", "facts", "known", "meta", "place", "state", "word", "words")
 
     def __init__(self, state: State | None = None, facts: Facts | None = None) -> None:
         self.state = state
@@ -152,7 +176,7 @@ class Kept:
         self.place = 0 if state is None else state.place
         self.word = -1 if state is None else state.word
         self.facts = facts or Facts(b"" if state is None else state.edition)
-        self.known = self.facts.known
+        self.known, self.before = self.facts.known, self.facts.before
         #: Of leases, by their length. They are renewed, so they go with the state.
         self.bounds: dict[int, Bounds] = {}
 
@@ -175,15 +199,14 @@ def malformed(question: Question, terms: Terms, kept: Kept | None) -> Denied:
 
 
 def known(
-    question: Question,
+    how: How,
     tag: bytes,
     allowed: Allowed,
     lease_ms: int,
     span: tuple[int, int],
 ) -> Known:
     """Return what is kept of a decision."""
-    asked = (question.need, question.organization, question.scheme, question.kinds)
-    return Known(tag, *asked, lease_ms, *span, span != ALWAYS, allowed)
+    return Known(tag, how, lease_ms, *span, span != ALWAYS, allowed)
 
 
 def span(
@@ -206,10 +229,8 @@ def span(
         or credential.kind == _INGEST
     ):
         return None
-    for holder_id in authority.holders_of(organization, principal, now_ms):
-        holder = snapshot.holder(holder_id)
-        if holder is not None and (holder.bound or holder.scoped):
-            return None
+    if authority.are_limited(snapshot, authority.holders_of(organization, principal, now_ms)):
+        return None
     expires_at_ms = credential.expires_at_ms
     instants = [
         credential.not_before_ms,

@@ -19,11 +19,11 @@ _FIELDS = Entry.__struct_fields__
 _USE, _USE_END = _FIELDS.index("method"), _FIELDS.index("client") + 1
 _DURATION = _FIELDS.index("duration_us")
 #: Neither the id of a denial nor a route nor a status.
-_NOTHING = b"\xc0" * (len(_FIELDS) - _DURATION - 1)
+NOTHING = b"\xc0" * (len(_FIELDS) - _DURATION - 1)
 #: How an array of so many fields begins, and 64 and 32 bits without sign after it.
 _ARRAY, _LONG, _WORD = b"\xdc" + len(_FIELDS).to_bytes(2, "big"), b"\xcf", b"\xce"
-_START = _ARRAY + _LONG
-_LONGEST_US = 0xFFFFFFFF
+START = _ARRAY + _LONG
+LONGEST_US = 0xFFFFFFFF
 
 
 def prepared(entry: Entry) -> tuple[bytes, ...]:
@@ -41,31 +41,25 @@ def use(method: str | None, path: str | None, address: str | None, client: str |
     return _encode((method, path, address, client))[1:]
 
 
-class Plain(msgspec.Struct, gc=False):
-    """An entry, but for its two numbers, of a decision of whose request nothing is told.
-
-    ``pack`` puts it together with them: see :func:`plain`.
-    """
-
-    pack: Callable[[bytes, int, bytes, int, bytes], bytes]
-    facts: bytes
-
-    def encoded(self, at_ms: int, duration_us: int) -> bytes:
-        """Return the bytes of the entry, as :func:`encoded` does."""
-        took = duration_us if duration_us < _LONGEST_US else _LONGEST_US
-        return self.pack(_START, at_ms, self.facts, took, _NOTHING)
+#: Puts an entry together of its parts: how it starts, when it was, what is told, how long it took, the end.
+Pack = Callable[[bytes, int, bytes, int, bytes], bytes]
 
 
-def plain(entry: Entry) -> Plain:
-    """Prepare an entry of whose request nothing is told."""
+def plain(entry: Entry) -> tuple[Pack, bytes]:
+    """Prepare an entry of whose request nothing is told: what packs it, and what is told."""
     by_whom, between = prepared(entry)
     facts = by_whom + NO_USE + between
-    return Plain(_packing(len(facts)), facts)
+    return _packing(len(facts)), facts
+
+
+def packed(pack: Pack, facts: bytes, at_ms: int, duration_us: int) -> bytes:
+    """Return the bytes of an entry that :func:`plain` has prepared, as :func:`encoded` does."""
+    return pack(START, at_ms, facts, duration_us if duration_us < LONGEST_US else LONGEST_US, NOTHING)
 
 
 @lru_cache(maxsize=1024)
-def _packing(size: int) -> Callable[..., bytes]:
-    return Struct(f">{len(_START)}sQ{size}sI{len(_NOTHING)}s").pack
+def _packing(size: int) -> Pack:
+    return Struct(f">{len(START)}sQ{size}sI{len(NOTHING)}s").pack
 
 
 def encoded(
@@ -78,7 +72,7 @@ def encoded(
 ) -> bytes:
     """Return the bytes of an entry that was prepared: equal to another's, but for the length of numbers."""
     by_whom, between = prepared
-    took = duration_us if duration_us < _LONGEST_US else _LONGEST_US
-    after = _NOTHING if route is None and status is None else _encode((None, route, status))[1:]
-    told = (_START, at_ms.to_bytes(8, "big"), by_whom, use, between, took.to_bytes(4, "big"), after)
+    took = duration_us if duration_us < LONGEST_US else LONGEST_US
+    after = NOTHING if route is None and status is None else _encode((None, route, status))[1:]
+    told = (START, at_ms.to_bytes(8, "big"), by_whom, use, between, took.to_bytes(4, "big"), after)
     return b"".join(told)

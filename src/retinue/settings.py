@@ -5,7 +5,6 @@ A rule takes a text and returns the value; it raises ``ValueError`` with the rul
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -240,6 +239,8 @@ def _flat(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
 def _key(name: str) -> Key:
     found = KEYS.get(name)
     if found is None:
+        import difflib  # a mistake is seldom, and what it takes would stay in each process
+
         close = difflib.get_close_matches(name, (*KEYS, *_TABLES), 1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(KEYS)}"
         raise SettingError(f"{name}: no such key; {hint}")

@@ -16,6 +16,7 @@ from retinue.token import Kind
 
 _PERSONAL = Kind.PERSONAL.value
 _API_KEY = Kind.API_KEY.value
+_SERVICE = "service_account"
 _SKEW_MS = 60_000
 _INGEST = Kind.INGEST.value
 _ENDED_STATES = {"revoked": Reason.CREDENTIAL_REVOKED, "deleted": Reason.CREDENTIAL_REVOKED}
@@ -163,7 +164,9 @@ def caller(
     if principal is None:
         kind, ident, name = "organization", organization.id, organization.name
     else:
-        kind, ident, name = principal.kind, principal.id, principal.name
+        # One object for all: many callers are kept.
+        kind = _SERVICE if principal.kind == _SERVICE else principal.kind
+        ident, name = principal.id, principal.name
     dated = credential.expires_at_ms or credential.retires_at_ms or credential.rotate_by_ms
     return Caller(
         kind,

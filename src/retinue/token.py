@@ -36,8 +36,7 @@ _PREFIX, _AFTER_PREFIX, _CHECKED = slice(_KID), slice(_KID, None), slice(-CHECKS
 _PAIRS_BEFORE, _LAST_PAIR = slice(-CHECKSUM_LENGTH, -2), slice(-2, None)
 _UNDERSCORE = ord("_")
 _BRAND = re.compile(r"[a-z][a-z0-9]{1,9}", re.ASCII)
-_PAIRS = tuple(high + low for high in BASE62 for low in BASE62)
-_BYTES = tuple(pair.encode() for pair in _PAIRS)
+_PAIRS = tuple((high + low).encode() for high in BASE62 for low in BASE62)
 #: A token that was read: the whole of it, its kind, its key id.
 Read = tuple[bytes, str, str]
 
@@ -64,7 +63,7 @@ def checksum(text: bytes) -> str:
     """Return the six base62 characters of the CRC-32 (IEEE) of ``text``, left-padded with ``0``."""
     value = crc32(text)
     high = value // 3844
-    return _PAIRS[high // 3844] + _PAIRS[high % 3844] + _PAIRS[value % 3844]
+    return (_PAIRS[high // 3844] + _PAIRS[high % 3844] + _PAIRS[value % 3844]).decode()
 
 
 class Token:
@@ -178,8 +177,8 @@ class Grammar:
         # The checksum first, from its end: what is mistyped is refused with the least work.
         high, low = divmod(crc32(whole[_CHECKED]), 3844)
         if (
-            whole[_LAST_PAIR] != _BYTES[low]
-            or whole[_PAIRS_BEFORE] != _BYTES[high // 3844] + _BYTES[high % 3844]
+            whole[_LAST_PAIR] != _PAIRS[low]
+            or whole[_PAIRS_BEFORE] != _PAIRS[high // 3844] + _PAIRS[high % 3844]
         ):
             return None
         # Of bytes these are the characters of base62. A second underscore is none of them.

@@ -116,9 +116,13 @@ class Verifier:
             return None
         tagging = self._begin_tag()
         tagging.update(presented)
-        known = kept.known.get(presented[KID_PLACE])
+        kid = presented[KID_PLACE]
+        lately = kept.known.get(kid)
+        known = lately or kept.before.get(kid)
         if not compare_digest(tagging.digest(), NO_DIGEST if known is None else known.tag) or known is None:
             return None
+        if lately is None:
+            kept.facts.renew(kid, known)
         if known.question is not question:
             known = known.about(question)
             if known is None:
@@ -213,7 +217,7 @@ class Verifier:
             return decision
         if presented and kept.facts.has_seen(token[0]) and self._digests.is_own(own, presented):
             lasts = keeping.span(snapshot, organization, principal, own, now)
-            asked = (question, self._tags.tag(token[0]), decision, lease_ms)
+            asked = (kept.facts.how(question), self._tags.tag(token[0]), decision, lease_ms)
             kept.facts.put(token[0], None if lasts is None else keeping.known(*asked, lasts))
         return decision
 

@@ -32,7 +32,7 @@ def test_an_entry_is_the_same(told: dict[str, Any], status: int | None) -> None:
     With and without what is told of the request; a token that stands in a path is taken out.
     """
     question = Question(TOKEN, ("report:read",), **told)
-    kept = known(question, bytes(32), ALLOWED, 1, ALWAYS)
+    kept = known((question.need, None, question.scheme, question.kinds), bytes(32), ALLOWED, 1, ALWAYS)
     expected = entry_for(ALLOWED, question, 5_000_000, 9_000, status)
     for _ in range(2):
         data = known_entry(kept, question, 5_000_000, 9_000, status)
@@ -46,4 +46,10 @@ def test_what_the_log_cannot_hold_is_left_to_it() -> None:
     """
     question = Question(TOKEN, ("report:read",), path="/\ud800")
     with pytest.raises(UnicodeEncodeError):
-        known_entry(known(question, bytes(32), ALLOWED, 1, ALWAYS), question, 0, 0, None)
+        known_entry(
+            known((question.need, None, question.scheme, question.kinds), bytes(32), ALLOWED, 1, ALWAYS),
+            question,
+            0,
+            0,
+            None,
+        )

@@ -127,7 +127,7 @@ def test_the_log_is_the_same(served: tuple[World, Worker], tmp_path: Path) -> No
     body = b'{"token":"%b","need":["report:read"]}' % world.token("reader").encode()
     first = worker._spool.sequence
     worker._decisions.verifier._kept.known.clear()
-    worker._decisions.verifier._kept.facts.seen.clear()
+    worker._decisions.verifier._kept.facts.before.clear()
     answers = {_answer(worker, body) for _ in range(5)}
     tail = SpoolTail(worker._spool.path)
     tail.seek(first)

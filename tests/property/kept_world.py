@@ -37,6 +37,8 @@ from retinue.verifier import Question, Verifier
 NOW, BOOT_NS, BOOT = 1_796_212_800_000, 5_000_000_000, "this boot"
 OLD, ACTIVE = Pepper(bytes(32)), Pepper(b"\1" * 32)
 TOKENS = [mint(TokenKind.API_KEY) for _ in range(3)] + [mint(TokenKind.PERSONAL)]
+#: Groups that do not exist: a list so long that it is read in another way.
+MANY = tuple(f"group-{number}" for number in range(60))
 STRANGER = mint(TokenKind.API_KEY, kid=TOKENS[0].kid)
 NEEDS = [(), ("report:read",), ("report:write",), ("report:read", "report:write"), ("report:none",)]
 FRESH = Meta(1, 1, True, boot_id=BOOT, fresh_from_ns=BOOT_NS, fresh_wall_ms=NOW)
@@ -131,7 +133,8 @@ class World:
         self.rows[Kind.PRINCIPAL, account] = Principal(
             account, self.random.choice(("service_account", "user")), "org", account,
             self.random.choice(("One", "Other")), draw("deleted", draw("disabled", "enabled")),
-            self.random.choice((b"", permission.mask([0]), permission.mask([0, 1]))), draw((role,), ()),
+            self.random.choice((b"", permission.mask([0]), permission.mask([0, 1]))),
+            self.random.choice(((), (), (role,), (role, *MANY))),
             scoped=draw((scope,), ()), timed=draw((Timed(role, soon),), ()),
         )  # fmt: skip
         own = Digest(ACTIVE.digest(token.as_bytes()), ACTIVE.id, draw(soon, 0))

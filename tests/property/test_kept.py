@@ -29,7 +29,7 @@ from retinue.replica.records import (
     encode,
 )
 from retinue.replica.store import Store
-from retinue.replica.store_snapshot import META
+from retinue.replica.store_snapshot import META, StoreSnapshot
 from retinue.token import Kind as TokenKind
 from retinue.token import Token, mint
 from retinue.verifier import Question, UnknownOrganization, UnknownPermission, Verifier
@@ -118,6 +118,16 @@ def _old_lease(self: kept.Kept, state: Any) -> kept.Kept:
     return found
 
 
+def _for_ever(gives: Callable[..., Any]) -> Callable[..., Any]:
+    """What some holders give is what they gave first."""
+    known: dict[tuple[str, ...], Any] = {}
+
+    def act(self: StoreSnapshot, holders: tuple[str, ...]) -> Any:
+        return known.setdefault(holders, gives(self, holders))
+
+    return act
+
+
 class _Endless(dict[int, Bounds]):
     def get(self, *facts: Any) -> Bounds:
         return 0, 1 << 62, 1 << 62
@@ -130,11 +140,14 @@ def _no_lease(self: kept.Kept, state: Any) -> kept.Kept:
     return found
 
 
-@pytest.mark.parametrize("mistake", ["state", "edition", "renewal", "time", "lease", "question", "tag"])
+@pytest.mark.parametrize(
+    "mistake", ["state", "edition", "renewal", "time", "lease", "question", "tag", "given"]
+)
 def test_each_mistake_is_found(tmp_path: Path, mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     The state is not compared; a change of records counts as a renewal; a renewal changes no lease; what is kept
-    ends by no instant, goes on without a lease, is about any question, or any token: each of these shows.
+    ends by no instant, goes on without a lease, is about any question, or any token; what groups give together
+    outlasts their records: each of these shows.
     """
     place, act = {
         "state": (Numbers, ("watched", _never)),
@@ -144,6 +157,7 @@ def test_each_mistake_is_found(tmp_path: Path, mistake: str, monkeypatch: pytest
         "lease": (kept.Kept, ("following", _no_lease)),
         "question": (kept.Known, ("about", lambda self, question: self)),
         "tag": (verifying, ("compare_digest", lambda one, other: True)),
+        "given": (StoreSnapshot, ("gives", _for_ever(StoreSnapshot.gives))),
     }[mistake]
     monkeypatch.setattr(place, *act)
 

@@ -6,7 +6,7 @@ from retinue.decision import Allowed, Decision
 from retinue.entries import entry_of, told_client
 from retinue.guard.deciding import Refused
 from retinue.kept import Known
-from retinue.prepared_entries import encoded, plain, prepared, use
+from retinue.prepared_entries import encoded, packed, plain, prepared, use
 from retinue.token import kept
 from retinue.usage import Entry
 from retinue.verifier import Question
@@ -32,9 +32,9 @@ def known_entry(known: Known, question: Question, at_ns: int, nanoseconds: int, 
     """Return the entry of what was kept of a state, encoded. Raises ``UnicodeEncodeError`` for odd texts."""
     use_of = (question.method, question.path, question.address, question.client, question.route, status)
     if use_of == NOTHING:
-        if known.plain is None:
-            known.plain = plain(entry_for(known.decision, question, 0, 0, None))
-        return known.plain.encoded(at_ns // 1_000_000, nanoseconds // 1000)
+        if known.pack is None:
+            known.pack, known.facts = plain(entry_for(known.decision, question, 0, 0, None))
+        return packed(known.pack, known.facts, at_ns // 1_000_000, nanoseconds // 1000)
     if not known.noted:
         known.noted = prepared(entry_for(known.decision, question, 0, 0, None))
     path = question.path and kept(question.path, question.token)

@@ -17,8 +17,8 @@ from retinue.node.answer import answer_for
 from retinue.node.entries import entry_for
 from retinue.node.metrics import Metrics
 from retinue.node.questions import OPENING
-from retinue.node.responses import Responses, decided
-from retinue.prepared_entries import plain
+from retinue.node.responses import Responses
+from retinue.prepared_entries import LONGEST_US, NOTHING, START, plain
 from retinue.question import Question
 from retinue.usage import Spool
 
@@ -44,23 +44,30 @@ class Telling:
 
         ``started`` is the performance counter when the request began.
         """
-        entry = known.plain
-        if entry is None:
+        pack = known.pack
+        if pack is None:
             made = entry_for(known.decision, question, None, 0, None)
             assert made is not None  # noqa: S101  (for the type checker)
-            entry = known.plain = plain(made)
-            known.told = decided(_encode(answer_for(known.decision, question)))
+            pack, known.facts = plain(made)
+            # A copy: what the encoder returns may take more room than it has bytes.
+            known.pack, known.told = pack, b"%b" % _encode(answer_for(known.decision, question))
+        at_ms, known.at_ns = known.at_ns // 1_000_000, 0
         nanoseconds = perf_counter_ns() - started
         self._count(nanoseconds)
         try:
-            logged = self._append(entry.encoded(known.at_ns // 1_000_000, nanoseconds // 1000), True)
+            # As `packed` does it; a call of it would be felt here.
+            took = nanoseconds // 1000
+            entry = pack(START, at_ms, known.facts, took if took < LONGEST_US else LONGEST_US, NOTHING)
+            logged = self._append(entry, True)
         except (OSError, ValueError):
             # Verification goes on when the disk does not; the loss is counted.
             log.exception("the request log could not be written")
             logged = False
         if not logged:
             self._metrics.dropped()
-        return self._responses.start + known.told
+        told = known.told
+        responses = self._responses
+        return (responses.starts.get(len(told)) or responses.starting(len(told))) + told
 
 
 class AskedAgain:

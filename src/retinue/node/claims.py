@@ -15,11 +15,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from retinue.node.credential import NodeToken
-from retinue.node.feed_client import FeedClient, FeedError
 from retinue.node.settings import Settings
 from retinue.pepper import PepperError
+
+if TYPE_CHECKING:
+    from retinue.node.feed_client import FeedClient
 
 #: Tries that wait, and tries of one network in a minute; of callers whose address nobody says, together.
 MOST_WAITING, MOST_OF_NETWORK, MOST_UNNAMED = 8, 6, 30
@@ -91,6 +94,9 @@ def asking(settings: Settings) -> Ask:
     clients: list[FeedClient] = []
 
     def ask(token: str) -> bool:
+        # Few workers ever ask, and a client of HTTP would take a megabyte in each.
+        from retinue.node.feed_client import FeedClient, FeedError
+
         if not clients:
             try:
                 clients.append(FeedClient(settings.control_url, NodeToken(settings.node_token_file)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http
 import time
 from datetime import UTC, datetime
-from email.utils import formatdate
 from functools import lru_cache
 
 import msgspec
@@ -17,7 +16,10 @@ _encode = msgspec.json.Encoder().encode
 _REASONS = {each.value: each.phrase.encode() for each in http.HTTPStatus}
 #: A body as long as the usual decision's, for measurements.
 _CONSTANT = b'{"allowed":true,"padding":"%b"}' % (b"x" * 220)
-_DECIDED = b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b"
+_DECIDED = b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n"
+_MOST_STARTS = 1024
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RETRY_AFTER = b"%d" % RETRY_AFTER_SECONDS
 #: Header fields of forward-auth. A gateway that copies a field which is absent may copy nonsense instead,
 #: so each of them stands on each answer, even empty.
@@ -40,7 +42,7 @@ FORWARDED_FIELDS = (
 class Responses:
     """Puts answers together. :meth:`refresh` must be called about once a second, for the date."""
 
-    __slots__ = ("_allowed", "_date", "_second", "constant", "hello", "start")
+    __slots__ = ("_allowed", "_date", "_second", "constant", "hello", "start", "starts")
 
     def __init__(self) -> None:
         self._second = 0
@@ -52,10 +54,12 @@ class Responses:
         if second == self._second:
             return
         self._second = second
-        self._date = b"Date: " + formatdate(second, usegmt=True).encode() + b"\r\n"
+        self._date = b"Date: " + date(second) + b"\r\n"
         start = b"HTTP/1.1 200 OK\r\n" + self._date
         #: What a decision begins with; :func:`decided` puts the rest together.
         self.start = start
+        #: The same with what stands before a body, by its length; see :meth:`starting`.
+        self.starts: dict[int, bytes] = {}
         self._allowed = (
             start
             + b"Cache-Control: no-store\r\nContent-Length: 0\r\n"
@@ -64,6 +68,13 @@ class Responses:
         )
         self.constant = self.decision(_CONSTANT)
         self.hello = start + b"Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
+
+    def starting(self, length: int) -> bytes:
+        """Return what stands before the body of a decision; ``starts`` keeps it for this second."""
+        if len(self.starts) >= _MOST_STARTS:
+            self.starts.clear()
+        found = self.starts[length] = self.start + _DECIDED % length
+        return found
 
     def decision(self, body: bytes) -> bytes:
         """A decision, allowed or denied, as JSON."""
@@ -112,9 +123,17 @@ class Responses:
         return self.body(problem.status, media_type, body, *fields)
 
 
+def date(second: int) -> bytes:
+    """Return an instant as HTTP tells it (RFC 9110, IMF-fixdate), in English whatever the locale."""
+    at = time.gmtime(second)
+    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
+    text = f"{day}, {at.tm_mday:02} {month} {at.tm_year:04} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
+    return text.encode()
+
+
 def decided(body: bytes) -> bytes:
     """What follows the date in the answer that tells a decision."""
-    return _DECIDED % (len(body), body)
+    return _DECIDED % len(body) + body
 
 
 def _quota(quota: Quota) -> dict[bytes, bytes]:

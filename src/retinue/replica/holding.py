@@ -41,6 +41,13 @@ class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     scoped: tuple[Scope, ...] = ()
 
 
+class Gives(msgspec.Struct, frozen=True, gc=False):
+    """What some holders give together: the permissions without limits, and whether any gives others too."""
+
+    permissions: bytes
+    has_limits: bool
+
+
 class Resource(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The teams that a resource belongs to. A resource of no team has no record."""
 

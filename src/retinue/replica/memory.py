@@ -60,6 +60,9 @@ class MemorySnapshot:
         record: records.Holder | None = self._read(Kind.HOLDER, holder_id)
         return record
 
+    def gives(self, holders: tuple[str, ...]) -> None:
+        return None
+
     def organization(self, organization_id: str) -> records.Organization | None:
         record: records.Organization | None = self._read(Kind.ORGANIZATION, organization_id)
         return record

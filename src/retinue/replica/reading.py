@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from retinue.replica.holding import Gives
 from retinue.replica.numbers import Words
 from retinue.replica.records import (
     Credential,
@@ -42,6 +43,9 @@ class Snapshot(Protocol):
 
     def holder(self, holder_id: str) -> Holder | None:
         """Return the role or group with this id."""
+
+    def gives(self, holders: tuple[str, ...]) -> Gives | None:
+        """Return what these holders give together; ``None`` where each has to be asked."""
 
     def organization(self, organization_id: str) -> Organization | None:
         """Return the organization with this id."""

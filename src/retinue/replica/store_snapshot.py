@@ -10,13 +10,19 @@ from typing import Any
 import lmdb
 import msgspec
 
+from retinue import permission
 from retinue.replica import changes, journal, records
 from retinue.replica.changes import Entry
+from retinue.replica.holding import Gives
 from retinue.replica.numbers import Watched
 from retinue.replica.records import Change, Kind, Meta
 
 #: Most organizations, holders and permissions that a process keeps decoded, each.
 MAX_COMMON = 4096
+#: Most ids in the lists of holders that it keeps together.
+MAX_LISTED = 32_768
+#: A principal with more bytes than this is taken to have a long list of holders.
+_LONG = 512
 
 PREFIX = {
     Kind.PERMISSION: b"a",
@@ -51,6 +57,16 @@ _decode_resource = msgspec.msgpack.Decoder(records.Resource).decode
 _decode_holder = msgspec.msgpack.Decoder(records.Holder).decode
 
 
+class _Listing(records.Principal, frozen=True, array_like=True, gc=False):
+    """A principal whose list of holders is not decoded yet."""
+
+    holders: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
+
+
+_decode_listing = msgspec.msgpack.Decoder(_Listing).decode
+_HOLDERS = records.Principal.__struct_fields__.index("holders")
+_decode_list = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+
 #: A record that has changed: revision, kind, key.
 Place = tuple[int, Kind, str]
 
@@ -80,8 +96,8 @@ class Common:
     """
 
     __slots__ = (
-        "edition", "holders", "import_schemes", "longest_lease_ms", "meta", "number", "organizations",
-        "permissions", "place", "schemes", "word", "words",
+        "edition", "given", "holders", "import_schemes", "listed", "lists", "longest_lease_ms", "meta",
+        "number", "organizations", "permissions", "place", "schemes", "word", "words",
     )  # fmt: skip
 
     def __init__(
@@ -100,13 +116,26 @@ class Common:
         self.organizations: dict[str, records.Organization] = {}
         self.holders: dict[str, records.Holder] = {}
         self.permissions: dict[str, int] = {}
+        #: Lists of holders by what they are in a record, what those give, and how many ids that holds.
+        self.lists: dict[bytes, tuple[str, ...]] = {}
+        self.given: dict[tuple[str, ...], Gives] = {}
+        self.listed = 0
         if before is not None and self.is_edition(before.edition):
             self.organizations, self.holders = before.organizations, before.holders
             self.permissions = before.permissions
+            self.lists, self.given, self.listed = before.lists, before.given, before.listed
 
     def is_edition(self, edition: bytes) -> bool:
         """Tell whether the records are those of ``edition``; of none nothing is known."""
         return bool(edition) and edition == self.edition
+
+    def make_room(self, count: int) -> None:
+        """Count so many more ids in lists; let go of all of them when it is too much."""
+        self.listed += count + 1
+        if self.listed > MAX_LISTED:
+            self.lists.clear()
+            self.given.clear()
+            self.listed = count + 1
 
 
 class StoreSnapshot(msgspec.Struct, eq=False):
@@ -150,7 +179,32 @@ class StoreSnapshot(msgspec.Struct, eq=False):
 
     def principal(self, principal_id: str) -> records.Principal | None:
         value = self._transaction.get(b"e" + principal_id.encode())
-        return None if value is None else _decode_principal(value)
+        if value is None or len(value) <= _LONG:
+            return None if value is None else _decode_principal(value)
+        return self._with_list(_decode_listing(value))
+
+    def _with_list(self, found: _Listing) -> records.Principal:
+        """Return a principal with its list of holders. Those who are in the same groups share one."""
+        common, written = self._common, bytes(found.holders)
+        holders = common.lists.get(written)
+        if holders is None:
+            holders = _decode_list(written)
+            common.make_room(len(holders))
+            common.lists[written] = holders
+        parts: list[Any] = list(msgspec.structs.astuple(found))
+        parts[_HOLDERS] = holders
+        return records.Principal(*parts)
+
+    def gives(self, holders: tuple[str, ...]) -> Gives:
+        common = self._common
+        found = common.given.get(holders)
+        if found is None:
+            each = [holder for holder in map(self.holder, holders) if holder is not None]
+            has_limits = any(holder.bound or holder.scoped for holder in each)
+            found = Gives(permission.union(holder.permissions for holder in each), has_limits)
+            common.make_room(len(holders))
+            common.given[holders] = found
+        return found
 
     def holder(self, holder_id: str) -> records.Holder | None:
         known = self._common.holders

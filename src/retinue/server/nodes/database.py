@@ -91,6 +91,9 @@ class DatabaseSnapshot:
     def holder(self, holder_id: str) -> records.Holder | None:
         return self._holders.get(holder_id) or self._read(Kind.HOLDER, holder_id, records.Holder)
 
+    def gives(self, holders: tuple[str, ...]) -> None:
+        return None  # the first that gives enough ends the search, so the others are not read
+
     def organization(self, organization_id: str) -> records.Organization | None:
         return self._read(Kind.ORGANIZATION, organization_id, records.Organization)
 
