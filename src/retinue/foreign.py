@@ -134,3 +134,8 @@ class Finder:
         if pepper is None or self._unseal is None:
             return None
         return self._unseal(pepper, scheme.sealed, scheme.id)
+
+
+def may_be_foreign(snapshot: Snapshot, other: Other | None, loaded: bool) -> bool:
+    """Tell whether a text that is no native token of ours may be one all the same."""
+    return other is not None and (other.ours or (loaded and bool(snapshot.import_schemes())))

@@ -17,7 +17,7 @@ import msgspec
 from retinue import access_token, authority, standing
 from retinue import kept as keeping
 from retinue.decision import NATIVE_TERMS, Allowed, Decision, Denied, Quota, Reason
-from retinue.foreign import Unseal
+from retinue.foreign import Unseal, may_be_foreign
 from retinue.formats import Other, Reader
 from retinue.genuine import NO_DIGEST, Digests, Tags
 from retinue.kept import Garbage, Kept, Known
@@ -190,7 +190,7 @@ class Verifier:
         if scheme not in accepted and scheme is not None and not standing.may_stand_so(protected, scheme):
             return Denied(Reason.SCHEME_NOT_ACCEPTED, None, None, terms)
         other = None if token is not None or question.token is None else self._read_other(question.token)
-        if token is None and not _may_be_foreign(snapshot, other, loaded):
+        if token is None and not may_be_foreign(snapshot, other, loaded):
             return keeping.malformed(question, terms, kept if other is None else None)
         if not loaded:
             return _STALE
@@ -297,8 +297,3 @@ class Verifier:
         digests = () if credential is None else credential.digests
         access_ms = access_token.end_ms(read[0], digests, self._peppers, now)
         return credential, access_ms > 0, access_ms, ""
-
-
-def _may_be_foreign(snapshot: Snapshot, other: Other | None, loaded: bool) -> bool:
-    """Tell whether a text that is no native token of ours may be one all the same."""
-    return other is not None and (other.ours or (loaded and bool(snapshot.import_schemes())))
