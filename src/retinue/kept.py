@@ -62,7 +62,7 @@ class Known(msgspec.Struct, gc=False):
     until_ms: int
     is_timed: bool
     decision: Allowed
-    #: The body of an answer over HTTP.
+    #: An answer over HTTP, but for what changes each second.
     told: bytes = b""
     #: The wall clock when it was recalled last, in nanoseconds since 1970.
     at_ns: int = 0

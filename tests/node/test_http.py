@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
 
+from retinue.node.responses import date as told
 from tests.node.wire import Wire, exchange, request
 from tests.node.world import Node
 
@@ -158,6 +159,8 @@ def test_every_answer_has_a_date(node: Node) -> None:
 
     assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date)
     assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 5
+    for second in range(0, 1 << 33, 9_876_543):  # from 1970 to 2242, in each month and on each day of the week
+        assert formatdate(second, usegmt=True).encode() == told(second)
 
 
 def test_a_refusal_is_a_problem(node: Node) -> None:

@@ -17,7 +17,7 @@ from retinue.node.answer import answer_for
 from retinue.node.entries import entry_for
 from retinue.node.metrics import Metrics
 from retinue.node.questions import OPENING
-from retinue.node.responses import Responses
+from retinue.node.responses import Responses, decided
 from retinue.prepared_entries import LONGEST_US, NOTHING, START, plain
 from retinue.question import Question
 from retinue.usage import Spool
@@ -49,8 +49,7 @@ class Telling:
             made = entry_for(known.decision, question, None, 0, None)
             assert made is not None  # noqa: S101  (for the type checker)
             pack, known.facts = plain(made)
-            # A copy: what the encoder returns may take more room than it has bytes.
-            known.pack, known.told = pack, b"%b" % _encode(answer_for(known.decision, question))
+            known.pack, known.told = pack, decided(_encode(answer_for(known.decision, question)))
         at_ms, known.at_ns = known.at_ns // 1_000_000, 0
         nanoseconds = perf_counter_ns() - started
         self._count(nanoseconds)
@@ -65,9 +64,7 @@ class Telling:
             logged = False
         if not logged:
             self._metrics.dropped()
-        told = known.told
-        responses = self._responses
-        return (responses.starts.get(len(told)) or responses.starting(len(told))) + told
+        return self._responses.start + known.told
 
 
 class AskedAgain:

@@ -16,8 +16,7 @@ _encode = msgspec.json.Encoder().encode
 _REASONS = {each.value: each.phrase.encode() for each in http.HTTPStatus}
 #: A body as long as the usual decision's, for measurements.
 _CONSTANT = b'{"allowed":true,"padding":"%b"}' % (b"x" * 220)
-_DECIDED = b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n"
-_MOST_STARTS = 1024
+_DECIDED = b"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RETRY_AFTER = b"%d" % RETRY_AFTER_SECONDS
@@ -42,7 +41,7 @@ FORWARDED_FIELDS = (
 class Responses:
     """Puts answers together. :meth:`refresh` must be called about once a second, for the date."""
 
-    __slots__ = ("_allowed", "_date", "_second", "constant", "hello", "start", "starts")
+    __slots__ = ("_allowed", "_date", "_second", "constant", "hello", "start")
 
     def __init__(self) -> None:
         self._second = 0
@@ -58,8 +57,6 @@ class Responses:
         start = b"HTTP/1.1 200 OK\r\n" + self._date
         #: What a decision begins with; :func:`decided` puts the rest together.
         self.start = start
-        #: The same with what stands before a body, by its length; see :meth:`starting`.
-        self.starts: dict[int, bytes] = {}
         self._allowed = (
             start
             + b"Cache-Control: no-store\r\nContent-Length: 0\r\n"
@@ -68,13 +65,6 @@ class Responses:
         )
         self.constant = self.decision(_CONSTANT)
         self.hello = start + b"Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
-
-    def starting(self, length: int) -> bytes:
-        """Return what stands before the body of a decision; ``starts`` keeps it for this second."""
-        if len(self.starts) >= _MOST_STARTS:
-            self.starts.clear()
-        found = self.starts[length] = self.start + _DECIDED % length
-        return found
 
     def decision(self, body: bytes) -> bytes:
         """A decision, allowed or denied, as JSON."""
@@ -133,7 +123,7 @@ def date(second: int) -> bytes:
 
 def decided(body: bytes) -> bytes:
     """What follows the date in the answer that tells a decision."""
-    return _DECIDED % len(body) + body
+    return _DECIDED % (len(body), body)
 
 
 def _quota(quota: Quota) -> dict[bytes, bytes]:
