@@ -159,7 +159,9 @@ def test_every_answer_has_a_date(node: Node) -> None:
 
     assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date)
     assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 5
-    for second in range(0, 1 << 33, 9_876_543):  # from 1970 to 2242, in each month and on each day of the week
+    for second in range(
+        0, 1 << 33, 9_876_543
+    ):  # from 1970 to 2242, in each month and on each day of the week
         assert formatdate(second, usegmt=True).encode() == told(second)
 
 
