@@ -12,8 +12,8 @@ import pytest
 
 from retinue.replica import numbers
 from retinue.replica.records import Kind, Meta
+from retinue.replica.shared_records import Common
 from retinue.replica.store import Store
-from retinue.replica.store_snapshot import Common
 from tests.unit.replicas import content, put
 
 

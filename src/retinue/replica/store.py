@@ -19,7 +19,8 @@ from retinue.replica import changes as changed
 from retinue.replica import journal, records
 from retinue.replica.numbers import Numbers
 from retinue.replica.records import Kind, Meta, Noted
-from retinue.replica.store_snapshot import META, Common, StoreSnapshot, decode_meta, stored
+from retinue.replica.shared_records import Common, decode_meta
+from retinue.replica.store_snapshot import META, StoreSnapshot, stored
 
 DEFAULT_MAP_BYTES = 64 << 30
 MAX_READERS = 1024
