@@ -91,11 +91,11 @@ def test_rotation_in_progress(story: Story) -> None:
     """
     The old key retires, the new one is active, and both are called.
     """
+    for name in ("main", "next"):
+        assert "allowed" == story.decided(f"--key warehouse-sync/{name} --since 5m")[0]["decision"]
     states = {each["name"]: each["status"] for each in story.ask("key list warehouse-sync")["items"]}
 
     assert {"main": "retiring", "next": "active"} == states
-    for name in states:
-        assert "allowed" == story.decided(f"--key warehouse-sync/{name} --since 5m")[0]["decision"]
 
 
 def test_compromised_key_that_is_still_called(story: Story) -> None:

@@ -25,7 +25,7 @@ _log = logging.getLogger("retinue.shipping")
 BATCH_RECORDS = 1_000
 PAUSE_SECONDS = 0.1
 #: The control plane has other things to do: a node rests so many times as long as shipping took.
-REST, MOST_REST_SECONDS = 9, 2.0
+REST, MOST_REST_SECONDS = 9, 1.0
 MOST_PAUSE_SECONDS = 5.0
 MOST_HOLD_SECONDS = 30.0
 TIMEOUT_SECONDS = 10.0
