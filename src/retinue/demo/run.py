@@ -77,7 +77,7 @@ def _run(place: Place, processes: Processes, held: list[socket.socket], opens_br
     password = private(folder / "admin-password", secrets.token_urlsafe(12) + "\n")
     token = folder / "admin-token"
     processes.finish(
-        *("retinue.cli", "init", "--no-input", "--organization", ACME, "--admin-email", ADMIN),
+        *("retinue.server", "init", "--no-input", "--organization", ACME, "--admin-email", ADMIN),
         *("--admin-name", "Demo Administrator"),
         *("--admin-password-file", str(password), "--token-file", str(token)),
     )
@@ -86,14 +86,15 @@ def _run(place: Place, processes: Processes, held: list[socket.socket], opens_br
     ports = ("--port", str(place.ports[0]), "--node-port", str(place.ports[1]))
     # The node stays on loopback: nobody but the demo asks it.
     serving = processes.start("retinue.cli", "serve", *ports, "--host", place.host)
-    processes.wait_for(f"{control}/readyz", serving)
-    processes.wait_for(f"{node}/readyz", serving)
     app = processes.start("retinue.demo.host", "--port", str(place.ports[2]), "--host", place.host)
+    processes.wait_for(f"{control}/readyz", serving)
+    _tell_console(place, opens_browser)
     try:
         story = stories.make(control, token.read_text().strip(), folder / "callers")
     except ClientError as error:
         raise DemoError(f"the sample could not be made: {error}") from error
     age(folder / "home" / "retinue.db", stories.AGED, stories.AGE_DAYS)
+    processes.wait_for(f"{node}/readyz", serving)
     processes.wait_for(f"{sample}/healthz", app)
     processes.start(
         "retinue.demo.callers", "--folder", str(folder / "callers"), "--port", str(place.ports[2])
@@ -103,8 +104,6 @@ def _run(place: Place, processes: Processes, held: list[socket.socket], opens_br
     client = Client(control, token.read_text().strip())
     environment = _environment_file(place, client)
     _tell(place, client, story, header, environment, time.monotonic() - began)
-    if opens_browser:
-        webbrowser.open(control)
     others = frozenset(issued.key.id for name, issued in story.issued.items() if name != "demo-etl/main")
     _wait(processes, Watch(client, since, others))
 
@@ -178,21 +177,25 @@ def _counted(client: Client, story: stories.Story) -> str:
     )
 
 
-def _tell(
-    place: Place, client: Client, story: stories.Story, header: Path, environment: Path, seconds: float
-) -> None:
-    control, _, sample = place.urls
+def _tell_console(place: Place, opens_browser: bool) -> None:
+    """Say where the console is, as soon as it is there: the sample is made meanwhile."""
     password = place.folder / "admin-password"
     # Where the output is kept (a log, a pipe) the password is not.
     shown = password.read_text().strip() if sys.stdout.isatty() else f"in {password}"
+    print(f"\n✓ console   {place.urls[0]}   sign in as {ADMIN}, password {shown}", flush=True)
+    if opens_browser:
+        webbrowser.open(place.urls[0])
+
+
+def _tell(
+    place: Place, client: Client, story: stories.Story, header: Path, environment: Path, seconds: float
+) -> None:
     beside = Path(sys.executable).with_name("retinue")
     program = "retinue" if shutil.which("retinue") == str(beside) else shlex.quote(str(beside))
     print(
-        f"""
-✓ console   {control}   sign in as {ADMIN}, password {shown}
-✓ sample    {_counted(client, story)}
+        f"""✓ sample    {_counted(client, story)}
 ✓ other     Orbit, preset planhat: choose a password at {story.invitation}
-✓ try it    curl -H @{shlex.quote(str(header))} {sample}/reports
+✓ try it    curl -H @{shlex.quote(str(header))} {place.urls[2]}/reports
   next      . {shlex.quote(str(environment))}; {program} key revoke demo-etl/main --yes
             and run the curl again: 401
 

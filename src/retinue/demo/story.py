@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +29,8 @@ from retinue.demo.samples import (
 )
 
 TIMEOUT_SECONDS = 20.0
+#: So many accounts are made at a time.
+AT_ONCE = 3
 #: Days without use after which something is idle here; so much past there is.
 IDLE_DAYS = 14
 #: Who is older than the demo, and by how much: long enough to have used what it holds.
@@ -48,6 +52,13 @@ class Story:
     #: Issued keys with their tokens, by "account/key".
     issued: dict[str, IssuedKey] = field(default_factory=dict)
 
+    def add(self, other: Story) -> None:
+        """Take in what was made beside it, in the other organization."""
+        self.invitation = other.invitation
+        self.orbit_accounts, self.orbit_keys = other.orbit_accounts, other.orbit_keys
+        self.pasts += other.pasts
+        self.issued |= other.issued
+
 
 def make(url: str, token: str, folder: Path) -> Story:
     """Make everything in the control plane at ``url``; the callers' files stand in ``folder`` then."""
@@ -57,10 +68,11 @@ def make(url: str, token: str, folder: Path) -> Story:
     _declare(admin)
     for email, name in PEOPLE:
         admin.call(ops.CREATE_USER, body={"email": email, "name": name, "roles": ["member"]})
-    for sample in SAMPLES:
-        _account(admin, me.organization.id, sample, story)
-    _situations(admin, me, story)
-    _orbit(url, admin, story, folder)
+    with ThreadPoolExecutor(1) as beside:
+        orbit = beside.submit(_orbit, url, Client(url, token, timeout=TIMEOUT_SECONDS), folder)
+        _accounts(url, token, me.organization.id, SAMPLES, story)
+        _situations(admin, me, story)
+        story.add(orbit.result())
     story.requests = _ship(url, admin, story.pasts)
     # After the past was shipped: what follows ends what it needs.
     _endings(admin, story)
@@ -76,17 +88,31 @@ def _declare(admin: Client) -> None:
     admin.call(access.IMPORT_PERMISSIONS, body={"permissions": declared})
 
 
-def _account(admin: Client, organization: str, sample: Sample, story: Story) -> None:
+def _accounts(url: str, token: str, organization: str, samples: Sequence[Sample], story: Story) -> None:
+    """Make accounts with their keys, some at a time: one is written while others are judged."""
+
+    def made(sample: Sample) -> list[IssuedKey]:
+        client = Client(url, token, timeout=TIMEOUT_SECONDS)  # one is for one thread
+        try:
+            return _account(client, sample)
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for sample, issued in zip(samples, pool.map(made, samples), strict=True):
+            for each in issued:
+                story.issued[f"{sample.name}/{each.key.name}"] = each
+                story.pasts.append(_past(organization, each.key, sample, sample.a_day / len(sample.keys)))
+
+
+def _account(client: Client, sample: Sample) -> list[IssuedKey]:
     body: dict[str, Any] = {"name": sample.name, "purpose": sample.purpose, "permissions": sample.permissions}
     body["owners"] = [sample.owner] if sample.owner else []
     if sample.is_documented:
         body |= {"systems": ["sales"], "documentation": f"https://wiki.acme.example/{sample.name}"}
-    made = admin.call(ops.CREATE_ACCOUNT, body=body)
-    for name in sample.keys:
-        issued = admin.call(ops.ISSUE_KEY, {"id": made.id}, body={"name": name, "expires": "90d"})
-        story.issued[f"{sample.name}/{name}"] = issued
-        share = sample.a_day / len(sample.keys)
-        story.pasts.append(_past(organization, issued.key, sample, share))
+    made = client.call(ops.CREATE_ACCOUNT, body=body)
+    keys = ({"name": name, "expires": "90d"} for name in sample.keys)
+    return [client.call(ops.ISSUE_KEY, {"id": made.id}, body=key) for key in keys]
 
 
 def _past(organization: str, key: Key, sample: Sample, a_day: float) -> Past:
@@ -133,15 +159,15 @@ def _rotated(story: Story, name: str) -> str:
     return story.issued[name].key.id
 
 
-def _orbit(url: str, admin: Client, story: Story, folder: Path) -> None:
+def _orbit(url: str, admin: Client, folder: Path) -> Story:
     """The other organization, run by its own administrator: an account now, and a person who is invited."""
     founded = admin.call(
         ops.CREATE_ORGANIZATION,
         body={"handle": ORBIT, "name": "Orbit", "preset": "planhat", "service_account": "Provisioning"},
     )
-    orbit = Client(url, founded.token.reveal(), timeout=TIMEOUT_SECONDS)
-    for sample in ORBIT_SAMPLES:
-        _account(orbit, founded.organization.id, sample, story)
+    story, token = Story(), founded.token.reveal()
+    orbit = Client(url, token, timeout=TIMEOUT_SECONDS)
+    _accounts(url, token, founded.organization.id, ORBIT_SAMPLES, story)
     issued = orbit.call(
         credential_operations.INGEST.issue, body={"name": "telemetry", "endpoints": ["/measurements"]}
     )
@@ -154,6 +180,7 @@ def _orbit(url: str, admin: Client, story: Story, folder: Path) -> None:
     )
     code = private(folder / "orbit-invitation", invited.token.reveal() + "\n")
     story.invitation = f"{url}{invited.page} with the code in {code}"
+    return story
 
 
 def _ship(url: str, admin: Client, pasts: list[Past]) -> int:
