@@ -117,12 +117,14 @@ class Facts:
 
     def has_seen(self, token: bytes) -> bool:
         """Tell whether the key of a token was allowed something before, or one with its mark; and note it."""
-        marks, place = self.marks, hash(token[KID_PLACE]) % _MARKS
-        if self.marked and marks[place]:
+        place = hash(token[KID_PLACE]) % _MARKS
+        marks = self.marks  # once: another thread may exchange them
+        if marks and marks[place]:
             return True
-        if not self.marked or self.marked > _MARKS // 2:
-            self.marks, self.marked = bytearray(_MARKS), 0
-        self.marks[place] = 1
+        if not marks or self.marked > _MARKS // 2:
+            self.marks = marks = bytearray(_MARKS)
+            self.marked = 0
+        marks[place] = 1
         self.marked += 1
         return False
 

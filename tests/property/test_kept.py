@@ -202,6 +202,36 @@ def test_the_kept_are_not_told_from_others(
     world.store.close()
 
 
+class _Elsewhere(bytes):
+    """A key id at whose hash another thread goes on, and asks about the first key of all."""
+
+    facts: kept.Facts
+
+    def __hash__(self) -> int:
+        self.facts.has_seen(b"b" * 64)
+        return 7
+
+
+class _Token(bytes):
+    """A token with that key id."""
+
+    kid: _Elsewhere
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.kid
+
+
+def test_another_thread_asks_for_the_first_time_meanwhile() -> None:
+    """
+    Threads share what is kept of an edition: what one has begun, another may find done.
+    """
+    token = _Token(b"a" * 64)
+    token.kid = _Elsewhere(b"a")
+    token.kid.facts = kept.Facts(b"edition")
+
+    assert [False, True] == [token.kid.facts.has_seen(token), token.kid.facts.has_seen(token)]
+
+
 def _counting(digested: list[bytes], digest: Callable[[Pepper, bytes], bytes]) -> Any:
     def act(self: Pepper, token: bytes) -> bytes:
         digested.append(token)

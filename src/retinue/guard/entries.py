@@ -33,7 +33,9 @@ def known_entry(known: Known, question: Question, at_ns: int, nanoseconds: int, 
     use_of = (question.method, question.path, question.address, question.client, question.route, status)
     if use_of == NOTHING:
         if known.pack is None:
-            known.pack, known.facts = plain(entry_for(known.decision, question, 0, 0, None))
+            # What is told first: another thread that finds how it is packed must find that too.
+            pack, known.facts = plain(entry_for(known.decision, question, 0, 0, None))
+            known.pack = pack
         return packed(known.pack, known.facts, at_ns // 1_000_000, nanoseconds // 1000)
     if not known.noted:
         known.noted = prepared(entry_for(known.decision, question, 0, 0, None))

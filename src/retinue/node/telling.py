@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ PAUSE_SECONDS = 60.0
 REFUSED_PAUSE_SECONDS = 3600.0
 #: So many tellings back the durations begin that a telling is about: five minutes.
 WINDOW = 5
+#: Longer than this is not told about.
+MOST_WINDOW_SECONDS = 3600.0
 #: So many credentials are counted before the replica is let go for whoever writes it.
 AT_ONCE = 5_000
+#: Whoever waits for the lock gets it in this pause: a lock that is taken again at once goes to nobody else.
+BETWEEN_SECONDS = 0.001
 _REFUSED = frozenset({400, 404, 422})
 
 
@@ -58,20 +63,24 @@ class Telling:
         if self._is_at_work or time.monotonic() < self._due or not self._replica.meta.complete:
             return
         self._is_at_work = True
-        threading.Thread(target=self._tell, name="retinue-telling", daemon=True).start()
+        try:
+            threading.Thread(target=self._tell, name="retinue-telling", daemon=True).start()
+        except RuntimeError as error:  # no thread can be had; what a node decides does not depend on this
+            self._complaint.failed(error)
+            self._due = time.monotonic() + PAUSE_SECONDS
+            self._is_at_work = False
 
     def _tell(self) -> None:
-        client = FeedClient(self._settings.control_url, self._token)
         pause = PAUSE_SECONDS
         try:
-            client.announce({"node": self._settings.node_name, "about": self.about()}, TIMEOUT_SECONDS)
+            with closing(FeedClient(self._settings.control_url, self._token)) as client:
+                client.announce({"node": self._settings.node_name, "about": self.about()}, TIMEOUT_SECONDS)
             self._complaint.worked()
         except (FeedError, lmdb.Error, OSError) as error:
             self._complaint.failed(error)
             if isinstance(error, FeedError) and error.status in _REFUSED:
                 pause = REFUSED_PAUSE_SECONDS
         finally:
-            client.close()
             self._due = time.monotonic() + pause
             self._is_at_work = False
 
@@ -79,6 +88,9 @@ class Telling:
         """Return what is told. Raises ``lmdb.Error`` and ``OSError`` if it cannot be read."""
         now, durations = time.monotonic(), metrics.durations(self._folder)
         since, before = self._before[0]
+        if now - since > MOST_WINDOW_SECONDS:  # the replica took long to be complete, or the machine slept
+            since, before = now, durations
+            self._before.clear()
         lately = [max(now - then, 0) for now, then in zip(durations, before, strict=True)]
         self._before.append((now, durations))
         about: dict[str, Any] = {
@@ -114,3 +126,4 @@ class _Count:
             total += counted
             if not after:
                 return total
+            time.sleep(BETWEEN_SECONDS)
