@@ -83,7 +83,6 @@ FILES: dict[str, Callable[[], None]] = {
     "half of the pepper is written": _in_half_a_file,
     "three files are made": lambda: _after(files, "place", 3),
     "all files are made": lambda: _after(files, "prepare"),
-    "the database of SQLite is in its place": lambda: _after(os, "link"),
 }
 #: ... and from there on.
 DATABASE: dict[str, Callable[[], None]] = {

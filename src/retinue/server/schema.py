@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from retinue import pepper
 from retinue.server.installation import InstallationError
 from retinue.server.ledger import guard
 
 
 def migrate() -> None:
     """Apply all migrations. Safe to run again; does nothing when the schema is current."""
-    file = Path(str(connection.settings_dict["NAME"])) if connection.vendor == "sqlite" else None
-    is_placed = file is not None and _place(file)
-    if not is_placed:
-        _migrate()
-
-
-def _migrate() -> None:
     with guard.suspended_for_schema_changes():
         call_command("migrate", interactive=False, verbosity=0)
-
-
-def _place(file: Path) -> bool:
-    """Make a SQLite database that is missing beside its place, and put it there whole and on the disk.
-
-    Returns whether it did. Each of some hundred steps would wait for the disk otherwise, for seconds where
-    others write too. If another has put one there meanwhile, that one stays; a file system may have no links.
-    """
-    fresh = file.with_name(f".{file.name}.new")
-    if file.exists():
-        if fresh.exists() and fresh.samefile(file):  # whoever put it there was killed right after
-            _drop(fresh)
-        return False
-    if connection.connection is not None:  # a database in memory
-        return False
-    _drop(fresh)
-    settings = connection.settings_dict
-    settings["NAME"] = str(fresh)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=OFF")
-        _migrate()
-    finally:
-        connection.close()
-        settings["NAME"] = str(file)
-    with fresh.open("rb") as whole:
-        os.fsync(whole)
-    try:
-        os.link(fresh, file)
-    except OSError:
-        return False
-    finally:
-        _drop(fresh)
-    pepper.settle(file.parent)
-    return True
-
-
-def _drop(fresh: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
 
 
 def is_current() -> bool:
