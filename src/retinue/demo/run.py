@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import Iterator
@@ -184,7 +185,8 @@ def _tell_console(place: Place, opens_browser: bool) -> None:
     shown = password.read_text().strip() if sys.stdout.isatty() else f"in {password}"
     print(f"\n✓ console   {place.urls[0]}   sign in as {ADMIN}, password {shown}", flush=True)
     if opens_browser:
-        webbrowser.open(place.urls[0])
+        # Beside the rest: one of a terminal stays until it is left.
+        threading.Thread(target=webbrowser.open, args=(place.urls[0],), daemon=True).start()
 
 
 def _tell(

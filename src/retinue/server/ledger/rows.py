@@ -74,7 +74,8 @@ def write(
 def _copy(table: str, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
     """Add many rows to a table of PostgreSQL, while the head is locked: at a tenth of what inserts take."""
     named = ", ".join(f'"{column}"' for column in columns)
-    with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({named}) FROM STDIN') as copy:
+    statement = f'COPY "{table}" ({named}) FROM STDIN'
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 

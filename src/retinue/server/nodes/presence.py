@@ -8,7 +8,8 @@ import msgspec
 from django.utils import timezone
 
 from retinue.server.errors import Refused
-from retinue.server.ledger.transaction import Actor, transaction
+from retinue.server.ledger.relaxed import relaxed
+from retinue.server.ledger.transaction import Actor, one_writer, transaction
 from retinue.server.nodes import actions, probing
 from retinue.server.nodes.about import NodeReport, check_about
 from retinue.server.nodes.models import IdentityKey, Node, NodeAbout
@@ -60,12 +61,14 @@ def announce(node: Node, said: Announcement, actor: Actor) -> None:
 def _keep(node: Node, about: NodeReport) -> None:
     """Keep what a node says of itself instead of what it said before: a row a node, in one statement."""
     told = {"told_at": timezone.now(), **msgspec.structs.asdict(about)}
-    NodeAbout.objects.bulk_create(
-        [NodeAbout(node=node, **told)],
-        update_conflicts=True,
-        unique_fields=["node"],
-        update_fields=list(told),
-    )
+    # After whoever changes something, and without the disk: it is told again in a minute.
+    with one_writer(last=True), relaxed():
+        NodeAbout.objects.bulk_create(
+            [NodeAbout(node=node, **told)],
+            update_conflicts=True,
+            unique_fields=["node"],
+            update_fields=list(told),
+        )
 
 
 def confirm_renewal(node: Node, actor: Actor) -> None:

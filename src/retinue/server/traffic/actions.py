@@ -71,19 +71,13 @@ def ingest(node: str, spool: str, first: int, entries: Sequence[Entry]) -> int:
 
 def _ready(
     node: str, entries: Sequence[Entry], now: datetime, give_way: Callable[[], None]
-) -> list[tuple[_Row, bool, bool]]:
-    """Return each record's columns, whether the log keeps it, and whether it counts as a use.
-
-    All of that is made before the door, where nobody waits for it.
-    """
-    kept = sampling.Kept()
-    ready: list[tuple[_Row, bool, bool]] = []
+) -> list[tuple[_Row, Entry]]:
+    """Return each record and its columns. They are made before the door, where nobody waits for it."""
+    ready: list[tuple[_Row, Entry]] = []
     for begin in range(0, len(entries), _PART):
         give_way()
         for record in entries[begin : begin + _PART]:
-            row = _row(node, record, rules.instant(record.at_ms, now))
-            is_use = record.allowed and bool(record.credential_id)
-            ready.append((row, kept.keeps(record), is_use))
+            ready.append((_row(node, record, rules.instant(record.at_ms, now)), record))
     return ready
 
 
@@ -98,12 +92,15 @@ def _progress(node: str, spool: str, now: datetime) -> SpoolProgress:
     return found
 
 
-def _store(node_name: str, fresh: Sequence[tuple[_Row, bool, bool]]) -> None:
-    counted = counting.Counted()
-    for row, _, is_use in fresh:
-        if is_use:
+def _store(node_name: str, fresh: Sequence[tuple[_Row, Entry]]) -> None:
+    # The policy as it is now: a batch that has waited keeps nothing once the log is off.
+    counted, kept = counting.Counted(), sampling.Kept()
+    rows = []
+    for row, record in fresh:
+        if kept.keeps(record):
+            rows.append(row)
+        if record.allowed and record.credential_id:
             counted.add(dict(zip(_COLUMNS, row, strict=True)))
-    rows = [row for row, is_kept, _ in fresh if is_kept]
     _insert(rows)
     counted.store(node_name)
     rollup.add(_COUNTED(row) for row in rows)
@@ -140,7 +137,8 @@ def _insert(rows: list[_Row]) -> None:
     columns = ", ".join(connection.ops.quote_name(name) for name in _COLUMNS)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            statement = f"COPY {table} ({columns}) FROM STDIN"
+            with connection.wrap_database_errors, cursor.copy(statement) as copy:
                 for row in rows:
                     copy.write_row(row)
         else:

@@ -25,6 +25,8 @@ _ADD = """
 INSERT INTO {table} AS held ({key}, {counts}) VALUES {values}
 ON CONFLICT ({key}) DO UPDATE SET {sums}
 """
+#: Rows of one statement: few texts of statements, which a process remembers.
+_ROWS = 50
 _FORGET = "DELETE FROM {table} WHERE ({key}) IN (VALUES {values}) AND {empty}"
 Counts = dict[tuple[Any, ...], tuple[int, ...]]
 
@@ -98,9 +100,11 @@ def _run(
 ) -> None:
     adapt = connection.ops.adapt_datetimefield_value
     one = f"({', '.join(['%s'] * len(rows[0]))})"
-    values = [adapt(each) if isinstance(each, datetime) else each for row in rows for each in row]
-    text = statement.format(
-        table=model._meta.db_table, key=", ".join(key), values=", ".join([one] * len(rows)), **parts
-    )
     with connection.cursor() as cursor:
-        cursor.execute(text, values)
+        for first in range(0, len(rows), _ROWS):
+            part = rows[first : first + _ROWS]
+            values = [adapt(each) if isinstance(each, datetime) else each for row in part for each in row]
+            text = statement.format(
+                table=model._meta.db_table, key=", ".join(key), values=", ".join([one] * len(part)), **parts
+            )
+            cursor.execute(text, values)
