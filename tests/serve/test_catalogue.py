@@ -1,4 +1,4 @@
-"""A broken permissions.yaml, and a database of a newer version."""
+"""A broken permissions.yaml, and a database of a newer or an older version."""
 
 from __future__ import annotations
 
@@ -96,3 +96,21 @@ def test_newer_database_is_refused(installation: Installation) -> None:
 
     assert (REFUSES, 1) == (code, len(said)), said
     assert "newer version (access.9999_later is applied)" in said[0]
+
+
+def test_older_database_is_brought_to_this_version_by_init(installation: Installation) -> None:
+    """
+    A migration that is missing ends the start with a line that says what to do; ``init`` applies it and changes
+    nothing else.
+    """
+    with sqlite3.connect(installation.home / "retinue.db") as database:
+        database.execute("DROP TABLE nodes_nodeabout")
+        database.execute("DELETE FROM django_migrations WHERE name = '0011_node_about'")
+    code, said = _serve(installation)
+    done = installation.run("init", "--no-input")
+
+    assert (REFUSES, 1) == (code, len(said)), said
+    assert "run `retinue init`" in said[0]
+    assert (0, True) == (done.returncode, "nothing changed" in done.stderr)
+    with sqlite3.connect(installation.home / "retinue.db") as database:
+        assert [(0,)] == database.execute("SELECT count(*) FROM nodes_nodeabout").fetchall()
