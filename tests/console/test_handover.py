@@ -161,3 +161,28 @@ def test_who_may_not_see_requests_sees_no_figures(
     assert "request_log:read" in text
     assert "secret-client/1" not in text
     assert 'aria-disabled="true"' in text
+
+
+def test_the_overlap_is_extended_and_the_rotation_undone(
+    signed_in: Browser, person: Person, rotated: tuple[Credential, Credential]
+) -> None:
+    """
+    From the hand-over the old key gets longer, by a length that is one; undone, it stays and its successor ends.
+    """
+    old, new = rotated
+    base = f"/o/{person.principal.organization.handle}/keys/{old.id}/do"
+    until = Credential.objects.get(id=old.id).retires_at
+    assert until is not None
+    shown = [signed_in.text(each) for each in _pages(person, old)]
+    bad = signed_in.fill(f"{base}/extend", by="soon")
+    kept = Credential.objects.get(id=old.id).retires_at
+    extended = signed_in.fill(f"{base}/extend", by="1h")
+    longer = Credential.objects.get(id=old.id).retires_at
+    undone = signed_in.fill(f"{base}/undo")
+
+    assert all(f'href="{base}/{name}"' in each for each in shown for name in ("extend", "undo"))
+    assert (400, True) == (bad.status_code, 'id="e-by"' in bad.content.decode())
+    assert (302, until, until + timedelta(hours=1)) == (extended.status_code, kept, longer)
+    assert 302 == undone.status_code
+    states = {each.id: each.state for each in Credential.objects.filter(id__in=(old.id, new.id))}
+    assert {old.id: "active", new.id: "revoked"} == states

@@ -26,7 +26,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 #: How long an old key may work beside the new one; the policy's own stands first.
 OVERLAPS = ("0s", "1h", "24h", "7d", "30d")
 #: The acts whose page shows how a key is used.
-IN_USE = ("revoke", "regenerate", "rotate", "finish", "delete")
+IN_USE = ("revoke", "regenerate", "rotate", "finish", "undo", "delete")
 KINDS = {"api_key": Kind.API_KEY, "personal_access_token": Kind.PERSONAL, "ingest_token": Kind.INGEST}
 PLACES = {"api_key": "accounts", "personal_access_token": "tokens", "ingest_token": "credentials"}
 RENAMED = {

@@ -170,6 +170,23 @@ KEY_ACTS: dict[str, Act] = {
             tone="danger",
         ),
         Act(
+            "extend",
+            "extend_rotation",
+            lazy("Extend the overlap of %(name)s"),
+            lazy("The old one works for longer beside its successor, as far as the policy allows."),
+            lazy("%(name)s works for longer."),
+            fields=("by", "reason"),
+            body=lambda _viewer, form: {"by": form.values["by"], "reason": form.values["reason"]},
+        ),
+        Act(
+            "undo",
+            "undo_rotation",
+            lazy("Undo the rotation of %(name)s"),
+            lazy("The old one stays as it was. Its successor is revoked: whoever has it already stops."),
+            lazy("The rotation is undone; %(name)s stays, and its successor is revoked."),
+            tone="danger",
+        ),
+        Act(
             "expire",
             "expire_key",
             lazy("Set the end of %(name)s"),
@@ -236,6 +253,7 @@ def _of(finish: str, kind: str) -> dict[str, Act]:
             operation=finish if name == "finish" else f"{act.operation.removesuffix('_key')}_{kind}",
         )
         for name, act in KEY_ACTS.items()
+        if name not in ("extend", "undo")  # of keys alone
     }
 
 
