@@ -172,8 +172,9 @@ def _free(name: str, story: Told) -> str:
 
 
 def _fields(value: Any, path: str = "") -> set[str]:
-    """Return the paths of all fields, dotted; what is in a list counts together."""
-    if isinstance(value, dict) and value:
+    """Return the paths of all fields, dotted; what is in a list counts together, and so does what a node has told
+    of itself so far."""
+    if isinstance(value, dict) and value and not path.endswith("about"):
         return {
             each for name, inner in value.items() for each in _fields(inner, f"{path}.{name}".lstrip("."))
         }
