@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from retinue.server.ledger.giving_way import standing_back
 from retinue.server.ledger.pruning import delete_some
+from retinue.server.ledger.rows import stream
 from retinue.server.ledger.transaction import one_writer
 from retinue.server.policies.policy import NATIVE
 from retinue.server.policies.queries import policy_of
@@ -133,22 +134,19 @@ def _row(node_name: str, record: Entry, at: datetime) -> _Row:
 
 def _insert(rows: list[_Row]) -> None:
     """Add rows to the request log: past the ORM's objects, which cost more than the database does."""
+    if connection.vendor == "postgresql":
+        stream(Request._meta.db_table, _COLUMNS, rows)
+        return
     table = connection.ops.quote_name(Request._meta.db_table)
     columns = ", ".join(connection.ops.quote_name(name) for name in _COLUMNS)
+    adapt = connection.ops.adapt_datetimefield_value
+    one = f"({', '.join(['%s'] * len(_COLUMNS))})"
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            statement = f"COPY {table} ({columns}) FROM STDIN"
-            with connection.wrap_database_errors, cursor.copy(statement) as copy:
-                for row in rows:
-                    copy.write_row(row)
-        else:
-            adapt = connection.ops.adapt_datetimefield_value
-            one = f"({', '.join(['%s'] * len(_COLUMNS))})"
-            for begin in range(0, len(rows), _ROWS):
-                part = rows[begin : begin + _ROWS]
-                values = [value for row in part for value in (adapt(row[0]), *row[1:])]
-                statement = f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(part))}"  # noqa: S608
-                cursor.execute(statement, values)
+        for begin in range(0, len(rows), _ROWS):
+            part = rows[begin : begin + _ROWS]
+            values = [value for row in part for value in (adapt(row[0]), *row[1:])]
+            statement = f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(part))}"  # noqa: S608
+            cursor.execute(statement, values)
 
 
 def prune(now: datetime, most: int) -> int:
